@@ -1,0 +1,96 @@
+# Everything a newcomer does, in one place. Each target makes the virtual environment by itself,
+# from the locked requirements, and again whenever a lock or pyproject.toml changes.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The first Python here that is new enough; `make PYTHON=/some/python3.12 …` chooses another.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13; do \
+	"$$p" -c '$(NEW_ENOUGH)' 2>/dev/null && echo "$$p" && break; done)
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
+DEVELOPMENT := $(VENV)/.development
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
+
+export JZEDU_HOME := $(or $(JZEDU_HOME),data)
+SCALE ?= 1
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(RUNTIME) ## One night: read the inbox, judge the plan, publish (fills an empty inbox with samples)
+	@if [ -z "$$(find "$$JZEDU_HOME/inbox" -type f -print -quit 2>/dev/null || true)" ]; then \
+		echo "$$JZEDU_HOME/inbox holds no file: filling it with made-up submissions for 2018-2022."; \
+		$(BIN)/jzedu sample --out "$$JZEDU_HOME/inbox" --years 2018-2022; \
+	fi
+	@$(BIN)/jzedu nightly
+
+.PHONY: test
+test: $(DEVELOPMENT) ## The whole test suite, but for the tests that take minutes
+	$(BIN)/python -m pytest -m "not slow"
+
+.PHONY: check
+check: lint ## What to run before every commit: lint and the fast tests
+	$(BIN)/python -m pytest -q -m "not slow" $(FAST_TESTS)
+
+.PHONY: lint
+lint: $(DEVELOPMENT) ## Format, lint, types and the four floors, without changing a file
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+.PHONY: format
+format: $(DEVELOPMENT) ## Bring every file into the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(RUNTIME) ## Time a first night and a night without news over a made-up city (SCALE=1)
+	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; \
+	$(BIN)/jzedu sample --out "$$home/inbox" --years 2018-2022 --scale $(SCALE); \
+	for night in first second; do \
+		echo "The $$night night:"; time $(BIN)/jzedu nightly --home "$$home"; \
+	done
+
+# `make lock UPGRADE=--upgrade` takes the newest versions pyproject.toml allows; without it, only
+# what has to change does. setuptools is in both locks because the project itself is installed
+# without build isolation, so that nothing unlocked is ever downloaded.
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --custom-compile-command "make lock" $(UPGRADE)
+
+.PHONY: lock
+lock: ## Remake the two lock files from pyproject.toml (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	echo "setuptools>=80" | $(COMPILE) pyproject.toml - --output-file requirements.lock
+	$(COMPILE) pyproject.toml --group dev --constraints requirements.lock \
+		--output-file requirements-dev.lock
+
+.PHONY: clean
+clean: ## Remove the virtual environment and all caches; leaves data alone
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUNTIME): requirements.lock pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "jzedu needs Python 3.11 or newer;" \
+		"name one with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -c '$(NEW_ENOUGH)' || { echo "jzedu needs Python 3.11 or newer;" \
+		"$(PYTHON) is $$("$(PYTHON)" --version 2>&1)" >&2; exit 1; }
+	@echo "Installing what jzedu needs into $(VENV); the first time takes a minute or two."
+	@[ -x $(BIN)/python ] || "$(PYTHON)" -m venv $(VENV)
+	@$(PIP_INSTALL) -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check \
+		--no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEVELOPMENT): $(RUNTIME) requirements-dev.lock
+	@echo "Installing the development tools into $(VENV)."
+	@$(PIP_INSTALL) -r requirements-dev.lock
+	@touch $@

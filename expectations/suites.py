@@ -1,0 +1,98 @@
+"""What has to hold for each clause, as SQL conditions over exact whole numbers.
+
+Every check is over the table ``judgement`` (:mod:`expectations.verdicts`), whose numerators and
+denominators are HUGEINT millionths: nothing is rounded and nothing divided. Two suites: *reached*
+(the threshold, or last year's figure) and *pace* (the straight line to the threshold).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from expectations.clauses import Clause
+from warehouse.indicators import Indicator
+
+SuiteName = Literal["reached", "pace"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One expectation: of the rows of ``clause_id`` in judgement, those for which ``holds`` fails.
+
+    ``rows`` narrows them to the rows that the check is about.
+    """
+
+    suite: SuiteName
+    clause_id: str
+    rows: str
+    holds: str
+    description: str
+
+    @property
+    def unexpected_rows_query(self) -> str:
+        """The query that gives the rows that break the expectation."""
+        return (
+            f"SELECT region_code, year FROM {{batch}} "
+            f"WHERE clause_id = '{self.clause_id}' AND ({self.rows}) AND NOT ({self.holds})"
+        )
+
+    @property
+    def counted(self) -> str:
+        """The query that counts the rows the check is about."""
+        return (
+            f"SELECT count(*) FROM judgement "
+            f"WHERE clause_id = '{self.clause_id}' AND ({self.rows})"
+        )
+
+
+def checks(clauses: Iterable[Clause], indicators: Mapping[str, Indicator]) -> list[Check]:
+    """The checks of all ``clauses`` that have a verdict."""
+    found: list[Check] = []
+    for clause in clauses:
+        if clause.kind == "monitor":
+            continue
+        indicator = indicators[clause.indicator_id]
+        wording = f"{clause.clause_id} {clause.statement_zh} / {clause.statement_en}"
+        found.append(Check("reached", clause.clause_id, "true", _reached(clause, indicator), wording))
+        if clause.kind == "level":
+            found.append(
+                Check(
+                    "pace",
+                    clause.clause_id,
+                    f"first_year < year AND year < {clause.due_year}",
+                    _on_pace(clause, indicator),
+                    f"{wording} (达标进度 / on the straight line to the threshold)",
+                )
+            )
+    return found
+
+
+def _reached(clause: Clause, indicator: Indicator) -> str:
+    if clause.kind == "never_falls":
+        return (
+            f"numerator * previous_denominator {clause.comparator} "
+            f"previous_numerator * denominator"
+        )
+    threshold = clause.exact_threshold
+    return (
+        f"{indicator.scale * threshold.denominator}::HUGEINT * numerator {clause.comparator} "
+        f"{threshold.numerator}::HUGEINT * denominator"
+    )
+
+
+def _on_pace(clause: Clause, indicator: Indicator) -> str:
+    """At or better than the line from the first reported value to the threshold when it is due.
+
+    value >= first + (threshold - first) * (year - first_year) / (due - first_year), multiplied
+    out by both denominators and the years.
+    """
+    threshold, due = clause.exact_threshold, clause.due_year
+    scale = indicator.scale * threshold.denominator
+    return (
+        f"{scale}::HUGEINT * numerator * first_denominator * ({due} - first_year) "
+        f"{clause.comparator} "
+        f"{scale}::HUGEINT * first_numerator * denominator * ({due} - year) "
+        f"+ {threshold.numerator}::HUGEINT * denominator * first_denominator * (year - first_year)"
+    )

@@ -1,0 +1,226 @@
+"""The verdicts: what the suites say about every clause, region and year, as ``attainment``.
+
+Thresholds are compared in one place, the suites. Here their results are combined with what is
+reported and applicable into the statuses of the plan, and the way that is left is measured.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import duckdb
+import polars as pl
+
+from expectations.clauses import Plan
+from expectations.engine import Broken, CheckFailed
+from expectations.suites import Check, checks
+from warehouse.indicators import Catalogue
+
+#: Figures are compared as whole millionths: DECIMAL(38,6) without its point.
+_MILLION = 1_000_000
+
+
+def _millionths(column: str) -> str:
+    return f"replace({column}::DECIMAL(38,6)::VARCHAR, '.', '')::HUGEINT"
+
+
+def lay_out(
+    connection: duckdb.DuckDBPyConnection, plan: Plan, catalogue: Catalogue
+) -> tuple[list[Check], list[Check]]:
+    """Create the table ``judgement`` in ``publication`` and give the checks on it.
+
+    The first list is to be run; the checks of the second meet no row (nothing to judge yet), and
+    an expectation over no row would pass without having looked at anything.
+
+    One row for every clause with a verdict, region and year with a value; numerator, denominator,
+    those of the year before (like for like) and of the first year with a value are whole
+    millionths. The tables of :func:`warehouse.compute.compute` must be there.
+
+    Raises:
+        CheckFailed: a clause speaks of an indicator that is not there.
+    """
+    rows = []
+    for clause in plan.clauses:
+        if clause.indicator_id not in catalogue.by_id:
+            raise CheckFailed(
+                f"clause {clause.clause_id} speaks of the indicator {clause.indicator_id}, "
+                "which is not defined"
+            )
+        indicator = catalogue.by_id[clause.indicator_id]
+        threshold = clause.threshold
+        rows.append(
+            {
+                **clause.model_dump(exclude={"threshold", "replaces"}),
+                "threshold": threshold,
+                "replaced": clause.replaces is not None,
+                "p": clause.exact_threshold.numerator if threshold is not None else None,
+                "q": clause.exact_threshold.denominator if threshold is not None else None,
+                "scale": indicator.scale,
+                "quantum": int(Decimal(indicator.gap.quantum) * _MILLION),
+                "gap_unit": indicator.gap.unit,
+            }
+        )
+    frame = pl.DataFrame(
+        rows,
+        schema_overrides={
+            "threshold": pl.Decimal(18, 6),
+            "effective_to": pl.Int64,
+            "due_year": pl.Int64,
+            "p": pl.Int64,
+            "q": pl.Int64,
+            "comparator": pl.String,
+            "basis_zh": pl.String,
+            "basis_en": pl.String,
+        },
+    )
+    connection.register("incoming", frame.to_arrow())
+    connection.execute("CREATE OR REPLACE TEMP TABLE plan_clause AS SELECT * FROM incoming")
+    connection.unregister("incoming")
+    connection.execute(_GROUND)
+    connection.execute(_JUDGEMENT)
+    wired = checks(plan.clauses, catalogue.by_id)
+    return (
+        [check for check in wired if _has_rows(connection, check)],
+        [check for check in wired if not _has_rows(connection, check)],
+    )
+
+
+def _has_rows(connection: duckdb.DuckDBPyConnection, check: Check) -> bool:
+    counted = connection.execute(check.counted.replace("judgement", "publication.judgement", 1))
+    row = counted.fetchone()
+    return row is not None and row[0] > 0
+
+
+#: Every clause, region and year, with all that a verdict needs to know.
+_GROUND = f"""
+CREATE OR REPLACE TEMP TABLE ground AS
+SELECT
+    c.*, v.region_code, v.year, v.known, v.applies, v.expected_units, v.value AS own_value,
+    v.denominator AS own_denominator, k.has_bottom, l.indicator_id IS NOT NULL AS comparable,
+    CASE WHEN c.kind = 'never_falls' AND l.indicator_id IS NOT NULL THEN l.numerator
+        ELSE v.numerator END AS exact_numerator,
+    CASE WHEN NOT k.has_bottom THEN 1
+        WHEN c.kind = 'never_falls' AND l.indicator_id IS NOT NULL THEN l.denominator
+        ELSE v.denominator END AS exact_denominator,
+    l.previous_numerator AS exact_previous_numerator,
+    CASE WHEN NOT k.has_bottom THEN 1 ELSE l.previous_denominator END
+        AS exact_previous_denominator,
+    coalesce(CASE WHEN c.kind = 'never_falls' THEN l.divisor END, d.divisor, 1) AS divisor
+FROM plan_clause c
+JOIN indicator_value v USING (indicator_id)
+JOIN kept k USING (indicator_id)
+LEFT JOIN like_for_like l ON c.kind = 'never_falls'
+    AND (l.indicator_id, l.region_code, l.year) = (v.indicator_id, v.region_code, v.year)
+LEFT JOIN divisor d ON (d.indicator_id, d.region_code, d.year)
+    = (v.indicator_id, v.region_code, v.year)
+WHERE (v.year >= c.effective_from OR NOT c.replaced)
+    AND v.year <= coalesce(c.effective_to, v.year)
+"""
+
+_JUDGEMENT = f"""
+CREATE OR REPLACE TABLE publication.judgement AS
+WITH valued AS (
+    SELECT * EXCLUDE (divisor),
+        {_millionths('exact_numerator')} AS numerator,
+        {_millionths('exact_denominator')} AS denominator,
+        {_millionths('exact_previous_numerator')} AS previous_numerator,
+        {_millionths('exact_previous_denominator')} AS previous_denominator,
+        {_millionths('divisor')} AS divisor
+    FROM ground
+    WHERE known AND applies AND own_value IS NOT NULL
+)
+SELECT clause_id, region_code, year, numerator, denominator, previous_numerator,
+    previous_denominator, divisor,
+    first_value(year) OVER earliest AS first_year,
+    first_value(numerator) OVER earliest AS first_numerator,
+    first_value(denominator) OVER earliest AS first_denominator
+FROM valued
+WHERE kind <> 'monitor'
+    AND (kind <> 'never_falls' OR comparable)
+WINDOW earliest AS (PARTITION BY clause_id, region_code ORDER BY year)
+"""
+
+
+def judge(connection: duckdb.DuckDBPyConnection, broken: Broken) -> None:
+    """Write ``publication.attainment`` (contract §4) from the results of the suites."""
+    missed = pl.DataFrame(
+        [
+            (suite, clause, region, year)
+            for (suite, clause), rows in broken.items()
+            for region, year in rows
+        ],
+        schema={
+            "suite": pl.String(),
+            "clause_id": pl.String(),
+            "region_code": pl.String(),
+            "year": pl.Int64(),
+        },
+        orient="row",
+    )
+    connection.register("incoming", missed.to_arrow())
+    connection.execute("CREATE OR REPLACE TEMP TABLE missed AS SELECT * FROM incoming")
+    connection.unregister("incoming")
+    connection.execute(_ATTAINMENT)
+
+
+#: The shortage in the numerator, exact: over ``below`` in millionths, positive where short.
+_ATTAINMENT = f"""
+CREATE OR REPLACE TABLE publication.attainment AS
+WITH verdict AS (
+    SELECT g.*, j.numerator AS n, j.denominator AS d, j.previous_numerator AS n0,
+        j.previous_denominator AS d0, j.divisor AS heads,
+        j.clause_id IS NOT NULL AS judged,
+        NOT EXISTS (
+            SELECT 1 FROM missed m WHERE m.suite = 'reached'
+                AND (m.clause_id, m.region_code, m.year) = (g.clause_id, g.region_code, g.year)
+        ) AS reached,
+        NOT EXISTS (
+            SELECT 1 FROM missed m WHERE m.suite = 'pace'
+                AND (m.clause_id, m.region_code, m.year) = (g.clause_id, g.region_code, g.year)
+        ) AS on_pace,
+        coalesce(j.first_year < g.year, false) AS has_past,
+        CASE
+            WHEN expected_units = 0 THEN 'not_applicable'
+            WHEN NOT known THEN 'no_data'
+            WHEN NOT applies OR (has_bottom AND own_denominator = 0) THEN 'not_applicable'
+            WHEN own_value IS NULL THEN 'no_data'
+            WHEN kind = 'monitor' OR (kind = 'standing' AND g.year < effective_from)
+                THEN 'monitored'
+            WHEN kind = 'never_falls' AND NOT comparable THEN 'no_data'
+        END AS without_verdict
+    FROM ground g
+    LEFT JOIN publication.judgement j USING (clause_id, region_code, year)
+), measured AS (
+    SELECT *,
+        CASE
+            WHEN NOT judged OR kind = 'monitor' THEN NULL
+            WHEN kind = 'never_falls' THEN n0 * d - n * d0
+            ELSE p * d - q * scale * n
+        END * CASE WHEN comparator = '<=' THEN -1 ELSE 1 END AS short,
+        CASE WHEN kind = 'never_falls' THEN d0 ELSE (q * scale)::HUGEINT END AS below,
+        -- In the indicator's own unit a shortage is spread over the denominator.
+        CASE WHEN kind = 'never_falls' THEN d * d0 / scale ELSE q::HUGEINT * d END AS spread
+    FROM verdict
+)
+SELECT clause_id, indicator_id, region_code, year,
+    CASE WHEN kind = 'never_falls' AND judged
+        THEN scale * n::DOUBLE / d::DOUBLE ELSE own_value END AS value,
+    CASE WHEN kind = 'never_falls' AND judged
+        THEN scale * n0::DOUBLE / d0::DOUBLE ELSE threshold::DOUBLE END AS threshold,
+    coalesce(without_verdict, CASE
+        WHEN reached THEN 'met'
+        WHEN kind IN ('standing', 'never_falls') OR year >= due_year THEN 'not_met'
+        WHEN kind = 'milestone' OR NOT has_past THEN 'not_due'
+        WHEN on_pace THEN 'on_track'
+        ELSE 'off_track'
+    END) AS status,
+    greatest(short, 0)::DOUBLE / spread::DOUBLE AS gap,
+    -- Rounded up to whole quanta; a quantum is a multiple of a hundredth.
+    (CASE WHEN short <= 0 THEN 0
+        ELSE (short * {_MILLION} + below * quantum * heads - 1)
+            // (below * quantum * heads) * quantum // 10000
+    END::DECIMAL(34,0) * 0.01::DECIMAL(3,2))::DECIMAL(38,2) AS gap_quantity,
+    CASE WHEN short IS NOT NULL THEN gap_unit END AS gap_unit
+FROM measured
+ORDER BY ALL
+"""

@@ -1,0 +1,226 @@
+"""The command line: ``jzedu``. Exit codes: 0 done, 1 the run failed, 2 bad usage.
+
+Nothing heavy is imported before a command needs it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from flows.quiet import quiet
+
+quiet()
+
+
+def _home(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--home",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Folder of inbox, archive, warehouse and publication [default: JZEDU_HOME or ./data].",
+    )(command)
+
+
+class Years(click.ParamType):
+    """Years as people write them: ``2020``, ``2018-2022``, ``2018,2020``."""
+
+    name = "years"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """The years, sorted."""
+        if isinstance(value, tuple):
+            return value
+        years: set[int] = set()
+        for part in str(value).replace("，", ",").split(","):
+            first, _, last = part.strip().replace("—", "-").partition("-")
+            if not (first.isdecimal() and (last or first).isdecimal()):
+                self.fail(
+                    f"{value!r} names no years; write 2020, 2018-2022 or 2018,2020", param, ctx
+                )
+            start, end = int(first), int(last or first)
+            if not 2000 <= start <= end <= 2100:
+                self.fail(f"{part.strip()!r} is no span of years from 2000 to 2100", param, ctx)
+            years.update(range(start, end + 1))
+        return tuple(sorted(years))
+
+
+def _codes(regions: str | None, home: Path | None) -> Any:
+    """The reference regions, narrowed to ``regions`` (codes or names, separated by commas)."""
+    import polars as pl
+
+    from flows.settings import load_settings
+    from warehouse.reference import load_reference
+
+    reference = load_reference(load_settings(home).home)
+    if regions is None:
+        return reference
+    codes = []
+    for word in regions.replace("，", ",").split(","):
+        code = reference.unit_of(word)
+        if code is None:
+            known = "、".join(reference.units["region_code"] + " " + reference.units["region_name"])
+            raise click.BadParameter(f"no reporting unit {word.strip()!r}; there are {known}")
+        codes.append(code)
+    keep = pl.col("region_code").is_in(codes) | (pl.col("level") != "reporting_unit")
+    return type(reference)(reference.folder, reference.regions.filter(keep), reference.townships)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="jzedu")
+def cli() -> None:
+    """Shows a city, every night, whether its education plan is coming true."""
+
+
+@cli.command()
+@_home
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Inbox to write into; made if it is not there.",
+)
+@click.option("--years", type=Years(), default="2018-2022", show_default=True)
+@click.option("--regions", metavar="CODES", help="Units, by code or name, separated by commas.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="The same seed gives the same files."
+)
+@click.option(
+    "--scale",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="So many times the institutions of a unit.",
+)
+@click.option(
+    "--mess",
+    type=click.Choice(["none", "usual"]),
+    default="none",
+    show_default=True,
+    help="Tidy workbooks, or what counties usually send.",
+)
+def sample(
+    home: Path | None,
+    out: Path,
+    years: tuple[int, ...],
+    regions: str | None,
+    seed: int,
+    scale: int,
+    mess: Any,
+) -> None:
+    """Write made-up submissions of all forms into an inbox layout."""
+    from flows.progress import Steps
+    from transforms.sample import write_sample
+
+    reference = _codes(regions, home)
+    shown = Steps()
+    with shown.step("sample") as advance:
+        paths = write_sample(
+            out,
+            years,
+            reference.regions,
+            reference.townships,
+            mess=mess,
+            seed=seed,
+            scale=scale,
+            on_file=lambda _: advance(),
+        )
+    shown.say(f"{len(paths)} made-up files in {out}")
+
+
+@cli.command()
+@_home
+def nightly(home: Path | None) -> None:
+    """Pull, clean, check, load, compute, judge and publish all new submissions."""
+    from flows.runner import run_nightly
+
+    run_nightly(home)
+
+
+@cli.command()
+@_home
+@click.option("--year", type=int, help="One year instead of the latest.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def status(home: Path | None, year: int | None, as_json: bool) -> None:
+    """Who has handed in what, what was returned, when was the last publication."""
+    from rich.console import Console
+
+    from flows.settings import load_settings
+    from flows.status import show_status
+    from warehouse.publish import DATABASE
+
+    settings = load_settings(home)
+    database = settings.published / DATABASE
+    if not database.exists():
+        _fail(f"there is no publication in {settings.published} yet; run: jzedu nightly")
+    show_status(Console(width=None if sys.stdout.isatty() else 140), database, year, as_json)
+
+
+@cli.command()
+@_home
+@click.option(
+    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR"
+)
+@click.option(
+    "--forms", metavar="FORMS", help="Forms, by name or Chinese name, separated by commas."
+)
+def template(home: Path | None, out: Path, forms: str | None) -> None:
+    """Write blank workbooks to fill in, made from the form definitions."""
+    from datetime import UTC, datetime
+
+    from transforms.templates import write_template
+
+    reference = _codes(None, home)
+    this_year = datetime.now(UTC).year
+    out.mkdir(parents=True, exist_ok=True)
+    for form in _forms(forms):
+        file = out / f"{form.zh}.xlsx"
+        write_template(
+            file,
+            form,
+            regions=list(reference.units.select("region_code", "region_name").iter_rows()),
+            years=range(2018, this_year + 1),
+        )
+        click.echo(str(file))
+
+
+def _forms(words: str | None) -> list[Any]:
+    from transforms.forms import FORMS
+
+    if words is None:
+        return list(FORMS.values())
+    by_word = {key: form for form in FORMS.values() for key in (form.name, form.zh)}
+    found = []
+    for word in words.replace("，", ",").split(","):
+        if word.strip() not in by_word:
+            raise click.BadParameter(f"no form {word.strip()!r}; there are {', '.join(FORMS)}")
+        found.append(by_word[word.strip()])
+    return found
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"jzedu: {message}", err=True)
+    sys.exit(1)
+
+
+def main() -> None:
+    """Run the command line; what goes wrong is one sentence, never a traceback."""
+    from flows.settings import SettingsError
+    from warehouse.reference import ReferenceError
+
+    try:
+        cli(standalone_mode=True)
+    except (SettingsError, ReferenceError) as error:
+        _fail(str(error))
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _fail(f"{place}{error.strerror or error}")
+
+
+if __name__ == "__main__":
+    main()

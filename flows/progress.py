@@ -1,0 +1,47 @@
+"""What a person at the terminal sees of a run: the step, how far it is, how long it took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import TimeElapsedColumn
+
+
+@dataclass
+class Steps:
+    """The steps of one run: shown while they run, and their times afterwards."""
+
+    console: Console = field(default_factory=lambda: Console(stderr=True))
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, title: str, total: int | None = None) -> Iterator[Callable[[], None]]:
+        """Show ``title`` while the block runs; the block calls what it gets after each item."""
+        started = time.perf_counter()
+        if not self.console.is_terminal:
+            yield lambda: None
+            self._done(title, total, started)
+            return
+        columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24)]
+        if total is not None:
+            columns.append(MofNCompleteColumn())
+        columns.append(TimeElapsedColumn())
+        with Progress(*columns, console=self.console, transient=True) as bar:
+            task = bar.add_task(title, total=total)
+            yield lambda: bar.advance(task)
+        self._done(title, total, started)
+
+    def _done(self, title: str, total: int | None, started: float) -> None:
+        taken = time.perf_counter() - started
+        self.seconds[title] = self.seconds.get(title, 0.0) + taken
+        counted = f", {total}" if total is not None else ""
+        self.console.print(f"  [green]✓[/] {title}{counted} [dim]{taken:.1f} s[/]")
+
+    def say(self, text: str) -> None:
+        """A line of its own."""
+        self.console.print(text, highlight=False)

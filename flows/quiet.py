@@ -1,0 +1,27 @@
+"""Prefect and Great Expectations as this project uses them: no telemetry, no noise.
+
+Imported before Prefect, because Prefect reads its settings when it is imported. What a user has
+set stays as it is.
+"""
+
+from __future__ import annotations
+
+import os
+
+#: Analytics off; the terminal belongs to our own progress, the server still gets all logs.
+_DEFAULTS = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
+    "GX_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_CLI_PROMPT": "false",
+    "PREFECT_SHOW_PROMOTIONAL_CONTENT": "false",
+}
+
+
+def quiet() -> None:
+    """Set the defaults for this process and its children."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)

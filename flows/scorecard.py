@@ -1,0 +1,99 @@
+"""What a publication says, for the terminal: the scorecard and the state of reporting."""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from pathlib import Path
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+
+_COLOURS = {
+    "met": "green",
+    "on_track": "green",
+    "not_met": "red",
+    "off_track": "yellow",
+    "not_due": "dim",
+    "monitored": "cyan",
+    "no_data": "magenta",
+    "not_applicable": "dim",
+}
+_MARKS = {
+    "met": "✓",
+    "on_track": "↗",
+    "not_met": "✗",
+    "off_track": "↘",
+    "not_due": "…",
+    "monitored": "·",
+    "no_data": "?",
+    "not_applicable": "–",
+}
+
+
+def show_scorecard(console: Console, database: Path) -> None:
+    """Every clause with the city's value in the latest year, its status and its units."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        rows = connection.execute(
+            """
+            WITH latest AS (SELECT max(year) AS year FROM attainment),
+            units AS (
+                SELECT clause_id, count(*) FILTER (status = 'met') AS met,
+                    count(*) FILTER (status IN ('met', 'not_met', 'on_track', 'off_track', 'not_due'))
+                        AS judged
+                FROM attainment JOIN latest USING (year) JOIN region USING (region_code)
+                WHERE level = 'reporting_unit' GROUP BY clause_id
+            )
+            SELECT c.clause_id, i.name_zh, i.unit, a.value, a.threshold, c.comparator, c.due_year,
+                a.status, u.met, u.judged, a.year, c.interpretation, r.region_name
+            FROM attainment a
+            JOIN latest USING (year)
+            JOIN clause c USING (clause_id)
+            JOIN indicator i ON i.indicator_id = c.indicator_id
+            JOIN region r USING (region_code)
+            LEFT JOIN units u USING (clause_id)
+            WHERE r.level <> 'reporting_unit'
+            ORDER BY c.section, try_cast(split_part(c.clause_id, '.', 2) AS INTEGER), c.clause_id
+            """
+        ).fetchall()
+    if not rows:
+        console.print("No figures yet: no submission is in force.")
+        return
+    table = Table(title=f"{rows[0][12]} {rows[0][10]}", title_style="bold", header_style="bold")
+    for header, justify in (
+        ("条款", "left"),
+        ("指标", "left"),
+        ("值", "right"),
+        ("目标", "right"),
+        ("期限", "right"),
+        ("判定", "left"),
+        ("达标单位", "right"),
+    ):
+        table.add_column(header, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for row in rows:
+        clause, name, unit, value, threshold, comparator, due, status, met, judged = row[:10]
+        colour = _COLOURS[status]
+        table.add_row(
+            f"{clause}{' †' if row[11] else ''}",
+            name,
+            shown(value, threshold, unit),
+            f"{comparator} {threshold:,.6g}" if threshold is not None else "",
+            str(due or ""),
+            f"[{colour}]{_MARKS[status]} {status}[/]",
+            f"{met}/{judged}" if judged else "",
+        )
+    console.print(table)
+
+
+def shown(value: float | None, threshold: float | None, unit: str) -> str:
+    """A value rounded for show, never across its threshold: 49.996 % is not shown as 50 %."""
+    if value is None:
+        return "—"
+    exact = Decimal(value)
+    digits = Decimal("0.01") if unit in ("%", "倍", "元", "万元") else Decimal(1)
+    rounded = exact.quantize(digits)
+    if threshold is not None and (rounded >= Decimal(threshold)) != (exact >= Decimal(threshold)):
+        rounded = exact.quantize(
+            digits, ROUND_FLOOR if exact < Decimal(threshold) else ROUND_CEILING
+        )
+    return f"{rounded:,}{unit if unit == '%' else ' ' + unit}"

@@ -1,0 +1,88 @@
+"""Settings: where things stand and how much may be used.
+
+``JZEDU_HOME/settings.toml`` holds them, environment variables ``JZEDU_<NAME>`` win over it. The
+file is optional; every setting has a default that works.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from transforms.formats import Limits
+
+
+class SettingsError(Exception):
+    """A setting cannot be used; the message names it and says what to do."""
+
+
+class Settings(BaseModel):
+    """All settings of one installation.
+
+    ``workers`` files are read at the same time. ``limits`` bound what a single submitted file may
+    unpack to (:class:`transforms.formats.Limits`). ``plan`` is another plan file than the
+    packaged one; ``national_rules`` adds the national rule of 2021 to it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path
+    workers: int = Field(default=min(8, os.cpu_count() or 1), ge=1)
+    plan: Path | None = None
+    national_rules: bool = False
+    limits: Limits = Limits()
+
+    @property
+    def inbox(self) -> Path:
+        """What the reporting units hand in."""
+        return self.home / "inbox"
+
+    @property
+    def archive(self) -> Path:
+        """Every original ever received."""
+        return self.home / "archive"
+
+    @property
+    def warehouse(self) -> Path:
+        """The working warehouse."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def published(self) -> Path:
+        """The publication."""
+        return self.home / "published"
+
+    @property
+    def outbox(self) -> Path:
+        """Return sheets for the units."""
+        return self.home / "outbox"
+
+
+def load_settings(home: Path | None = None) -> Settings:
+    """The settings of ``home``, else of ``JZEDU_HOME``, else of ``./data``.
+
+    Raises:
+        SettingsError: a file or value that cannot be used.
+    """
+    place = (home or Path(os.environ.get("JZEDU_HOME") or "data")).absolute()
+    file = place / "settings.toml"
+    values: dict[str, Any] = {}
+    if file.exists():
+        try:
+            values = tomllib.loads(file.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(f"{file} cannot be read: {error}") from None
+    for name in Settings.model_fields:
+        if name not in ("home", "limits") and (text := os.environ.get(f"JZEDU_{name.upper()}")):
+            values[name] = text
+    try:
+        return Settings(home=place, **{k: v for k, v in values.items() if k != "home"})
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+        )
+        raise SettingsError(f"{file}: {problems}") from None

@@ -1,0 +1,1 @@
+"""Where submissions come from. Every source delivers into the same archive."""

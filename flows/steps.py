@@ -1,0 +1,271 @@
+"""The steps of a run as plain functions: pull, load, compute, judge, publish, return.
+
+Prefect's tasks (:mod:`flows.nightly`) call one of these each; tests and the benchmark call them
+directly. A step that fails raises :class:`StepFailed`, which says which step it was and what to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Self
+
+import duckdb
+import polars as pl
+
+from expectations.clauses import NATIONAL_RULE_2021, PLAN, Plan, PlanError, load_plan
+from expectations.engine import CheckFailed, Engine
+from expectations.suites import Check
+from expectations.verdicts import judge, lay_out
+from flows.settings import Settings
+from flows.sources.folder import Pulled, pull
+from warehouse.archive import Archive, ArchiveDamaged, Receipt
+from warehouse.compute import compute
+from warehouse.indicators import Catalogue, load_catalogue
+from warehouse.ingest import Ingested, ingest, pending
+from warehouse.outbox import write_returns
+from warehouse.publish import DATABASE, Imprint, attach, detach, export, fill, release, stage
+from warehouse.reference import Reference, ReferenceError, load_reference
+from warehouse.store import WarehouseLocked, open_warehouse
+
+
+class StepFailed(Exception):
+    """A step of a run failed; nothing was published."""
+
+    def __init__(self, step: str, reason: str, remedy: str) -> None:
+        super().__init__(f"the step “{step}” failed: {reason}. {remedy}")
+        self.step = step
+        self.reason = reason
+        self.remedy = remedy
+
+
+@contextmanager
+def named(step: str) -> Iterator[None]:
+    """Give what goes wrong in the block the name of its step, and a way out."""
+    try:
+        yield
+    except StepFailed:
+        raise
+    except (PlanError, ReferenceError) as error:
+        raise StepFailed(step, str(error), "Correct that file and run again.") from error
+    except (ArchiveDamaged, WarehouseLocked) as error:
+        raise StepFailed(step, str(error), "Then run again.") from error
+    except CheckFailed as error:
+        raise StepFailed(
+            step, str(error), "This is a fault in a definition or in the program, not in the data."
+        ) from error
+    except duckdb.Error as error:
+        first = str(error).strip().splitlines()[0]
+        raise StepFailed(
+            step,
+            first,
+            "The archive is whole: if the warehouse is damaged, move warehouse.duckdb away and run"
+            " again.",
+        ) from error
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        raise StepFailed(
+            step,
+            f"{place}{error.strerror or error}",
+            "Check free disk space and permissions, then run again.",
+        ) from error
+
+
+@dataclass
+class Run:
+    """What the steps of one run share: settings, definitions, the open warehouse.
+
+    The engine of the suites is started as soon as there is anything to judge, so that it is warm
+    when it is needed.
+    """
+
+    settings: Settings
+    reference: Reference
+    catalogue: Catalogue
+    plan: Plan
+    archive: Archive
+    connection: duckdb.DuckDBPyConnection
+    engine: Engine | None = None
+    loaded: Ingested = field(default_factory=lambda: Ingested(0, 0, 0, 0))
+    asked: list[Check] = field(default_factory=list)
+    idle: list[Check] = field(default_factory=list)
+    staged: Path | None = None
+
+    def warm_up(self) -> None:
+        """Start the engine, once."""
+        if self.engine is None:
+            self.engine = Engine()
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: Settings) -> Iterator[Self]:
+        """A run over ``settings.home``; closes the warehouse and the engine at the end."""
+        with named("open"):
+            settings.home.mkdir(parents=True, exist_ok=True)
+            settings.inbox.mkdir(exist_ok=True)
+            reference = load_reference(settings.home)
+            catalogue = load_catalogue()
+            plan = plan_of(settings)
+            opened = open_warehouse(settings.warehouse, reference)
+            connection = opened.__enter__()
+        run = cls(settings, reference, catalogue, plan, Archive(settings.archive), connection)
+        try:
+            yield run
+        finally:
+            if run.engine is not None:
+                run.engine.close()
+            opened.__exit__(None, None, None)
+
+
+def plan_of(settings: Settings) -> Plan:
+    """The plan that ``settings`` ask for, with the national rules where they are switched on."""
+    plan = load_plan(settings.plan or PLAN)
+    return plan.with_rules(load_plan(NATIONAL_RULE_2021)) if settings.national_rules else plan
+
+
+def pull_inbox(run: Run) -> Pulled:
+    """Archive what is new in the inbox."""
+    with named("pull"):
+        return pull(run.settings.inbox, run.archive)
+
+
+def unread(run: Run) -> list[Receipt]:
+    """The archived deliveries that the warehouse has not read."""
+    with named("pull"):
+        return pending(run.connection, run.archive)
+
+
+def must_publish(run: Run) -> bool:
+    """Whether there is no publication, or one by another plan or program."""
+    file = run.settings.published / DATABASE
+    if not file.exists():
+        return True
+    with named("open"), duckdb.connect(str(file), read_only=True) as published:
+        last = published.execute(
+            "SELECT code_version, plan_version FROM publication ORDER BY published_at DESC LIMIT 1"
+        ).fetchone()
+    return last != (code_version(), _plan_stamp(run.plan))
+
+
+def load_deliveries(run: Run, receipts: list[Receipt], on_file: Callable[[], None]) -> Ingested:
+    """Read, check and load ``receipts``, in one transaction."""
+    with named("load"):
+        run.connection.execute("BEGIN")
+        try:
+            run.loaded = ingest(
+                run.connection,
+                run.archive,
+                run.reference,
+                receipts,
+                limits=run.settings.limits,
+                workers=run.settings.workers,
+                on_file=on_file,
+            )
+            run.connection.execute("COMMIT")
+        except BaseException:
+            run.connection.execute("ROLLBACK")
+            raise
+    return run.loaded
+
+
+def compute_indicators(run: Run) -> int:
+    """Compute all indicators into a staged publication; give the number of checks to run."""
+    with named("compute"):
+        clauses = run.plan.clauses
+        run.staged = stage(run.connection, run.settings.published)
+        known = [c.indicator_id for c in clauses if c.indicator_id in run.catalogue.by_id]
+        compute(
+            run.connection,
+            run.catalogue,
+            run.reference,
+            dict.fromkeys(known),
+            dict.fromkeys(c.indicator_id for c in clauses if c.kind == "never_falls"),
+        )
+        run.asked, run.idle = lay_out(run.connection, run.plan, run.catalogue)
+    return len(run.asked)
+
+
+def judge_clauses(run: Run) -> int:
+    """Run the suites on the staged publication and write the verdicts; give their number."""
+    with named("judge"):
+        run.warm_up()
+        engine, staged = run.engine, run.staged
+        assert engine is not None and staged is not None
+        suites: dict[str, list[Check]] = {}
+        for check in run.asked:
+            suites.setdefault(check.suite, []).append(check)
+        detach(run.connection)
+        broken = engine.run(staged, suites) if suites else {}
+        attach(run.connection, staged)
+        judge(run.connection, broken)
+        row = run.connection.execute("SELECT count(*) FROM publication.attainment").fetchone()
+    return int(row[0]) if row else 0
+
+
+def publish(run: Run) -> Imprint:
+    """Fill the staged publication and put it in the place of the last one."""
+    with named("publish"):
+        assert run.staged is not None
+        now = datetime.now(UTC).replace(tzinfo=None)
+        previous = run.settings.published / DATABASE
+        imprint = Imprint(
+            publication_id=now.strftime("%Y%m%dT%H%M%S%fZ"),
+            published_at=now,
+            code_version=code_version(),
+            plan_version=_plan_stamp(run.plan),
+        )
+        fill(
+            run.connection,
+            run.catalogue,
+            published_clauses(run),
+            imprint,
+            previous if previous.exists() else None,
+        )
+        export(run.connection, run.staged)
+        detach(run.connection)
+        release(run.staged, run.settings.published)
+    return imprint
+
+
+def send_returns(run: Run) -> list[Path]:
+    """Write return sheets for what this run took in."""
+    with named("return"):
+        return write_returns(run.connection, run.archive, run.settings.outbox)
+
+
+def published_clauses(run: Run) -> pl.DataFrame:
+    """The rows of the published table ``clause``."""
+    return pl.DataFrame(
+        [
+            {
+                **clause.model_dump(exclude={"replaces"}),
+                "scope": run.catalogue.by_id[clause.indicator_id].scope,
+            }
+            for clause in run.plan.clauses
+        ],
+        schema_overrides={
+            "threshold": pl.Decimal(18, 6),
+            "comparator": pl.String,
+            "due_year": pl.Int64,
+            "effective_to": pl.Int64,
+            "basis_zh": pl.String,
+            "basis_en": pl.String,
+        },
+        infer_schema_length=None,
+    )
+
+
+def code_version() -> str:
+    """The version of this program."""
+    return version("jzedu")
+
+
+def _plan_stamp(plan: Plan) -> str:
+    """The plan's version with a mark of its content, so that an edited plan is another one."""
+    content = hashlib.sha256(plan.model_dump_json().encode()).hexdigest()[:8]
+    return f"{plan.plan_version}#{content}"

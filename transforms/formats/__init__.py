@@ -1,0 +1,24 @@
+"""From bytes to cells: whatever a reporting unit hands in, as sheets of text.
+
+    read_workbook(data, name)   the sheets of one file
+    is_zip_of_files(data, name) whether it is a zip of such files instead
+    open_zip(data, name)        the files in that zip
+
+The content decides what a file is, never its ending. What cannot be read raises Unreadable with a
+sentence for the people who sent it; memory stays within Limits, whatever the file claims.
+"""
+
+from .model import Limits, Sheet, Unreadable
+from .reader import read_workbook
+from .zips import READABLE_SUFFIXES, Entry, is_zip_of_files, open_zip
+
+__all__ = [
+    "READABLE_SUFFIXES",
+    "Entry",
+    "Limits",
+    "Sheet",
+    "Unreadable",
+    "is_zip_of_files",
+    "open_zip",
+    "read_workbook",
+]

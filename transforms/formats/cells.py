@@ -1,0 +1,172 @@
+"""The one way to a finished frame of cells, and to the text of a number.
+
+Readers gather cells in whatever way their format allows; here they become the frame that `Sheet`
+promises, and here the limits on rows, columns and cells are kept.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import polars as pl
+
+from .model import Limits, Sheet, Unreadable, megabytes
+
+# (row0, col0, row1, col1), zero based and inclusive.
+Range = tuple[int, int, int, int]
+
+_WHOLE: Final = re.compile(r"[+-]?[0-9]+\Z")
+
+
+def column_letters(index: int) -> str:
+    """The letters of a zero-based column: 0 -> "A", 26 -> "AA"."""
+    letters = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
+
+
+def column_index(letters: str) -> int:
+    """The zero-based column of its letters: "A" -> 0, "aa" -> 26."""
+    index = 0
+    for letter in letters.upper():
+        index = index * 26 + ord(letter) - ord("A") + 1
+    return index - 1
+
+
+def number_text(value: str | float) -> str:
+    """A number as plain decimal text: no exponent, no trailing zeros, at most nine decimals.
+
+    This is the form in which the workbook library gives numbers, so that all formats agree.
+    Raises ValueError for what is no finite number.
+    """
+    if isinstance(value, str) and _WHOLE.match(value.strip()):
+        return str(int(value))
+    number = float(value)
+    if number in (float("inf"), float("-inf")) or number != number:
+        raise ValueError(f"not a finite number: {value}")
+    text = f"{number:.9f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+class CellBudget:
+    """Counts the cells and the text of one workbook against its limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._left = limits.cells
+        self._text_left = limits.unpacked_bytes
+        self._merged_left = limits.merged
+
+    def allows(self, rows: int, columns: int) -> bool:
+        """Whether a sheet may reach that far, given what earlier sheets took."""
+        limits = self._limits
+        return rows <= limits.rows and columns <= limits.columns and rows * columns <= self._left
+
+    def check(self, sheet: str, rows: int, columns: int) -> None:
+        """Raises Unreadable (too_spread) if the sheet reaches further than is allowed."""
+        if not self.allows(rows, columns):
+            raise Unreadable(
+                "too_spread", sheet=sheet, row=rows, column=column_letters(columns - 1)
+            )
+
+    def charge(self, sheet: str, rows: int, columns: int) -> None:
+        """The same, and takes the cells off what is left."""
+        self.check(sheet, rows, columns)
+        self._left -= rows * columns
+
+    def charge_text(self, characters: int) -> None:
+        """Takes text off what is left; raises Unreadable (too_large).
+
+        A shared or repeated string stands in many cells and takes room in each.
+        """
+        self._text_left -= characters
+        if self._text_left < 0:
+            limit = megabytes(self._limits.unpacked_bytes)
+            raise Unreadable.too_large("单元格文字总量", "the texts of its cells", limit)
+
+    def charge_merged(self, ranges: int) -> None:
+        """Takes merged ranges off what is left; raises Unreadable (too_large)."""
+        self._merged_left -= ranges
+        if self._merged_left < 0:
+            raise Unreadable.too_large("合并单元格数", "its merged ranges", self._limits.merged)
+
+
+class Grid:
+    """One sheet being gathered cell by cell, in any order, within the limits."""
+
+    def __init__(self, name: str, budget: CellBudget, hidden: bool = False) -> None:
+        self.hidden = hidden
+        self._name = name
+        self._budget = budget
+        self._columns: dict[int, dict[int, str]] = {}
+        self._merged: list[Range] = []
+        self._rows = 0
+        self._width = 0
+
+    def put(self, row: int, column: int, text: str, repeat: int = 1) -> None:
+        """Text into a zero-based cell and the next ones on its right; blank text is left out.
+
+        Raises Unreadable (too_spread, too_large).
+        """
+        if not text or text.isspace():
+            return
+        self._rows = max(self._rows, row + 1)
+        self._width = max(self._width, column + repeat)
+        self._budget.check(self._name, self._rows, self._width)
+        self._budget.charge_text(len(text) * repeat)
+        for index in range(column, column + repeat):
+            self._columns.setdefault(index, {})[row] = text
+
+    def merge(self, row: int, column: int, last_row: int, last_column: int) -> None:
+        """Notes a merged range; raises Unreadable (too_large)."""
+        self._budget.charge_merged(1)
+        self._merged.append((row, column, last_row, last_column))
+
+    def sheet(self) -> Sheet:
+        """The sheet as gathered; raises Unreadable (too_spread)."""
+        self._budget.charge(self._name, self._rows, self._width)
+        columns = []
+        for index in range(self._width):
+            column: list[str | None] = [None] * self._rows
+            for row, text in self._columns.get(index, {}).items():
+                column[row] = text
+            columns.append(column)
+        return Sheet(self._name, self.hidden, _frame(columns), merged_ranges(self._merged))
+
+
+def blank_to_null(cells: pl.DataFrame) -> pl.DataFrame:
+    """Empty text and white space alone become null."""
+    if cells.width == 0:
+        return cells
+    return cells.with_columns(pl.when(pl.all().str.strip_chars() != "").then(pl.all()))
+
+
+def trim(cells: pl.DataFrame) -> pl.DataFrame:
+    """The frame without its trailing blank rows and columns; null is blank."""
+    if cells.width == 0:
+        return cells
+    last_filled = cells.select(pl.all().is_not_null().arg_true().max()).row(0)
+    filled = [(row, column) for column, row in enumerate(last_filled) if row is not None]
+    height = 1 + max((row for row, _ in filled), default=-1)
+    width = 1 + max((column for _, column in filled), default=-1)
+    return cells.select(cells.columns[:width]).head(height)
+
+
+def frame_of_rows(rows: list[list[str]]) -> pl.DataFrame:
+    """The frame of ragged rows of text."""
+    width = max(map(len, rows), default=0)
+    padded = (row + [""] * (width - len(row)) for row in rows)
+    return _frame(zip(*padded, strict=True))
+
+
+def _frame(columns: Iterable[Sequence[str | None]]) -> pl.DataFrame:
+    series = [pl.Series(str(i), column, dtype=pl.String) for i, column in enumerate(columns)]
+    return trim(blank_to_null(pl.DataFrame(series)))
+
+
+def merged_ranges(ranges: Iterable[Range]) -> tuple[Range, ...]:
+    """The ranges that span more than one cell, in reading order, each once."""
+    return tuple(sorted({r for r in ranges if r[0] <= r[2] and r[1] <= r[3] and r[:2] != r[2:]}))

@@ -1,0 +1,125 @@
+"""Tables of a web page: what many systems export under the ending .xls."""
+
+import itertools
+import re
+from typing import Final
+
+from lxml import etree
+
+from .cells import CellBudget, Grid, number_text
+from .model import Limits, Sheet, Unreadable
+from .packages import refuse_many_elements
+
+_WIDEST_SPAN: Final = 1_000  # columns and rows, as browsers have it
+_TALLEST_SPAN: Final = 65_534
+_LONGEST_TAG: Final = 16 * 1024  # bytes
+_NOT_SHOWN: Final = frozenset({"script", "style", "table"})
+_BLOCKS: Final = frozenset({"p", "div", "li"})
+_SOURCE_SPACE: Final = re.compile(r"[ \t\r\n\f]+")
+_EXPONENT: Final = re.compile(r"[+-]?[0-9.]+[eE][+-]?[0-9]+\Z")
+
+
+def read(text: str, limits: Limits) -> list[Sheet]:
+    """The page's tables that hold text, each a sheet named by its caption or its number.
+
+    A table inside another's cell is a sheet of its own. Raises Unreadable.
+    """
+    parser = etree.HTMLParser(
+        encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=False
+    )
+    page_bytes = text.encode("utf-8")
+    refuse_many_elements(page_bytes, limits)
+    _refuse_long_tags(page_bytes)
+    try:
+        page = etree.fromstring(page_bytes, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise Unreadable("corrupt", what="HTML") from error
+    budget = CellBudget(limits)
+    sheets: list[Sheet] = []
+    for table in page.iter("table") if page is not None else ():
+        caption = " ".join(_text(caption) for caption in table.iterchildren("caption"))
+        name = _unused(caption or f"表{len(sheets) + 1}", {sheet.name for sheet in sheets})
+        sheet = _sheet(table, name, budget)
+        if sheet.cells.height:
+            sheets.append(sheet)
+        if len(sheets) > limits.sheets:
+            raise Unreadable.too_large("工作表数", "its sheets", limits.sheets)
+    if not sheets:
+        raise Unreadable("no_sheets")
+    return sheets
+
+
+def _refuse_long_tags(page: bytes) -> None:
+    """Raises Unreadable (too_large): the parser compares all attributes of a tag."""
+    start = 0
+    while len(page) - start > _LONGEST_TAG:
+        end = page.rfind(b">", start, start + _LONGEST_TAG)
+        if end < 0:  # a long text perhaps, then a tag
+            end = page.find(b">", start + _LONGEST_TAG)
+            end = len(page) if end < 0 else end
+            tag = page.find(b"<", start, end)
+            if 0 <= tag < end - _LONGEST_TAG:
+                raise Unreadable.too_large("标签长度", "its tags", f"{_LONGEST_TAG} B")
+        start = end + 1
+
+
+def _unused(name: str, used: set[str]) -> str:
+    numbered = (f"{name} ({number})" for number in itertools.count(2))
+    return next(each for each in itertools.chain([name], numbered) if each not in used)
+
+
+def _sheet(table: etree._Element, name: str, budget: CellBudget) -> Sheet:
+    grid = Grid(name, budget)
+    free_from: dict[int, int] = {}  # by column, the first row no cell from above reaches into
+    own_rows = (row for row in table.iter("tr") if next(row.iterancestors("table")) is table)
+    for row, element in enumerate(own_rows):
+        column = 0
+        for cell in element.iterchildren("td", "th"):
+            while free_from.get(column, 0) > row:
+                column += 1
+            across = _span(cell, "colspan", _WIDEST_SPAN)
+            down = _span(cell, "rowspan", _TALLEST_SPAN)
+            budget.check(name, row + 1, column + across)
+            grid.put(row, column, _cell_text(cell))
+            if across > 1 or down > 1:
+                grid.merge(row, column, row + down - 1, column + across - 1)
+            free_from.update(dict.fromkeys(range(column, column + across), row + down))
+            column += across
+    return grid.sheet()
+
+
+def _span(cell: etree._Element, name: str, most: int) -> int:
+    digits = re.match(r"\s*([0-9]{1,9})", cell.get(name, ""))
+    return min(max(int(digits[1]), 1), most) if digits else 1
+
+
+def _cell_text(cell: etree._Element) -> str:
+    text = _text(cell)
+    # Excel writes what it shows, and beside it the number where that lost digits.
+    exact = cell.get("x:num")
+    if exact and _EXPONENT.match(text):
+        try:
+            return number_text(exact)
+        except ValueError:
+            return text
+    return text
+
+
+def _text(cell: etree._Element) -> str:
+    """What a browser shows, without what stands in tables inside."""
+    pieces: list[str] = []
+    walk = etree.iterwalk(cell, events=("start", "end"))
+    for event, element in walk:
+        if event == "start":
+            if element is not cell and element.tag in _NOT_SHOWN:
+                walk.skip_subtree()
+                continue
+            pieces.append(_SOURCE_SPACE.sub(" ", element.text or ""))
+            if element.tag == "br":
+                pieces.append("\n")
+        elif element is not cell:
+            if element.tag in _BLOCKS:
+                pieces.append("\n")
+            pieces.append(_SOURCE_SPACE.sub(" ", element.tail or ""))
+    lines = "".join(pieces).split("\n")
+    return "\n".join(line.strip(" ") for line in lines).strip("\n")

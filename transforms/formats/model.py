@@ -1,0 +1,153 @@
+"""What reading a file gives: sheets of text cells, or one plain sentence on why there are none.
+
+Every reader of this package speaks these types, so that the cleaner behind it never learns which
+format a file had.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One sheet as it stands in the file.
+
+    `name` is the sheet's name, "" for csv and tsv. `hidden` holds for hidden and very hidden
+    sheets. `cells` has only String columns, named "0", "1", … by absolute column index (0 = A);
+    row i is sheet row i + 1, leading blank rows and columns included, trailing ones cut. Null is
+    blank: an empty cell, "" or white space only. `merged` lists (row0, col0, row1, col1), zero
+    based and inclusive; the text of a merged range stands in its first cell alone.
+    """
+
+    name: str
+    hidden: bool
+    cells: pl.DataFrame
+    merged: tuple[tuple[int, int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of this machine one file may take; whatever exceeds a number is refused.
+
+    The defaults leave room for a form of 200,000 rows and keep one reader below about 2 GB.
+
+    - `file_bytes`: the file itself, and each file inside a zip.
+    - `unpacked_bytes`: everything unpacked from one container, counted while unpacking, and the
+      text that the cells of one workbook come to.
+    - `zip_entries`: files in a zip, parts in a workbook's container.
+    - `sheets`: sheets of a workbook.
+    - `rows`, `columns`: the last row and column that hold anything; Excel's own maxima.
+    - `cells`: rows × columns up to the last that hold anything, over all sheets of a workbook.
+    - `merged`: merged ranges of a workbook.
+    - `elements`: elements and attributes of XML or HTML, where that is read as a tree.
+    """
+
+    file_bytes: int = 64 * 2**20
+    unpacked_bytes: int = 256 * 2**20
+    zip_entries: int = 5_000
+    sheets: int = 500
+    rows: int = 1_048_576
+    columns: int = 16_384
+    cells: int = 5_000_000
+    merged: int = 100_000
+    elements: int = 5_000_000
+
+
+DEFAULT_LIMITS: Final = Limits()
+
+
+_LONGEST_FACT: Final = 120  # characters
+
+_SENTENCES: Final[dict[str, tuple[str, str]]] = {
+    "empty": (
+        "文件是空的(0 字节),请重新导出并上报。",
+        "The file is empty (0 bytes); export it again and hand it in once more.",
+    ),
+    "corrupt": (
+        "文件已损坏或不完整({what}),请用 Excel 或 WPS 打开原文件,另存为 .xlsx 后重新上报。",
+        "The file is damaged or incomplete ({what}); open the original in Excel or WPS, "
+        "save it as .xlsx and hand it in again.",
+    ),
+    "encrypted": (
+        "文件设有打开密码,请取消密码后重新上报。",
+        "The file is protected by a password; remove the password and hand it in again.",
+    ),
+    "too_large": (
+        "文件过大:{what}超过 {limit},请删去多余的内容或拆分后重新上报。",
+        "The file is too large: {what_en} exceed {limit}; remove what is not needed, or split it, "
+        "and hand it in again.",
+    ),
+    "too_spread": (
+        "工作表“{sheet}”的内容一直到第 {row} 行、第 {column} 列,超出可读取的范围,"
+        "请删去表格以外的内容后重新上报。",
+        "Sheet “{sheet}” reaches as far as row {row}, column {column}, beyond what can be read; "
+        "delete everything outside the table and hand it in again.",
+    ),
+    "unsafe_xml": (
+        "文件含有不允许的 XML 声明(DTD),请用 Excel 或 WPS 另存为 .xlsx 后重新上报。",
+        "The file contains an XML declaration that is not allowed (DTD); save it as .xlsx "
+        "with Excel or WPS and hand it in again.",
+    ),
+    "unsafe_zip": (
+        "压缩包内的文件名“{entry}”含有不允许的路径,请改名后重新压缩上报。",
+        "The name “{entry}” inside the zip has a path that is not allowed; rename the file, "
+        "zip it again and hand it in.",
+    ),
+    "nested_zip": (
+        "压缩包内还有压缩包“{entry}”,请解压后把表格文件直接放入一个压缩包上报。",
+        "The zip holds another zip, “{entry}”; unpack it and put the workbooks "
+        "directly into one zip.",
+    ),
+    "nothing_inside": (
+        "压缩包内没有可读取的表格文件,请放入 .xlsx、.xls、.et、.ods 或 .csv 文件后重新上报。",
+        "The zip holds no file that can be read; put .xlsx, .xls, .et, .ods or .csv files "
+        "into it and hand it in again.",
+    ),
+    "no_sheets": (
+        "文件中没有表格,请填写在工作表中并另存为 .xlsx 后重新上报。",
+        "The file holds no table; fill in a worksheet, save it as .xlsx and hand it in again.",
+    ),
+    "not_a_workbook": (
+        "这不是表格文件,而是{what},请上报 .xlsx、.xls、.et、.ods 或 .csv 文件。",
+        "This is not a workbook but {what_en}; hand in an .xlsx, .xls, .et, .ods or .csv file.",
+    ),
+    "unknown_encoding": (
+        "无法识别文件的文字编码,请在 Excel 中另存为 .xlsx 或“CSV UTF-8”后重新上报。",
+        "The text encoding of the file is unknown; save it as .xlsx or “CSV UTF-8” in Excel "
+        "and hand it in again.",
+    ),
+}
+
+
+class Unreadable(Exception):
+    """A file, or a file in a zip, that gives no cells.
+
+    `code` is a short slug that stays the same for good; `zh` and `en` are one plain sentence each:
+    what is wrong and what to do about it.
+    """
+
+    def __init__(self, code: str, **facts: object) -> None:
+        zh, en = _SENTENCES[code]
+        self.code = code
+        shown = {key: _shown(fact) for key, fact in facts.items()}
+        self.zh = zh.format(**shown)
+        self.en = en.format(**shown)
+        super().__init__(self.en)
+
+    @classmethod
+    def too_large(cls, what_zh: str, what_en: str, limit: object) -> "Unreadable":
+        """The refusal of a file in which something exceeds `limit`."""
+        return cls("too_large", what=what_zh, what_en=what_en, limit=limit)
+
+
+def _shown(fact: object) -> str:
+    """A fact, often a name out of the file, without what would break or swamp a sentence."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in str(fact))
+    return text if len(text) <= _LONGEST_FACT else text[: _LONGEST_FACT - 1] + "…"
+
+
+def megabytes(count: int) -> str:
+    """A number of bytes for people: 67108864 -> "64 MB"."""
+    return f"{count / 2**20:g} MB"

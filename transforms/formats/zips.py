@@ -1,0 +1,117 @@
+"""Zips of workbooks: the files in them, and a finding for each that is refused."""
+
+import re
+import zipfile
+from dataclasses import dataclass
+from typing import Final
+
+from .model import DEFAULT_LIMITS, Limits, Unreadable, megabytes
+from .packages import open_archive, unpack
+
+READABLE_SUFFIXES: Final = frozenset(
+    {".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods", ".csv", ".tsv", ".zip"}
+)
+
+_UNSAFE: Final = re.compile(r"(?:^|/)\.\.(?:/|$)|^/|^[A-Za-z]:|\\|[\0-\x1f\x7f]")
+# A container of Office has one of these parts; a zip of files has none of them at its top.
+_CONTAINER_PARTS: Final = frozenset({"[content_types].xml", "mimetype", "content.xml"})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file in a zip: its name with folders, and its bytes or why it gives none."""
+
+    name: str
+    data: bytes | Unreadable
+
+
+def is_zip_of_files(data: bytes, name: str) -> bool:
+    """Whether this is a zip of workbooks, as opposed to a workbook whose container is a zip.
+
+    A zip that cannot be opened goes by the ending of its name. Raises nothing.
+    """
+    if not data.startswith(b"PK"):
+        return False
+    try:
+        names = {entry.filename for entry in open_archive(data, DEFAULT_LIMITS).infolist()}
+    except Unreadable:
+        return suffix(name) == ".zip"
+    return not any(part.replace("\\", "/").lower() in _CONTAINER_PARTS for part in names)
+
+
+def open_zip(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> list[Entry]:
+    """The readable files of a zip, in its order; `name` is the zip's own, for messages.
+
+    Folders, lock files (~$…), what macOS adds and files of other kinds are left out. An entry that
+    is refused (by its path, its size, a password, damage, being a zip itself) carries its reason
+    and leaves the others readable. Raises Unreadable for the zip as a whole: too_large (the file,
+    the number of entries, all entries unpacked), corrupt, nothing_inside.
+    """
+    if len(data) > limits.file_bytes:
+        raise Unreadable.too_large("文件大小", "its bytes", megabytes(limits.file_bytes))
+    archive = open_archive(data, limits)
+    left = limits.unpacked_bytes
+    entries = []
+    for info in archive.infolist():
+        entry_name = _name(info)
+        if not _is_wanted(entry_name):
+            continue
+        try:
+            content = _content(archive, info, entry_name, min(left, limits.file_bytes))
+        except Unreadable as reason:
+            entries.append(Entry(entry_name, reason))
+            continue
+        if content is not None:
+            left -= len(content)
+            entries.append(Entry(entry_name, content))
+        elif left < limits.file_bytes:
+            limit = megabytes(limits.unpacked_bytes)
+            raise Unreadable.too_large("解压后的大小", "its unpacked contents", limit)
+        else:
+            limit = megabytes(limits.file_bytes)
+            refusal = Unreadable.too_large("文件大小", "its bytes", limit)
+            entries.append(Entry(entry_name, refusal))
+    if not entries:
+        raise Unreadable("nothing_inside")
+    return entries
+
+
+def suffix(name: str) -> str:
+    """The ending of a file's name in lower case: "a/B.XLSX" -> ".xlsx"."""
+    file = re.split(r"[/\\]", name)[-1]
+    stem, dot, ending = file.rpartition(".")
+    return f".{ending.lower()}" if dot and stem else ""
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """The name as its writer meant it: many do not say that it is UTF-8, or write GBK."""
+    name = info.orig_filename
+    if info.flag_bits & 0x800:
+        return name
+    raw = name.encode("cp437")
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return name
+
+
+def _is_wanted(name: str) -> bool:
+    folders = re.split(r"[/\\]", name)
+    return (
+        suffix(name) in READABLE_SUFFIXES
+        and not folders[-1].startswith(("~$", "._", ".~"))
+        and "__MACOSX" not in folders
+    )
+
+
+def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, most: int) -> bytes | None:
+    if _UNSAFE.search(name):
+        raise Unreadable("unsafe_zip", entry=name)
+    if suffix(name) == ".zip":
+        raise Unreadable("nested_zip", entry=name)
+    content = unpack(archive, info, most)
+    if content is not None and is_zip_of_files(content, name):
+        raise Unreadable("nested_zip", entry=name)
+    return content

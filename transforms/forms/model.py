@@ -1,0 +1,168 @@
+"""What a form is: its columns, its keys and the errors that return a submission.
+
+A form is written down once, as a :class:`Form`. The reader, the blank template, the DuckDB table
+with its comments, the return sheet and the rule handbook are all made from that one definition.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+import polars as pl
+
+
+class Kind(StrEnum):
+    """How the text of a cell is understood; see :mod:`transforms.values` for the grammar."""
+
+    TEXT = "text"
+    CODE = "code"
+    INT = "int"
+    NUMBER = "number"
+    BOOL = "bool"
+    TIME = "time"
+    DATE = "date"
+    CHOICE = "choice"
+    GRADE = "grade"
+
+
+#: Money and free quantities: six decimals, so that one fen is exact even when written in 万元.
+NUMBER_TYPE = pl.Decimal(18, 6)
+
+POLARS_TYPES: dict[Kind, pl.DataType] = {
+    Kind.TEXT: pl.String(),
+    Kind.CODE: pl.String(),
+    Kind.INT: pl.Int64(),
+    Kind.NUMBER: NUMBER_TYPE,
+    Kind.BOOL: pl.Boolean(),
+    Kind.TIME: pl.Time(),
+    Kind.DATE: pl.Date(),
+    Kind.CHOICE: pl.String(),
+    Kind.GRADE: pl.Int64(),
+}
+
+DUCKDB_TYPES: dict[Kind, str] = {
+    Kind.TEXT: "VARCHAR",
+    Kind.CODE: "VARCHAR",
+    Kind.INT: "BIGINT",
+    Kind.NUMBER: "DECIMAL(18,6)",
+    Kind.BOOL: "BOOLEAN",
+    Kind.TIME: "TIME",
+    Kind.DATE: "DATE",
+    Kind.CHOICE: "VARCHAR",
+    Kind.GRADE: "BIGINT",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of a form.
+
+    ``unit`` is the unit in which the value is kept (``元/月``, ``万元``); a unit in a submitted
+    header or above the table is converted into it. ``low`` and ``high`` bound whole numbers.
+    """
+
+    name: str
+    header: str
+    kind: Kind
+    en: str
+    aliases: tuple[str, ...] = ()
+    required: bool = False
+    unit: str | None = None
+    choices: tuple[str, ...] = ()
+    low: int = 0
+    high: int | None = None
+    note_zh: str = ""
+
+    @property
+    def titled(self) -> str:
+        """The header as it is printed: with its unit in brackets where it has one."""
+        return f"{self.header}({self.unit})" if self.unit else self.header
+
+    @property
+    def is_money(self) -> bool:
+        """Whether 元 and 万元 in a header or above the table apply to this column."""
+        return self.unit is not None and "元" in self.unit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """The wording of one check, the same wherever it is shown.
+
+    ``zh`` and ``en`` may use ``{form}``, ``{column}``, ``{value}``, ``{expected}`` and ``{other}``.
+    ``id`` is stable for ever and never given to another rule.
+    """
+
+    id: str
+    severity: str
+    zh: str
+    en: str
+    do_zh: str
+    do_en: str
+    reason_zh: str
+    reason_en: str
+    example: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowCheck:
+    """An error that one row shows by itself: ``bad`` is true where the row breaks the rule.
+
+    ``columns`` are the cells that the finding marks, the first of them being its place.
+    """
+
+    rule: Rule
+    columns: tuple[str, ...]
+    bad: pl.Expr
+
+
+@dataclass(frozen=True, kw_only=True)
+class TotalCheck:
+    """An error of a table in which one row must be the sum of the others.
+
+    The row whose ``label`` is ``total`` must exist and its ``amount`` must be the sum of the
+    amounts of all other rows, to ``tolerance`` (same unit as the column).
+    """
+
+    rule: Rule
+    label: str
+    total: str
+    amount: str
+    tolerance: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """One of the forms that reporting units hand in.
+
+    ``key`` names the columns that together identify a row; an empty key means that exactly one
+    row belongs in a submission. ``code`` is the prefix of the form's rule ids.
+    """
+
+    name: str
+    code: str
+    zh: str
+    en: str
+    each_row_is_a: str
+    row_zh: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    row_checks: tuple[RowCheck, ...] = ()
+    total_checks: tuple[TotalCheck, ...] = ()
+    totals_are_data: bool = False
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """The columns by their names."""
+        return {column.name: column for column in self.columns}
+
+    @cached_property
+    def required(self) -> tuple[Column, ...]:
+        """The columns that every submission must have."""
+        return tuple(column for column in self.columns if column.required)
+
+    @cached_property
+    def schema(self) -> dict[str, pl.DataType]:
+        """The Polars types of the cleaned columns, in the form's order."""
+        return {column.name: POLARS_TYPES[column.kind] for column in self.columns}

@@ -1,0 +1,817 @@
+"""The gate: from the tables found in many files to typed rows, findings and submissions.
+
+All tables of a form are cleaned and checked together, as one frame: the cost is the number of
+columns and rules, not of files. An error looks at its own submission alone, so that acceptance
+never depends on what else was delivered, or when.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from transforms.findings import FINDING_SCHEMA, Submission, finding, raw, settle
+from transforms.forms import FORMS, Form, Kind
+from transforms.formats import Unreadable
+from transforms.headers import Almost, Table, cell_name, column_letters
+from transforms.rules import rule_of
+from transforms.values import parse
+from transforms.years import YearFound, find_year
+
+_TOTAL = r"(?:合计|小计|总计|共计)[::：]?$"
+_NOTE = (
+    r"^(?:填表人|填报人|制表人?|审核人?|复核人?|经办人|负责人|单位负责人|统计负责人|分管领导|领导签字"
+    r"|填报日期|填表日期|填报时间|填表时间|报出日期|报送日期|联系人|联系电话|填报单位|单位[((]?盖章"
+    r"|注\d*[:：]|注释|备注[:：]|说明\d*[:：]|填表说明|※|\*)"
+)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One file as it was received, read as far as it can be.
+
+    ``texts`` are the words of its path that may name the year, the strongest first: the file's
+    own name, then its folders from the innermost outwards. ``file_name`` is what people know it
+    by (``zip/entry`` for a file in a zip, whose name in it is ``entry``). ``content`` is what was found, or why nothing was.
+    """
+
+    sha256: str
+    folder: str
+    region_code: str | None
+    file_name: str
+    entry: str | None
+    texts: tuple[str, ...]
+    content: tuple[Table | Almost, ...] | Unreadable
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What came out of the gate, as frames.
+
+    ``submissions``: submission_id, document (index into the documents given), region_code, form,
+    year, accepted, rows_read, rows_loaded, rows_returned, rows_ignored, errors, warnings.
+    ``sheets``: submission_id, sheet, rows_read, rows_loaded, rows_returned and why rows were
+    ignored: titles, totals, notes, blanks. ``layout``: submission_id, sheet, column_name, letter,
+    unit (the unit that the submitted amounts are in). ``rows``: for each form the typed rows of
+    accepted submissions with submission_id, region_code, year, sheet and row in front.
+    ``findings``: :data:`transforms.findings.FINDING_SCHEMA`.
+    """
+
+    submissions: pl.DataFrame
+    sheets: pl.DataFrame
+    layout: pl.DataFrame
+    rows: dict[str, pl.DataFrame]
+    findings: pl.DataFrame
+
+
+SUBMISSION_SCHEMA: dict[str, pl.DataType] = {
+    "submission_id": pl.String(),
+    "document": pl.Int64(),
+    "region_code": pl.String(),
+    "form": pl.String(),
+    "year": pl.Int64(),
+    "accepted": pl.Boolean(),
+    "rows_read": pl.Int64(),
+    "rows_loaded": pl.Int64(),
+    "rows_returned": pl.Int64(),
+    "rows_ignored": pl.Int64(),
+    "errors": pl.Int64(),
+    "warnings": pl.Int64(),
+}
+SHEET_SCHEMA: dict[str, pl.DataType] = {
+    "submission_id": pl.String(),
+    "sheet": pl.String(),
+    "rows_read": pl.Int64(),
+    "rows_loaded": pl.Int64(),
+    "rows_returned": pl.Int64(),
+    "titles": pl.Int64(),
+    "totals": pl.Int64(),
+    "notes": pl.Int64(),
+    "blanks": pl.Int64(),
+}
+LAYOUT_SCHEMA: dict[str, pl.DataType] = {
+    "submission_id": pl.String(),
+    "sheet": pl.String(),
+    "column_name": pl.String(),
+    "letter": pl.String(),
+    "unit": pl.String(),
+}
+
+
+@dataclass
+class _Run:
+    """What is gathered over all forms of one run."""
+
+    documents: Sequence[Document]
+    submissions: list[Submission] = field(default_factory=list)
+    document_of: list[int] = field(default_factory=list)
+    index: dict[tuple[int, str | None, int | None], int] = field(default_factory=dict)
+    findings: list[dict[str, object]] = field(default_factory=list)
+    sheets: list[tuple[int, str, dict[str, int]]] = field(default_factory=list)
+    layout: list[dict[str, object]] = field(default_factory=list)
+    rows: dict[str, pl.DataFrame] = field(default_factory=dict)
+
+    def submission(self, document: int, form: str | None, year: int | None) -> int:
+        key = (document, form, year)
+        if key not in self.index:
+            origin = self.documents[document]
+            unit = origin.region_code or f"?{origin.folder}"
+            entry = (
+                origin.file_name.partition("/")[2] if "/" in origin.file_name else ""
+            )
+            identity = "\x1f".join(
+                (origin.sha256, unit, entry, form or "", str(year or ""))
+            )
+            self.index[key] = len(self.submissions)
+            self.submissions.append(
+                Submission(
+                    hashlib.sha256(identity.encode()).hexdigest()[:16],
+                    origin.region_code,
+                    form,
+                    year,
+                )
+            )
+            self.document_of.append(document)
+            if origin.region_code is None:
+                self.findings.append(
+                    finding(self.submissions[-1], "FIL-E03", value=origin.folder)
+                )
+            if form is not None and year is None:
+                self.findings.append(finding(self.submissions[-1], "FIL-E02"))
+        return self.index[key]
+
+
+def examine(documents: Sequence[Document]) -> Examined:
+    """Clean and check everything that was found in ``documents``; see :class:`Examined`.
+
+    Of the same bytes under several paths of one unit the first document counts; another one adds
+    a submission only where the path alone says that it is for another year.
+    """
+    run = _Run(documents)
+    by_form: dict[str, list[tuple[int, Table]]] = {}
+    seen: dict[tuple[str, str, str | None], set[int | None]] = {}
+    for number, document in enumerate(documents):
+        same = (document.sha256, document.region_code or f"?{document.folder}", document.entry)
+        path_year = next((y.year for text in document.texts if (y := find_year(text))), None)
+        if same in seen:
+            if path_year in seen[same] or isinstance(document.content, Unreadable):
+                continue
+            seen[same].add(path_year)
+            dated_by_path = [
+                table
+                for table in document.content
+                if isinstance(table, Table) and not _names_its_year(table)
+            ]
+            for table in dated_by_path:
+                by_form.setdefault(table.form.name, []).append((number, table))
+            continue
+        seen[same] = {path_year}
+        if isinstance(document.content, Unreadable):
+            problem = document.content
+            submission = run.submissions[run.submission(number, None, None)]
+            run.findings.append(
+                finding(submission, "FIL-E01", value=problem.zh, other=problem.en)
+            )
+            continue
+        for item in document.content:
+            if isinstance(item, Table):
+                by_form.setdefault(item.form.name, []).append((number, item))
+            else:
+                submission = run.submissions[run.submission(number, None, None)]
+                run.findings.append(
+                    finding(
+                        submission,
+                        "FIL-E05",
+                        sheet=item.sheet,
+                        value=item.form.zh,
+                        other="、".join(item.missing),
+                    )
+                )
+        if not document.content:
+            submission = run.submissions[run.submission(number, None, None)]
+            run.findings.append(finding(submission, "FIL-E04"))
+    for name, tables in by_form.items():
+        _examine_form(run, FORMS[name], tables)
+    return _gather(run)
+
+
+def _examine_form(run: _Run, form: Form, found: Sequence[tuple[int, Table]]) -> None:
+    tables = [table for _, table in found]
+    rows = _with_rows_sorted_out(form, tables)
+    rows, issues = _with_submissions(run, form, found, rows)
+    _account(run, form, tables, rows)
+    data = rows.filter(pl.col("fate") == "data")
+    typed = _typed(form, tables, data)
+    sizes = {
+        (submission, table): size
+        for submission, table, size in typed.group_by("submission", "table")
+        .len()
+        .iter_rows()
+    }
+    run.findings.extend(
+        settle(
+            raw(
+                [
+                    *_cell_checks(form, tables, typed),
+                    *_row_checks(form, typed),
+                    *_set_checks(form, tables, typed),
+                ]
+            ),
+            form,
+            tables,
+            run.submissions,
+            sizes,
+        )
+    )
+    run.findings.extend(issues)
+    run.rows[form.name] = typed.select(
+        "submission",
+        pl.lit(None, pl.String).alias("sheet") if not tables else _sheet_names(tables),
+        "row",
+        *form.schema,
+    )
+
+
+def _sheet_names(tables: Sequence[Table]) -> pl.Expr:
+    return (
+        pl.col("table")
+        .replace_strict(
+            {i: table.sheet for i, table in enumerate(tables)}, return_dtype=pl.String
+        )
+        .alias("sheet")
+    )
+
+
+def _with_rows_sorted_out(form: Form, tables: Sequence[Table]) -> pl.DataFrame:
+    """All bodies as one frame, with ``table`` and ``fate``: data, total, note or blank."""
+    blank = pl.DataFrame(schema={name: pl.String() for name in form.schema})
+    rows = pl.concat(
+        [blank]
+        + [
+            table.body.with_columns(pl.lit(i, pl.Int64).alias("table"))
+            for i, table in enumerate(tables)
+        ],
+        how="diagonal",
+    )
+    known = [pl.col(name) for name in form.schema]
+    words = [
+        column.str.replace_all(r"[\s\u3000]", "")
+        for column in (*known, pl.col("other"), pl.col("year_text"))
+    ]
+    codes = [
+        pl.col(c.name).str.contains(r"^\D{0,2}[\d０-９]{10}\D{0,2}$").fill_null(False)
+        for c in form.columns
+        if c.name == "institution_code"
+    ]
+    no_code = ~pl.any_horizontal(codes) if codes else pl.lit(True)
+    given = pl.sum_horizontal(column.is_not_null() for column in known)
+    labels = [
+        word.str.contains(
+            _TOTAL if not form.totals_are_data else r"^(?:小计|总计|共计)$"
+        )
+        for word in words
+    ]
+    # A remark that stands alone in a cell meant for a code or a figure is no row of data.
+    lone = (given == 1) & pl.any_horizontal(
+        [
+            pl.col(name).str.contains(r"\p{Han}{4,}").fill_null(False)
+            for name in _figures(form)
+        ]
+    )
+    return rows.with_columns(
+        pl.when(pl.col("repeated"))
+        .then(pl.lit("title"))
+        .when(given == 0)
+        .then(
+            pl.when(pl.col("other").is_null())
+            .then(pl.lit("blank"))
+            .otherwise(pl.lit("note"))
+        )
+        .when(no_code & pl.any_horizontal(labels).fill_null(False))
+        .then(pl.lit("total"))
+        .when(
+            no_code
+            & (
+                pl.any_horizontal([w.str.contains(_NOTE) for w in words]).fill_null(
+                    False
+                )
+                | lone
+            )
+        )
+        .then(pl.lit("note"))
+        .otherwise(pl.lit("data"))
+        .alias("fate")
+    )
+
+
+def _figures(form: Form) -> list[str]:
+    kinds = (Kind.CODE, Kind.INT, Kind.NUMBER)
+    return [column.name for column in form.columns if column.kind in kinds]
+
+
+def _with_submissions(
+    run: _Run, form: Form, found: Sequence[tuple[int, Table]], rows: pl.DataFrame
+) -> tuple[pl.DataFrame, list[dict[str, object]]]:
+    """Give every row its ``submission``, and report what is wrong with headers and years.
+
+    A row whose year cannot be read could belong to any year of its table, so that it is an error
+    of all of them; it is counted with the first.
+    """
+    data = rows.lazy().filter(pl.col("fate") == "data")
+    written = (
+        data.filter(
+            pl.col("table").is_in(
+                [i for i, (_, t) in enumerate(found) if t.year_column is not None]
+            )
+        )
+        .group_by("table", "year_text", maintain_order=True)
+        .agg(pl.col("row"))
+        .collect()
+    )
+    years_of: dict[int, dict[str | None, int | None]] = {}
+    unread: dict[int, list[tuple[str | None, list[int]]]] = {}
+    for table, text, places in written.iter_rows():
+        year = find_year(text) if text is not None else None
+        years_of.setdefault(table, {})[text] = year.year if year else None
+        if year is None:
+            unread.setdefault(table, []).append((text, places))
+    issues: list[dict[str, object]] = []
+    pairs: list[tuple[int, str | None, int]] = []
+    default: list[int] = []
+    sheets: dict[int, set[str]] = {}
+    for i, (number, table) in enumerate(found):
+        by_text = years_of.get(i, {})
+        own = sorted({year for year in by_text.values() if year is not None})
+        sources = _year_sources(table, run.documents[number])
+        chosen = sources[0][1].year if sources else None
+        members = [
+            run.submission(number, form.name, year) for year in (own or [chosen])
+        ]
+        default.append(members[0])
+        for text, year in by_text.items():
+            if year is not None:
+                pairs.append((i, text, run.submission(number, form.name, year)))
+        for member in members:
+            submission = run.submissions[member]
+            sheets.setdefault(member, set()).add(table.sheet)
+            issues.extend(_header_findings(submission, form, table))
+            contrary = [
+                (words, year)
+                for words, year in sources
+                if submission.year is not None and submission.year not in year.covers
+            ]
+            if contrary:
+                said = ([("年份列", str(own[0]))] if own else []) + [
+                    (words, year.words) for words, year in sources
+                ]
+                issues.append(
+                    finding(
+                        submission,
+                        rule_of(form, "W02").id,
+                        sheet=table.sheet,
+                        value=str(submission.year),
+                        other="、".join(f"{place}“{words}”" for place, words in said),
+                    )
+                )
+            if own:
+                for text, places in unread.get(i, ()):
+                    issues.append(
+                        finding(
+                            submission,
+                            rule_of(form, "E30").id,
+                            sheet=table.sheet,
+                            row=places[0],
+                            value=text,
+                            places=[
+                                cell_name(row, table.year_column or 0) for row in places
+                            ],
+                            cells=len(places),
+                        )
+                    )
+    mapping = pl.DataFrame(
+        pairs,
+        schema={
+            "table": pl.Int64(),
+            "year_text": pl.String(),
+            "submission": pl.Int64(),
+        },
+        orient="row",
+    )
+    defaults = pl.DataFrame(
+        {"table": list(range(len(found))), "default": default},
+        schema={"table": pl.Int64(), "default": pl.Int64()},
+    )
+    rows = (
+        rows.join(mapping, on=["table", "year_text"], how="left", maintain_order="left")
+        .join(defaults, on="table", how="left", maintain_order="left")
+        .with_columns(pl.coalesce("submission", "default").alias("submission"))
+        .drop("default")
+    )
+    filled = set(rows.filter(pl.col("fate") == "data")["submission"].unique())
+    for member, names in sheets.items():
+        if member not in filled:
+            issues.append(
+                finding(
+                    run.submissions[member],
+                    rule_of(form, "E08").id,
+                    sheet="、".join(sorted(names)),
+                )
+            )
+    return rows, issues
+
+
+def _year_sources(table: Table, document: Document) -> list[tuple[str, YearFound]]:
+    """What names the year of a table without a year column, the strongest first."""
+    places = [("标题", table.title_year), ("工作表名", table.sheet_year)]
+    places += [
+        ("文件名" if i == 0 else "文件夹", find_year(text))
+        for i, text in enumerate(document.texts)
+    ]
+    return [(place, year) for place, year in places if year is not None]
+
+
+def _names_its_year(table: Table) -> bool:
+    """Whether the sheet itself says its year, so that the path has no say in it."""
+    if table.title_year or table.sheet_year:
+        return True
+    texts = table.body["year_text"].drop_nulls().unique()
+    return any(find_year(text) is not None for text in texts)
+
+
+def _header_findings(
+    submission: Submission, form: Form, table: Table
+) -> list[dict[str, object]]:
+    return [
+        finding(
+            submission,
+            rule_of(form, issue.rule).id,
+            sheet=table.sheet,
+            row=table.header_row if issue.cells else None,
+            places=issue.cells,
+            column=form.by_name[issue.column] if issue.column else None,
+            value=issue.value,
+            other=issue.other,
+            wanted=(issue.expected or "", issue.expected_en or ""),
+        )
+        for issue in table.issues
+    ]
+
+
+def _account(
+    run: _Run, form: Form, tables: Sequence[Table], rows: pl.DataFrame
+) -> None:
+    """Count the rows of every sheet by what became of them, and note where its columns stand.
+
+    What belongs to no row of data (titles, totals, notes, blanks) is counted with the first
+    submission of the sheet.
+    """
+    counts: dict[tuple[int, int], dict[str, int]] = {}
+    first: dict[int, int] = {}
+    grouped = (
+        rows.group_by("table", "submission", "fate").len().sort("table", "submission")
+    )
+    for table, submission, fate, number in grouped.iter_rows():
+        first.setdefault(table, submission)
+        owner = submission if fate == "data" else first[table]
+        entry = counts.setdefault((owner, table), {})
+        entry[fate] = entry.get(fate, 0) + number
+    for i, table in enumerate(tables):
+        if i not in first:  # a header with nothing below it
+            continue
+        entry = counts.setdefault((first[i], i), {})
+        entry["title"] = entry.get("title", 0) + table.rows_above
+    for (submission, i), entry in counts.items():
+        run.sheets.append((submission, tables[i].sheet, entry))
+        for name, place in tables[i].columns.items():
+            run.layout.append(
+                {
+                    "submission": submission,
+                    "sheet": tables[i].sheet,
+                    "column_name": name,
+                    "letter": column_letters(place),
+                    "unit": tables[i].unit.get(name),
+                }
+            )
+
+
+def _typed(form: Form, tables: Sequence[Table], data: pl.DataFrame) -> pl.DataFrame:
+    """The data rows with every column typed, its text as ``<name>~`` and two marks beside it.
+
+    ``<name>!unreadable`` and ``<name>!outside`` are true where the text is bad.
+    """
+    money = [column for column in form.columns if column.is_money]
+    index = list(range(len(tables)))
+    data = data.with_columns(
+        expression
+        for column in money
+        for expression in (
+            pl.col("table")
+            .replace_strict(
+                index,
+                [t.shift.get(column.name, 0) for t in tables],
+                return_dtype=pl.Int64,
+            )
+            .alias(f"{column.name}@shift"),
+            pl.col("table")
+            .replace_strict(
+                index, [t.unit.get(column.name) for t in tables], return_dtype=pl.String
+            )
+            .alias(f"{column.name}@unit"),
+        )
+    )
+    typed = data.select("submission", "table", "row")
+    columns = []
+    for column in form.columns:
+        name = column.name
+        keys = [name, f"{name}@shift", f"{name}@unit"] if column.is_money else [name]
+        parsed = parse(column)
+        # What people type repeats itself: each text is understood once.
+        meaning = (
+            data.select(keys)
+            .unique()
+            .with_columns(
+                parsed.value.alias("value"),
+                parsed.unreadable.fill_null(False).alias("unreadable"),
+                parsed.outside.alias("outside"),
+            )
+        )
+        understood = data.select(keys).join(
+            meaning, on=keys, how="left", nulls_equal=True, maintain_order="left"
+        )
+        columns += [
+            understood["value"].alias(name),
+            understood[name].alias(f"{name}~"),
+            understood["unreadable"].alias(f"{name}!unreadable"),
+            understood["outside"].alias(f"{name}!outside"),
+        ]
+    return typed.with_columns(columns)
+
+
+def _raw_rows(
+    bad: pl.DataFrame, rule: str, columns: Sequence[str], other: pl.Expr | None = None
+) -> pl.DataFrame:
+    """Raw findings (:data:`transforms.findings.RAW_SCHEMA`), one for every row of ``bad``."""
+    return bad.select(
+        "submission",
+        "table",
+        pl.lit(rule).alias("rule"),
+        pl.lit(columns[0]).alias("column"),
+        "row",
+        pl.concat_list("row").alias("rows"),
+        pl.lit(list(columns), pl.List(pl.String())).alias("columns"),
+        pl.col(f"{columns[0]}~").alias("value"),
+        (other if other is not None else pl.lit(None, pl.String)).alias("other"),
+        pl.lit(len(columns), pl.Int64).alias("cells"),
+    )
+
+
+def _cell_checks(
+    form: Form, tables: Sequence[Table], typed: pl.DataFrame
+) -> list[pl.DataFrame]:
+    """Values that are missing, not of their type or not in their domain."""
+    found = []
+    for column in form.columns:
+        name = column.name
+        for mark, number in (("unreadable", "E03"), ("outside", "E04")):
+            bad = typed.filter(pl.col(f"{name}!{mark}"))
+            if bad.height:
+                found.append(_raw_rows(bad, rule_of(form, number).id, (name,)))
+        if column.required:
+            there = [i for i, table in enumerate(tables) if name in table.columns]
+            bad = typed.filter(
+                pl.col(name).is_null()
+                & ~pl.col(f"{name}!unreadable")
+                & ~pl.col(f"{name}!outside")
+                & pl.col("table").is_in(there)
+            )
+            if bad.height:
+                # "-", "无" and a blank are one cause: nothing is given.
+                bad = bad.with_columns(pl.lit(None, pl.String).alias(f"{name}~"))
+                found.append(_raw_rows(bad, rule_of(form, "E02").id, (name,)))
+    return found
+
+
+def _row_checks(form: Form, typed: pl.DataFrame) -> list[pl.DataFrame]:
+    found = []
+    for check in form.row_checks:
+        bad = typed.filter(check.bad.fill_null(False))
+        # What cannot be read has its own finding; a rule over it would be the same cause again.
+        bad = bad.filter(
+            ~pl.any_horizontal(f"{name}!unreadable" for name in check.columns)
+        )
+        if bad.height:
+            other = pl.col(f"{check.columns[1]}~") if len(check.columns) > 1 else None
+            found.append(_raw_rows(bad, check.rule.id, check.columns, other))
+    return found
+
+
+def _set_checks(
+    form: Form, tables: Sequence[Table], typed: pl.DataFrame
+) -> list[pl.DataFrame]:
+    """Rules over all rows of a submission: keys, single rows, sums."""
+    found = []
+    if form.key:
+        present = pl.all_horizontal(pl.col(name).is_not_null() for name in form.key)
+        same = (
+            typed.filter(present)
+            .with_columns(pl.len().over("submission", *form.key).alias("times"))
+            .filter(pl.col("times") > 1)
+        )
+        if same.height:
+            found.append(_repeated(same, form, form.key, "E05"))
+    else:
+        several = typed.with_columns(pl.len().over("submission").alias("times")).filter(
+            pl.col("times") > 1
+        )
+        if several.height:
+            found.append(_repeated(several, form, (), "E06"))
+    for check in form.total_checks:
+        amounts = pl.col(check.amount)
+        is_total = pl.col(check.label) == check.total
+        sums = typed.group_by("submission", maintain_order=True).agg(
+            pl.col("table").first(),
+            pl.col("row").filter(is_total).first().alias("total_row"),
+            pl.col("row").first(),
+            pl.col("table").filter(is_total).first().alias("total_table"),
+            amounts.filter(is_total).first().alias("total"),
+            amounts.filter(~is_total).sum().alias("sum"),
+            (
+                pl.col(f"{check.amount}!unreadable")
+                | pl.col(f"{check.amount}!outside")
+                | amounts.is_null()
+            )
+            .any()
+            .alias("unclear"),
+            pl.col(check.label).is_null().any().alias("unnamed"),
+        )
+        off = sums.filter(
+            ~pl.col("unclear")
+            & ~pl.col("unnamed")
+            & (
+                pl.col("total_row").is_null()
+                | (
+                    (pl.col("total") - pl.col("sum")).abs()
+                    > pl.lit(check.tolerance).cast(pl.Decimal(18, 6))
+                )
+            )
+        )
+        if off.height:
+            found.append(
+                off.select(
+                    "submission",
+                    pl.coalesce("total_table", "table").alias("table"),
+                    pl.lit(check.rule.id).alias("rule"),
+                    pl.lit(check.amount).alias("column"),
+                    pl.col("total_row").alias("row"),
+                    pl.when(pl.col("total_row").is_null())
+                    .then(pl.lit([], pl.List(pl.Int64)))
+                    .otherwise(pl.concat_list("total_row"))
+                    .alias("rows"),
+                    pl.lit([check.amount], pl.List(pl.String())).alias("columns"),
+                    pl.col("total")
+                    .cast(pl.String)
+                    .str.replace(r"\.?0+$", "")
+                    .alias("value"),
+                    pl.col("sum")
+                    .cast(pl.String)
+                    .str.replace(r"\.?0+$", "")
+                    .alias("other"),
+                    pl.lit(1, pl.Int64).alias("cells"),
+                )
+            )
+    return found
+
+
+def _repeated(
+    same: pl.DataFrame, form: Form, key: Sequence[str], number: str
+) -> pl.DataFrame:
+    """Rows that share a key, or stand where one row belongs, as one raw finding a key."""
+    columns = list(key) or [form.columns[0].name]
+    words = pl.concat_str(
+        [pl.col(f"{name}~").fill_null("") for name in columns], separator=" "
+    )
+    return (
+        same.with_columns(words.alias("words"))
+        .group_by("submission", *key, maintain_order=True)
+        .agg(
+            pl.col("table").get(1),
+            pl.col("row").get(1),
+            pl.col("row").alias("all"),
+            # Cells are named on the sheet of the repetition; another sheet has its own names.
+            pl.col("row")
+            .filter(pl.col("table") == pl.col("table").get(1))
+            .sort_by(pl.col("row").filter(pl.col("table") == pl.col("table").get(1)) != pl.col("row").get(1))
+            .alias("rows"),
+            pl.col("words").first(),
+        )
+        .select(
+            "submission",
+            "table",
+            pl.lit(rule_of(form, number).id).alias("rule"),
+            pl.lit(columns[0]).alias("column"),
+            "row",
+            "rows",
+            pl.lit(columns, pl.List(pl.String())).alias("columns"),
+            (pl.col("words") if key else pl.col("all").list.len().cast(pl.String)).alias("value"),
+            pl.col("all").list.head(10).cast(pl.List(pl.String)).list.join("、").alias("other"),
+            (pl.col("all").list.len() * len(columns)).cast(pl.Int64).alias("cells"),
+        )
+    )
+
+
+def _gather(run: _Run) -> Examined:
+    findings = pl.DataFrame(run.findings, schema=FINDING_SCHEMA, orient="row").unique(
+        maintain_order=True
+    )
+    ids = [submission.submission_id for submission in run.submissions]
+    errors = dict(
+        findings.filter(pl.col("severity") == "error")
+        .group_by("submission_id")
+        .len()
+        .iter_rows()
+    )
+    warnings = dict(
+        findings.filter(pl.col("severity") == "warning")
+        .group_by("submission_id")
+        .len()
+        .iter_rows()
+    )
+    accepted = [errors.get(name, 0) == 0 for name in ids]
+    sheets = []
+    totals = [dict.fromkeys(("read", "loaded", "returned", "ignored"), 0) for _ in ids]
+    for member, sheet, entry in run.sheets:
+        data = entry.get("data", 0)
+        ignored = sum(number for fate, number in entry.items() if fate != "data")
+        loaded, returned = (data, 0) if accepted[member] else (0, data)
+        total = totals[member]
+        total["read"] += data + ignored
+        total["loaded"] += loaded
+        total["returned"] += returned
+        total["ignored"] += ignored
+        sheets.append(
+            {
+                "submission_id": ids[member],
+                "sheet": sheet,
+                "rows_read": data + ignored,
+                "rows_loaded": loaded,
+                "rows_returned": returned,
+                "titles": entry.get("title", 0),
+                "totals": entry.get("total", 0),
+                "notes": entry.get("note", 0),
+                "blanks": entry.get("blank", 0),
+            }
+        )
+    submissions = pl.DataFrame(
+        [
+            {
+                "submission_id": submission.submission_id,
+                "document": run.document_of[i],
+                "region_code": submission.region_code,
+                "form": submission.form,
+                "year": submission.year,
+                "accepted": accepted[i],
+                **{f"rows_{fate}": number for fate, number in totals[i].items()},
+                "errors": errors.get(ids[i], 0),
+                "warnings": warnings.get(ids[i], 0),
+            }
+            for i, submission in enumerate(run.submissions)
+        ],
+        schema=SUBMISSION_SCHEMA,
+    )
+    layout = pl.DataFrame(
+        [
+            {**entry, "submission_id": ids[int(str(entry["submission"]))]}
+            for entry in run.layout
+        ],
+        schema=LAYOUT_SCHEMA,
+    ).unique(["submission_id", "sheet", "column_name"], maintain_order=True)
+    known = pl.DataFrame(
+        {
+            "submission": list(range(len(ids))),
+            "submission_id": ids,
+            "region_code": [submission.region_code for submission in run.submissions],
+            "year": [submission.year for submission in run.submissions],
+            "accepted": accepted,
+        },
+        schema={
+            "submission": pl.Int64(),
+            "submission_id": pl.String(),
+            "region_code": pl.String(),
+            "year": pl.Int64(),
+            "accepted": pl.Boolean(),
+        },
+    ).filter("accepted")
+    rows = {
+        name: frame.join(
+            known, on="submission", how="inner", maintain_order="left"
+        ).select(
+            "submission_id", "region_code", "year", "sheet", "row", *FORMS[name].schema
+        )
+        for name, frame in run.rows.items()
+    }
+    return Examined(
+        submissions, pl.DataFrame(sheets, schema=SHEET_SCHEMA), layout, rows, findings
+    )

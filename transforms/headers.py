@@ -1,0 +1,488 @@
+"""Recognising a form on a sheet by its header row, and cutting the table out.
+
+The header row is the only mark of a form; names of files and sheets do not count. Headers are
+compared after NFKC, without white space and without a bracketed unit. A header over several rows
+is read downwards, joined.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import polars as pl
+
+from transforms.formats import Sheet
+from transforms.forms import FORMS, Column, Form, Kind
+from transforms.years import YearFound, find_year, find_year_in_lines
+
+#: Titles and fillers above a header; a form whose header stands lower is not found.
+HEADER_SEARCH_ROWS = 60
+#: A header may be spread over this many rows.
+HEADER_DEPTH = 3
+YEAR_HEADER = "年份"
+
+_BRACKETED = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]|【([^【】]*)】|〔([^〔〕]*)〕")
+_MONEY_UNIT = re.compile(r"(亿|千万|百万|十万|万|千|百)?元")
+_UNIT_LINE = re.compile(r"单位[:：](.*)")
+_POWERS = {None: 0, "百": 2, "千": 3, "万": 4, "十万": 5, "百万": 6, "千万": 7, "亿": 8}
+_SCALED_COUNT = re.compile(r"(亿|万|千|百)(人|所|名|个|件|项)|[%‰]")
+_MONTHLY = re.compile(r"月")
+_OTHER_PERIOD = re.compile(r"年|学期|学年|季|天|日|周")
+_INDEX_WORDS = frozenset("甲乙丙丁戊己庚辛壬癸")
+#: Words over a group of columns that add nothing to the headers below them.
+_NEUTRAL_GROUP = re.compile(
+    r"^(?!.*(?:公办|民办|城区|镇区|乡村|城市|农村|男|女|小学|初中|高中|中职))"
+    r"(?:其中|.*(?:情况|信息|指标|项目|内容|数据|资料|条件|时间))$"
+)
+
+
+@lru_cache(maxsize=65536)
+def normalise(header: str) -> str:
+    """``header`` as headers are compared: NFKC, no white space, no colon, no leading star."""
+    text = "".join(unicodedata.normalize("NFKC", header).split())
+    return text.replace(":", "").strip("*※")
+
+
+@lru_cache(maxsize=65536)
+def bare(header: str) -> str:
+    """A normalised header without what stands in brackets."""
+    return _BRACKETED.sub("", header)
+
+
+def _lookup() -> dict[str, tuple[tuple[str, str], ...]]:
+    known: dict[str, list[tuple[str, str]]] = {}
+    for form in FORMS.values():
+        for column in form.columns:
+            for header in (column.header, *column.aliases):
+                for key in {normalise(header), bare(normalise(header))}:
+                    entry = known.setdefault(key, [])
+                    if (form.name, column.name) not in entry:
+                        entry.append((form.name, column.name))
+    return {key: tuple(entry) for key, entry in known.items()}
+
+
+KNOWN_HEADERS = _lookup()
+
+
+@dataclass(frozen=True)
+class HeaderIssue:
+    """Something wrong with the header itself; ``rule`` is a number such as ``E01``."""
+
+    rule: str
+    column: str | None = None
+    cells: tuple[str, ...] = ()
+    value: str | None = None
+    other: str | None = None
+    expected: str | None = None
+    expected_en: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """One form found on one sheet.
+
+    ``body`` has the submitted text of every known column under its name, and beside them ``row``
+    (the row of the sheet, from 1), ``year_text`` (the column 年份, null where there is none),
+    ``other`` (the text of all unknown columns, joined) and ``repeated`` (a header printed again).
+    ``shift`` gives, for money columns, the power of ten that brings the text to the form's unit;
+    ``unit`` the unit that the submitted amounts are in.
+    """
+
+    form: Form
+    sheet: str
+    body: pl.DataFrame
+    columns: dict[str, int]
+    header_row: int
+    rows_above: int
+    rows_read: int
+    year_column: int | None
+    shift: dict[str, int]
+    unit: dict[str, str]
+    title_year: YearFound | None
+    sheet_year: YearFound | None
+    issues: tuple[HeaderIssue, ...] = ()
+
+
+@dataclass(frozen=True)
+class Almost:
+    """A sheet that shares a few headers with a form, too few to be read as it."""
+
+    form: Form
+    sheet: str
+    missing: tuple[str, ...]
+
+
+@dataclass
+class _Match:
+    form: Form
+    row: int
+    depth: int
+    texts: list[str | None]
+    columns: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def score(self) -> tuple[int, float, int, int]:
+        known = len(self.columns)
+        return (known, known / len(self.form.columns), -self.depth, -self.row)
+
+
+def recognise(sheet: Sheet) -> Table | Almost | None:
+    """The form that stands on ``sheet``; None for a sheet that is no form at all."""
+    cells = sheet.cells
+    if cells.is_empty():
+        return None
+    top = cells.head(HEADER_SEARCH_ROWS + HEADER_DEPTH).rows()
+    match = _best_match(top, sheet.merged)
+    if match is None:
+        return None
+    found = sum(column.name in match.columns for column in match.form.required)
+    needed = len(match.form.required)
+    shared = len(match.columns)
+    if shared < 2 and sum(text is not None for text in match.texts) > 3:
+        return None
+    if 2 * found < needed:
+        if shared < 2:
+            return None
+        missing = tuple(
+            c.header for c in match.form.required if c.name not in match.columns
+        )
+        return Almost(match.form, sheet.name, missing)
+    return _cut(sheet, match, top)
+
+
+def cell_name(row: int, column: int) -> str:
+    """``E14`` for row 14 (from 1) and column 4 (from 0)."""
+    return f"{column_letters(column)}{row}"
+
+
+@lru_cache(maxsize=32768)
+def column_letters(column: int) -> str:
+    """``A`` for 0, ``AA`` for 26."""
+    letters = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
+def _known(text: str) -> tuple[tuple[str, str], ...]:
+    return KNOWN_HEADERS.get(text) or KNOWN_HEADERS.get(bare(text)) or ()
+
+
+def _best_match(
+    top: Sequence[tuple[str | None, ...]], merged: Sequence[tuple[int, int, int, int]]
+) -> _Match | None:
+    best: _Match | None = None
+    rows = [[None if cell is None else normalise(cell) for cell in row] for row in top]
+    for row in range(min(HEADER_SEARCH_ROWS, len(rows))):
+        if not any(text is not None for text in rows[row]):
+            continue
+        for depth in range(1, min(HEADER_DEPTH, len(rows) - row) + 1):
+            if depth > 1 and not any(
+                text and _known(text) for text in _hints(rows, row, depth)
+            ):
+                continue
+            texts, groups = _joined(rows, merged, row, depth)
+            for match in _matches(texts, groups, row, depth):
+                if best is None or match.score > best.score:
+                    best = match
+        # A header that is complete ends the search, once every row of it was tried as its first:
+        # a line above the header may otherwise be taken for its upper part.
+        if (
+            best is not None
+            and row >= best.row + best.depth - 1
+            and all(column.name in best.columns for column in best.form.required)
+        ):
+            break
+    return best
+
+
+def _hints(rows: list[list[str | None]], row: int, depth: int) -> list[str | None]:
+    """The texts by which a header over ``depth`` rows gives itself away."""
+    return [text for line in rows[row : row + depth] for text in line]
+
+
+def _joined(
+    rows: list[list[str | None]],
+    merged: Sequence[tuple[int, int, int, int]],
+    row: int,
+    depth: int,
+) -> tuple[list[str | None], list[str | None]]:
+    """The header texts of ``depth`` rows joined downwards, and the lowest text where that differs.
+
+    A group header stands above its columns either merged over them, or in the first of them with
+    blank cells beside it.
+    """
+    width = len(rows[row])
+    if depth == 1:
+        return list(rows[row]), [None] * width
+    lines = [list(line) for line in rows[row : row + depth]]
+    for row0, col0, row1, col1 in merged:
+        if row <= row0 < row + depth and col1 > col0 and row1 < row + depth:
+            for column in range(col0, min(col1, width - 1) + 1):
+                lines[row0 - row][column] = lines[row0 - row][col0]
+    for upper, lower in zip(lines, lines[1:], strict=False):
+        for column in range(1, width):
+            if (
+                upper[column] is None
+                and lower[column] is not None
+                and upper[column - 1]
+            ):
+                above = upper[column - 1]
+                if lines[-1][column - 1] is not None:
+                    upper[column] = above
+    texts: list[str | None] = []
+    groups: list[str | None] = []
+    for column in range(width):
+        parts = [line[column] for line in lines if line[column] is not None]
+        texts.append("".join(part for part in parts if part) or None)
+        lowest = parts[-1] if len(parts) > 1 else None
+        neutral = all(_NEUTRAL_GROUP.match(part) for part in parts[:-1] if part)
+        groups.append(lowest if neutral else None)
+    return texts, groups
+
+
+def _matches(
+    texts: list[str | None], groups: list[str | None], row: int, depth: int
+) -> list[_Match]:
+    by_form: dict[str, _Match] = {}
+    for column, (text, lowest) in enumerate(zip(texts, groups, strict=True)):
+        if text is None:
+            continue
+        for form_name, name in _known(text) or (_known(lowest) if lowest else ()):
+            match = by_form.setdefault(
+                form_name, _Match(FORMS[form_name], row, depth, texts)
+            )
+            match.columns.setdefault(name, []).append(column)
+    return list(by_form.values())
+
+
+def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> Table:
+    form, cells = match.form, sheet.cells
+    first_body = _end_of_header(sheet, match, top)
+    titles = [cell for line in top[: match.row] for cell in line if cell is not None]
+    issues: list[HeaderIssue] = []
+    columns = {name: places[0] for name, places in match.columns.items()}
+    for name, places in match.columns.items():
+        if len(places) > 1:
+            names = tuple(cell_name(match.row + match.depth, place) for place in places)
+            issues.append(
+                HeaderIssue(
+                    "E07", name, names, value=str(len(names)), other="、".join(names)
+                )
+            )
+    for column in form.required:
+        if column.name not in columns:
+            issues.append(HeaderIssue("E01", column.name))
+    known = {place for places in match.columns.values() for place in places}
+    year_columns = [
+        i for i, text in enumerate(match.texts) if text and bare(text) == YEAR_HEADER
+    ]
+    unknown = [
+        (place, text)
+        for place, text in enumerate(match.texts)
+        if text is not None and place not in known and place not in year_columns
+    ]
+    if unknown:
+        issues.append(
+            HeaderIssue(
+                "W01",
+                cells=tuple(
+                    cell_name(match.row + match.depth, place) for place, _ in unknown
+                ),
+                value="、".join(_original(top, match, place) for place, _ in unknown),
+            )
+        )
+    shift, unit, unit_issues = _units(form, columns, match, titles)
+    issues.extend(unit_issues)
+    return Table(
+        form=form,
+        sheet=sheet.name,
+        body=_body(sheet, match, columns, year_columns, first_body),
+        columns=columns,
+        header_row=match.row + match.depth,
+        rows_above=first_body,
+        rows_read=cells.height,
+        year_column=year_columns[0] if year_columns else None,
+        shift=shift,
+        unit=unit,
+        title_year=find_year_in_lines(titles),
+        sheet_year=find_year(sheet.name),
+        issues=tuple(issues),
+    )
+
+
+def _end_of_header(
+    sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]
+) -> int:
+    """The first row below the header, its merged cells and the index row under it."""
+    last = match.row + match.depth - 1
+    places = {place for found in match.columns.values() for place in found}
+    for row0, col0, row1, _ in sheet.merged:
+        if match.row <= row0 <= last and col0 in places and row1 < match.row + HEADER_DEPTH:
+            last = max(last, row1)
+    below = next(
+        (row for row in range(last + 1, len(top)) if any(cell is not None for cell in top[row])),
+        None,
+    )
+    return below + 1 if below is not None and _is_index_row(top[below]) else last + 1
+
+
+def _original(top: Sequence[tuple[str | None, ...]], match: _Match, place: int) -> str:
+    lines = top[match.row : match.row + match.depth]
+    words = [
+        " ".join(line[place].split()) for line in lines if (line[place] or "").strip()
+    ]  # type: ignore[union-attr]
+    return " ".join(words) or str(match.texts[place])
+
+
+def _body(
+    sheet: Sheet,
+    match: _Match,
+    columns: dict[str, int],
+    year_columns: list[int],
+    first_body: int,
+) -> pl.DataFrame:
+    cells = sheet.cells
+    used = {*columns.values(), *year_columns}
+    others = [str(i) for i in range(cells.width) if i not in used]
+    marks = list(columns.values())[:3]
+    header = [sheet.cells.item(match.row, place) for place in marks]
+    repeated = [
+        pl.col(str(p)) == h for p, h in zip(marks, header, strict=True) if h is not None
+    ]
+    body = cells.slice(first_body).select(
+        *(pl.col(str(place)).alias(name) for name, place in columns.items()),
+        (
+            pl.col(str(year_columns[0])) if year_columns else pl.lit(None, pl.String)
+        ).alias("year_text"),
+        (
+            pl.concat_str(others, separator="\x1f", ignore_nulls=True)
+            if others
+            else pl.lit(None, pl.String)
+        ).alias("other"),
+        pl.int_range(first_body + 1, cells.height + 1, dtype=pl.Int64).alias("row"),
+        (pl.all_horizontal(repeated) if repeated else pl.lit(False))
+        .fill_null(False)
+        .alias("repeated"),
+    )
+    return _fill_merged(body, sheet.merged, match.form, columns, first_body)
+
+
+def _fill_merged(
+    body: pl.DataFrame,
+    merged: Sequence[tuple[int, int, int, int]],
+    form: Form,
+    columns: dict[str, int],
+    first_body: int,
+) -> pl.DataFrame:
+    """Give the text of a cell merged downwards to each of its rows.
+
+    Only words are carried down: a merged figure is one figure for several rows, and which part
+    of it belongs to which row is not known.
+    """
+    names = {place: name for name, place in columns.items()}
+    for row0, col0, row1, col1 in merged:
+        if row0 < first_body or row1 == row0 or col0 != col1 or col0 not in names:
+            continue
+        name = names[col0]
+        if form.by_name[name].kind not in (
+            Kind.TEXT,
+            Kind.CODE,
+            Kind.CHOICE,
+            Kind.GRADE,
+        ):
+            continue
+        top = row0 - first_body
+        if top >= body.height:
+            continue
+        inside = pl.int_range(pl.len()).is_between(top, row1 - first_body)
+        body = body.with_columns(
+            pl.when(inside)
+            .then(pl.lit(body[name][top]))
+            .otherwise(pl.col(name))
+            .alias(name)
+        )
+    return body
+
+
+def _is_index_row(row: tuple[str | None, ...]) -> bool:
+    """Whether the row below a header only numbers the columns: 甲 乙 1 2 3."""
+    words = [normalise(cell).strip("()") for cell in row if cell is not None]
+    letters = [word for word in words if word in _INDEX_WORDS]
+    numbers = [
+        word
+        for word in words
+        if word not in _INDEX_WORDS and word not in ("栏次", "栏号")
+    ]
+    if not words or not all(number.isdecimal() for number in numbers):
+        return False
+    counted = [int(number) for number in numbers]
+    if counted != list(range(1, len(counted) + 1)):
+        return False
+    return bool(letters) or len(counted) >= 3
+
+
+def _units(
+    form: Form, columns: dict[str, int], match: _Match, titles: Sequence[str]
+) -> tuple[dict[str, int], dict[str, str], list[HeaderIssue]]:
+    """For every money column the power of ten between the submitted unit and the form's own."""
+    above: set[str] = set()
+    for title in titles:
+        for line in _UNIT_LINE.findall(
+            "".join(unicodedata.normalize("NFKC", title).split())
+        ):
+            above.update(found[0] for found in _MONEY_UNIT.finditer(line))
+    shift: dict[str, int] = {}
+    unit: dict[str, str] = {}
+    issues: list[HeaderIssue] = []
+    for name, place in columns.items():
+        column = form.by_name[name]
+        brackets = [
+            "".join(groups) for groups in _BRACKETED.findall(match.texts[place] or "")
+        ]
+        written = next(
+            (text for text in brackets if "元" in text or _SCALED_COUNT.search(text)),
+            "",
+        )
+        problem = None
+        if not column.is_money:
+            if column.kind in (Kind.INT, Kind.NUMBER) and written:
+                problem = written
+        else:
+            base = _MONEY_UNIT.search(column.unit or "")
+            found = _MONEY_UNIT.search(written)
+            if found is None and len(above) == 1:
+                found = _MONEY_UNIT.search(next(iter(above)))
+            if not written and len(above) > 1:
+                problem = "/".join(sorted(above))
+            elif written and (found is None or not _period_fits(column, written)):
+                problem = written
+            else:
+                found = found or base
+                assert found is not None and base is not None
+                shift[name] = _POWERS[found[1]] - _POWERS[base[1]]
+                unit[name] = found[0]
+        if problem is not None:
+            issues.append(
+                HeaderIssue(
+                    "E09",
+                    name,
+                    (cell_name(match.row + match.depth, place),),
+                    value=problem,
+                    expected=column.unit or "个数",
+                    expected_en=column.unit or "plain numbers",
+                )
+            )
+    return shift, unit, issues
+
+
+def _period_fits(column: Column, written: str) -> bool:
+    if "月" in (column.unit or ""):
+        return bool(_MONTHLY.search(written)) or not _OTHER_PERIOD.search(written)
+    return not _MONTHLY.search(written)

@@ -1,0 +1,236 @@
+"""The errors and warnings that reading a submission can raise, whatever its form.
+
+Every form has its own id for each of them (``KG-E03``, ``CLS-E03``), so that an id alone says
+which form and which rule; what concerns a whole file carries ``FIL-``. Rules that belong to one
+form stand in that form's module, from ``E10`` on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from transforms.forms import FORMS
+from transforms.forms.model import Form, Rule
+
+_GENERIC: dict[str, Rule] = {
+    rule.id: rule
+    for rule in (
+        Rule(
+            id="E01",
+            severity="error",
+            zh="缺少必需的列“{column}”",
+            en='the required column "{column}" is missing',
+            do_zh="请在表头中补上这一列并填写数据(可用空白模板)。",
+            do_en="Add the column with its header and fill it (see the blank template).",
+            reason_zh="少了这一列, 指标无法计算。",
+            reason_en="Without the column the indicators cannot be computed.",
+            example="表头中没有必需的列",
+        ),
+        Rule(
+            id="E02",
+            severity="error",
+            zh="“{column}”没有填写",
+            en="{column} is not given",
+            do_zh="请填写; 确实为零的填0, 空白不等于零。",
+            do_en="Give the value; write 0 where it is zero, blank is not zero.",
+            reason_zh="空白不能当作零, 否则数据会失真。",
+            reason_en="A blank must not be taken for zero.",
+            example="必填单元格空白, 或填“-”“—”“/”",
+        ),
+        Rule(
+            id="E03",
+            severity="error",
+            zh="“{column}”的内容“{value}”无法识别, 应为{expected}",
+            en='{column}: "{value}" cannot be read; expected {expected_en}',
+            do_zh="请按要求的格式重新填写。",
+            do_en="Write it again in the expected form.",
+            reason_zh="不能识别的内容不作猜测。",
+            reason_en="What cannot be read is never guessed.",
+            example="45.5人, 25:10, 2.1E+09, #REF!",
+        ),
+        Rule(
+            id="E04",
+            severity="error",
+            zh="“{column}”的内容“{value}”不在允许范围内, 应为{expected}",
+            en='{column}: "{value}" is not allowed; expected {expected_en}',
+            do_zh="请改为允许的内容。",
+            do_en="Change it to one of the allowed values.",
+            reason_zh="范围之外的内容无法归类。",
+            reason_en="A value outside its domain cannot be classified.",
+            example="学段 大学; 年龄 19; 人数 -3",
+        ),
+        Rule(
+            id="E05",
+            severity="error",
+            zh="“{column}”重复: “{value}”出现在第{other}行",
+            en='{column}: the same key "{value}" stands in rows {other}',
+            do_zh="同一对象只能有一行, 请删去或更正重复的行。",
+            do_en="Each may have one row only: delete or correct the others.",
+            reason_zh="重复的行会被重复计算。",
+            reason_en="A repeated row would be counted twice.",
+            example="同一标识码出现两行",
+        ),
+        Rule(
+            id="E06",
+            severity="error",
+            zh="本表只能填一行, 实际有{value}行(第{other}行)",
+            en="the form takes one row only, but there are {value} (rows {other})",
+            do_zh="请只保留本单位合计的一行。",
+            do_en="Keep the one row for the whole unit.",
+            reason_zh="多于一行时无法判断以哪一行为准。",
+            reason_en="With several rows it is unknown which one holds.",
+            example="工资收入情况表填了两行",
+        ),
+        Rule(
+            id="E07",
+            severity="error",
+            zh="表头“{column}”出现了{value}次(单元格{other})",
+            en='the header "{column}" stands {value} times (cells {other})',
+            do_zh="请只保留一列, 或更正其中一列的表头。",
+            do_en="Keep one of the columns, or correct the header of the other.",
+            reason_zh="同一表头出现两次, 无法判断以哪一列为准。",
+            reason_en="With the same header twice it is unknown which column holds.",
+            example="两列都叫“班级人数”",
+        ),
+        Rule(
+            id="E08",
+            severity="error",
+            zh="表中没有数据行",
+            en="the table has no row of data",
+            do_zh="请填写数据后重新报送; 没有数据的表请不要报送。",
+            do_en="Fill in the rows and hand it in again; do not hand in empty forms.",
+            reason_zh="空表不算报送。",
+            reason_en="An empty form is not a report.",
+            example="只有表头, 没有数据",
+        ),
+        Rule(
+            id="E09",
+            severity="error",
+            zh="“{column}”的计量单位“{value}”无法换算, 应为{expected}",
+            en='the unit "{value}" of {column} cannot be converted; expected {expected_en}',
+            do_zh="请改用规定的计量单位。",
+            do_en="Use the unit that the form asks for.",
+            reason_zh="单位不明的金额不作猜测。",
+            reason_en="An amount in an unclear unit is never guessed.",
+            example="保教费(元/学期)",
+        ),
+        Rule(
+            id="E30",
+            severity="error",
+            zh="“年份”列的内容“{value}”无法识别为年份",
+            en='the year "{value}" in the column 年份 cannot be read',
+            do_zh="请填写四位年份, 如2020。",
+            do_en="Write the year with four digits, such as 2020.",
+            reason_zh="不知道属于哪一年的行不能入库。",
+            reason_en="A row whose year is unknown cannot be loaded.",
+            example="年份列空白或填“去年”",
+        ),
+        Rule(
+            id="E31",
+            severity="error",
+            zh="{value}列的内容大多不符合表头, 数据很可能整体错列(从“{column}”起)",
+            en="{value} columns hold mostly what their headers do not ask for: the data seem to be"
+            " shifted, from {column} on",
+            do_zh="请对照表头检查数据是否左移或右移了一列。",
+            do_en="Check against the header whether the data moved by a column.",
+            reason_zh="错列的数据会被当成别的指标。",
+            reason_en="Shifted data would count as other figures.",
+            example="从第3列起所有数据右移一列",
+        ),
+        Rule(
+            id="W01",
+            severity="warning",
+            zh="有不认识的列, 已忽略: {value}",
+            en="unknown columns were ignored: {value}",
+            do_zh="如果是必需的列, 请按模板更正表头; 否则不用处理。",
+            do_en="If one of them is needed, correct its header; otherwise nothing to do.",
+            reason_zh="未使用的列应让填报人知道。",
+            reason_en="Whoever filled in a column should know that it is not used.",
+            example="多出“备注”列",
+        ),
+        Rule(
+            id="W02",
+            severity="warning",
+            zh="年份的来源互相矛盾: {other}; 以{value}为准",
+            en="the sources of the year contradict each other: {other}; {value} was taken",
+            do_zh="请核对年份, 并使标题、工作表名和文件名一致。",
+            do_en="Check the year and make title, sheet and file name agree.",
+            reason_zh="年份错了, 数据会记到别的年度。",
+            reason_en="With the wrong year the figures land in another year.",
+            example="标题写2020年, 文件名写2021年",
+        ),
+    )
+}
+_FILE_RULES = (
+    Rule(
+        id="FIL-E01",
+        severity="error",
+        zh="{value}",
+        en="{other}",
+        do_zh="请在电脑上确认文件能正常打开, 另存为.xlsx后重新报送。",
+        do_en="Make sure that the file opens, save it as .xlsx and hand it in again.",
+        reason_zh="打不开的文件无法读取。",
+        reason_en="What cannot be opened cannot be read.",
+        example="空文件、损坏或加密的文件",
+    ),
+    Rule(
+        id="FIL-E02",
+        severity="error",
+        zh="找不到数据所属的年份",
+        en="no year was found for the data",
+        do_zh="请在标题中写明年份(如“2020年”), 或增加“年份”列, 或写在工作表名、文件名中。",
+        do_en="Put the year into the title (such as 2020年), a column 年份, the sheet or file name.",
+        reason_zh="没有年份的数据不能归入任何年度。",
+        reason_en="Data without a year belong to no year.",
+        example="标题、工作表名、文件名、文件夹都没有年份",
+    ),
+    Rule(
+        id="FIL-E03",
+        severity="error",
+        zh="文件夹“{value}”不是已知的填报单位",
+        en='the folder "{value}" is no known reporting unit',
+        do_zh="请把文件放到以单位代码或名称命名的文件夹中。",
+        do_en="Put the file into a folder named by the code or the name of its unit.",
+        reason_zh="不知道是哪个单位的数据不能入库。",
+        reason_en="Data of an unknown unit cannot be loaded.",
+        example="inbox/义县教育/…",
+    ),
+    Rule(
+        id="FIL-E04",
+        severity="error",
+        zh="文件中没有找到任何一张规定的报表",
+        en="none of the forms was found in the file",
+        do_zh="请检查表头是否与模板一致(可用空白模板)。",
+        do_en="Check the header against the blank template.",
+        reason_zh="表头是识别报表的唯一依据。",
+        reason_en="A form is known by its header row alone.",
+        example="只有说明文字的工作簿",
+    ),
+    Rule(
+        id="FIL-E05",
+        severity="error",
+        zh="工作表像是“{value}”, 但缺少这些列: {other}",
+        en='the sheet looks like the form "{value}", but lacks the columns {other}',
+        do_zh="如果是这张报表, 请补全表头; 如果不是, 请不要放在报送文件中。",
+        do_en="If it is that form, complete the header; if not, leave the sheet out.",
+        reason_zh="只有少数列相符时, 不能当作该报表读取。",
+        reason_en="With a few of its columns only, a sheet is not read as the form.",
+        example="只有学校标识码和学校名称两列",
+    ),
+)
+
+RULES: dict[str, Rule] = {rule.id: rule for rule in _FILE_RULES}
+for _form in FORMS.values():
+    for _rule in _GENERIC.values():
+        RULES[f"{_form.code}-{_rule.id}"] = replace(
+            _rule, id=f"{_form.code}-{_rule.id}"
+        )
+    for _check in (*_form.row_checks, *_form.total_checks):
+        if _check.rule.id in RULES:
+            raise ValueError(f"rule id {_check.rule.id} is used twice")
+        RULES[_check.rule.id] = _check.rule
+
+
+def rule_of(form: Form, number: str) -> Rule:
+    """The rule ``number`` (such as ``"E03"``) as it is called for ``form``."""
+    return RULES[f"{form.code}-{number}"]

@@ -1,0 +1,263 @@
+"""The grammar of a cell: from what people type to typed values, on whole columns.
+
+:func:`parse` gives, for one column, the typed value and what is wrong with the text, as Polars
+expressions; nothing is guessed: text that is not of the column's kind is an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import polars as pl
+
+from transforms.forms.model import NUMBER_TYPE, Column, Kind
+
+# Texts are compared after NFKC, so that digits are 0 to 9; a class of them costs far less to compile
+# than one of the digits of every script.
+_NOTHING = r"^(?:[-‐-―－─/／\\]+|无)$"
+_NOTHING_YES_NO = r"^[-‐-―－─/／\\]+$"
+_COUNT_UNITS = "人|所|个|名|位|班|件|项|处|起|年|岁|园|校|户"
+_WHOLE = rf"^(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]{{1,3}}(?: [0-9]{{3}})+|[0-9]+)(?:\.0+)?\s*(?:{_COUNT_UNITS})?$"
+_NEGATIVE = r"^[-‐-―−]\s*[0-9][[0-9],]*(?:\.[0-9]+)?\s*\S?$"
+_DECIMAL = r"^([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,3}(?: [0-9]{3})+|[0-9]+)?(\.[0-9]+)?\s*"
+_TRUE = ["是", "有", "√", "✓", "✔", "y", "yes", "1", "true"]
+_FALSE = ["否", "无", "×", "✗", "✘", "n", "no", "0", "false"]
+_CLOCK = (
+    r"^(上午|下午|晚上|晚)?([0-9]{1,2})[:点时](?:([0-9]{1,2})分?(?::?([0-5]?[0-9])秒?)?|整|半)?$"
+)
+_EXCEL_CLOCK = r"^(?:1899-12-3[01]|1900-01-0[01])[ T]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?$"
+_FRACTION = r"^0?\.[0-9]+$"
+_DATE = r"^([0-9]{4})[-/.年]([0-9]{1,2})[-/.月]([0-9]{1,2})日?(?:[ T]00:00:00(?:\.0+)?)?$"
+_COMPACT_DATE = r"^((?:19|20)[0-9]{2})((?:0[1-9]|1[0-2]))([0-3][0-9])$"
+_GRADES = {
+    **{f"{word}年级": i for i, word in enumerate("一二三四五六七八九", 1)},
+    **{f"{i}年级": i for i in range(1, 13)},
+    **{f"初{word}": i for i, word in enumerate("一二三", 7)},
+    **{f"高{word}": i for i, word in enumerate("一二三", 10)},
+    "十年级": 10,
+    "十一年级": 11,
+    "十二年级": 12,
+}
+#: Amounts this large are slips of the keyboard, and would not fit the warehouse's columns.
+_MOST = 10**12
+
+_EXPECTED: dict[Kind, tuple[str, str]] = {
+    Kind.TEXT: ("文字", "text"),
+    Kind.CODE: ("10位数字的标识码", "a code of ten digits"),
+    Kind.INT: ("非负整数", "a whole number, 0 or more"),
+    Kind.NUMBER: ("非负数", "a number, 0 or more"),
+    Kind.BOOL: ("是 或 否", "是 or 否"),
+    Kind.TIME: ("时刻, 如 07:50", "a time of day such as 07:50"),
+    Kind.DATE: ("日期, 如 2020-09-01", "a date such as 2020-09-01"),
+    Kind.GRADE: ("1至12的年级, 如 三年级、初一、高二", "a grade from 1 to 12"),
+}
+
+
+def expected(column: Column) -> tuple[str, str]:
+    """What should stand in a cell of ``column``, in Chinese and English."""
+    if column.kind is Kind.CHOICE:
+        words = "、".join(column.choices)
+        return f"其中之一: {words}", f"one of {words}"
+    if column.kind is Kind.INT and column.high is not None:
+        return (
+            f"{column.low}至{column.high}的整数",
+            f"a whole number {column.low} to {column.high}",
+        )
+    return _EXPECTED[column.kind]
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """Expressions over a frame of submitted text, for one column.
+
+    ``value`` is the typed value, null where nothing is given or the text is bad; ``unreadable``
+    is true where the text is not of the column's kind, ``outside`` where it is, but not allowed.
+    """
+
+    value: pl.Expr
+    unreadable: pl.Expr
+    outside: pl.Expr
+
+
+def parse(column: Column) -> Parsed:
+    """How the submitted text of ``column`` is understood.
+
+    The frame needs the column itself as String and, for money columns, ``<name>@shift`` (power of
+    ten, Int8) and ``<name>@unit`` (String), see :class:`transforms.headers.Table`.
+    """
+    nothing = _NOTHING_YES_NO if column.kind is Kind.BOOL else _NOTHING
+    text = (
+        pl.col(column.name).str.normalize("NFKC").str.strip_chars(" \t\r\n\u00a0'‘’`")
+    )
+    given = (
+        pl.when(text.str.contains(nothing) | (text == "")).then(None).otherwise(text)
+    )
+    value, outside = _READERS[column.kind](column, given)
+    return Parsed(
+        value=value,
+        unreadable=given.is_not_null() & value.is_null() & ~outside.fill_null(False),
+        outside=outside.fill_null(False),
+    )
+
+
+def _text(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    # Names keep their Chinese punctuation, which NFKC would turn into ASCII; full-width letters
+    # and digits become plain ones, and white space beside a Chinese character is dropped.
+    plain = (
+        pl.col(column.name)
+        .str.replace_many(_FULL_WIDTH, _PLAIN)
+        .str.replace_all(r"[\s\u3000\u00a0]+", " ")
+        .str.replace_all(r" ?([^\x00-\x7f]) ?", "$1")
+        .str.strip_chars(" '‘’`")
+    )
+    error = given.str.contains(r"^#(?:REF|DIV/0|N/A|VALUE|NAME|NUM|NULL)[!?]?$")
+    return pl.when(given.is_not_null() & ~error).then(plain), pl.lit(False)
+
+
+def _code(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    digits = given.str.replace_all(r"\s", "")
+    return pl.when(digits.str.contains(r"^[0-9]{10}$")).then(digits), pl.lit(False)
+
+
+def _int(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    number = _whole(given)
+    outside = given.str.contains(_NEGATIVE) | (number < column.low)
+    if column.high is not None:
+        outside = outside | (number > column.high)
+    outside = outside | (number > _MOST)
+    return pl.when(~outside).then(number), outside
+
+
+def _whole(given: pl.Expr) -> pl.Expr:
+    digits = (
+        pl.when(given.str.contains(_WHOLE))
+        .then(given)
+        .str.replace(r"\.0+\s*[^0-9]*$", "")
+        .str.replace_all(r"[^0-9]", "")
+    )
+    return digits.str.to_integer(strict=False, dtype=pl.Int64)
+
+
+def _number(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    units = (
+        r"(万元|元)(?:/月|每月)?"
+        if column.is_money
+        else r"(%|人|所|个|名|项|件|次|名|位|元|万元)"
+    )
+    pattern = _DECIMAL + rf"(?:{units})?$"
+    figure = given.str.extract(r"^([[0-9]., ]+)").str.replace_all(r"[, ]", "")
+    good = given.str.contains(pattern) & given.str.contains(r"^\.?[0-9]")
+    exact = pl.when(good).then(figure).cast(pl.Decimal(38, 12), strict=False)
+    if column.is_money:
+        own = given.str.extract(units, 1)
+        good_unit = own.is_null() | (own == pl.col(f"{column.name}@unit"))
+        factor = (
+            pl.col(f"{column.name}@shift")
+            .replace_strict(
+                {power: str(Decimal(1).scaleb(power)) for power in range(-8, 9)},
+                return_dtype=pl.String,
+            )
+            .cast(pl.Decimal(38, 8))
+        )
+        exact = pl.when(good_unit & (exact < _MOST)).then(exact) * factor
+    outside = given.str.contains(_NEGATIVE) | (exact >= _MOST).fill_null(False)
+    return pl.when(~outside).then(exact).cast(NUMBER_TYPE, strict=False), outside
+
+
+def _bool(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    words = (
+        given.str.to_lowercase()
+        .str.replace_all(r"\s", "")
+        .str.replace(r"^([01])\.0+$", "$1")
+    )
+    value = words.replace_strict(
+        {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)},
+        default=None,
+        return_dtype=pl.Boolean,
+    )
+    return value, pl.lit(False)
+
+
+def _time(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    words = given.str.replace_all(r"\s", "")
+    part = words.str.extract(_CLOCK, 1)
+    hour = words.str.extract(_CLOCK, 2).cast(pl.Int64, strict=False)
+    half = pl.when(words.str.ends_with("半")).then(30).otherwise(0)
+    bare = words.str.contains(r"[点时](?:整|半)?$")
+    written = words.str.extract(_CLOCK, 3).cast(pl.Int64, strict=False)
+    minute = pl.when(written.is_null() & bare).then(half).otherwise(written)
+    second = words.str.extract(_CLOCK, 4).cast(pl.Int64, strict=False).fill_null(0)
+    # 下午9:00 is 21:00; with the hour already past noon the word only repeats it.
+    hour = (
+        pl.when(part.is_in(["下午", "晚上", "晚"]) & (hour < 12))
+        .then(hour + 12)
+        .otherwise(hour)
+    )
+    seconds = pl.when((hour < 24) & (minute < 60) & (second < 60)).then(
+        hour * 3600 + minute * 60 + second
+    )
+    excel = given.str.extract(_EXCEL_CLOCK, 1).str.to_time("%H:%M:%S", strict=False)
+    fraction = (
+        pl.when(given.str.contains(_FRACTION))
+        .then(given)
+        .cast(pl.Float64, strict=False)
+        * 86400
+    ).round(0)
+    fraction = pl.when(fraction < 86400).then(fraction).cast(pl.Int64)
+    typed = (pl.coalesce(seconds, fraction) * 1_000_000_000).cast(pl.Time)
+    return pl.coalesce(excel, typed), pl.lit(False)
+
+
+def _date(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    words = given.str.replace_all(r"\s*([-/.年月])\s*", "$1")
+    iso = pl.coalesce(
+        _iso_date(words, _DATE),
+        _iso_date(words, _COMPACT_DATE),
+    )
+    return iso.str.to_date("%Y-%m-%d", strict=False), pl.lit(False)
+
+
+def _iso_date(words: pl.Expr, pattern: str) -> pl.Expr:
+    parts = [words.str.extract(pattern, i) for i in (1, 2, 3)]
+    return pl.concat_str(
+        parts[0], parts[1].str.zfill(2), parts[2].str.zfill(2), separator="-"
+    )
+
+
+def _choice(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    words = given.str.replace_all(r"\s", "")
+    value = pl.when(words.is_in(list(column.choices))).then(words)
+    return value, given.is_not_null() & value.is_null()
+
+
+def _grade(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    words = given.str.replace_all(r"\s", "")
+    named = words.replace_strict(_GRADES, default=None, return_dtype=pl.Int64)
+    number = pl.coalesce(
+        named,
+        words.str.extract(r"^([0-9]{1,6})(?:\.0+)?$").str.to_integer(
+            strict=False, dtype=pl.Int64
+        ),
+    )
+    outside = (number < column.low) | (number > (column.high or 12))
+    return pl.when(~outside).then(number), outside
+
+
+_FULL_WIDTH = [
+    chr(code)
+    for code in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))
+]
+_PLAIN = [chr(ord(char) - 0xFEE0) for char in _FULL_WIDTH]
+
+_READERS = {
+    Kind.TEXT: _text,
+    Kind.CODE: _code,
+    Kind.INT: _int,
+    Kind.NUMBER: _number,
+    Kind.BOOL: _bool,
+    Kind.TIME: _time,
+    Kind.DATE: _date,
+    Kind.CHOICE: _choice,
+    Kind.GRADE: _grade,
+}

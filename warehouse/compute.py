@@ -1,0 +1,262 @@
+"""Computing the indicators: every one, for every region and year, in a handful of statements.
+
+The index region × indicator × year is built first, from what is expected and in force; the
+aggregates are joined to it. What counts for a region is a *membership*: a unit is made of itself,
+the city of those units for which every form that the indicator needs is in force. The same
+aggregates are evaluated over other memberships where a verdict needs them (like for like between
+two years).
+
+Numerators and denominators are DECIMAL(38,6): counts and fen are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import duckdb
+import polars as pl
+
+from transforms.forms import FORMS
+from warehouse.indicators import Catalogue, Indicator
+from warehouse.reference import Reference
+from warehouse.schema import refresh
+
+FIRST_YEAR = 2018
+NUMERIC = "DECIMAL(38,6)"
+
+
+def compute(
+    connection: duckdb.DuckDBPyConnection,
+    catalogue: Catalogue,
+    reference: Reference,
+    indicator_ids: Iterable[str],
+    compared: Iterable[str],
+) -> None:
+    """Fill the temporary tables that verdicts and publication are made from.
+
+    ``indicator_ids`` are computed; ``compared``, some of them, also like for like between years.
+
+    ``indicator_value`` (contract §4) with beside it ``known`` (all expected forms are in force),
+    ``applies`` (all needed forms are expected); ``like_for_like`` (indicator_id, region_code,
+    year, numerator, denominator, previous_numerator, previous_denominator): both years over the
+    units that have a value in both; ``divisor`` (indicator_id, region_code, year, divisor) for
+    gaps that are counted per head. All of them cover 2018 to the latest year in force.
+    """
+    wanted = [catalogue.by_id[name] for name in indicator_ids]
+    _index(connection, catalogue, reference, wanted)
+    _views(connection, catalogue)
+    _evaluate(connection, wanted, "membership", "part")
+    connection.execute(_VALUES)
+    connection.execute(_LIKE_FOR_LIKE)
+    both = [catalogue.by_id[name] for name in compared]
+    _evaluate(connection, both, "membership_this_year", "part_this_year")
+    _evaluate(connection, both, "membership_last_year", "part_last_year")
+    connection.execute(_COMPARED)
+
+
+def _index(
+    connection: duckdb.DuckDBPyConnection,
+    catalogue: Catalogue,
+    reference: Reference,
+    wanted: list[Indicator],
+) -> None:
+    refresh(connection)
+    parts = [
+        (indicator.indicator_id, name, form)
+        for indicator in wanted
+        for name, part in (("top", indicator.top), ("bottom", indicator.bottom))
+        if part is not None
+        for form in catalogue.forms_of(part.source)
+    ]
+    scopes: dict[str, list[str]] = {
+        "all": reference.units["region_code"].to_list(),
+        "townships": [
+            code for code in reference.units["region_code"] if code in reference.with_townships
+        ],
+        "city": reference.units.filter(pl.col("kind") == "市直")["region_code"].to_list(),
+    }
+    scope = [
+        (indicator.indicator_id, unit) for indicator in wanted for unit in scopes[indicator.scope]
+    ]
+    for name, rows, columns in (
+        ("indicator_form", parts, ("indicator_id", "part", "form")),
+        ("scope", scope, ("indicator_id", "unit")),
+        (
+            "kept",
+            [(i.indicator_id, i.scope == "city", i.bottom is not None, i.scale) for i in wanted],
+            ("indicator_id", "city_alone", "has_bottom", "scale"),
+        ),
+    ):
+        frame = pl.DataFrame(rows, schema=list(columns), orient="row")
+        connection.register("incoming", frame.to_arrow())
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM incoming")
+        connection.unregister("incoming")
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE calendar AS
+        SELECT unnest(range({FIRST_YEAR}, (SELECT max(year) FROM in_force) + 1))::INTEGER AS year;
+        CREATE OR REPLACE TEMP TABLE answered (indicator_id VARCHAR, region_code VARCHAR, year INTEGER);
+        """
+    )
+    for indicator in wanted:
+        if indicator.requires is not None:
+            (form,) = catalogue.forms_of(indicator.top.source)
+            connection.execute(
+                f"INSERT INTO answered SELECT DISTINCT ?, region_code, year "
+                f'FROM current."{form}" WHERE {indicator.requires}',
+                [indicator.indicator_id],
+            )
+    connection.execute(
+        _STATE,
+        {"requires": [i.indicator_id for i in wanted if i.requires is not None]},
+    )
+    connection.execute(_MEMBERSHIP)
+
+
+#: For every unit in scope of an indicator, and every year: which parts are known.
+_STATE = """
+CREATE OR REPLACE TEMP TABLE state AS
+SELECT
+    s.indicator_id, s.unit, y.year,
+    coalesce(bool_and(e.form IS NOT NULL), false) AS applies,
+    coalesce(bool_or(e.form IS NOT NULL), false) AS expected,
+    coalesce(bool_and(c.form IS NOT NULL) FILTER (e.form IS NOT NULL), false)
+        AND (NOT list_contains($requires, s.indicator_id) OR any_value(a.indicator_id) IS NOT NULL)
+        AS known,
+    coalesce(bool_and(c.form IS NOT NULL) FILTER (f.part = 'top'), false)
+        AND (NOT list_contains($requires, s.indicator_id) OR any_value(a.indicator_id) IS NOT NULL)
+        AS top_known,
+    coalesce(bool_and(c.form IS NOT NULL) FILTER (f.part = 'bottom'), false)
+        AND (NOT list_contains($requires, s.indicator_id) OR any_value(a.indicator_id) IS NOT NULL)
+        AS bottom_known
+FROM scope s
+CROSS JOIN calendar y
+JOIN indicator_form f USING (indicator_id)
+LEFT JOIN expected e ON e.region_code = s.unit AND e.form = f.form
+LEFT JOIN counted c ON c.region_code = s.unit AND c.form = f.form AND c.year = y.year
+LEFT JOIN answered a
+    ON a.indicator_id = s.indicator_id AND a.region_code = s.unit AND a.year = y.year
+GROUP BY s.indicator_id, s.unit, y.year
+"""
+
+#: A unit is made of itself, a region above of the units that enter it.
+_MEMBERSHIP = """
+CREATE OR REPLACE TEMP TABLE membership AS
+SELECT indicator_id, unit AS region_code, unit, year, top_known, bottom_known
+FROM state JOIN kept USING (indicator_id) WHERE NOT city_alone
+UNION ALL
+SELECT indicator_id, m.region_code, unit, year, top_known, bottom_known
+FROM state JOIN member m USING (unit) WHERE known
+"""
+
+_VALUES = """
+CREATE OR REPLACE TEMP TABLE place AS
+SELECT indicator_id, unit AS region_code, year, known, applies, known::INTEGER AS reporting_units,
+    expected::INTEGER AS expected_units, true AS is_unit
+FROM state JOIN kept USING (indicator_id) WHERE NOT city_alone
+UNION ALL
+SELECT indicator_id, m.region_code, year, coalesce(bool_or(known), false),
+    coalesce(bool_or(expected), false), count(*) FILTER (known)::INTEGER,
+    count(*) FILTER (expected)::INTEGER, false
+FROM state JOIN member m USING (unit) GROUP BY indicator_id, m.region_code, year;
+
+CREATE OR REPLACE TEMP TABLE indicator_value AS
+SELECT p.indicator_id, p.region_code, p.year, t.value AS numerator, b.value AS denominator,
+    CASE WHEN NOT k.has_bottom THEN t.value::DOUBLE
+        WHEN b.value <> 0 THEN k.scale * t.value::DOUBLE / b.value::DOUBLE END AS value,
+    p.reporting_units, p.expected_units, p.known, p.applies, p.is_unit
+FROM place p
+JOIN kept k USING (indicator_id)
+LEFT JOIN part t ON t.part = 'top' AND (t.indicator_id, t.region_code, t.year)
+    = (p.indicator_id, p.region_code, p.year)
+LEFT JOIN part b ON b.part = 'bottom' AND (b.indicator_id, b.region_code, b.year)
+    = (p.indicator_id, p.region_code, p.year);
+"""
+
+#: Like for like: a region made of the units that have a value in this year and the one before.
+_LIKE_FOR_LIKE = """
+CREATE OR REPLACE TEMP TABLE both_years AS
+SELECT v.indicator_id, v.region_code AS unit, v.year
+FROM indicator_value v
+JOIN indicator_value w
+    ON w.indicator_id = v.indicator_id AND w.region_code = v.region_code AND w.year = v.year - 1
+WHERE v.is_unit AND v.value IS NOT NULL AND w.value IS NOT NULL;
+CREATE OR REPLACE TEMP TABLE membership_this_year AS
+SELECT indicator_id, unit AS region_code, unit, year, true AS top_known, true AS bottom_known
+FROM both_years
+UNION ALL
+SELECT indicator_id, m.region_code, unit, year, true, true FROM both_years JOIN member m USING (unit);
+CREATE OR REPLACE TEMP TABLE membership_last_year AS
+SELECT * REPLACE (year - 1 AS year) FROM membership_this_year;
+"""
+
+_COMPARED = f"""
+CREATE OR REPLACE TEMP TABLE like_for_like AS
+SELECT t.indicator_id, t.region_code, t.year,
+    max(t.value) FILTER (t.part = 'top')::{NUMERIC} AS numerator,
+    max(t.value) FILTER (t.part = 'bottom')::{NUMERIC} AS denominator,
+    max(t.value) FILTER (t.part = 'divisor')::{NUMERIC} AS divisor,
+    max(l.value) FILTER (t.part = 'top')::{NUMERIC} AS previous_numerator,
+    max(l.value) FILTER (t.part = 'bottom')::{NUMERIC} AS previous_denominator
+FROM part_this_year t
+JOIN part_last_year l ON l.part = t.part
+    AND (l.indicator_id, l.region_code, l.year) = (t.indicator_id, t.region_code, t.year - 1)
+GROUP BY ALL;
+CREATE OR REPLACE TEMP TABLE divisor AS
+SELECT indicator_id, region_code, year, value AS divisor FROM part WHERE part = 'divisor';
+"""
+
+
+def _views(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
+    for view in catalogue.views:
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {view.name} AS {view.sql}")
+
+
+def source_name(source: str) -> str:
+    """A source of an indicator as SQL names it: a form in force, or a view."""
+    return f'current."{source}"' if source in FORMS else source
+
+
+def _evaluate(
+    connection: duckdb.DuckDBPyConnection, wanted: list[Indicator], membership: str, out: str
+) -> None:
+    """Evaluate every part of every indicator over ``membership`` into the table ``out``.
+
+    A part whose form is there but has no such row is 0; one whose form is not there is absent.
+    """
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {out} "
+        f"(indicator_id VARCHAR, part VARCHAR, region_code VARCHAR, year INTEGER, value {NUMERIC})"
+    )
+    statements = []
+    for indicator in wanted:
+        divisor = indicator.gap.divide_by
+        aggregates = [
+            ("top", indicator.top.source, indicator.top.rows, indicator.top.value, "top_known")
+        ]
+        if indicator.bottom is not None:
+            part = indicator.bottom
+            aggregates.append(("bottom", part.source, part.rows, part.value, "bottom_known"))
+        if divisor is not None:
+            aggregates.append(
+                ("divisor", indicator.top.source, indicator.top.rows, divisor, "top_known")
+            )
+        statements += [
+            f"""
+            WITH m AS (
+                SELECT region_code, unit, year FROM {membership}
+                WHERE indicator_id = '{indicator.indicator_id}' AND {known}
+            ), found AS (
+                SELECT m.region_code, m.year, ({value})::{NUMERIC} AS value
+                FROM m JOIN (SELECT * FROM {source_name(source)} WHERE {rows}) s
+                    ON s.region_code = m.unit AND s.year = m.year
+                GROUP BY m.region_code, m.year
+            )
+            SELECT '{indicator.indicator_id}', '{name}', region_code, year, coalesce(value, 0)
+            FROM (SELECT DISTINCT region_code, year FROM m)
+            LEFT JOIN found USING (region_code, year)
+            """
+            for name, source, rows, value, known in aggregates
+        ]
+    for statement in statements:
+        connection.execute(f"INSERT INTO {out} {statement}")

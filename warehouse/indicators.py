@@ -1,0 +1,201 @@
+"""The indicators: read from YAML, one record each, and what SQL follows from a record.
+
+An indicator is two parts, a numerator and (unless it is a count) a denominator. A part is one SQL
+aggregate over one source: a form as it is in force, or a named view. The author never writes a
+division, a region or a year: the same aggregate is evaluated for every unit, for the city and for
+the units that can be compared between two years.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from transforms.forms import FORMS
+
+INDICATORS = Path(__file__).with_name("indicators.yaml")
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class View(_Record):
+    """A source that is more than one form: ``sql`` gives region_code, year and its columns.
+
+    The sources of ``sql`` are the forms in force (``current.<form>``) and the reference tables.
+    ``forms`` are the forms without which it says nothing.
+    """
+
+    name: str
+    forms: tuple[str, ...]
+    sql: str
+
+
+class Part(_Record):
+    """One aggregate: ``value`` over the rows of ``source`` for which ``rows`` holds."""
+
+    source: str
+    value: str
+    rows: str = "true"
+    zh: str
+
+
+class Share(_Record):
+    """The usual indicator: of the ``rows`` of ``source`` that answer ``test``, those that pass.
+
+    A row whose ``test`` is unknown, because a cell is blank, is in neither part.
+    """
+
+    source: str
+    rows: str = "true"
+    test: str
+    numerator_zh: str
+    denominator_zh: str
+
+
+class Causes(_Record):
+    """The institutions or classes behind an unmet clause: rows of ``source`` with ``rows``.
+
+    ``code``, ``name``, ``detail`` (in Chinese) and ``value`` (text) are SQL expressions; ``each``
+    is false where a row is no submitted row and therefore has no file, sheet and row of its own.
+    """
+
+    source: str
+    rows: str
+    code: str = "institution_code"
+    name: str = "institution_name"
+    detail: str
+    value: str = "NULL"
+    each: bool = True
+
+
+class Gap(_Record):
+    """In what the way to the threshold is counted.
+
+    The gap in the numerator is divided by ``divide_by`` (an aggregate over the numerator's
+    source) and rounded up to a multiple of ``quantum``.
+    """
+
+    unit: str
+    quantum: Literal["1", "0.01"] = "1"
+    divide_by: str | None = None
+
+
+class Example(_Record):
+    """A case worked by hand: rows of forms of one unit and year, and the parts they must give."""
+
+    given: dict[str, list[dict[str, object]]]
+    numerator: str | None
+    denominator: str | None = None
+
+
+class Indicator(_Record):
+    """One indicator, as plan.md and its users know it.
+
+    ``scale`` × numerator / denominator is its value, in ``unit``; a count has no denominator.
+    ``requires`` is a row that must be there for the form to count as reported (an item of the
+    milestone form). ``scope``: all units and the city, only units with townships, or the city
+    alone from its own schools' submission.
+    """
+
+    indicator_id: str
+    section: int
+    name_zh: str
+    name_en: str
+    unit: str
+    scale: int = 1
+    better: Literal["higher", "lower"]
+    scope: Literal["all", "townships", "city"] = "all"
+    numerator: Part | None = None
+    denominator: Part | None = None
+    share: Share | None = None
+    requires: str | None = None
+    gap: Gap
+    causes: Causes | None = None
+    examples: tuple[Example, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.share is None) == (self.numerator is None):
+            raise ValueError(f"{self.indicator_id}: give either a share or a numerator")
+        if self.share is not None and self.denominator is not None:
+            raise ValueError(f"{self.indicator_id}: a share has its denominator already")
+        if self.denominator is None and self.share is None and self.scale != 1:
+            raise ValueError(f"{self.indicator_id}: a count has no scale")
+        return self
+
+    @cached_property
+    def top(self) -> Part:
+        """The numerator."""
+        if self.share is None:
+            assert self.numerator is not None
+            return self.numerator
+        return Part(
+            source=self.share.source,
+            value=f"count(*) FILTER ({self.share.test})",
+            rows=self.share.rows,
+            zh=self.share.numerator_zh,
+        )
+
+    @cached_property
+    def bottom(self) -> Part | None:
+        """The denominator, None for a count."""
+        if self.share is None:
+            return self.denominator
+        return Part(
+            source=self.share.source,
+            value=f"count(*) FILTER (({self.share.test}) IS NOT NULL)",
+            rows=self.share.rows,
+            zh=self.share.denominator_zh,
+        )
+
+    @property
+    def formula(self) -> str:
+        """The formula in one line, for people who read SQL."""
+
+        def spell(part: Part) -> str:
+            where = "" if part.rows == "true" else f" WHERE {part.rows}"
+            return f"{part.value} FROM {part.source}{where}"
+
+        if self.bottom is None:
+            return spell(self.top)
+        head = "" if self.scale == 1 else f"{self.scale} × "
+        return f"{head}[{spell(self.top)}] / [{spell(self.bottom)}]"
+
+
+class Catalogue(_Record):
+    """All indicators and the views they are computed from."""
+
+    views: tuple[View, ...]
+    indicators: tuple[Indicator, ...]
+
+    @model_validator(mode="after")
+    def _wired(self) -> Self:
+        ids = [indicator.indicator_id for indicator in self.indicators]
+        if not ids or len(set(ids)) != len(ids):
+            raise ValueError("indicators must be there, and each of them once")
+        known = {*FORMS, *(view.name for view in self.views)}
+        for indicator in self.indicators:
+            for part in (indicator.top, indicator.bottom, indicator.causes):
+                if part is not None and part.source not in known:
+                    raise ValueError(f"{indicator.indicator_id}: no source {part.source}")
+        return self
+
+    @cached_property
+    def by_id(self) -> dict[str, Indicator]:
+        """The indicators by their ids."""
+        return {indicator.indicator_id: indicator for indicator in self.indicators}
+
+    def forms_of(self, source: str) -> tuple[str, ...]:
+        """The forms that a source is made of."""
+        return next((view.forms for view in self.views if view.name == source), (source,))
+
+
+def load_catalogue(file: Path = INDICATORS) -> Catalogue:
+    """The indicators in ``file``; raises pydantic's ValidationError where a record is wrong."""
+    return Catalogue.model_validate(yaml.load(file.read_text("utf-8"), yaml.CSafeLoader))

@@ -1,0 +1,292 @@
+"""The tables of a publication: one definition each, with wording for every table and column.
+
+The DuckDB file, its comments, the Parquet files and the data dictionary are made from
+:data:`TABLES`. A table's ``query`` runs in the warehouse, over what :mod:`warehouse.compute` and
+the verdicts left there; tables without one are filled elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PublishedColumn:
+    """A column: its DuckDB type and what it says, in both languages."""
+
+    name: str
+    type: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """A table: what each of its rows is, its columns, and where its rows come from."""
+
+    name: str
+    zh: str
+    en: str
+    columns: tuple[PublishedColumn, ...]
+    query: str | None = None
+
+    @property
+    def names(self) -> str:
+        """The column names, quoted, for a statement."""
+        return ", ".join(f'"{column.name}"' for column in self.columns)
+
+
+def _columns(*rows: tuple[str, str, str, str]) -> tuple[PublishedColumn, ...]:
+    return tuple(PublishedColumn(*row) for row in rows)
+
+
+_REGION = ("region_code", "VARCHAR", "地区代码", "Region code")
+_YEAR = ("year", "INTEGER", "统计年度", "Statistical year")
+_INDICATOR = ("indicator_id", "VARCHAR", "指标代码", "Indicator")
+_CLAUSE = ("clause_id", "VARCHAR", "条款编号", "Clause")
+_SUBMISSION = ("submission_id", "VARCHAR", "报送编号", "Submission")
+_FORM = ("form", "VARCHAR", "报表", "Form")
+
+#: How a submission stands: the version in force, one that was replaced, or one sent back.
+_STATUS = """
+CASE WHEN NOT s.accepted THEN 'returned' WHEN f.submission_id IS NULL THEN 'superseded'
+    WHEN s.warnings > 0 THEN 'accepted_with_warnings' ELSE 'accepted' END
+"""
+
+#: The last day on which a submission is in time, as a date in Asia/Shanghai (UTC+8, no summer
+#: time): 31 October of the year; for calendar-year forms 31 March of the next.
+_DEADLINE = """
+CASE WHEN f.form IN ('finance', 'salary') THEN make_date(y.year + 1, 3, 31)
+    ELSE make_date(y.year, 10, 31) END
+"""
+
+TABLES: tuple[PublishedTable, ...] = (
+    PublishedTable(
+        "region",
+        "地区: 每行一个地区(全市或填报单位)",
+        "Regions: each row is the city or a reporting unit",
+        _columns(
+            _REGION,
+            ("region_name", "VARCHAR", "地区名称", "Name of the region"),
+            ("level", "VARCHAR", "层级: city 市, reporting_unit 填报单位", "city or reporting_unit"),
+            ("parent_code", "VARCHAR", "上级地区代码", "Region it belongs to"),
+            ("kind", "VARCHAR", "类型", "Kind of region"),
+        ),
+        "SELECT region_code, region_name, level, parent_code, kind FROM region",
+    ),
+    PublishedTable(
+        "indicator",
+        "指标: 每行一个指标",
+        "Indicators: each row is an indicator",
+        _columns(
+            _INDICATOR,
+            ("name_zh", "VARCHAR", "指标名称", "Name in Chinese"),
+            ("name_en", "VARCHAR", "指标英文名称", "Name in English"),
+            ("unit", "VARCHAR", "计量单位", "Unit of the value"),
+            ("scale", "INTEGER", "倍数: 值 = 倍数×分子/分母", "value = scale × numerator / denominator"),
+            ("better", "VARCHAR", "方向: higher 越高越好, lower 越低越好", "Whether higher or lower is better"),
+            ("section", "INTEGER", "所属工作领域(1至6)", "Field of work of the plan"),
+            ("numerator_zh", "VARCHAR", "分子的含义", "Wording of the numerator"),
+            ("denominator_zh", "VARCHAR", "分母的含义, 计数指标为空", "Wording of the denominator, NULL for counts"),
+            ("formula", "VARCHAR", "计算公式", "Formula as SQL"),
+        ),
+    ),
+    PublishedTable(
+        "clause",
+        "条款: 每行一条规划承诺",
+        "Clauses: each row is a commitment of the plan",
+        _columns(
+            _CLAUSE,
+            _INDICATOR,
+            ("section", "INTEGER", "所属工作领域(1至6)", "Field of work of the plan"),
+            ("kind", "VARCHAR", "类型: level, standing, never_falls, milestone, monitor", "Kind of clause"),
+            ("comparator", "VARCHAR", "比较方式: >= 或 <=", "Comparator, NULL where only monitored"),
+            ("threshold", "DECIMAL(18,6)", "目标值(按指标单位)", "Threshold in the indicator's unit"),
+            ("due_year", "INTEGER", "达标年份", "Year by which it is due"),
+            ("effective_from", "INTEGER", "生效的第一年", "First year in force"),
+            ("effective_to", "INTEGER", "生效的最后一年, 空为一直有效", "Last year in force, NULL if open"),
+            ("scope", "VARCHAR", "适用范围: all 全部, townships 有乡镇的单位, city 仅全市", "all, townships or city"),
+            ("interpretation", "BOOLEAN", "目标值是否为本系统的解释", "Whether the threshold is our interpretation"),
+            ("statement_zh", "VARCHAR", "条款表述", "Statement in Chinese"),
+            ("statement_en", "VARCHAR", "条款英文表述", "Statement in English"),
+            ("source", "VARCHAR", "出处", "Source"),
+            ("basis_zh", "VARCHAR", "解释的依据", "Basis of the interpretation, in Chinese"),
+            ("basis_en", "VARCHAR", "解释的依据(英文)", "Basis of the interpretation, in English"),
+        ),
+    ),
+    PublishedTable(
+        "indicator_value",
+        "指标值: 每行一个指标、地区和年度",
+        "Indicator values: each row is an indicator, a region and a year",
+        _columns(
+            _INDICATOR,
+            _REGION,
+            _YEAR,
+            ("numerator", "DECIMAL(38,6)", "分子, 精确值; 未报送为空", "Numerator, exact; NULL where not reported"),
+            ("denominator", "DECIMAL(38,6)", "分母, 精确值; 计数指标和未报送为空", "Denominator, exact; NULL for counts and where not reported"),
+            ("value", "DOUBLE", "指标值(按指标单位)", "Value in the indicator's unit"),
+            ("reporting_units", "INTEGER", "已报齐并计入的单位数", "Units that reported and enter the value"),
+            ("expected_units", "INTEGER", "应报送的单位数", "Units that are expected to report"),
+        ),
+        "SELECT indicator_id, region_code, year, numerator, denominator, value, reporting_units,"
+        " expected_units FROM indicator_value",
+    ),
+    PublishedTable(
+        "attainment",
+        "达标情况: 每行一条条款、地区和年度",
+        "Attainment: each row is a clause, a region and a year",
+        _columns(
+            _CLAUSE,
+            _INDICATOR,
+            _REGION,
+            _YEAR,
+            ("value", "DOUBLE", "用于判定的值(只增不减条款为可比口径)", "Value judged (never_falls: like for like)"),
+            ("threshold", "DOUBLE", "目标值; 只增不减条款为上年可比值", "Threshold; for never_falls the year before's value"),
+            ("status", "VARCHAR", "判定: met, not_met, on_track, off_track, not_due, monitored, no_data, not_applicable", "Verdict"),
+            ("gap", "DOUBLE", "距目标的差距(按指标单位), 达标为0", "How far short, in the indicator's unit; 0 where met"),
+            ("gap_quantity", "DECIMAL(38,2)", "达标还需的数量", "Smallest quantity that would meet the threshold"),
+            ("gap_unit", "VARCHAR", "数量的单位", "Unit of gap_quantity"),
+        ),
+    ),
+    PublishedTable(
+        "shortfall",
+        "未达标明细: 每行一所学校(园)、一个班级或一个乡镇",
+        "Shortfall: each row is an institution, class or township behind an unmet clause",
+        _columns(
+            _CLAUSE,
+            _REGION,
+            _YEAR,
+            ("institution_code", "VARCHAR", "机构标识码", "Institution code"),
+            ("institution_name", "VARCHAR", "机构名称", "Institution name"),
+            ("detail_zh", "VARCHAR", "未达标的具体情况", "What falls short"),
+            ("value", "VARCHAR", "该对象的值", "The value of this institution or class"),
+            _SUBMISSION,
+            ("sheet", "VARCHAR", "工作表", "Sheet"),
+            ("row", "BIGINT", "行号", "Row of the sheet"),
+        ),
+    ),
+    PublishedTable(
+        "submission",
+        "报送: 每行一个文件中一个单位一个年度的一张报表",
+        "Submissions: each row is one form of one unit for one year out of one file",
+        _columns(
+            _SUBMISSION,
+            _REGION,
+            _FORM,
+            _YEAR,
+            ("file_name", "VARCHAR", "文件名", "File name; zip/entry for a file in a zip"),
+            ("sha256", "VARCHAR", "文件内容的SHA-256", "SHA-256 of the file"),
+            ("received_at", "TIMESTAMP", "收到时间(UTC)", "Time of receipt (UTC)"),
+            ("status", "VARCHAR", "状态: accepted, accepted_with_warnings, returned, superseded", "Status"),
+            ("rows_read", "BIGINT", "读到的行数 = 入库+退回+忽略", "Rows read = loaded + returned + ignored"),
+            ("rows_loaded", "BIGINT", "入库行数", "Rows loaded"),
+            ("rows_returned", "BIGINT", "退回行数", "Rows returned"),
+            ("rows_ignored", "BIGINT", "忽略行数(标题、合计、空行、注释)", "Rows ignored (titles, totals, blanks, notes)"),
+            ("errors", "BIGINT", "错误数", "Number of errors"),
+            ("warnings", "BIGINT", "警告数", "Number of warnings"),
+        ),
+        f"SELECT s.submission_id, s.region_code, s.form, s.year, s.file_name, s.sha256,"
+        f" s.received_at, {_STATUS} AS status, s.rows_read, s.rows_loaded, s.rows_returned,"
+        f" s.rows_ignored, s.errors, s.warnings"
+        f" FROM submission s LEFT JOIN in_force f USING (submission_id)",
+    ),
+    PublishedTable(
+        "submission_sheet",
+        "工作表行数核对: 每行一次报送中的一张工作表",
+        "Row accounting: each row is a sheet of a submission",
+        _columns(
+            _SUBMISSION,
+            ("sheet", "VARCHAR", "工作表", "Sheet"),
+            ("rows_read", "BIGINT", "读到的行数", "Rows read"),
+            ("rows_loaded", "BIGINT", "入库行数", "Rows loaded"),
+            ("rows_returned", "BIGINT", "退回行数", "Rows returned"),
+            ("titles", "BIGINT", "忽略: 标题、表头和栏号行", "Ignored: titles, headers and index rows"),
+            ("totals", "BIGINT", "忽略: 合计行", "Ignored: totals"),
+            ("notes", "BIGINT", "忽略: 注释和签名行", "Ignored: notes and signatures"),
+            ("blanks", "BIGINT", "忽略: 空行", "Ignored: blank rows"),
+        ),
+        "SELECT * FROM submission_sheet",
+    ),
+    PublishedTable(
+        "reporting",
+        "报送进度: 每行一个单位、一张报表和一个年度",
+        "State of reporting: each row is a unit, a form and a year",
+        _columns(
+            _REGION,
+            _FORM,
+            _YEAR,
+            ("expected", "INTEGER", "是否应报送(1/0)", "1 where the form is expected"),
+            ("received", "INTEGER", "是否收到(1/0)", "1 where any version was received"),
+            ("accepted", "INTEGER", "是否有已接收的版本(1/0)", "1 where a version was accepted"),
+            ("on_time", "INTEGER", "首个接收版本是否按时(1/0)", "1 where the first accepted version was in time"),
+            ("last_received_at", "TIMESTAMP", "最近一次收到时间(UTC)", "Last time of receipt (UTC)"),
+        ),
+        f"""
+        SELECT u.region_code, f.form, y.year, (e.form IS NOT NULL)::INTEGER AS expected,
+            (count(s.submission_id) > 0)::INTEGER AS received,
+            (count(s.submission_id) FILTER (s.accepted) > 0)::INTEGER AS accepted,
+            coalesce((min(s.received_at) FILTER (s.accepted) + INTERVAL 8 HOUR)::DATE
+                <= any_value({_DEADLINE}), false)
+                ::INTEGER AS on_time,
+            max(s.received_at) AS last_received_at
+        FROM region u CROSS JOIN form f CROSS JOIN calendar y
+        LEFT JOIN expected e ON (e.region_code, e.form) = (u.region_code, f.form)
+        LEFT JOIN submission s ON (s.region_code, s.form, s.year) = (u.region_code, f.form, y.year)
+        WHERE u.level = 'reporting_unit'
+        GROUP BY u.region_code, f.form, y.year, e.form
+        """,
+    ),
+    PublishedTable(
+        "finding",
+        "发现的问题: 每行一个原因",
+        "Findings: each row is one cause",
+        _columns(
+            _SUBMISSION,
+            _REGION,
+            _FORM,
+            _YEAR,
+            ("severity", "VARCHAR", "级别: error 错误(退回), warning 警告", "error (returns the submission) or warning"),
+            ("rule_id", "VARCHAR", "规则编号", "Rule"),
+            ("sheet", "VARCHAR", "工作表", "Sheet"),
+            ("cell", "VARCHAR", "单元格", "Cell"),
+            ("row", "BIGINT", "行号", "Row of the sheet"),
+            ("column_name", "VARCHAR", "列", "Column"),
+            ("value", "VARCHAR", "单元格中的内容", "What stands there"),
+            ("message_zh", "VARCHAR", "说明", "Message in Chinese"),
+            ("message_en", "VARCHAR", "英文说明", "Message in English"),
+            ("cells", "BIGINT", "这个原因涉及的单元格数", "Cells that this one cause touches"),
+        ),
+        "SELECT submission_id, region_code, form, year, severity, rule_id, sheet, cell, \"row\","
+        " column_name, value, message_zh, message_en, cells FROM finding",
+    ),
+    PublishedTable(
+        "publication",
+        "发布记录: 每行一次发布",
+        "Publications: each row is a publication, the latest being this one",
+        _columns(
+            ("publication_id", "VARCHAR", "发布编号", "Publication"),
+            ("published_at", "TIMESTAMP", "发布时间(UTC)", "Time of publication (UTC)"),
+            ("previous_id", "VARCHAR", "上一次发布", "The publication before"),
+            ("code_version", "VARCHAR", "程序版本", "Version of the code"),
+            ("plan_version", "VARCHAR", "规划条款版本", "Version of the plan file"),
+            ("submissions", "BIGINT", "在用的报送数", "Submissions in force"),
+            ("changes", "BIGINT", "与上一次发布相比变化的指标数", "Changes since the publication before"),
+        ),
+    ),
+    PublishedTable(
+        "revision",
+        "修订: 每行一个在某次发布中变化了的指标、地区和年度",
+        "Revisions: each row is an indicator, region and year that changed in a publication",
+        _columns(
+            ("publication_id", "VARCHAR", "发布编号", "Publication"),
+            _INDICATOR,
+            _REGION,
+            _YEAR,
+            ("old_value", "DOUBLE", "原值", "Value before"),
+            ("new_value", "DOUBLE", "新值", "Value now"),
+            ("old_status", "VARCHAR", "原判定", "Status before"),
+            ("new_status", "VARCHAR", "新判定", "Status now"),
+            ("submission_id", "VARCHAR", "引起变化的报送", "Submission that caused it, NULL for a change of plan or code"),
+        ),
+    ),
+)

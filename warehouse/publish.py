@@ -1,0 +1,294 @@
+"""Writing a publication beside the one that stands, and putting it in its place in one step.
+
+:func:`stage` opens a new DuckDB file under a temporary name, :func:`fill` writes every table of
+:mod:`warehouse.publication` into it, :func:`release` renames it over ``indicators.duckdb``. Readers
+see the old file whole or the new one whole; a run that ends before the rename changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from transforms.forms import FORMS
+from warehouse.indicators import Catalogue, Indicator
+from warehouse.compute import source_name
+from warehouse.publication import TABLES, PublishedTable
+
+DATABASE = "indicators.duckdb"
+#: Every tool with a DuckDB driver from 1.0 on can open the file.
+_STORAGE_VERSION = "v1.0.0"
+
+
+@dataclass(frozen=True)
+class Imprint:
+    """What a publication says of itself."""
+
+    publication_id: str
+    published_at: datetime
+    code_version: str
+    plan_version: str
+
+
+def stage(connection: duckdb.DuckDBPyConnection, published: Path) -> Path:
+    """Attach a new, empty publication as the catalogue ``publication``; give its file.
+
+    What an earlier run left unfinished is swept away.
+    """
+    staging = published / ".staging"
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    file = staging / DATABASE
+    connection.execute(
+        f"ATTACH '{_quoted(file)}' AS publication (STORAGE_VERSION '{_STORAGE_VERSION}')"
+    )
+    return file
+
+
+def attach(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+    """Attach a staged publication again, after others have had it."""
+    connection.execute(f"ATTACH '{_quoted(file)}' AS publication")
+
+
+def detach(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let go of the staged publication, so that another process can open it."""
+    connection.execute("CHECKPOINT publication; DETACH publication")
+
+
+def fill(
+    connection: duckdb.DuckDBPyConnection,
+    catalogue: Catalogue,
+    clauses: pl.DataFrame,
+    imprint: Imprint,
+    previous: Path | None,
+) -> None:
+    """Write all tables; ``publication.attainment`` must be there already.
+
+    ``clauses`` has the columns of the published table ``clause``; ``previous`` is the publication
+    that stands, or None.
+    """
+    _register(connection, "published_clause", clauses)
+    wanted = set(clauses["indicator_id"])
+    _register(
+        connection,
+        "published_indicator",
+        _indicators([i for i in catalogue.indicators if i.indicator_id in wanted]),
+    )
+    _register(connection, "form", pl.DataFrame({"form": list(FORMS)}))
+    queries = {table.name: table.query for table in TABLES if table.query is not None}
+    queries["indicator"] = "SELECT * FROM published_indicator"
+    queries["clause"] = "SELECT * FROM published_clause"
+    queries["attainment"] = "SELECT * FROM judged"
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE judged AS SELECT * FROM publication.attainment;"
+        "DROP TABLE publication.attainment; DROP TABLE publication.judgement"
+    )
+    for table in TABLES:
+        _create(connection, table)
+        if table.name in queries:
+            _insert(connection, table, queries[table.name])
+    _shortfall(connection, catalogue, clauses)
+    _history(connection, imprint, previous)
+    for name in ("published_clause", "published_indicator", "form"):
+        connection.unregister(name)
+
+
+def export(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+    """Write every table of the staged publication as Parquet into ``parquet/`` beside it."""
+    folder = file.with_name("parquet")
+    folder.mkdir(exist_ok=True)
+    for table in TABLES:
+        connection.execute(
+            f"COPY (FROM publication.{table.name}) TO '{_quoted(folder / table.name)}.parquet'"
+        )
+
+
+def release(file: Path, published: Path) -> None:
+    """Put the staged publication in the place of the one that stands.
+
+    Files beside the database (Parquet, report) are replaced one by one, each in one step, before
+    it; the database, which is the publication, comes last.
+    """
+    staging = file.parent
+    for folder in sorted(path for path in staging.iterdir() if path.is_dir()):
+        target = published / folder.name
+        target.mkdir(exist_ok=True)
+        fresh = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+        for name in sorted(fresh):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(folder / name, target / name)
+        for path in sorted(target.rglob("*"), reverse=True):
+            if path.is_file() and path.relative_to(target) not in fresh:
+                path.unlink()
+            elif path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
+    os.replace(file, published / DATABASE)
+    shutil.rmtree(staging, ignore_errors=True)
+
+
+def _create(connection: duckdb.DuckDBPyConnection, table: PublishedTable) -> None:
+    columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
+    connection.execute(f"CREATE TABLE publication.{table.name} ({columns})")
+    connection.execute(
+        f"COMMENT ON TABLE publication.{table.name} IS '{_quoted(f'{table.zh} / {table.en}')}'"
+    )
+    for column in table.columns:
+        connection.execute(
+            f'COMMENT ON COLUMN publication.{table.name}."{column.name}" '
+            f"IS '{_quoted(f'{column.zh} / {column.en}')}'"
+        )
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: PublishedTable, query: str) -> None:
+    # Sorted rows make the same submissions give the same file, whatever came first.
+    connection.execute(
+        f"INSERT INTO publication.{table.name} "
+        f"SELECT {table.names} FROM ({query}) ORDER BY ALL"
+    )
+
+
+def _indicators(indicators: Sequence[Indicator]) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {
+                **i.model_dump(
+                    include={"indicator_id", "name_zh", "name_en", "unit", "scale", "better", "section"}
+                ),
+                "numerator_zh": i.top.zh,
+                "denominator_zh": i.bottom.zh if i.bottom is not None else None,
+                "formula": i.formula,
+            }
+            for i in indicators
+        ]
+    )
+
+
+def _shortfall(
+    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, clauses: pl.DataFrame
+) -> None:
+    """Name the institutions and classes behind every unmet clause, with where they stand."""
+    indicator_of: Mapping[str, str] = dict(
+        clauses.select("clause_id", "indicator_id").iter_rows()
+    )
+    parts = []
+    for clause_id, indicator_id in indicator_of.items():
+        causes = catalogue.by_id[indicator_id].causes
+        if causes is None:
+            continue
+        origin = "s.submission_id, s.sheet, s.\"row\"" if causes.each else "NULL, NULL, NULL"
+        parts.append(
+            f"SELECT '{clause_id}', region_code, year, {causes.code}, {causes.name}, "
+            f"{causes.detail}, {causes.value}, {origin} "
+            f"FROM {source_name(causes.source)} s SEMI JOIN unmet u "
+            f"ON u.clause_id = '{clause_id}' AND u.region_code = s.region_code AND u.year = s.year "
+            f"WHERE {causes.rows}"
+        )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE unmet AS SELECT clause_id, region_code, year FROM judged "
+        "WHERE status = 'not_met'"
+    )
+    if parts:
+        connection.execute(
+            f"INSERT INTO publication.shortfall {' UNION ALL '.join(parts)} ORDER BY ALL"
+        )
+
+
+def _history(
+    connection: duckdb.DuckDBPyConnection, imprint: Imprint, previous: Path | None
+) -> None:
+    """The earlier publications, and this one with what changed since the last."""
+    last = None
+    if previous is not None:
+        connection.execute(f"ATTACH '{_quoted(previous)}' AS previous (READ_ONLY)")
+        connection.execute(
+            "INSERT INTO publication.publication SELECT * FROM previous.publication;"
+            "INSERT INTO publication.revision SELECT * FROM previous.revision;"
+        )
+        row = connection.execute(
+            "SELECT publication_id FROM previous.publication ORDER BY published_at DESC LIMIT 1"
+        ).fetchone()
+        last = row[0] if row else None
+        connection.execute(_REVISIONS, {"publication_id": imprint.publication_id})
+        connection.execute("DETACH previous")
+    connection.execute(
+        """
+        INSERT INTO publication.publication
+        SELECT $publication_id, $published_at, $previous, $code, $plan,
+            (SELECT count(*) FROM in_force),
+            (SELECT count(*) FROM publication.revision WHERE publication_id = $publication_id)
+        """,
+        {
+            "publication_id": imprint.publication_id,
+            "published_at": imprint.published_at,
+            "previous": last,
+            "code": imprint.code_version,
+            "plan": imprint.plan_version,
+        },
+    )
+
+
+#: What moved between two publications: a value, or a verdict while the value stood.
+_REVISIONS = """
+INSERT INTO publication.revision
+WITH before AS (
+    SELECT v.indicator_id, v.region_code, v.year, v.numerator, v.denominator, v.value,
+        a.clause_id, a.status
+    FROM previous.indicator_value v
+    LEFT JOIN previous.attainment a USING (indicator_id, region_code, year)
+), now AS (
+    SELECT v.indicator_id, v.region_code, v.year, v.numerator, v.denominator, v.value,
+        a.clause_id, a.status
+    FROM publication.indicator_value v
+    LEFT JOIN publication.attainment a USING (indicator_id, region_code, year)
+), moved AS (
+    SELECT coalesce(n.indicator_id, b.indicator_id) AS indicator_id,
+        coalesce(n.region_code, b.region_code) AS region_code,
+        coalesce(n.year, b.year) AS year,
+        b.value AS old_value, n.value AS new_value, b.status AS old_status,
+        n.status AS new_status
+    FROM now n FULL JOIN before b
+        ON (n.indicator_id, n.region_code, n.year) = (b.indicator_id, b.region_code, b.year)
+        AND n.clause_id IS NOT DISTINCT FROM b.clause_id
+    WHERE n.value IS DISTINCT FROM b.value OR n.status IS DISTINCT FROM b.status
+        OR n.numerator IS DISTINCT FROM b.numerator
+        OR n.denominator IS DISTINCT FROM b.denominator
+), arrived AS (
+    SELECT f.submission_id, f.region_code, f.form, f.year, f.received_at
+    FROM in_force f
+    WHERE f.submission_id NOT IN (
+        SELECT submission_id FROM previous.submission
+        WHERE status IN ('accepted', 'accepted_with_warnings')
+    )
+), cause AS (
+    SELECT m.indicator_id, m.region_code, m.year,
+        arg_max(a.submission_id, (a.year = m.year, a.received_at, a.submission_id))
+            AS submission_id
+    FROM moved m
+    JOIN indicator_form i USING (indicator_id)
+    JOIN arrived a ON a.form = i.form AND a.year IN (m.year, m.year - 1)
+        AND (a.region_code = m.region_code OR (m.region_code, a.region_code) IN (
+            SELECT (region_code, unit) FROM member))
+    GROUP BY m.indicator_id, m.region_code, m.year
+)
+SELECT $publication_id, m.indicator_id, m.region_code, m.year, m.old_value, m.new_value,
+    m.old_status, m.new_status, c.submission_id
+FROM moved m LEFT JOIN cause c USING (indicator_id, region_code, year)
+ORDER BY ALL
+"""
+
+
+def _register(connection: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
+    connection.register(name, frame.to_arrow())
+
+
+def _quoted(text: object) -> str:
+    return str(text).replace("'", "''")

@@ -1,0 +1,105 @@
+"""The tables of ``warehouse.duckdb``, made from the form definitions.
+
+Schema ``main`` holds the ledger: deliveries, submissions with the accounting of their sheets,
+findings. Schema ``submitted`` has one table for each form with the rows of every accepted version.
+Schema ``current`` has a view for each form with the rows that count: those of submissions in force
+that are expected of their unit. Plain DuckDB SQL, without indexes or generated columns, so that
+the same statements run on a DuckLake catalogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+
+from transforms.forms import FORMS, Form
+from transforms.forms.model import DUCKDB_TYPES
+from warehouse.reference import Reference
+
+_LEDGER = """
+CREATE TABLE IF NOT EXISTS delivery (
+    sha256 VARCHAR, path VARCHAR, received_at TIMESTAMP
+);
+CREATE TABLE IF NOT EXISTS submission (
+    submission_id VARCHAR, region_code VARCHAR, folder VARCHAR, form VARCHAR, year INTEGER,
+    path VARCHAR, entry VARCHAR, file_name VARCHAR, sha256 VARCHAR, received_at TIMESTAMP,
+    accepted BOOLEAN, rows_read BIGINT, rows_loaded BIGINT, rows_returned BIGINT,
+    rows_ignored BIGINT, errors BIGINT, warnings BIGINT
+);
+CREATE TABLE IF NOT EXISTS submission_sheet (
+    submission_id VARCHAR, sheet VARCHAR, rows_read BIGINT, rows_loaded BIGINT,
+    rows_returned BIGINT, titles BIGINT, totals BIGINT, notes BIGINT, blanks BIGINT
+);
+CREATE TABLE IF NOT EXISTS submission_layout (
+    submission_id VARCHAR, sheet VARCHAR, column_name VARCHAR, letter VARCHAR, unit VARCHAR
+);
+CREATE TABLE IF NOT EXISTS finding (
+    submission_id VARCHAR, region_code VARCHAR, form VARCHAR, year INTEGER, severity VARCHAR,
+    rule_id VARCHAR, sheet VARCHAR, cell VARCHAR, "row" BIGINT, column_name VARCHAR,
+    value VARCHAR, message_zh VARCHAR, message_en VARCHAR, do_zh VARCHAR, cells BIGINT,
+    places VARCHAR[]
+);
+CREATE TABLE IF NOT EXISTS counted (
+    submission_id VARCHAR, region_code VARCHAR, form VARCHAR, year INTEGER
+);
+CREATE SCHEMA IF NOT EXISTS submitted;
+CREATE SCHEMA IF NOT EXISTS current;
+"""
+
+#: Of the accepted versions of a form, unit and year the one received last is in force; on equal
+#: times the larger hash wins, and of files in one zip the later name.
+_IN_FORCE = """
+CREATE OR REPLACE VIEW in_force AS
+SELECT * FROM submission
+WHERE accepted
+QUALIFY row_number() OVER (
+    PARTITION BY region_code, form, year
+    ORDER BY received_at DESC, sha256 DESC, entry DESC NULLS LAST, submission_id DESC
+) = 1
+"""
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None:
+    """Create what is not there yet, and put today's reference lists into the warehouse."""
+    connection.execute("BEGIN")
+    connection.execute(_LEDGER)
+    for form in FORMS.values():
+        connection.execute(
+            f'CREATE TABLE IF NOT EXISTS submitted."{form.name}" ({", ".join(_columns(form))})'
+        )
+    for name, frame in (
+        ("region", reference.regions),
+        ("township", reference.townships),
+        ("expected", reference.expected),
+        ("member", reference.members),
+    ):
+        connection.register("incoming", frame)
+        connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM incoming")
+        connection.unregister("incoming")
+    connection.execute(_IN_FORCE)
+    for form in FORMS.values():
+        connection.execute(
+            f'CREATE OR REPLACE VIEW current."{form.name}" AS '
+            f'SELECT * FROM submitted."{form.name}" SEMI JOIN counted USING (submission_id)'
+        )
+    connection.execute("COMMIT")
+
+
+def refresh(connection: duckdb.DuckDBPyConnection) -> None:
+    """Note in ``counted`` which submissions are in force and expected of their unit.
+
+    The views of schema ``current`` go by it, so that versions are compared once and not with
+    every query.
+    """
+    connection.execute(
+        "CREATE OR REPLACE TABLE counted AS SELECT submission_id, region_code, form, year "
+        "FROM in_force SEMI JOIN expected USING (region_code, form)"
+    )
+
+
+def _columns(form: Form) -> Iterator[str]:
+    yield from ("submission_id VARCHAR", "region_code VARCHAR", "year INTEGER")
+    yield from ("sheet VARCHAR", '"row" BIGINT')
+    for column in form.columns:
+        yield f'"{column.name}" {DUCKDB_TYPES[column.kind]}'

@@ -1,0 +1,137 @@
+"""Loading what came through the gate into the warehouse, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from transforms.forms import FORMS
+from transforms.gate import Examined
+from warehouse.archive import Receipt
+from warehouse.reference import Reference
+from warehouse.schema import prepare
+
+
+class WarehouseLocked(Exception):
+    """Another process has the warehouse open."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load changed: submissions new to the ledger, and how many of them were accepted."""
+
+    submissions: int
+    accepted: int
+    returned: int
+
+
+@contextmanager
+def open_warehouse(
+    file: Path, reference: Reference, *, read_only: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the warehouse, with its tables prepared.
+
+    Raises:
+        WarehouseLocked: another process writes to it.
+    """
+    try:
+        connection = duckdb.connect(str(file), read_only=read_only)
+    except duckdb.IOException as error:
+        if "lock" in str(error):
+            raise WarehouseLocked(
+                f"{file} is open in another process; wait until that run has ended, or end it"
+            ) from None
+        raise
+    try:
+        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        if not read_only:
+            prepare(connection, reference)
+        yield connection
+    finally:
+        connection.close()
+
+
+def known_deliveries(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Receipt]:
+    """The deliveries that were read before, by hash and path."""
+    rows = connection.execute("SELECT received_at, path, sha256 FROM delivery").fetchall()
+    return {receipt.key: receipt for receipt in (Receipt(*row) for row in rows)}
+
+
+def load(
+    connection: duckdb.DuckDBPyConnection, receipts: Sequence[Receipt], examined: Examined,
+    documents: pl.DataFrame,
+) -> Loaded:
+    """Put examined deliveries into the warehouse. The caller holds the transaction.
+
+    ``documents`` has document, receipt (index into ``receipts``), folder, file_name, entry. The
+    same bytes delivered again are the same submission: what it says of itself comes from its
+    earliest delivery, whichever was read first, so that the order of arrival never matters.
+    """
+    deliveries = pl.DataFrame(
+        [(i, r.received_at, r.path, r.sha256) for i, r in enumerate(receipts)],
+        schema={
+            "receipt": pl.Int64(),
+            "received_at": pl.Datetime("us"),
+            "path": pl.String(),
+            "sha256": pl.String(),
+        },
+        orient="row",
+    )
+    incoming = examined.submissions.join(documents, on="document").join(deliveries, on="receipt")
+    _register(connection, deliveries=deliveries, incoming=incoming)
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE fresh AS
+        SELECT n.*, k.submission_id IS NULL AS is_new
+        FROM incoming n LEFT JOIN submission k USING (submission_id)
+        WHERE k.submission_id IS NULL OR (n.received_at, n.path) < (k.received_at, k.path);
+        DELETE FROM delivery d USING deliveries n WHERE d.sha256 = n.sha256 AND d.path = n.path;
+        INSERT INTO delivery SELECT sha256, path, received_at FROM deliveries;
+        """
+    )
+    tables = ["submission", "submission_sheet", "submission_layout", "finding"]
+    tables += [f'submitted."{name}"' for name in FORMS]
+    for table in tables:
+        connection.execute(
+            f"DELETE FROM {table} WHERE submission_id IN (SELECT submission_id FROM fresh WHERE NOT is_new)"
+        )
+    connection.execute(
+        """
+        INSERT INTO submission BY NAME
+        SELECT submission_id, region_code, folder, form, year, path, entry, file_name, sha256,
+            received_at, accepted, rows_read, rows_loaded, rows_returned, rows_ignored, errors,
+            warnings
+        FROM fresh
+        """
+    )
+    frames = {
+        "submission_sheet": examined.sheets,
+        "submission_layout": examined.layout,
+        "finding": examined.findings,
+        **{f'submitted."{name}"': frame for name, frame in examined.rows.items()},
+    }
+    for table, frame in frames.items():
+        if frame.is_empty():
+            continue
+        _register(connection, frame=frame)
+        connection.execute(
+            f"INSERT INTO {table} BY NAME SELECT * FROM frame SEMI JOIN fresh USING (submission_id)"
+        )
+    counts = connection.execute(
+        "SELECT count(*), count(*) FILTER (accepted), count(*) FILTER (NOT accepted) FROM fresh"
+        " WHERE is_new"
+    ).fetchone()
+    assert counts is not None
+    for name in ("deliveries", "incoming", "frame"):
+        connection.unregister(name)
+    return Loaded(*counts)
+
+
+def _register(connection: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> None:
+    for name, frame in frames.items():
+        connection.register(name, frame.to_arrow())
