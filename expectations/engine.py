@@ -118,7 +118,9 @@ def _serve() -> None:
             "pool_reset_on_return": None,
         },
     )
-    batch = source.add_table_asset("judgement", table_name="judgement").add_batch_definition_whole_table("all")
+    batch = source.add_table_asset(
+        "judgement", table_name="judgement"
+    ).add_batch_definition_whole_table("all")
     failed: list[str] = []
     broken: list[tuple[str, str, list[tuple[str, int]]]] = []
     for name, checks in order["suites"].items():
@@ -145,8 +147,13 @@ def _serve() -> None:
                 message = entry.exception_info.get("exception_message")
                 failed.append(f"the check {name} of clause {clause} crashed: {message}")
                 continue
-            if any(isinstance(v, dict) and v.get("raised_exception") for v in (entry.exception_info or {}).values()):
-                failed.append(f"the check {name} of clause {clause} crashed: {entry.exception_info}")
+            if any(
+                isinstance(v, dict) and v.get("raised_exception")
+                for v in (entry.exception_info or {}).values()
+            ):
+                failed.append(
+                    f"the check {name} of clause {clause} crashed: {entry.exception_info}"
+                )
                 continue
             rows = entry.result["details"]["unexpected_rows"]
             if len(rows) != entry.result["observed_value"]:

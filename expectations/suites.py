@@ -42,8 +42,7 @@ class Check:
     def counted(self) -> str:
         """The query that counts the rows the check is about."""
         return (
-            f"SELECT count(*) FROM judgement "
-            f"WHERE clause_id = '{self.clause_id}' AND ({self.rows})"
+            f"SELECT count(*) FROM judgement WHERE clause_id = '{self.clause_id}' AND ({self.rows})"
         )
 
 
@@ -55,7 +54,9 @@ def checks(clauses: Iterable[Clause], indicators: Mapping[str, Indicator]) -> li
             continue
         indicator = indicators[clause.indicator_id]
         wording = f"{clause.clause_id} {clause.statement_zh} / {clause.statement_en}"
-        found.append(Check("reached", clause.clause_id, "true", _reached(clause, indicator), wording))
+        found.append(
+            Check("reached", clause.clause_id, "true", _reached(clause, indicator), wording)
+        )
         if clause.kind == "level":
             found.append(
                 Check(
@@ -72,8 +73,7 @@ def checks(clauses: Iterable[Clause], indicators: Mapping[str, Indicator]) -> li
 def _reached(clause: Clause, indicator: Indicator) -> str:
     if clause.kind == "never_falls":
         return (
-            f"numerator * previous_denominator {clause.comparator} "
-            f"previous_numerator * denominator"
+            f"numerator * previous_denominator {clause.comparator} previous_numerator * denominator"
         )
     threshold = clause.exact_threshold
     return (

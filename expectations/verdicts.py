@@ -14,6 +14,7 @@ import polars as pl
 from expectations.clauses import Plan
 from expectations.engine import Broken, CheckFailed
 from expectations.suites import Check, checks
+from warehouse.frames import table_from
 from warehouse.indicators import Catalogue
 
 #: Figures are compared as whole millionths: DECIMAL(38,6) without its point.
@@ -73,9 +74,7 @@ def lay_out(
             "basis_en": pl.String,
         },
     )
-    connection.register("incoming", frame.to_arrow())
-    connection.execute("CREATE OR REPLACE TEMP TABLE plan_clause AS SELECT * FROM incoming")
-    connection.unregister("incoming")
+    table_from(connection, "TEMP TABLE plan_clause", frame)
     connection.execute(_GROUND)
     connection.execute(_JUDGEMENT)
     wired = checks(plan.clauses, catalogue.by_id)
@@ -121,11 +120,11 @@ _JUDGEMENT = f"""
 CREATE OR REPLACE TABLE publication.judgement AS
 WITH valued AS (
     SELECT * EXCLUDE (divisor),
-        {_millionths('exact_numerator')} AS numerator,
-        {_millionths('exact_denominator')} AS denominator,
-        {_millionths('exact_previous_numerator')} AS previous_numerator,
-        {_millionths('exact_previous_denominator')} AS previous_denominator,
-        {_millionths('divisor')} AS divisor
+        {_millionths("exact_numerator")} AS numerator,
+        {_millionths("exact_denominator")} AS denominator,
+        {_millionths("exact_previous_numerator")} AS previous_numerator,
+        {_millionths("exact_previous_denominator")} AS previous_denominator,
+        {_millionths("divisor")} AS divisor
     FROM ground
     WHERE known AND applies AND own_value IS NOT NULL
 )
@@ -157,9 +156,7 @@ def judge(connection: duckdb.DuckDBPyConnection, broken: Broken) -> None:
         },
         orient="row",
     )
-    connection.register("incoming", missed.to_arrow())
-    connection.execute("CREATE OR REPLACE TEMP TABLE missed AS SELECT * FROM incoming")
-    connection.unregister("incoming")
+    table_from(connection, "TEMP TABLE missed", missed)
     connection.execute(_ATTAINMENT)
 
 

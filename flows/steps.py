@@ -31,6 +31,7 @@ from warehouse.ingest import Ingested, ingest, pending
 from warehouse.outbox import write_returns
 from warehouse.publish import DATABASE, Imprint, attach, detach, export, fill, release, stage
 from warehouse.reference import Reference, ReferenceError, load_reference
+from warehouse.report import write_report
 from warehouse.store import WarehouseLocked, open_warehouse
 
 
@@ -228,6 +229,8 @@ def publish(run: Run) -> Imprint:
         )
         export(run.connection, run.staged)
         detach(run.connection)
+        with duckdb.connect(str(run.staged), read_only=True) as publication:
+            write_report(publication, run.staged.with_name("report"), run.reference.folder)
         release(run.staged, run.settings.published)
     return imprint
 

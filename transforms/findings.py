@@ -106,9 +106,7 @@ def finding(
     zh_text, en_text = rule.zh.format(**words), rule.en.format(**words)
     if count > 1 and rule_id.partition("-")[2] in ("E02", "E03", "E04"):
         zh_text += f"; 同一列共{count}个单元格" + ("如此" if not more else "不合要求")
-        en_text += f"; {count} cells of the column " + (
-            "are like this" if not more else "are bad"
-        )
+        en_text += f"; {count} cells of the column " + ("are like this" if not more else "are bad")
     place_zh = "".join(
         (
             form.zh if form else "",
@@ -170,18 +168,14 @@ def settle(
             pl.col("rows").list.explode(keep_nulls=False, empty_as_null=False).head(MARKED_CELLS),
             pl.col("columns").first(),
             pl.col("other").first(),
-            (pl.col("rows").list.len() * pl.col("columns").list.len())
-            .sum()
-            .alias("cells"),
+            (pl.col("rows").list.len() * pl.col("columns").list.len()).sum().alias("cells"),
             pl.len().alias("hits"),
         )
     )
     found: list[dict[str, object]] = []
     whole: dict[tuple[int, int], list[dict[str, object]]] = {}
     keys = ("submission", "table", "rule", "column")
-    for (submission, table, rule_id, name), group in causes.group_by(
-        keys, maintain_order=True
-    ):
+    for (submission, table, rule_id, name), group in causes.group_by(keys, maintain_order=True):
         assert isinstance(submission, int) and isinstance(table, int)
         hits = int(group["hits"].sum())
         column = form.by_name[str(name)]
@@ -237,10 +231,7 @@ def _shifted(
     unreadable = {
         place
         for place in bad
-        if any(
-            str(e["rule_id"]).partition("-")[2] in ("E03", "E04")
-            for e in by_place[place]
-        )
+        if any(str(e["rule_id"]).partition("-")[2] in ("E03", "E04") for e in by_place[place])
     }
     if len(unreadable) < SHIFTED_COLUMNS:
         return entries

@@ -119,12 +119,8 @@ class _Run:
         if key not in self.index:
             origin = self.documents[document]
             unit = origin.region_code or f"?{origin.folder}"
-            entry = (
-                origin.file_name.partition("/")[2] if "/" in origin.file_name else ""
-            )
-            identity = "\x1f".join(
-                (origin.sha256, unit, entry, form or "", str(year or ""))
-            )
+            entry = origin.file_name.partition("/")[2] if "/" in origin.file_name else ""
+            identity = "\x1f".join((origin.sha256, unit, entry, form or "", str(year or "")))
             self.index[key] = len(self.submissions)
             self.submissions.append(
                 Submission(
@@ -136,9 +132,7 @@ class _Run:
             )
             self.document_of.append(document)
             if origin.region_code is None:
-                self.findings.append(
-                    finding(self.submissions[-1], "FIL-E03", value=origin.folder)
-                )
+                self.findings.append(finding(self.submissions[-1], "FIL-E03", value=origin.folder))
             if form is not None and year is None:
                 self.findings.append(finding(self.submissions[-1], "FIL-E02"))
         return self.index[key]
@@ -172,9 +166,7 @@ def examine(documents: Sequence[Document]) -> Examined:
         if isinstance(document.content, Unreadable):
             problem = document.content
             submission = run.submissions[run.submission(number, None, None)]
-            run.findings.append(
-                finding(submission, "FIL-E01", value=problem.zh, other=problem.en)
-            )
+            run.findings.append(finding(submission, "FIL-E01", value=problem.zh, other=problem.en))
             continue
         for item in document.content:
             if isinstance(item, Table):
@@ -207,9 +199,7 @@ def _examine_form(run: _Run, form: Form, found: Sequence[tuple[int, Table]]) -> 
     typed = _typed(form, tables, data)
     sizes = {
         (submission, table): size
-        for submission, table, size in typed.group_by("submission", "table")
-        .len()
-        .iter_rows()
+        for submission, table, size in typed.group_by("submission", "table").len().iter_rows()
     }
     run.findings.extend(
         settle(
@@ -238,9 +228,7 @@ def _examine_form(run: _Run, form: Form, found: Sequence[tuple[int, Table]]) -> 
 def _sheet_names(tables: Sequence[Table]) -> pl.Expr:
     return (
         pl.col("table")
-        .replace_strict(
-            {i: table.sheet for i, table in enumerate(tables)}, return_dtype=pl.String
-        )
+        .replace_strict({i: table.sheet for i, table in enumerate(tables)}, return_dtype=pl.String)
         .alias("sheet")
     )
 
@@ -269,37 +257,23 @@ def _with_rows_sorted_out(form: Form, tables: Sequence[Table]) -> pl.DataFrame:
     no_code = ~pl.any_horizontal(codes) if codes else pl.lit(True)
     given = pl.sum_horizontal(column.is_not_null() for column in known)
     labels = [
-        word.str.contains(
-            _TOTAL if not form.totals_are_data else r"^(?:小计|总计|共计)$"
-        )
+        word.str.contains(_TOTAL if not form.totals_are_data else r"^(?:小计|总计|共计)$")
         for word in words
     ]
     # A remark that stands alone in a cell meant for a code or a figure is no row of data.
     lone = (given == 1) & pl.any_horizontal(
-        [
-            pl.col(name).str.contains(r"\p{Han}{4,}").fill_null(False)
-            for name in _figures(form)
-        ]
+        [pl.col(name).str.contains(r"\p{Han}{4,}").fill_null(False) for name in _figures(form)]
     )
     return rows.with_columns(
         pl.when(pl.col("repeated"))
         .then(pl.lit("title"))
         .when(given == 0)
-        .then(
-            pl.when(pl.col("other").is_null())
-            .then(pl.lit("blank"))
-            .otherwise(pl.lit("note"))
-        )
+        .then(pl.when(pl.col("other").is_null()).then(pl.lit("blank")).otherwise(pl.lit("note")))
         .when(no_code & pl.any_horizontal(labels).fill_null(False))
         .then(pl.lit("total"))
         .when(
             no_code
-            & (
-                pl.any_horizontal([w.str.contains(_NOTE) for w in words]).fill_null(
-                    False
-                )
-                | lone
-            )
+            & (pl.any_horizontal([w.str.contains(_NOTE) for w in words]).fill_null(False) | lone)
         )
         .then(pl.lit("note"))
         .otherwise(pl.lit("data"))
@@ -347,9 +321,7 @@ def _with_submissions(
         own = sorted({year for year in by_text.values() if year is not None})
         sources = _year_sources(table, run.documents[number])
         chosen = sources[0][1].year if sources else None
-        members = [
-            run.submission(number, form.name, year) for year in (own or [chosen])
-        ]
+        members = [run.submission(number, form.name, year) for year in (own or [chosen])]
         default.append(members[0])
         for text, year in by_text.items():
             if year is not None:
@@ -385,9 +357,7 @@ def _with_submissions(
                             sheet=table.sheet,
                             row=places[0],
                             value=text,
-                            places=[
-                                cell_name(row, table.year_column or 0) for row in places
-                            ],
+                            places=[cell_name(row, table.year_column or 0) for row in places],
                             cells=len(places),
                         )
                     )
@@ -427,8 +397,7 @@ def _year_sources(table: Table, document: Document) -> list[tuple[str, YearFound
     """What names the year of a table without a year column, the strongest first."""
     places = [("标题", table.title_year), ("工作表名", table.sheet_year)]
     places += [
-        ("文件名" if i == 0 else "文件夹", find_year(text))
-        for i, text in enumerate(document.texts)
+        ("文件名" if i == 0 else "文件夹", find_year(text)) for i, text in enumerate(document.texts)
     ]
     return [(place, year) for place, year in places if year is not None]
 
@@ -441,9 +410,7 @@ def _names_its_year(table: Table) -> bool:
     return any(find_year(text) is not None for text in texts)
 
 
-def _header_findings(
-    submission: Submission, form: Form, table: Table
-) -> list[dict[str, object]]:
+def _header_findings(submission: Submission, form: Form, table: Table) -> list[dict[str, object]]:
     return [
         finding(
             submission,
@@ -460,9 +427,7 @@ def _header_findings(
     ]
 
 
-def _account(
-    run: _Run, form: Form, tables: Sequence[Table], rows: pl.DataFrame
-) -> None:
+def _account(run: _Run, form: Form, tables: Sequence[Table], rows: pl.DataFrame) -> None:
     """Count the rows of every sheet by what became of them, and note where its columns stand.
 
     What belongs to no row of data (titles, totals, notes, blanks) is counted with the first
@@ -470,9 +435,7 @@ def _account(
     """
     counts: dict[tuple[int, int], dict[str, int]] = {}
     first: dict[int, int] = {}
-    grouped = (
-        rows.group_by("table", "submission", "fate").len().sort("table", "submission")
-    )
+    grouped = rows.group_by("table", "submission", "fate").len().sort("table", "submission")
     for table, submission, fate, number in grouped.iter_rows():
         first.setdefault(table, submission)
         owner = submission if fate == "data" else first[table]
@@ -568,9 +531,7 @@ def _raw_rows(
     )
 
 
-def _cell_checks(
-    form: Form, tables: Sequence[Table], typed: pl.DataFrame
-) -> list[pl.DataFrame]:
+def _cell_checks(form: Form, tables: Sequence[Table], typed: pl.DataFrame) -> list[pl.DataFrame]:
     """Values that are missing, not of their type or not in their domain."""
     found = []
     for column in form.columns:
@@ -599,18 +560,14 @@ def _row_checks(form: Form, typed: pl.DataFrame) -> list[pl.DataFrame]:
     for check in form.row_checks:
         bad = typed.filter(check.bad.fill_null(False))
         # What cannot be read has its own finding; a rule over it would be the same cause again.
-        bad = bad.filter(
-            ~pl.any_horizontal(f"{name}!unreadable" for name in check.columns)
-        )
+        bad = bad.filter(~pl.any_horizontal(f"{name}!unreadable" for name in check.columns))
         if bad.height:
             other = pl.col(f"{check.columns[1]}~") if len(check.columns) > 1 else None
             found.append(_raw_rows(bad, check.rule.id, check.columns, other))
     return found
 
 
-def _set_checks(
-    form: Form, tables: Sequence[Table], typed: pl.DataFrame
-) -> list[pl.DataFrame]:
+def _set_checks(form: Form, tables: Sequence[Table], typed: pl.DataFrame) -> list[pl.DataFrame]:
     """Rules over all rows of a submission: keys, single rows, sums."""
     found = []
     if form.key:
@@ -671,28 +628,18 @@ def _set_checks(
                     .otherwise(pl.concat_list("total_row"))
                     .alias("rows"),
                     pl.lit([check.amount], pl.List(pl.String())).alias("columns"),
-                    pl.col("total")
-                    .cast(pl.String)
-                    .str.replace(r"\.?0+$", "")
-                    .alias("value"),
-                    pl.col("sum")
-                    .cast(pl.String)
-                    .str.replace(r"\.?0+$", "")
-                    .alias("other"),
+                    pl.col("total").cast(pl.String).str.replace(r"\.?0+$", "").alias("value"),
+                    pl.col("sum").cast(pl.String).str.replace(r"\.?0+$", "").alias("other"),
                     pl.lit(1, pl.Int64).alias("cells"),
                 )
             )
     return found
 
 
-def _repeated(
-    same: pl.DataFrame, form: Form, key: Sequence[str], number: str
-) -> pl.DataFrame:
+def _repeated(same: pl.DataFrame, form: Form, key: Sequence[str], number: str) -> pl.DataFrame:
     """Rows that share a key, or stand where one row belongs, as one raw finding a key."""
     columns = list(key) or [form.columns[0].name]
-    words = pl.concat_str(
-        [pl.col(f"{name}~").fill_null("") for name in columns], separator=" "
-    )
+    words = pl.concat_str([pl.col(f"{name}~").fill_null("") for name in columns], separator=" ")
     return (
         same.with_columns(words.alias("words"))
         .group_by("submission", *key, maintain_order=True)
@@ -703,7 +650,10 @@ def _repeated(
             # Cells are named on the sheet of the repetition; another sheet has its own names.
             pl.col("row")
             .filter(pl.col("table") == pl.col("table").get(1))
-            .sort_by(pl.col("row").filter(pl.col("table") == pl.col("table").get(1)) != pl.col("row").get(1))
+            .sort_by(
+                pl.col("row").filter(pl.col("table") == pl.col("table").get(1))
+                != pl.col("row").get(1)
+            )
             .alias("rows"),
             pl.col("words").first(),
         )
@@ -728,16 +678,10 @@ def _gather(run: _Run) -> Examined:
     )
     ids = [submission.submission_id for submission in run.submissions]
     errors = dict(
-        findings.filter(pl.col("severity") == "error")
-        .group_by("submission_id")
-        .len()
-        .iter_rows()
+        findings.filter(pl.col("severity") == "error").group_by("submission_id").len().iter_rows()
     )
     warnings = dict(
-        findings.filter(pl.col("severity") == "warning")
-        .group_by("submission_id")
-        .len()
-        .iter_rows()
+        findings.filter(pl.col("severity") == "warning").group_by("submission_id").len().iter_rows()
     )
     accepted = [errors.get(name, 0) == 0 for name in ids]
     sheets = []
@@ -782,10 +726,7 @@ def _gather(run: _Run) -> Examined:
         schema=SUBMISSION_SCHEMA,
     )
     layout = pl.DataFrame(
-        [
-            {**entry, "submission_id": ids[int(str(entry["submission"]))]}
-            for entry in run.layout
-        ],
+        [{**entry, "submission_id": ids[int(str(entry["submission"]))]} for entry in run.layout],
         schema=LAYOUT_SCHEMA,
     ).unique(["submission_id", "sheet", "column_name"], maintain_order=True)
     known = pl.DataFrame(
@@ -805,13 +746,9 @@ def _gather(run: _Run) -> Examined:
         },
     ).filter("accepted")
     rows = {
-        name: frame.join(
-            known, on="submission", how="inner", maintain_order="left"
-        ).select(
+        name: frame.join(known, on="submission", how="inner", maintain_order="left").select(
             "submission_id", "region_code", "year", "sheet", "row", *FORMS[name].schema
         )
         for name, frame in run.rows.items()
     }
-    return Examined(
-        submissions, pl.DataFrame(sheets, schema=SHEET_SCHEMA), layout, rows, findings
-    )
+    return Examined(submissions, pl.DataFrame(sheets, schema=SHEET_SCHEMA), layout, rows, findings)

@@ -147,9 +147,7 @@ def recognise(sheet: Sheet) -> Table | Almost | None:
     if 2 * found < needed:
         if shared < 2:
             return None
-        missing = tuple(
-            c.header for c in match.form.required if c.name not in match.columns
-        )
+        missing = tuple(c.header for c in match.form.required if c.name not in match.columns)
         return Almost(match.form, sheet.name, missing)
     return _cut(sheet, match, top)
 
@@ -183,9 +181,7 @@ def _best_match(
         if not any(text is not None for text in rows[row]):
             continue
         for depth in range(1, min(HEADER_DEPTH, len(rows) - row) + 1):
-            if depth > 1 and not any(
-                text and _known(text) for text in _hints(rows, row, depth)
-            ):
+            if depth > 1 and not any(text and _known(text) for text in _hints(rows, row, depth)):
                 continue
             texts, groups = _joined(rows, merged, row, depth)
             for match in _matches(texts, groups, row, depth):
@@ -228,11 +224,7 @@ def _joined(
                 lines[row0 - row][column] = lines[row0 - row][col0]
     for upper, lower in zip(lines, lines[1:], strict=False):
         for column in range(1, width):
-            if (
-                upper[column] is None
-                and lower[column] is not None
-                and upper[column - 1]
-            ):
+            if upper[column] is None and lower[column] is not None and upper[column - 1]:
                 above = upper[column - 1]
                 if lines[-1][column - 1] is not None:
                     upper[column] = above
@@ -255,9 +247,7 @@ def _matches(
         if text is None:
             continue
         for form_name, name in _known(text) or (_known(lowest) if lowest else ()):
-            match = by_form.setdefault(
-                form_name, _Match(FORMS[form_name], row, depth, texts)
-            )
+            match = by_form.setdefault(form_name, _Match(FORMS[form_name], row, depth, texts))
             match.columns.setdefault(name, []).append(column)
     return list(by_form.values())
 
@@ -272,17 +262,13 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> 
         if len(places) > 1:
             names = tuple(cell_name(match.row + match.depth, place) for place in places)
             issues.append(
-                HeaderIssue(
-                    "E07", name, names, value=str(len(names)), other="、".join(names)
-                )
+                HeaderIssue("E07", name, names, value=str(len(names)), other="、".join(names))
             )
     for column in form.required:
         if column.name not in columns:
             issues.append(HeaderIssue("E01", column.name))
     known = {place for places in match.columns.values() for place in places}
-    year_columns = [
-        i for i, text in enumerate(match.texts) if text and bare(text) == YEAR_HEADER
-    ]
+    year_columns = [i for i, text in enumerate(match.texts) if text and bare(text) == YEAR_HEADER]
     unknown = [
         (place, text)
         for place, text in enumerate(match.texts)
@@ -292,9 +278,7 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> 
         issues.append(
             HeaderIssue(
                 "W01",
-                cells=tuple(
-                    cell_name(match.row + match.depth, place) for place, _ in unknown
-                ),
+                cells=tuple(cell_name(match.row + match.depth, place) for place, _ in unknown),
                 value="、".join(_original(top, match, place) for place, _ in unknown),
             )
         )
@@ -317,9 +301,7 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> 
     )
 
 
-def _end_of_header(
-    sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]
-) -> int:
+def _end_of_header(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> int:
     """The first row below the header, its merged cells and the index row under it."""
     last = match.row + match.depth - 1
     places = {place for found in match.columns.values() for place in found}
@@ -335,9 +317,7 @@ def _end_of_header(
 
 def _original(top: Sequence[tuple[str | None, ...]], match: _Match, place: int) -> str:
     lines = top[match.row : match.row + match.depth]
-    words = [
-        " ".join(line[place].split()) for line in lines if (line[place] or "").strip()
-    ]  # type: ignore[union-attr]
+    words = [" ".join(line[place].split()) for line in lines if (line[place] or "").strip()]  # type: ignore[union-attr]
     return " ".join(words) or str(match.texts[place])
 
 
@@ -353,14 +333,12 @@ def _body(
     others = [str(i) for i in range(cells.width) if i not in used]
     marks = list(columns.values())[:3]
     header = [sheet.cells.item(match.row, place) for place in marks]
-    repeated = [
-        pl.col(str(p)) == h for p, h in zip(marks, header, strict=True) if h is not None
-    ]
+    repeated = [pl.col(str(p)) == h for p, h in zip(marks, header, strict=True) if h is not None]
     body = cells.slice(first_body).select(
         *(pl.col(str(place)).alias(name) for name, place in columns.items()),
-        (
-            pl.col(str(year_columns[0])) if year_columns else pl.lit(None, pl.String)
-        ).alias("year_text"),
+        (pl.col(str(year_columns[0])) if year_columns else pl.lit(None, pl.String)).alias(
+            "year_text"
+        ),
         (
             pl.concat_str(others, separator="\x1f", ignore_nulls=True)
             if others
@@ -403,10 +381,7 @@ def _fill_merged(
             continue
         inside = pl.int_range(pl.len()).is_between(top, row1 - first_body)
         body = body.with_columns(
-            pl.when(inside)
-            .then(pl.lit(body[name][top]))
-            .otherwise(pl.col(name))
-            .alias(name)
+            pl.when(inside).then(pl.lit(body[name][top])).otherwise(pl.col(name)).alias(name)
         )
     return body
 
@@ -415,11 +390,7 @@ def _is_index_row(row: tuple[str | None, ...]) -> bool:
     """Whether the row below a header only numbers the columns: 甲 乙 1 2 3."""
     words = [normalise(cell).strip("()") for cell in row if cell is not None]
     letters = [word for word in words if word in _INDEX_WORDS]
-    numbers = [
-        word
-        for word in words
-        if word not in _INDEX_WORDS and word not in ("栏次", "栏号")
-    ]
+    numbers = [word for word in words if word not in _INDEX_WORDS and word not in ("栏次", "栏号")]
     if not words or not all(number.isdecimal() for number in numbers):
         return False
     counted = [int(number) for number in numbers]
@@ -434,18 +405,14 @@ def _units(
     """For every money column the power of ten between the submitted unit and the form's own."""
     above: set[str] = set()
     for title in titles:
-        for line in _UNIT_LINE.findall(
-            "".join(unicodedata.normalize("NFKC", title).split())
-        ):
+        for line in _UNIT_LINE.findall("".join(unicodedata.normalize("NFKC", title).split())):
             above.update(found[0] for found in _MONEY_UNIT.finditer(line))
     shift: dict[str, int] = {}
     unit: dict[str, str] = {}
     issues: list[HeaderIssue] = []
     for name, place in columns.items():
         column = form.by_name[name]
-        brackets = [
-            "".join(groups) for groups in _BRACKETED.findall(match.texts[place] or "")
-        ]
+        brackets = ["".join(groups) for groups in _BRACKETED.findall(match.texts[place] or "")]
         written = next(
             (text for text in brackets if "元" in text or _SCALED_COUNT.search(text)),
             "",

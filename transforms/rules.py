@@ -222,9 +222,7 @@ _FILE_RULES = (
 RULES: dict[str, Rule] = {rule.id: rule for rule in _FILE_RULES}
 for _form in FORMS.values():
     for _rule in _GENERIC.values():
-        RULES[f"{_form.code}-{_rule.id}"] = replace(
-            _rule, id=f"{_form.code}-{_rule.id}"
-        )
+        RULES[f"{_form.code}-{_rule.id}"] = replace(_rule, id=f"{_form.code}-{_rule.id}")
     for _check in (*_form.row_checks, *_form.total_checks):
         if _check.rule.id in RULES:
             raise ValueError(f"rule id {_check.rule.id} is used twice")

@@ -87,12 +87,8 @@ def parse(column: Column) -> Parsed:
     ten, Int8) and ``<name>@unit`` (String), see :class:`transforms.headers.Table`.
     """
     nothing = _NOTHING_YES_NO if column.kind is Kind.BOOL else _NOTHING
-    text = (
-        pl.col(column.name).str.normalize("NFKC").str.strip_chars(" \t\r\n\u00a0'‘’`")
-    )
-    given = (
-        pl.when(text.str.contains(nothing) | (text == "")).then(None).otherwise(text)
-    )
+    text = pl.col(column.name).str.normalize("NFKC").str.strip_chars(" \t\r\n\u00a0'‘’`")
+    given = pl.when(text.str.contains(nothing) | (text == "")).then(None).otherwise(text)
     value, outside = _READERS[column.kind](column, given)
     return Parsed(
         value=value,
@@ -141,9 +137,7 @@ def _whole(given: pl.Expr) -> pl.Expr:
 
 def _number(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     units = (
-        r"(万元|元)(?:/月|每月)?"
-        if column.is_money
-        else r"(%|人|所|个|名|项|件|次|名|位|元|万元)"
+        r"(万元|元)(?:/月|每月)?" if column.is_money else r"(%|人|所|个|名|项|件|次|名|位|元|万元)"
     )
     pattern = _DECIMAL + rf"(?:{units})?$"
     figure = given.str.extract(r"^([[0-9]., ]+)").str.replace_all(r"[, ]", "")
@@ -166,11 +160,7 @@ def _number(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 
 
 def _bool(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    words = (
-        given.str.to_lowercase()
-        .str.replace_all(r"\s", "")
-        .str.replace(r"^([01])\.0+$", "$1")
-    )
+    words = given.str.to_lowercase().str.replace_all(r"\s", "").str.replace(r"^([01])\.0+$", "$1")
     value = words.replace_strict(
         {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)},
         default=None,
@@ -189,20 +179,13 @@ def _time(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     minute = pl.when(written.is_null() & bare).then(half).otherwise(written)
     second = words.str.extract(_CLOCK, 4).cast(pl.Int64, strict=False).fill_null(0)
     # 下午9:00 is 21:00; with the hour already past noon the word only repeats it.
-    hour = (
-        pl.when(part.is_in(["下午", "晚上", "晚"]) & (hour < 12))
-        .then(hour + 12)
-        .otherwise(hour)
-    )
+    hour = pl.when(part.is_in(["下午", "晚上", "晚"]) & (hour < 12)).then(hour + 12).otherwise(hour)
     seconds = pl.when((hour < 24) & (minute < 60) & (second < 60)).then(
         hour * 3600 + minute * 60 + second
     )
     excel = given.str.extract(_EXCEL_CLOCK, 1).str.to_time("%H:%M:%S", strict=False)
     fraction = (
-        pl.when(given.str.contains(_FRACTION))
-        .then(given)
-        .cast(pl.Float64, strict=False)
-        * 86400
+        pl.when(given.str.contains(_FRACTION)).then(given).cast(pl.Float64, strict=False) * 86400
     ).round(0)
     fraction = pl.when(fraction < 86400).then(fraction).cast(pl.Int64)
     typed = (pl.coalesce(seconds, fraction) * 1_000_000_000).cast(pl.Time)
@@ -220,9 +203,7 @@ def _date(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 
 def _iso_date(words: pl.Expr, pattern: str) -> pl.Expr:
     parts = [words.str.extract(pattern, i) for i in (1, 2, 3)]
-    return pl.concat_str(
-        parts[0], parts[1].str.zfill(2), parts[2].str.zfill(2), separator="-"
-    )
+    return pl.concat_str(parts[0], parts[1].str.zfill(2), parts[2].str.zfill(2), separator="-")
 
 
 def _choice(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
@@ -236,17 +217,14 @@ def _grade(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     named = words.replace_strict(_GRADES, default=None, return_dtype=pl.Int64)
     number = pl.coalesce(
         named,
-        words.str.extract(r"^([0-9]{1,6})(?:\.0+)?$").str.to_integer(
-            strict=False, dtype=pl.Int64
-        ),
+        words.str.extract(r"^([0-9]{1,6})(?:\.0+)?$").str.to_integer(strict=False, dtype=pl.Int64),
     )
     outside = (number < column.low) | (number > (column.high or 12))
     return pl.when(~outside).then(number), outside
 
 
 _FULL_WIDTH = [
-    chr(code)
-    for code in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))
+    chr(code) for code in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))
 ]
 _PLAIN = [chr(ord(char) - 0xFEE0) for char in _FULL_WIDTH]
 

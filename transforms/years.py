@@ -8,19 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _DASH = r"[-‐-―~～至到/]+"
-_RANGE = re.compile(
-    rf"(?<!\d)(20\d{{2}})\s*年?\s*{_DASH}\s*(20\d{{2}}|\d{{2}})(?!\d)\s*年?(学年)?"
-)
+_RANGE = re.compile(rf"(?<!\d)(20\d{{2}})\s*年?\s*{_DASH}\s*(20\d{{2}}|\d{{2}})(?!\d)\s*年?(学年)?")
 _NAMED = re.compile(r"(?<!\d)(20\d{2})\s*(?:学年|年)(?!\s*\d{1,2}\s*月)")
 _BARE = re.compile(r"(?<!\d)(20\d{2})(?!\s*年|[-./]?\d)")
-_CHINESE = re.compile(
-    r"[二][〇零○OoＯ][〇零○OoＯ一二三四五六七八九]{2}(?=\s*(?:学年|年))"
-)
+_CHINESE = re.compile(r"[二][〇零○OoＯ][〇零○OoＯ一二三四五六七八九]{2}(?=\s*(?:学年|年))")
 _CHINESE_DIGITS = str.maketrans("〇零○OoＯ一二三四五六七八九", "000000123456789")
 #: Lines that carry a date of filling in or of validity, not the year of the data.
-_NOT_THE_YEAR = re.compile(
-    r"填[报表]日期|填[报表]时间|制表|报出|报送|有效期|打印|批准|文号|〔"
-)
+_NOT_THE_YEAR = re.compile(r"填[报表]日期|填[报表]时间|制表|报出|报送|有效期|打印|批准|文号|〔")
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,9 @@ class Archive:
             for line in file.read_bytes().decode("utf-8", "surrogateescape").splitlines():
                 entry = json.loads(line)
                 receipt = Receipt(
-                    datetime.fromisoformat(entry["received_at"]).astimezone(UTC).replace(tzinfo=None),
+                    datetime.fromisoformat(entry["received_at"])
+                    .astimezone(UTC)
+                    .replace(tzinfo=None),
                     entry["path"],
                     entry["sha256"],
                 )

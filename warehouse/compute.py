@@ -17,6 +17,7 @@ import duckdb
 import polars as pl
 
 from transforms.forms import FORMS
+from warehouse.frames import table_from
 from warehouse.indicators import Catalogue, Indicator
 from warehouse.reference import Reference
 from warehouse.schema import refresh
@@ -88,9 +89,7 @@ def _index(
         ),
     ):
         frame = pl.DataFrame(rows, schema=list(columns), orient="row")
-        connection.register("incoming", frame.to_arrow())
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM incoming")
-        connection.unregister("incoming")
+        table_from(connection, f"TEMP TABLE {name}", frame)
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE calendar AS

@@ -7,13 +7,16 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 import duckdb
+import polars as pl
 
+from transforms.findings import FINDING_SCHEMA
 from transforms.formats import Unreadable, open_zip
 from transforms.returns import write_return_sheet
 from warehouse.archive import Archive
 
 #: Submissions of folders that belong to no unit are answered here.
 UNKNOWN_UNIT = "unknown"
+_TYPES = {**FINDING_SCHEMA, "unit": pl.String(), "entry": pl.String()}
 
 
 def write_returns(
@@ -28,13 +31,17 @@ def write_returns(
     sheet, ``outbox/<region_code>/<path in the inbox>.退回.xlsx``; it holds the findings of all
     submissions in the file.
     """
-    frame = connection.execute(
+    cursor = connection.execute(
         """
-        SELECT s.sha256, s.folder, s.path, s.entry, s.region_code AS unit, f.*
+        SELECT s.sha256, s.folder, s.path, s.entry, s.region_code AS unit, f.submission_id,
+            f.region_code, f.form, f.year, f.severity, f.rule_id, f.sheet, f.cell, f."row",
+            f.column_name, f.value, f.message_zh, f.message_en, f.do_zh, f.cells, f.places
         FROM finding f JOIN submission s USING (submission_id)
         ORDER BY s.path, s.entry, f.severity, f.sheet, f."row", f.cell, f.rule_id
         """
-    ).pl()
+    )
+    columns = [column[0] for column in cursor.description or ()]
+    frame = pl.DataFrame(cursor.fetchall(), schema=columns, orient="row", schema_overrides=_TYPES)
     if submission_ids is not None:
         wanted = frame.filter(frame["submission_id"].is_in(list(submission_ids)))
         keys = wanted.select("sha256", "path", "entry").unique()

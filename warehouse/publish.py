@@ -18,6 +18,7 @@ import duckdb
 import polars as pl
 
 from transforms.forms import FORMS
+from warehouse.frames import table_from
 from warehouse.indicators import Catalogue, Indicator
 from warehouse.compute import source_name
 from warehouse.publication import TABLES, PublishedTable
@@ -74,14 +75,11 @@ def fill(
     ``clauses`` has the columns of the published table ``clause``; ``previous`` is the publication
     that stands, or None.
     """
-    _register(connection, "published_clause", clauses)
     wanted = set(clauses["indicator_id"])
-    _register(
-        connection,
-        "published_indicator",
-        _indicators([i for i in catalogue.indicators if i.indicator_id in wanted]),
-    )
-    _register(connection, "form", pl.DataFrame({"form": list(FORMS)}))
+    indicators = [i for i in catalogue.indicators if i.indicator_id in wanted]
+    table_from(connection, "TEMP TABLE published_clause", clauses)
+    table_from(connection, "TEMP TABLE published_indicator", _indicators(indicators))
+    table_from(connection, "TEMP TABLE form", pl.DataFrame({"form": list(FORMS)}))
     queries = {table.name: table.query for table in TABLES if table.query is not None}
     queries["indicator"] = "SELECT * FROM published_indicator"
     queries["clause"] = "SELECT * FROM published_clause"
@@ -96,8 +94,6 @@ def fill(
             _insert(connection, table, queries[table.name])
     _shortfall(connection, catalogue, clauses)
     _history(connection, imprint, previous)
-    for name in ("published_clause", "published_indicator", "form"):
-        connection.unregister(name)
 
 
 def export(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
@@ -151,8 +147,7 @@ def _create(connection: duckdb.DuckDBPyConnection, table: PublishedTable) -> Non
 def _insert(connection: duckdb.DuckDBPyConnection, table: PublishedTable, query: str) -> None:
     # Sorted rows make the same submissions give the same file, whatever came first.
     connection.execute(
-        f"INSERT INTO publication.{table.name} "
-        f"SELECT {table.names} FROM ({query}) ORDER BY ALL"
+        f"INSERT INTO publication.{table.name} SELECT {table.names} FROM ({query}) ORDER BY ALL"
     )
 
 
@@ -161,7 +156,15 @@ def _indicators(indicators: Sequence[Indicator]) -> pl.DataFrame:
         [
             {
                 **i.model_dump(
-                    include={"indicator_id", "name_zh", "name_en", "unit", "scale", "better", "section"}
+                    include={
+                        "indicator_id",
+                        "name_zh",
+                        "name_en",
+                        "unit",
+                        "scale",
+                        "better",
+                        "section",
+                    }
                 ),
                 "numerator_zh": i.top.zh,
                 "denominator_zh": i.bottom.zh if i.bottom is not None else None,
@@ -176,15 +179,13 @@ def _shortfall(
     connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, clauses: pl.DataFrame
 ) -> None:
     """Name the institutions and classes behind every unmet clause, with where they stand."""
-    indicator_of: Mapping[str, str] = dict(
-        clauses.select("clause_id", "indicator_id").iter_rows()
-    )
+    indicator_of: Mapping[str, str] = dict(clauses.select("clause_id", "indicator_id").iter_rows())
     parts = []
     for clause_id, indicator_id in indicator_of.items():
         causes = catalogue.by_id[indicator_id].causes
         if causes is None:
             continue
-        origin = "s.submission_id, s.sheet, s.\"row\"" if causes.each else "NULL, NULL, NULL"
+        origin = 's.submission_id, s.sheet, s."row"' if causes.each else "NULL, NULL, NULL"
         parts.append(
             f"SELECT '{clause_id}', region_code, year, {causes.code}, {causes.name}, "
             f"{causes.detail}, {causes.value}, {origin} "
@@ -284,10 +285,6 @@ SELECT $publication_id, m.indicator_id, m.region_code, m.year, m.old_value, m.ne
 FROM moved m LEFT JOIN cause c USING (indicator_id, region_code, year)
 ORDER BY ALL
 """
-
-
-def _register(connection: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
-    connection.register(name, frame.to_arrow())
 
 
 def _quoted(text: object) -> str:

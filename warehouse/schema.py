@@ -15,6 +15,7 @@ import duckdb
 
 from transforms.forms import FORMS, Form
 from transforms.forms.model import DUCKDB_TYPES
+from warehouse.frames import table_from
 from warehouse.reference import Reference
 
 _LEDGER = """
@@ -74,9 +75,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None
         ("expected", reference.expected),
         ("member", reference.members),
     ):
-        connection.register("incoming", frame)
-        connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM incoming")
-        connection.unregister("incoming")
+        table_from(connection, f"TABLE {name}", frame)
     connection.execute(_IN_FORCE)
     for form in FORMS.values():
         connection.execute(

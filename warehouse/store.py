@@ -13,6 +13,7 @@ import polars as pl
 from transforms.forms import FORMS
 from transforms.gate import Examined
 from warehouse.archive import Receipt
+from warehouse.frames import lent, table_from
 from warehouse.reference import Reference
 from warehouse.schema import prepare
 
@@ -63,7 +64,9 @@ def known_deliveries(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, s
 
 
 def load(
-    connection: duckdb.DuckDBPyConnection, receipts: Sequence[Receipt], examined: Examined,
+    connection: duckdb.DuckDBPyConnection,
+    receipts: Sequence[Receipt],
+    examined: Examined,
     documents: pl.DataFrame,
 ) -> Loaded:
     """Put examined deliveries into the warehouse. The caller holds the transaction.
@@ -83,12 +86,13 @@ def load(
         orient="row",
     )
     incoming = examined.submissions.join(documents, on="document").join(deliveries, on="receipt")
-    _register(connection, deliveries=deliveries, incoming=incoming)
+    table_from(connection, "TEMP TABLE deliveries", deliveries)
+    table_from(connection, "TEMP TABLE incoming_submission", incoming)
     connection.execute(
         """
         CREATE OR REPLACE TEMP TABLE fresh AS
         SELECT n.*, k.submission_id IS NULL AS is_new
-        FROM incoming n LEFT JOIN submission k USING (submission_id)
+        FROM incoming_submission n LEFT JOIN submission k USING (submission_id)
         WHERE k.submission_id IS NULL OR (n.received_at, n.path) < (k.received_at, k.path);
         DELETE FROM delivery d USING deliveries n WHERE d.sha256 = n.sha256 AND d.path = n.path;
         INSERT INTO delivery SELECT sha256, path, received_at FROM deliveries;
@@ -118,20 +122,14 @@ def load(
     for table, frame in frames.items():
         if frame.is_empty():
             continue
-        _register(connection, frame=frame)
-        connection.execute(
-            f"INSERT INTO {table} BY NAME SELECT * FROM frame SEMI JOIN fresh USING (submission_id)"
-        )
+        with lent(connection, frame=frame):
+            connection.execute(
+                f"INSERT INTO {table} BY NAME "
+                f"SELECT * FROM frame SEMI JOIN fresh USING (submission_id)"
+            )
     counts = connection.execute(
         "SELECT count(*), count(*) FILTER (accepted), count(*) FILTER (NOT accepted) FROM fresh"
         " WHERE is_new"
     ).fetchone()
     assert counts is not None
-    for name in ("deliveries", "incoming", "frame"):
-        connection.unregister(name)
     return Loaded(*counts)
-
-
-def _register(connection: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> None:
-    for name, frame in frames.items():
-        connection.register(name, frame.to_arrow())

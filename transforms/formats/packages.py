@@ -31,8 +31,8 @@ ZIP_ERRORS = (
 )
 
 
-def open_archive(data: bytes, limits: Limits) -> zipfile.ZipFile:
-    """The zip's directory; raises Unreadable (corrupt, too_large)."""
+def open_archive(data: bytes, limits: Limits, name: str) -> zipfile.ZipFile:
+    """The zip's directory; raises Unreadable (too_large, and corrupt, which tells the name)."""
     # zipfile makes an object of every entry before it can be asked how many there are: look at
     # the size of the directory first. Long names take room, hence the factor.
     end = data.rfind(b"PK\x05\x06")
@@ -43,7 +43,7 @@ def open_archive(data: bytes, limits: Limits) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except ZIP_ERRORS as error:
-        raise Unreadable("corrupt", what="zip") from error
+        raise Unreadable("corrupt", what=name) from error
     if len(archive.infolist()) > limits.zip_entries:
         raise Unreadable.too_large("所含文件数", "the files inside", limits.zip_entries)
     return archive
@@ -75,7 +75,7 @@ class Package:
     """The parts of an OOXML or ODS container by name, unpacked when asked for."""
 
     def __init__(self, data: bytes, limits: Limits) -> None:
-        self._archive = open_archive(data, limits)
+        self._archive = open_archive(data, limits, "zip")
         self._limits = limits
         self._left = limits.unpacked_bytes
         # Names are compared as Office does: without case; some writers use backslashes.

@@ -33,7 +33,7 @@ def is_zip_of_files(data: bytes, name: str) -> bool:
     if not data.startswith(b"PK"):
         return False
     try:
-        names = {entry.filename for entry in open_archive(data, DEFAULT_LIMITS).infolist()}
+        names = {entry.filename for entry in open_archive(data, DEFAULT_LIMITS, name).infolist()}
     except Unreadable:
         return suffix(name) == ".zip"
     return not any(part.replace("\\", "/").lower() in _CONTAINER_PARTS for part in names)
@@ -49,7 +49,7 @@ def open_zip(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> list[En
     """
     if len(data) > limits.file_bytes:
         raise Unreadable.too_large("文件大小", "its bytes", megabytes(limits.file_bytes))
-    archive = open_archive(data, limits)
+    archive = open_archive(data, limits, name)
     left = limits.unpacked_bytes
     entries = []
     for info in archive.infolist():

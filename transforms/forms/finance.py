@@ -13,18 +13,14 @@ FINANCE = Form(
     key=("stage",),
     totals_are_data=True,
     columns=(
-        choice(
-            "stage", "学段", "Level", "合计", "学前", "小学", "初中", "高中", "中职"
-        ),
+        choice("stage", "学段", "Level", "合计", "学前", "小学", "初中", "高中", "中职"),
         amount(
             "budget_expenditure",
             "一般公共预算教育支出",
             "万元",
             "General public budget expenditure on education",
         ),
-        count(
-            "students_average", "平均在校生数", "Average number of pupils in the year"
-        ),
+        count("students_average", "平均在校生数", "Average number of pupils in the year"),
     ),
     total_checks=(
         TotalCheck(

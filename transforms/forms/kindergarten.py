@@ -14,9 +14,7 @@ from transforms.forms.shorthand import (
 )
 
 CHILDREN = count("children_enrolled", "在园幼儿数", "Children enrolled", "在园人数")
-CHILDREN_3_5 = count(
-    "children_aged_3_5", "其中3至5岁幼儿数", "Of them aged 3 to 5", required=False
-)
+CHILDREN_3_5 = count("children_aged_3_5", "其中3至5岁幼儿数", "Of them aged 3 to 5", required=False)
 
 KINDERGARTEN = Form(
     name="kindergarten",
@@ -42,9 +40,7 @@ KINDERGARTEN = Form(
             "乡镇街道",
             "所在乡镇(街道)",
         ),
-        choice(
-            "urban_rural", "城乡类型", "Urban, town or rural", "城区", "镇区", "乡村"
-        ),
+        choice("urban_rural", "城乡类型", "Urban, town or rural", "城区", "镇区", "乡村"),
         choice(
             "ownership",
             "办园性质",
@@ -53,12 +49,8 @@ KINDERGARTEN = Form(
             "民办",
             aliases=("举办者类型",),
         ),
-        yes_no(
-            "inclusive", "是否普惠性", "Inclusive (capped fee)", "普惠性", required=True
-        ),
-        yes_no(
-            "licensed", "是否取得办园许可", "Holds a licence", "办园许可", required=True
-        ),
+        yes_no("inclusive", "是否普惠性", "Inclusive (capped fee)", "普惠性", required=True),
+        yes_no("licensed", "是否取得办园许可", "Holds a licence", "办园许可", required=True),
         yes_no(
             "residential_quarter",
             "是否小区配套园",

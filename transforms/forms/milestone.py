@@ -22,8 +22,6 @@ MILESTONE = Form(
             note_zh="日期, 如 2020-09-01",
         ),
         text("document", "文号", "Number of the document", required=False),
-        amount(
-            "quantity", "数量", None, "Quantity that the item asks for", required=False
-        ),
+        amount("quantity", "数量", None, "Quantity that the item asks for", required=False),
     ),
 )

@@ -3,16 +3,10 @@
 from transforms.forms.model import Form
 from transforms.forms.shorthand import amount, count, part_of_whole
 
-SUBSIDY_DUE = count(
-    "subsidy_due", "应享受乡村教师生活补助人数", "Due the rural subsidy"
-)
-SUBSIDY_PAID = count(
-    "subsidy_paid", "实际享受乡村教师生活补助人数", "Paid the rural subsidy"
-)
+SUBSIDY_DUE = count("subsidy_due", "应享受乡村教师生活补助人数", "Due the rural subsidy")
+SUBSIDY_PAID = count("subsidy_paid", "实际享受乡村教师生活补助人数", "Paid the rural subsidy")
 HEAD_TEACHERS = count("head_teachers", "班主任人数", "Head teachers of classes")
-ALLOWANCE_PAID = count(
-    "allowance_paid", "享受班主任津贴人数", "Paid the head teacher allowance"
-)
+ALLOWANCE_PAID = count("allowance_paid", "享受班主任津贴人数", "Paid the head teacher allowance")
 
 SALARY = Form(
     name="salary",

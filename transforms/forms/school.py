@@ -33,9 +33,7 @@ SCHOOL = Form(
             "乡镇街道",
             "所在乡镇(街道)",
         ),
-        choice(
-            "urban_rural", "城乡类型", "Urban, town or rural", "城区", "镇区", "乡村"
-        ),
+        choice("urban_rural", "城乡类型", "Urban, town or rural", "城区", "镇区", "乡村"),
         choice(
             "stage",
             "学校类别",
@@ -46,28 +44,16 @@ SCHOOL = Form(
             "中等职业学校",
             "特殊教育学校",
         ),
-        choice(
-            "ownership", "举办者性质", "Public (公办) or private (民办)", "公办", "民办"
-        ),
-        count(
-            "founded_year", "建校年份", "Year of foundation", required=False, high=2100
-        ),
+        choice("ownership", "举办者性质", "Public (公办) or private (民办)", "公办", "民办"),
+        count("founded_year", "建校年份", "Year of foundation", required=False, high=2100),
         count("primary_students", "小学在校生数", "Primary pupils"),
         count("junior_students", "初中在校生数", "Junior secondary pupils"),
-        count(
-            "senior_students", "普通高中在校生数", "General senior secondary students"
-        ),
+        count("senior_students", "普通高中在校生数", "General senior secondary students"),
         count("vocational_students", "中职在校生数", "Secondary vocational students"),
-        yes_no(
-            "boarding", "是否寄宿制", "Boarding school", "寄宿制学校", required=True
-        ),
+        yes_no("boarding", "是否寄宿制", "Boarding school", "寄宿制学校", required=True),
         count("boarders", "寄宿生数", "Boarders", required=False),
-        yes_no(
-            "boarding_standard", "寄宿条件达标", "Boarding conditions up to standard"
-        ),
-        yes_no(
-            "conditions_standard", "基本办学条件达标", "Basic conditions up to standard"
-        ),
+        yes_no("boarding_standard", "寄宿条件达标", "Boarding conditions up to standard"),
+        yes_no("conditions_standard", "基本办学条件达标", "Basic conditions up to standard"),
         clock("arrival_time", "统一到校时间", "Time by which pupils must be there"),
         clock("class_start_time", "上课时间", "Start of the first lesson"),
         clock("evening_end_time", "晚自习结束时间", "End of evening study"),
@@ -75,9 +61,7 @@ SCHOOL = Form(
         yes_no("supervisor_assigned", "责任督学挂牌", "Has a responsible supervisor"),
         yes_no("digital_teaching", "应用信息化教学", "Teaches with digital means"),
         yes_no("cloud_platform", "接入教育云平台", "Connected to the education cloud"),
-        yes_no(
-            "mental_health_teacher", "配备心理健康教师", "Has a mental health teacher"
-        ),
+        yes_no("mental_health_teacher", "配备心理健康教师", "Has a mental health teacher"),
         yes_no("party_organisation", "建立党组织", "Has a Party organisation"),
     ),
     row_checks=(

@@ -22,9 +22,7 @@ def code(
     )
 
 
-def text(
-    name: str, header: str, en: str, *aliases: str, required: bool = True
-) -> Column:
+def text(name: str, header: str, en: str, *aliases: str, required: bool = True) -> Column:
     """Free text, such as a name."""
     return Column(
         name=name,
@@ -57,9 +55,7 @@ def count(
     )
 
 
-def amount(
-    name: str, header: str, unit: str | None, en: str, *, required: bool = True
-) -> Column:
+def amount(name: str, header: str, unit: str | None, en: str, *, required: bool = True) -> Column:
     """An exact decimal number in ``unit``."""
     return Column(
         name=name,
@@ -72,9 +68,7 @@ def amount(
     )
 
 
-def yes_no(
-    name: str, header: str, en: str, *aliases: str, required: bool = False
-) -> Column:
+def yes_no(name: str, header: str, en: str, *aliases: str, required: bool = False) -> Column:
     """A question answered by 是 or 否."""
     return Column(
         name=name,
@@ -89,14 +83,10 @@ def yes_no(
 
 def clock(name: str, header: str, en: str) -> Column:
     """A time of day."""
-    return Column(
-        name=name, header=header, kind=Kind.TIME, en=en, note_zh="时刻, 如 07:50"
-    )
+    return Column(name=name, header=header, kind=Kind.TIME, en=en, note_zh="时刻, 如 07:50")
 
 
-def choice(
-    name: str, header: str, en: str, *choices: str, aliases: tuple[str, ...] = ()
-) -> Column:
+def choice(name: str, header: str, en: str, *choices: str, aliases: tuple[str, ...] = ()) -> Column:
     """One of a few fixed words; always required."""
     return Column(
         name=name,

@@ -3,20 +3,12 @@
 from transforms.forms.model import Form
 from transforms.forms.shorthand import count, part_of_whole
 
-DISABLED = count(
-    "disabled_school_age", "义务教育阶段残疾儿童少年数", "Disabled, school age"
-)
-DISABLED_IN = count(
-    "disabled_enrolled", "残疾儿童少年入学数", "Disabled children enrolled"
-)
+DISABLED = count("disabled_school_age", "义务教育阶段残疾儿童少年数", "Disabled, school age")
+DISABLED_IN = count("disabled_enrolled", "残疾儿童少年入学数", "Disabled children enrolled")
 MIGRANT = count("migrant_children", "随迁子女数", "Children of migrants")
-MIGRANT_PUBLIC = count(
-    "migrant_in_public", "随迁子女公办学校就读数", "Of them in public schools"
-)
+MIGRANT_PUBLIC = count("migrant_in_public", "随迁子女公办学校就读数", "Of them in public schools")
 LEFT = count("left_behind", "留守儿童数", "Left-behind children")
-LEFT_CARED = count(
-    "left_behind_cared", "留守儿童关爱建档数", "Of them with a care record"
-)
+LEFT_CARED = count("left_behind_cared", "留守儿童关爱建档数", "Of them with a care record")
 AID = count("aid_eligible", "应资助学生数", "Students entitled to aid")
 AID_IN = count("aid_received", "实际资助学生数", "Students who received aid")
 

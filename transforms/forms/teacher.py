@@ -6,12 +6,8 @@ from transforms.forms.shorthand import code, count, part_of_whole, text
 FULL_TIME = count("full_time_teachers", "专任教师数", "Full-time teachers")
 ELIGIBLE = count("eligible_rotation", "应交流轮岗教师数", "Teachers due to rotate")
 ROTATED = count("rotated", "实际交流轮岗教师数", "Teachers who rotated")
-TRAINED = count(
-    "trained_outside", "市外研修培训教师数", "Teachers trained outside the city"
-)
-PROFESSIONAL = count(
-    "professional_teachers", "专业课教师数", "Teachers of vocational subjects"
-)
+TRAINED = count("trained_outside", "市外研修培训教师数", "Teachers trained outside the city")
+PROFESSIONAL = count("professional_teachers", "专业课教师数", "Teachers of vocational subjects")
 DUAL = count("dual_qualified", "双师型教师数", "Dual-qualified teachers")
 
 TEACHER = Form(
@@ -32,9 +28,7 @@ TEACHER = Form(
         PROFESSIONAL,
         DUAL,
         count("misconduct_cases", "师德违规查处件数", "Misconduct cases dealt with"),
-        count(
-            "paid_tutoring_cases", "违规补课查处件数", "Paid tutoring cases dealt with"
-        ),
+        count("paid_tutoring_cases", "违规补课查处件数", "Paid tutoring cases dealt with"),
     ),
     row_checks=(
         part_of_whole(

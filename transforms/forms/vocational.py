@@ -4,9 +4,7 @@ from transforms.forms.model import Form
 from transforms.forms.shorthand import choice, code, count, part_of_whole, text, yes_no
 
 PROGRAMMES = count("programmes", "专业数", "Programmes offered")
-MATCHED = count(
-    "programmes_matched", "对接产业专业数", "Programmes matched to an industry"
-)
+MATCHED = count("programmes_matched", "对接产业专业数", "Programmes matched to an industry")
 
 VOCATIONAL = Form(
     name="vocational",
@@ -22,9 +20,7 @@ VOCATIONAL = Form(
         choice("kind", "机构类型", "Kind", "县级职教中心", "城区中职学校", "高职院校"),
         yes_no("transformed", "转型完成", "County vocational centre transformed"),
         yes_no("layout_adjusted", "布局调整完成", "City layout adjusted"),
-        yes_no(
-            "integrated", "中高职一体化", "Secondary and higher vocational integrated"
-        ),
+        yes_no("integrated", "中高职一体化", "Secondary and higher vocational integrated"),
         count("partnerships", "校企合作项目数", "Partnerships with enterprises"),
         PROGRAMMES,
         MATCHED,

@@ -1,0 +1,224 @@
+"""The pages in a real browser: nothing leaves the folder, nothing goes wrong, and things work."""
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="the package playwright drives the browser and is not installed"
+)
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium on this machine (Debian: apt-get install chromium)"
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["playwright.Browser"]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(
+    browser: "playwright.Browser", report: Path
+) -> Iterator[Callable[[str], "playwright.Page"]]:
+    """Return a function that opens a page of the report; what went wrong fails the test."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
+
+    def watch(request: "playwright.Request") -> None:
+        inside = request.url.startswith((report.as_uri(), "data:,", "blob:"))
+        if not inside:
+            wrong.append(f"left the folder: {request.url}")
+
+    page.on("request", watch)
+
+    def open_page(name: str) -> "playwright.Page":
+        page.goto(f"{report.as_uri()}/{name}")
+        return page
+
+    yield open_page
+    context.close()
+    assert wrong == []
+
+
+def column(page: "playwright.Page", table: str, number: int) -> list[str]:
+    cells = page.locator(f"#{table} tbody tr:visible > :nth-child({number})")
+    return [" ".join(text.split()) for text in cells.all_inner_texts()]
+
+
+def test_every_page_opens_without_a_fault(visit: Callable, report: Path) -> None:
+    for path in sorted(report.glob("*.html")):
+        page = visit(path.name)
+        assert page.locator("h1").inner_text().strip(), path.name
+        assert page.evaluate("getComputedStyle(document.body).marginTop") == "0px", path.name
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_no_page_is_wider_than_the_screen(visit: Callable, report: Path, width: int) -> None:
+    names = ["index", "map", "matrix", "reporting", "changes", "dictionary"]
+    for name in [*names, "unit-210726", "clause-2.9", "clause-3.1"]:
+        page = visit(f"{name}.html")
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+def test_the_language_switch_is_kept_and_carried_along(visit: Callable) -> None:
+    page = visit("index.html")
+    assert "2022 年全市一览" in page.locator("h1").inner_text()
+    page.locator("[data-language]").click()
+    assert page.locator("h1").inner_text() == "The city at a glance, 2022"
+    assert "lang=en" in page.url
+    assert page.title().startswith("The city at a glance")
+    page.locator("nav[data-nav] a", has_text="Map").click()
+    assert page.locator("h1").inner_text() == "Map of the units"
+    assert page.locator("select option").first.inner_text() == "0.1 Provincial rank"
+    assert page.locator(".whole .name:visible", has_text="Heishan County").count() == 1
+    assert visit("matrix.html").locator("h1").inner_text() == "Clauses by unit", "remembered"
+    visit("matrix.html?lang=zh")
+    assert page.locator("h1").inner_text() == "条款与单位对照表"
+
+
+def test_tables_sort_by_figures_clauses_and_words(visit: Callable) -> None:
+    page = visit("index.html")
+    urgent = column(page, "clauses", 2)
+    page.locator("#clauses thead button", has_text="条款").click()
+    ids = [text.split()[0] for text in column(page, "clauses", 2)]
+    assert ids == sorted(ids, key=lambda text: [int(part) for part in text.split(".")])
+    page.locator("#clauses thead button", has_text="状态").click()
+    assert column(page, "clauses", 2) != ids
+    assert set(column(page, "clauses", 2)) == set(urgent)
+
+    page = visit("clause-2.9.html")
+    head = page.locator("#shortfalls thead button", has_text="数值")
+    head.click()
+    rising = [int(text) for text in column(page, "shortfalls", 5)]
+    assert rising == sorted(rising)
+    assert page.locator("#shortfalls [aria-sort]").get_attribute("aria-sort") == "ascending"
+    head.click()
+    assert [int(text) for text in column(page, "shortfalls", 5)] == rising[::-1]
+
+
+def test_shares_sort_as_figures_and_blanks_stay_last(visit: Callable) -> None:
+    page = visit("clause-2.2.html")
+    head = page.locator("#units thead button", has_text="数值")
+    for falling in (False, True):
+        head.click()
+        told = column(page, "units", 5)
+        assert told[-1] == "—"
+        figures = [float(text.rstrip("%")) for text in told[:-1]]
+        assert figures == sorted(figures, reverse=falling)
+
+
+def test_counts_filter_the_clauses_by_status(visit: Callable) -> None:
+    page = visit("index.html")
+    button = page.locator('.tally button[data-status="not_met"]')
+    count = int(button.locator(".count").inner_text())
+    button.click()
+    assert len(column(page, "clauses", 1)) == count < 50
+    button.click()
+    assert len(column(page, "clauses", 1)) == 50
+
+
+def test_the_reporting_years_can_be_chosen(visit: Callable) -> None:
+    page = visit("reporting.html")
+    page.locator('[data-rows-of="grid"]').select_option("2019")
+    assert set(column(page, "grid", 2)) == {"2019"}
+    page.locator('[data-rows-of="submissions"]').select_option("")
+    assert {"2018", "2022", "—"} <= set(column(page, "submissions", 3))
+
+
+def test_the_map_shows_the_chosen_clause_and_year(visit: Callable) -> None:
+    page = visit("map.html")
+    assert "2.2" in page.locator(".map-title").inner_text()
+    page.locator('[data-choose="clause"]').select_option("2.9")
+    page.locator('[data-choose="year"]').select_option("2019")
+    title = page.locator(".map-title").inner_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert all(part in title for part in ("2.9", "大班额比例", "解释", "≤ 5%", "2019"))
+    told = dict(zip(column(page, "map-units", 1), column(page, "map-units", 2), strict=True))
+    assert page.locator('.label[data-r="210726"] .figure').text_content() == told["黑山县"]
+    assert page.locator('.tile[data-r="210792"] .figure').inner_text() == told["滨海新区"]
+    assert told["黑山县"] in visit("clause-2.9.html").content() or told["黑山县"] == "—"
+
+    page = visit("matrix.html")
+    page.locator('[data-choose="year"]').select_option("2019")
+    cell = page.locator('td[data-c="2.9"][data-r="210726"]')
+    assert cell.locator(".figure").inner_text() == told["黑山县"]
+    status = re.search(r"s-(\w+)", cell.get_attribute("class") or "")
+    assert status is not None
+    assert cell.locator("use").get_attribute("href") == f"#m-{status[1]}"
+    assert page.locator("output[data-year]").first.text_content() == "2019"
+
+
+def test_the_map_and_the_matrix_say_the_same_of_every_year(visit: Callable) -> None:
+    page = visit("map.html")
+    page.locator('[data-choose="clause"]').select_option("2.9")
+    on_map = {}
+    for year in ("2018", "2020", "2022"):
+        page.locator('[data-choose="year"]').select_option(year)
+        on_map[year] = column(page, "map-units", 3)
+    page = visit("matrix.html")
+    for year, told in on_map.items():
+        page.locator('[data-choose="year"]').select_option(year)
+        words = page.locator('td[data-c="2.9"] .word').all_inner_texts()
+        assert words[1:] == told
+
+
+def test_a_copied_table_is_what_is_seen_and_harmless(visit: Callable) -> None:
+    page = visit("clause-2.9.html")
+    page.locator("#shortfalls [data-copy]").click()
+    page.locator("#shortfalls .done").wait_for()
+    text = page.evaluate("navigator.clipboard.readText()")
+    lines = [line.split("\t") for line in text.splitlines()]
+    assert len(lines) == len(column(page, "shortfalls", 1)) + 1
+    assert {len(line) for line in lines} == {7}
+    names = {line[1] for line in lines}
+    assert '\'=HYPERLINK("http://evil.example/","点我")' in names
+    assert {"'@SUM(A1:A9)", "'＝1+1学校", "'-2+3+cmd|' /C calc'!A0"} <= names
+    assert "Unit" not in text, "only the language that shows"
+    assert not any(re.match(r"[=+@＝]", cell) for line in lines for cell in line)
+
+
+def test_a_saved_table_is_csv_that_spreadsheets_read(visit: Callable, tmp_path: Path) -> None:
+    page = visit("index.html?lang=en")
+    page.locator('.tally button[data-status="not_met"]').click()
+    with page.expect_download() as download:
+        page.locator("#clauses [data-csv]").click()
+    download.value.save_as(tmp_path / "clauses.csv")
+    text = (tmp_path / "clauses.csv").read_text("utf-8")
+    assert text.startswith("\ufeffStatus,Clause,Value")
+    assert "Public kindergarten enrolment share" in text
+    assert len(text.splitlines()) == len(column(page, "clauses", 1)) + 1
+
+
+def test_it_prints_on_a4(visit: Callable) -> None:
+    for name in ("index.html", "clause-2.9.html"):
+        page = visit(name)
+        page.emulate_media(media="print")
+        assert not page.locator("nav[data-nav]").is_visible()
+        assert page.locator("h1").is_visible()
+        sizes = set(
+            re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", page.pdf(prefer_css_page_size=True))
+        )
+        assert {tuple(sorted(round(float(n)) for n in size)) for size in sizes} == {(595, 842)}

@@ -1,0 +1,375 @@
+"""The pages as files: all there, standing alone, true to the rows, safe whatever a name holds."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+from lxml import html
+
+from warehouse.indicators import load_catalogue
+from warehouse.report import words, write_report
+from warehouse.report.data import Reporting, focus_year, forms_of, place_name, slug
+
+MAX_BYTES = 10_000_000
+
+
+def page(report: Path, name: str) -> html.HtmlElement:
+    return html.fromstring((report / name).read_text("utf-8"))
+
+
+def zh(element: html.HtmlElement) -> str:
+    """Return the Chinese text of an element."""
+    parts = element.xpath(
+        ".//text()[not(ancestor::*[@lang='en']) and not(ancestor::script) and not(ancestor::style)]"
+    )
+    return re.sub(r"\s+", " ", "".join(parts)).strip()
+
+
+def rows(tree: html.HtmlElement, table: str) -> list[list[str]]:
+    return [
+        [zh(cell) for cell in row.xpath("./th | ./td")]
+        for row in tree.xpath(f"//*[@id='{table}']//tbody/tr")
+    ]
+
+
+def all_pages(report: Path) -> Iterator[tuple[str, html.HtmlElement]]:
+    for path in sorted(report.glob("*.html")):
+        yield path.name, page(report, path.name)
+
+
+@pytest.fixture
+def changed(publication_file: Path, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Return a writable copy of the publication for a test to change."""
+    copy = tmp_path / "copy.duckdb"
+    shutil.copy(publication_file, copy)
+    with duckdb.connect(str(copy)) as connection:
+        yield connection
+
+
+def test_every_status_occurs_in_the_made_up_publication(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    told = connection.execute("SELECT DISTINCT status FROM attainment").fetchall()
+    assert {status for (status,) in told} == set(words.STATUSES)
+
+
+def test_a_page_for_every_unit_clause_and_year(
+    report: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    names = {path.name for path in report.glob("*.html")}
+    units = connection.execute("SELECT region_code FROM region WHERE level <> 'city'").fetchall()
+    clauses = connection.execute("SELECT clause_id FROM clause").fetchall()
+    expected = {"index.html", "map.html", "matrix.html", "reporting.html", "changes.html"}
+    expected |= {"dictionary.html", *(f"city-{year}.html" for year in range(2018, 2022))}
+    expected |= {f"unit-{code}.html" for (code,) in units}
+    expected |= {f"clause-{clause}.html" for (clause,) in clauses}
+    assert names == expected
+    assert len(clauses) == 50
+
+
+def test_the_folder_is_small(report: Path) -> None:
+    assert sum(path.stat().st_size for path in report.iterdir()) < MAX_BYTES
+
+
+def test_every_link_leads_into_the_folder(report: Path) -> None:
+    anchors = {name: set(tree.xpath("//@id")) for name, tree in all_pages(report)}
+    for name, tree in all_pages(report):
+        for link in tree.xpath("//@href | //@src"):
+            if link == "data:,":
+                continue
+            target, _, anchor = link.partition("#")
+            assert not re.match(r"[a-z]+:|//|/", target), f"{name}: {link}"
+            assert (report / (target or name)).is_file(), f"{name}: {link}"
+            if anchor and target.endswith((".html", "")):
+                assert anchor in anchors[target or name], f"{name}: {link}"
+
+
+def test_style_and_script_call_nothing(report: Path) -> None:
+    assert not re.search(r"url\(|@import|https?:", (report / "report.css").read_text("utf-8"))
+    script = (report / "report.js").read_text("utf-8")
+    assert not re.search(r"https?:|fetch\(|XMLHttpRequest|innerHTML|eval\(|import\(", script)
+
+
+def test_a_policy_in_every_page_forbids_inline_script_and_network(report: Path) -> None:
+    for name, tree in all_pages(report):
+        (policy,) = tree.xpath("//meta[@http-equiv='Content-Security-Policy']/@content")
+        assert "default-src 'none'" in policy, name
+        assert "unsafe-inline" not in policy, name
+        assert not tree.xpath("//@style"), name
+        inline = tree.xpath("//script[not(@src)]/@type")
+        assert set(inline) <= {"application/json"}, name
+
+
+def test_no_markup_from_a_submission_becomes_markup(report: Path) -> None:
+    for name, tree in all_pages(report):
+        assert not tree.xpath("//img | //b | //iframe | //@onerror | //@onclick"), name
+        assert {s.get("src") for s in tree.xpath("//script[@src]")} == {"report.js"}, name
+    names = [row[1] for row in rows(page(report, "clause-2.9.html"), "shortfalls")]
+    assert "<script>alert('x')</script>小学" in names
+    assert "</script><img src=x onerror=alert(1)>" in names
+
+
+def test_ids_are_unique_and_the_language_is_set(report: Path) -> None:
+    for name, tree in all_pages(report):
+        ids = tree.xpath("//@id")
+        assert len(ids) == len(set(ids)), name
+        assert tree.get("lang") == "zh-CN", name
+        assert tree.findtext(".//title"), name
+        assert len(tree.xpath("//h1")) == 1, name
+
+
+def test_both_languages_stand_side_by_side(report: Path) -> None:
+    for name, tree in all_pages(report):
+        chinese = len(tree.xpath("//main//*[@lang='zh']"))
+        assert chinese == len(tree.xpath("//main//*[@lang='en']")) > 0, name
+
+
+def test_the_front_page_has_every_clause_and_what_is_overdue_first(
+    report: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    overdue = connection.execute(
+        "SELECT count(*) FROM attainment a JOIN clause c USING (clause_id) WHERE a.year = 2022"
+        " AND region_code = '210700' AND status = 'not_met' AND kind IN ('level', 'milestone')"
+        " AND due_year <= 2022"
+    ).fetchone()
+    assert overdue is not None
+    assert overdue[0] >= 2
+    told = [row[0] for row in rows(page(report, "index.html"), "clauses")]
+    assert len(told) == 50
+    assert ["已到期" in cell for cell in told] == [i < overdue[0] for i in range(50)]
+    order = list(words.STATUSES.values())
+    ranks = [next(i for i, s in enumerate(order) if cell.startswith(s.zh)) for cell in told]
+    assert ranks == sorted(ranks)
+
+
+def test_a_figure_just_short_of_its_target_does_not_look_like_it(report: Path) -> None:
+    for name in (
+        "index.html",
+        "clause-2.2.html",
+        "matrix.html",
+        "changes.html",
+        "unit-210726.html",
+    ):
+        text = zh(page(report, name).find(".//main"))
+        assert "49.96%" in text, name
+    row = next(r for r in rows(page(report, "index.html"), "clauses") if "公办园在园" in r[1])
+    assert row[2].startswith("49.96%")
+    assert row[3] == "≥ 50%"
+    assert row[7] == "变差 \N{MINUS SIGN}0.2 个百分点", "the revision since the last publication"
+    change = rows(page(report, "changes.html"), "changes")[0]
+    assert change[3:5] == ["50.2%", "49.96%"]
+
+
+def test_an_interpretation_is_marked_wherever_its_clause_is_named(report: Path) -> None:
+    for name in ("index.html", "matrix.html", "unit-210726.html"):
+        cells = page(report, name).xpath("//th[@scope='row'][.//a[@href='clause-2.9.html']]")
+        assert [cell for cell in cells if "†" in zh(cell)] == cells != [], name
+    text = zh(page(report, "clause-2.9.html").find(".//main"))
+    assert "依据：规划原文为“基本”" in text
+    assert "†" not in zh(page(report, "clause-2.2.html").find(".//main"))
+
+
+def test_the_matrix_tells_each_verdict_in_shape_and_words(
+    report: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    tree = page(report, "matrix.html")
+    told = {
+        (cell.get("data-c"), cell.get("data-r")): (
+            cell.xpath(".//use/@href")[0].removeprefix("#m-"),
+            zh(cell.find_class("word")[0]),
+        )
+        for cell in tree.xpath("//td[@data-c and not(contains(@class, 'void'))]")
+    }
+    expected = {
+        (clause, region): (status, words.STATUSES[status].zh)
+        for clause, region, status in connection.execute(
+            "SELECT clause_id, region_code, status FROM attainment WHERE year = 2022"
+        ).fetchall()
+    }
+    assert told == expected
+
+
+def test_a_clause_page_shows_parts_trend_and_who_is_short(report: Path) -> None:
+    tree = page(report, "clause-2.9.html")
+    assert len(tree.xpath("//svg[contains(@class, 'trend')]//line[@class='goal']")) == 1
+    assert len(tree.xpath("//svg[contains(@class, 'trend')]//line[@class='due']")) == 1
+    assert len(tree.xpath("//svg[@class='mini']")) == 10
+    units = {row[0]: row for row in rows(tree, "units")}
+    assert len(units) == 10
+    assert all(re.fullmatch(r"[\d,]+", row[2] + row[3]) for row in units.values())
+    shortfalls = rows(tree, "shortfalls")
+    sizes = [int(row[4]) for row in shortfalls]
+    assert sizes == sorted(sizes, reverse=True)
+    assert re.fullmatch(r"小学 第 \d+ 行", shortfalls[0][5])
+    assert shortfalls[0][6].endswith("class.xlsx")
+
+
+def test_missing_and_returned_reports_are_named_beside_the_figures_they_touch(report: Path) -> None:
+    touched = zh(page(report, "clause-2.2.html").find(".//main"))
+    assert "滨海新区 幼儿园基本情况表 未报" in touched
+    assert "9/10 个单位计入" in touched
+    assert "幼儿园基本情况表 未报" not in zh(page(report, "clause-2.9.html").find(".//main"))
+    assert "松山新区 中小学校基本情况表 已退回" in zh(
+        page(report, "clause-5.1.html").find(".//main")
+    )
+
+
+def test_the_whole_list_of_a_clause_is_a_harmless_csv(
+    report: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    text = (report / "shortfall-2.9-2022.csv").read_bytes().decode("utf-8")
+    count = connection.execute("SELECT count(*) FROM shortfall WHERE clause_id = '2.9'").fetchone()
+    assert count is not None
+    assert len(text.splitlines()) > count[0] > 0
+    assert not re.search(r'(^|,)"?[=+@＝-]', text, re.MULTILINE)
+    assert "'=HYPERLINK" in text
+
+
+def test_long_lists_are_cut_and_say_so(
+    changed: duckdb.DuckDBPyConnection, reference: Path, tmp_path: Path
+) -> None:
+    changed.execute(
+        "INSERT INTO shortfall SELECT '2.9', '210726', 2022, NULL, 'n' || i, 'd', 60, NULL, NULL,"
+        " NULL FROM range(1000) t(i)"
+    )
+    total = changed.execute("SELECT count(*) FROM shortfall WHERE clause_id = '2.9'").fetchone()
+    assert total is not None
+    write_report(changed, tmp_path / "out", reference)
+    tree = page(tmp_path / "out", "clause-2.9.html")
+    assert len(rows(tree, "shortfalls")) == 400
+    assert f"列出 400 条，共 {total[0]} 条。" in zh(tree)
+    csv = (tmp_path / "out" / "shortfall-2.9-2022.csv").read_text("utf-8")
+    assert csv.count("210726") >= 1000
+
+
+def test_the_state_of_reporting(report: Path) -> None:
+    tree = page(report, "reporting.html")
+    shown = tree.xpath("//*[@id='grid']//tbody/tr[not(@hidden)]")
+    assert len(shown) == 10
+    assert {zh(row.xpath("./td")[0]) for row in shown} == {"2022"}
+    submissions = rows(tree, "submissions")
+    bad = next(row for row in submissions if row[-1] == "<img src=x>.xlsx")
+    assert bad[:4] == ["未识别的单位", "未识别的报表", "—", "已退回"]
+    assert any(row[3] == "已被新版替代" for row in submissions)
+    for row in submissions:
+        read, loaded, returned, ignored = (int(n) for n in row[7:11])
+        assert read == loaded + returned + ignored
+
+
+def test_findings_show_what_stands_in_the_cell_and_whether_it_is_explained(report: Path) -> None:
+    found = rows(page(report, "unit-210791.html"), "findings-table")
+    assert any("“五十二人<b>”不是数字" in row[2] for row in found)
+    explained = [
+        row
+        for code in ("210702", "210703", "210711", "210726", "210727", "210781")
+        for row in rows(page(report, f"unit-{code}.html"), "findings-table")
+        if "已说明：新校区投用 <i>已核实</i>" in row[2]
+    ]
+    assert explained
+
+
+def test_only_the_latest_publication_counts_as_the_last_change(report: Path) -> None:
+    changes = rows(page(report, "changes.html"), "changes")
+    assert len(changes) == 3
+    assert changes[0][1] == "锦州市", "the city first"
+    assert not any("辍学" in row[2] for row in changes)
+
+
+def test_it_can_do_without_what_later_versions_add(
+    changed: duckdb.DuckDBPyConnection, report: Path, reference: Path, tmp_path: Path
+) -> None:
+    assert "照目前速度" in zh(page(report, "clause-5.1.html"))
+    changed.execute("ALTER TABLE finding DROP COLUMN explained")
+    changed.execute("DROP TABLE outlook")
+    write_report(changed, tmp_path / "out", reference)
+    text = zh(page(tmp_path / "out", "clause-5.1.html"))
+    assert "照目前速度" not in text
+    assert "已说明：" not in text
+
+
+def test_without_boundaries_all_units_are_tiles(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    write_report(connection, tmp_path / "out", tmp_path)
+    tree = page(tmp_path / "out", "map.html")
+    assert len(tree.find_class("tile")) == 10
+    assert not tree.find_class("area")
+
+
+def test_the_map_has_shapes_tiles_and_its_attribution(report: Path) -> None:
+    tree = page(report, "map.html")
+    assert len(tree.xpath("//svg[@class='whole']//path[@data-r]")) == 7
+    assert {t.get("data-r") for t in tree.find_class("tile")} == {"210701", "210791", "210792"}
+    assert "© OpenStreetMap contributors, ODbL 1.0" in zh(tree)
+    inset = tree.xpath("//svg[@class='inset']//g[contains(@class, 'label')]/@data-r")
+    assert set(inset) == {"210702", "210703"}
+
+
+def test_a_first_publication_has_nothing_to_compare_with(
+    changed: duckdb.DuckDBPyConnection, reference: Path, tmp_path: Path
+) -> None:
+    changed.execute("DELETE FROM publication WHERE publication_id = 'p-0002'")
+    changed.execute("DELETE FROM revision")
+    write_report(changed, tmp_path / "out", reference)
+    assert "这是第一次发布" in zh(page(tmp_path / "out", "changes.html"))
+
+
+def test_an_empty_publication_is_refused(
+    changed: duckdb.DuckDBPyConnection, reference: Path, tmp_path: Path
+) -> None:
+    changed.execute("DELETE FROM attainment")
+    with pytest.raises(ValueError, match="no verdict"):
+        write_report(changed, tmp_path / "out", reference)
+
+
+def test_the_same_publication_gives_the_same_pages(
+    connection: duckdb.DuckDBPyConnection, report: Path, reference: Path, tmp_path: Path
+) -> None:
+    write_report(connection, tmp_path / "out", reference)
+    for path in report.iterdir():
+        if path.suffix != ".xlsx":
+            assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def report_row(year: int, accepted: bool) -> Reporting:
+    return Reporting("1", "school", year, True, accepted, accepted, accepted, None)
+
+
+def test_a_year_that_has_hardly_begun_is_not_what_the_report_is_about() -> None:
+    begun = [report_row(2021, True)] * 9 + [report_row(2022, True)] + [report_row(2022, False)] * 9
+    assert focus_year([2021, 2022], begun) == 2021
+    assert focus_year([2021, 2022], [report_row(2022, True), report_row(2022, False)]) == 2022
+    assert focus_year([2021, 2022], []) == 2022
+
+
+def test_the_forms_behind_a_formula() -> None:
+    forms = ["school", "class", "population"]
+    catalogue = load_catalogue()
+    two = "[sum(class_start) FROM school WHERE x] / [sum(population) FROM population]"
+    assert forms_of(two, catalogue, forms) == {"school", "population"}
+    assert forms_of("count(*) FROM compulsory_class", catalogue, forms) == {"class"}, "a view"
+    assert forms_of("count(*) FROM nowhere", catalogue, forms) == set(forms), "all may matter"
+
+
+def test_place_names_in_english() -> None:
+    assert place_name("Gŭtă Qū") == "Guta District"
+    assert place_name("Yì Xiàn") == "Yi County"
+    assert place_name("Bĕizhèn Shì") == "Beizhen City"
+
+
+def test_codes_make_safe_and_distinct_file_names() -> None:
+    assert slug("2.10") == "2.10"
+    assert slug("../a b") == ".._2fa_20b"
+    assert slug("a_b") != slug("a b")
+
+
+def test_every_word_is_used() -> None:
+    package = Path(words.__file__).parent
+    sources = [*package.glob("*.py"), *package.glob("templates/*.html")]
+    body = "".join(path.read_text("utf-8") for path in sources if path.name != "words.py")
+    named = set(re.findall(r"""["']([a-z_]+)["']""", body)) | {"form_unknown"}
+    named |= {f"nav_{name.stem}" for name in package.glob("templates/*.html")}
+    assert set(words.WORDS) - named == set()

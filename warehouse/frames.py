@@ -1,0 +1,40 @@
+"""Handing Polars frames to DuckDB.
+
+Frames cross as Parquet files in a temporary folder. Passing them in memory goes through pyarrow's
+dataset module, which imports pandas where it is installed (Great Expectations brings it): a second
+at every start, for frames that Parquet carries over in milliseconds.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+
+@contextmanager
+def lent(connection: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Iterator[None]:
+    """Let SQL read ``frames`` by their names while the block runs."""
+    with tempfile.TemporaryDirectory(prefix="jzedu-") as folder:
+        for name, frame in frames.items():
+            file = Path(folder, f"{name}.parquet")
+            frame.write_parquet(file, compression="uncompressed")
+            quoted = str(file).replace("'", "''")
+            connection.execute(
+                f"CREATE OR REPLACE TEMP VIEW {name} AS FROM read_parquet('{quoted}')"
+            )
+        try:
+            yield
+        finally:
+            for name in frames:
+                connection.execute(f"DROP VIEW IF EXISTS temp.{name}")
+
+
+def table_from(connection: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
+    """Create or replace ``table`` (``TEMP`` and a name, or a name) with the rows of ``frame``."""
+    with lent(connection, incoming=frame):
+        connection.execute(f"CREATE OR REPLACE {table} AS SELECT * FROM incoming")

@@ -1,0 +1,662 @@
+"""What the report's pages read from a publication, and nothing else reads for them.
+
+One `Publication` holds the published rows as plain records with the look-ups that pages need. The
+lists that grow with the number of institutions (shortfalls, findings) are cut to what one page can
+show, and know how many there are; everything else is as small as clauses × regions × years.
+"""
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+
+from warehouse.indicators import Catalogue, load_catalogue
+from warehouse.report.words import FORMS, PLACE_SUFFIXES, REGION_KINDS, STATUSES, Text
+
+# How many rows one page lists before it says that there are more.
+SHORTFALLS_PER_CLAUSE = 400
+SHORTFALLS_PER_UNIT = 200
+FINDINGS_PER_UNIT = 200
+REVISIONS_LISTED = 1000
+SUBMISSIONS_LISTED = 4000
+PUBLICATIONS_LISTED = 20
+
+_LATE_ORDER = list(STATUSES)
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A unit that reports, or the city itself."""
+
+    code: str
+    name: Text
+    kind: str
+    is_city: bool
+
+    @property
+    def page(self) -> str:
+        """Return the file name of the region's page."""
+        return "index.html" if self.is_city else f"unit-{slug(self.code)}.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A clause of the plan with the indicator it judges."""
+
+    clause_id: str
+    indicator_id: str
+    kind: str
+    comparator: str | None
+    threshold: float | None
+    due_year: int | None
+    effective_from: object
+    effective_to: object
+    scope: str | None
+    interpretation: bool
+    basis_zh: str | None
+    basis_en: str | None
+    statement_zh: str | None
+    statement_en: str | None
+    source: str | None
+    name_zh: str
+    name_en: str | None
+    unit: str
+    better: str
+    numerator_zh: str | None
+    denominator_zh: str | None
+    formula: str | None
+
+    @property
+    def name(self) -> Text:
+        """Return the name of the indicator, by which people know the clause."""
+        return Text(self.name_zh, self.name_en or self.name_zh)
+
+    @property
+    def basis(self) -> Text | None:
+        """Return why an interpretation's figure is what it is, None where nothing is given."""
+        return _both(self.basis_zh, self.basis_en) if self.basis_zh else None
+
+    @property
+    def statement(self) -> Text:
+        """Return what the clause says."""
+        return _both(self.statement_zh, self.statement_en)
+
+    @property
+    def page(self) -> str:
+        """Return the file name of the clause's page."""
+        return f"clause-{slug(self.clause_id)}.html"
+
+    @property
+    def order(self) -> str:
+        """Return a figure that sorts clauses as the plan does: 2.9 is 2.0009, before 2.0010."""
+        section, *rest = self.clause_id.split(".")
+        return ".".join([section, *(part.zfill(4) for part in rest)])
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A clause in a region and a year: the figure and its verdict."""
+
+    clause_id: str
+    region_code: str
+    year: int
+    value: float | None
+    threshold: float | None
+    status: str
+    gap: float | None
+    gap_quantity: Decimal | None
+    gap_unit: str | None
+    numerator: Decimal | None
+    denominator: Decimal | None
+    indicator_value: float | None
+    reporting_units: int | None
+    expected_units: int | None
+
+    @property
+    def incomplete(self) -> bool:
+        """Return whether fewer units enter the figure than should."""
+        return (
+            self.reporting_units is not None
+            and self.expected_units is not None
+            and self.reporting_units < self.expected_units
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """An institution, class or township that keeps a clause from being met."""
+
+    clause_id: str
+    region_code: str
+    institution_code: str | None
+    institution_name: str | None
+    detail: str | None
+    value: str | None
+    sheet: str | None
+    row: int | None
+    file_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One form of one unit for one year out of one file."""
+
+    submission_id: str
+    region_code: str | None
+    form: str | None
+    year: int | None
+    file_name: str | None
+    received_at: datetime | None
+    status: str
+    rows_read: int | None
+    rows_loaded: int | None
+    rows_returned: int | None
+    rows_ignored: int | None
+    errors: int | None
+    warnings: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reporting:
+    """How a unit stands with one form of one year."""
+
+    region_code: str
+    form: str
+    year: int
+    expected: bool
+    received: bool
+    accepted: bool
+    on_time: bool
+    last_received_at: datetime | None
+
+    @property
+    def state(self) -> str:
+        """Return the key of words.REPORTING that says it."""
+        if not self.expected:
+            return "extra" if self.accepted else "not_expected"
+        if self.accepted:
+            return "on_time" if self.on_time else "late"
+        return "returned" if self.received else "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One open finding, with the place where it stands."""
+
+    region_code: str | None
+    form: str | None
+    severity: str
+    rule_id: str
+    file_name: str | None
+    sheet: str | None
+    cell: str | None
+    column_name: str | None
+    value: str | None
+    message_zh: str | None
+    message_en: str | None
+    cells: int | None
+    explained: str | None
+
+    @property
+    def message(self) -> Text:
+        """Return what is wrong and what to do."""
+        return _both(self.message_zh, self.message_en)
+
+
+@dataclass(frozen=True, slots=True)
+class FindingSum:
+    """The open findings of one rule in one form of one unit and year."""
+
+    region_code: str | None
+    form: str | None
+    year: int | None
+    severity: str
+    rule_id: str
+    count: int
+    cells: int
+    explained: int
+    example_zh: str | None
+    example_en: str | None
+
+    @property
+    def example(self) -> Text:
+        """Return the message of one of them."""
+        return _both(self.example_zh, self.example_en)
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A figure or a verdict that the latest publication changed."""
+
+    indicator_id: str
+    region_code: str
+    year: int
+    old_value: float | None
+    new_value: float | None
+    old_status: str | None
+    new_status: str | None
+    file_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """A row of the table `publication`."""
+
+    publication_id: str
+    published_at: datetime | None
+    previous_id: str | None
+    code_version: str | None
+    plan_version: str | None
+    submissions: int | None
+    changes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Where a clause is heading in a region, seen from one year."""
+
+    required_value: float | None
+    pace_per_year: float | None
+    projected_due_value: float | None
+    projected_year_met: int | None
+    needed_per_year: float | None
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Everything that the pages show. `focus` is the year they are about."""
+
+    regions: list[Region]
+    clauses: list[Clause]
+    years: list[int]
+    focus: int
+    cells: dict[tuple[str, str, int], Cell]
+    shortfalls: list[Shortfall]
+    shortfall_totals: dict[tuple[str, str], int]
+    submissions: list[Submission]
+    submissions_total: int
+    reporting: list[Reporting]
+    findings: list[Finding]
+    finding_sums: list[FindingSum]
+    revisions: list[Revision]
+    issues: list[Issue]
+    outlook: dict[tuple[str, str, int], Outlook] = field(default_factory=dict)
+
+    @cached_property
+    def city(self) -> Region:
+        """Return the region that the units belong to."""
+        return next(region for region in self.regions if region.is_city)
+
+    @cached_property
+    def units(self) -> list[Region]:
+        """Return the reporting units in the order of their codes."""
+        return [region for region in self.regions if not region.is_city]
+
+    @cached_property
+    def region_by_code(self) -> dict[str, Region]:
+        """Return the regions by their code."""
+        return {region.code: region for region in self.regions}
+
+    @cached_property
+    def forms(self) -> list[str]:
+        """Return the forms that units report on, in the order in which the contract lists them."""
+        forms = sorted({row.form for row in self.reporting})
+        return sorted(forms, key=lambda form: [*FORMS, *forms].index(form))
+
+    @cached_property
+    def clause_forms(self) -> dict[str, frozenset[str]]:
+        """Return the forms that each clause's indicator draws on, by clause_id."""
+        catalogue = load_catalogue()
+        return {
+            clause.clause_id: forms_of(clause.formula, catalogue, self.forms)
+            for clause in self.clauses
+        }
+
+    @cached_property
+    def reported(self) -> dict[tuple[str, str, int], Reporting]:
+        """Return the state of reporting by region, form and year."""
+        return {(row.region_code, row.form, row.year): row for row in self.reporting}
+
+    @cached_property
+    def revised(self) -> dict[tuple[str, str, int], Revision]:
+        """Return the latest publication's revisions by indicator, region and year."""
+        return {(row.indicator_id, row.region_code, row.year): row for row in self.revisions}
+
+    @property
+    def issue(self) -> Issue | None:
+        """Return the latest publication."""
+        return self.issues[0] if self.issues else None
+
+    def cell(self, clause: Clause, region: Region, year: int) -> Cell | None:
+        """Return the verdict, or None where the clause does not reach that region or year."""
+        return self.cells.get((clause.clause_id, region.code, year))
+
+    def overdue(self, clause: Clause, cell: Cell) -> bool:
+        """Return whether the due year has come and the clause is not met."""
+        return (
+            cell.status == "not_met"
+            and clause.kind in ("level", "milestone")
+            and clause.due_year is not None
+            and cell.year >= clause.due_year
+        )
+
+    def by_urgency(self, region: Region, year: int) -> list[tuple[Clause, Cell]]:
+        """Return the region's clauses of a year, what is overdue first, then in plan order."""
+        pairs = [
+            (clause, cell)
+            for clause in self.clauses
+            if (cell := self.cell(clause, region, year)) is not None
+        ]
+        return sorted(pairs, key=lambda p: (not self.overdue(*p), _LATE_ORDER.index(p[1].status)))
+
+    def tally(self, region: Region, year: int) -> dict[str, int]:
+        """Return how many clauses have each status, every status named."""
+        counts = Counter(cell.status for _, cell in self.by_urgency(region, year))
+        return {status: counts[status] for status in STATUSES}
+
+    def forms_came(self, year: int) -> tuple[int, int]:
+        """Return how many expected forms of a year are in force, and how many are expected."""
+        rows = [row for row in self.reporting if row.year == year and row.expected]
+        return sum(row.accepted for row in rows), len(rows)
+
+
+def read_publication(connection: duckdb.DuckDBPyConnection, reference: Path) -> Publication:
+    """Read the published tables (contract.md, section 4) and the English names of places.
+
+    Raises ValueError where the publication holds no region, clause or verdict: there is nothing
+    to report then.
+    """
+    regions = _regions(connection, reference)
+    clauses = sorted(
+        _read(connection, Clause, _CLAUSES), key=lambda clause: plan_order(clause.clause_id)
+    )
+    cells = _read(connection, Cell, _CELLS)
+    if not regions or not clauses or not cells:
+        raise ValueError("the publication holds no region, no clause or no verdict to report on")
+    years = sorted({cell.year for cell in cells})
+    reporting = _read(connection, Reporting, _REPORTING)
+    focus = focus_year(years, reporting)
+    explained = "f.explained" if _has(connection, "finding", "explained") else "NULL"
+    issues = _read(connection, Issue, _ISSUES)
+    return Publication(
+        regions=regions,
+        clauses=clauses,
+        years=years,
+        focus=focus,
+        cells={(cell.clause_id, cell.region_code, cell.year): cell for cell in cells},
+        shortfalls=_read(
+            connection,
+            Shortfall,
+            _SHORTFALLS,
+            [focus, SHORTFALLS_PER_CLAUSE, SHORTFALLS_PER_UNIT],
+        ),
+        shortfall_totals={
+            (clause, region): count
+            for clause, region, count in connection.execute(_SHORTFALL_TOTALS, [focus]).fetchall()
+        },
+        submissions=_read(connection, Submission, _SUBMISSIONS, [SUBMISSIONS_LISTED]),
+        submissions_total=_count(connection, "submission"),
+        reporting=reporting,
+        findings=_read(
+            connection, Finding, _FINDINGS.format(explained=explained), [focus, FINDINGS_PER_UNIT]
+        ),
+        finding_sums=_read(connection, FindingSum, _FINDING_SUMS.format(explained=explained)),
+        revisions=_read(connection, Revision, _REVISIONS, [issues[0].publication_id])
+        if issues
+        else [],
+        issues=issues,
+        outlook={
+            (row[0], row[1], row[2]): Outlook(*row[3:])
+            for row in connection.execute(_OUTLOOK).fetchall()
+        }
+        if _has(connection, "outlook", "projected_due_value")
+        else {},
+    )
+
+
+def shortfall_rows(
+    connection: duckdb.DuckDBPyConnection, clause_id: str, year: int
+) -> list[tuple[Any, ...]]:
+    """Return every shortfall of a clause in a year, the columns of the CSV beside the page."""
+    return connection.execute(_SHORTFALL_CSV, [clause_id, year]).fetchall()
+
+
+def focus_year(years: Iterable[int], reporting: Iterable[Reporting]) -> int:
+    """Return the latest year for which at least half of the expected forms are in force.
+
+    A year whose first few forms have just come in says nothing yet about the city; it is one click
+    away. Where no year has half of its forms, the latest year it is.
+    """
+    due: Counter[int] = Counter()
+    came: Counter[int] = Counter()
+    for row in reporting:
+        if row.expected:
+            due[row.year] += 1
+            came[row.year] += row.accepted
+    ordered = sorted(years, reverse=True)
+    return next((y for y in ordered if due[y] and came[y] * 2 >= due[y]), ordered[0])
+
+
+def forms_of(formula: str | None, catalogue: Catalogue, forms: Iterable[str]) -> frozenset[str]:
+    """Return the forms behind a formula: its sources, or what the catalogue makes those of.
+
+    A formula of unknown sources is taken to need every form: rather a doubt too many beside a
+    figure than one kept from the reader.
+    """
+    known = frozenset(forms)
+    sources = re.findall(r"\bFROM (\w+)", formula or "")
+    named = frozenset(form for source in sources for form in catalogue.forms_of(source))
+    return named & known or known
+
+
+def slug(name: str) -> str:
+    """Return a code as part of a file name that is safe on every system, one to one."""
+    return re.sub(r"[^A-Za-z0-9.-]", lambda match: f"_{ord(match[0]):x}", name)
+
+
+def plan_order(clause_id: str) -> tuple[tuple[int, int, str], ...]:
+    """Return the sort key that puts 2.9 before 2.10."""
+    return tuple(
+        (0, int(part), "") if part.isdigit() else (1, 0, part)
+        for part in re.split(r"[.\-_]", clause_id)
+    )
+
+
+def read_boundaries(reference: Path) -> list[dict[str, Any]]:
+    """Return the features of counties.geojson, or none where the file is not there."""
+    path = reference / "counties.geojson"
+    if not path.is_file():
+        return []
+    features: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["features"]
+    return features
+
+
+def place_name(pinyin: str) -> str:
+    """Return the English name of a place from its pinyin: `Gŭtă Qū` is Guta District."""
+    letters = unicodedata.normalize("NFKD", pinyin)
+    words = "".join(c for c in letters if not unicodedata.combining(c)).split()
+    if words and words[-1] in PLACE_SUFFIXES:
+        words[-1] = PLACE_SUFFIXES[words[-1]]
+    return " ".join(words)
+
+
+def _regions(connection: duckdb.DuckDBPyConnection, reference: Path) -> list[Region]:
+    english = {
+        str(feature["properties"].get("adcode")): place_name(feature["properties"]["pinyin"])
+        for feature in read_boundaries(reference)
+        if feature["properties"].get("pinyin")
+    }
+    rows = connection.execute(
+        "SELECT region_code, region_name, parent_code, kind FROM region ORDER BY region_code"
+    ).fetchall()
+    codes = {code for code, *_ in rows}
+    top = next((code for code, _, parent, _ in rows if parent not in codes), None)
+    return [
+        Region(code, Text(name, english.get(code) or _glossed(name, kind)), kind, code == top)
+        for code, name, _, kind in rows
+    ]
+
+
+def _glossed(name: str, kind: str) -> str:
+    gloss = REGION_KINDS.get(kind)
+    return f"{name} ({gloss})" if gloss else name
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection,
+    record: Callable[..., Record],
+    sql: str,
+    parameters: Sequence[object] = (),
+) -> list[Record]:
+    """Return a query's rows as records; the columns stand in the order of the record's fields."""
+    return [record(*row) for row in connection.execute(sql, list(parameters)).fetchall()]
+
+
+def _both(zh: str | None, en: str | None) -> Text:
+    return Text(zh or "", en or zh or "")
+
+
+def _has(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> bool:
+    return bool(
+        connection.execute(
+            "SELECT 1 FROM duckdb_columns() WHERE database_name = current_database()"
+            " AND schema_name = 'main' AND table_name = ? AND column_name = ?",
+            [table, column],
+        ).fetchone()
+    )
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+_CLAUSES = """
+SELECT c.clause_id, c.indicator_id, c.kind, c.comparator, c.threshold::DOUBLE, c.due_year,
+       c.effective_from, c.effective_to, CAST(c.scope AS VARCHAR),
+       coalesce(c.interpretation, false), c.basis_zh, c.basis_en, c.statement_zh, c.statement_en, c.source,
+       i.name_zh, i.name_en, i.unit, i.better, i.numerator_zh, i.denominator_zh, i.formula
+FROM clause c JOIN indicator i USING (indicator_id)
+"""
+
+_CELLS = """
+SELECT a.clause_id, a.region_code, a.year, a.value, a.threshold, a.status,
+       a.gap, a.gap_quantity, a.gap_unit, v.numerator, v.denominator, v.value,
+       v.reporting_units, v.expected_units
+FROM attainment a
+LEFT JOIN indicator_value v USING (indicator_id, region_code, year)
+"""
+
+_REPORTING = """
+SELECT region_code, form, year, expected = 1, received = 1, accepted = 1,
+       coalesce(on_time = 1, false), last_received_at
+FROM reporting
+ORDER BY year, region_code, form
+"""
+
+# Classes are listed largest first; a value that is no number (07:40) leaves the order to the unit.
+_SHORTFALL_ORDER = """
+TRY_CAST(CAST(f.value AS VARCHAR) AS DOUBLE) DESC NULLS LAST,
+f.region_code, f.institution_code, f.sheet, f.row, f.detail_zh
+"""
+
+_SHORTFALLS = f"""
+SELECT f.clause_id, f.region_code, f.institution_code, f.institution_name, f.detail_zh,
+       CAST(f.value AS VARCHAR), f.sheet, f.row, s.file_name
+FROM shortfall f LEFT JOIN submission s USING (submission_id)
+WHERE f.year = ?
+QUALIFY row_number() OVER (PARTITION BY f.clause_id ORDER BY {_SHORTFALL_ORDER}) <= ?
+     OR row_number() OVER (
+          PARTITION BY f.region_code ORDER BY f.clause_id, {_SHORTFALL_ORDER}) <= ?
+ORDER BY f.clause_id, {_SHORTFALL_ORDER}
+"""
+
+_SHORTFALL_TOTALS = """
+SELECT clause_id, region_code, count(*) FROM shortfall WHERE year = ? GROUP BY ALL
+"""
+
+_SHORTFALL_CSV = f"""
+SELECT f.region_code, r.region_name, f.year, f.institution_code, f.institution_name, f.detail_zh,
+       CAST(f.value AS VARCHAR), s.file_name, f.sheet, f.row
+FROM shortfall f LEFT JOIN submission s USING (submission_id) LEFT JOIN region r
+  ON r.region_code = f.region_code
+WHERE f.clause_id = ? AND f.year = ?
+ORDER BY {_SHORTFALL_ORDER}
+"""
+
+_SUBMISSIONS = """
+SELECT submission_id, region_code, form, year, file_name, received_at, status,
+       rows_read, rows_loaded, rows_returned, rows_ignored, errors, warnings
+FROM submission
+ORDER BY year DESC NULLS FIRST, region_code, form, received_at DESC, submission_id
+LIMIT ?
+"""
+
+# A finding is open while its submission is in force, or while nothing accepted stands in the place
+# of the one that was returned.
+_OPEN = """
+FROM finding f
+LEFT JOIN submission s USING (submission_id)
+LEFT JOIN reporting p ON p.region_code = f.region_code AND p.form = f.form AND p.year = f.year
+WHERE (s.status IS NULL OR s.status IN ('accepted', 'accepted_with_warnings')
+       OR s.status = 'returned' AND coalesce(p.accepted, 0) = 0)
+"""
+
+_FINDINGS = (
+    """
+SELECT f.region_code, f.form, f.severity, f.rule_id, s.file_name, f.sheet, f.cell, f.column_name,
+       f.value, f.message_zh, f.message_en, f.cells, {explained}
+"""
+    + _OPEN
+    + """
+  AND (f.year = ? OR f.year IS NULL)
+QUALIFY row_number() OVER (PARTITION BY f.region_code ORDER BY f.severity, f.form, f.rule_id,
+        f.sheet, f.row, f.cell, f.message_zh) <= ?
+ORDER BY f.region_code, f.severity, f.form, f.rule_id, f.sheet, f.row, f.cell, f.message_zh
+"""
+)
+
+_FINDING_SUMS = (
+    """
+SELECT f.region_code, f.form, f.year, f.severity, f.rule_id, count(*),
+       coalesce(sum(f.cells), 0)::BIGINT, count({explained}),
+       min(f.message_zh), arg_min(f.message_en, concat(f.message_zh, f.message_en))
+"""
+    + _OPEN
+    + """
+GROUP BY ALL
+ORDER BY f.severity, count(*) DESC, f.rule_id, f.region_code, f.form, f.year
+"""
+)
+
+_ISSUES = f"""
+SELECT publication_id, published_at, previous_id, code_version, plan_version, submissions, changes
+FROM publication
+ORDER BY published_at DESC, publication_id DESC
+LIMIT {PUBLICATIONS_LISTED}
+"""
+
+_REVISIONS = """
+SELECT r.indicator_id, r.region_code, r.year, r.old_value, r.new_value, r.old_status, r.new_status,
+       s.file_name
+FROM revision r LEFT JOIN submission s USING (submission_id)
+WHERE r.publication_id = ?
+ORDER BY r.year DESC, r.region_code, r.indicator_id
+"""
+
+_OUTLOOK = """
+SELECT clause_id, region_code, year, required_value, pace_per_year, projected_due_value,
+       projected_year_met, needed_per_year
+FROM outlook
+"""

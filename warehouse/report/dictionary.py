@@ -1,0 +1,187 @@
+"""The data dictionary: what every published table and column means, as a web page and a workbook.
+
+It is read out of the database itself (COMMENT ON, the tables `indicator` and `clause`), so it
+cannot say anything that a BI tool would not be told too.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import xlsxwriter
+from jinja2 import Environment
+
+from warehouse.report import pages
+from warehouse.report.data import plan_order
+
+_INDICATORS = (
+    "indicator_id",
+    "name_zh",
+    "name_en",
+    "unit",
+    "scale",
+    "better",
+    "section",
+    "numerator_zh",
+    "denominator_zh",
+    "formula",
+)
+_CLAUSES = (
+    "clause_id",
+    "indicator_id",
+    "kind",
+    "comparator",
+    "threshold",
+    "due_year",
+    "effective_from",
+    "effective_to",
+    "scope",
+    "interpretation",
+    "basis_zh",
+    "basis_en",
+    "statement_zh",
+    "statement_en",
+    "source",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a published table."""
+
+    name: str
+    type: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A published table or view."""
+
+    name: str
+    is_view: bool
+    comment: str
+    columns: list[Column]
+
+
+def write_dictionary(connection: duckdb.DuckDBPyConnection, out: Path) -> None:
+    """Write dictionary.html and dictionary.xlsx into the folder `out`.
+
+    `connection` is open on a publication and is only read. The page stands alone: its style sheet
+    and script are put beside it.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    pages.write_assets(out)
+    write(connection, out, pages.environment(), None)
+
+
+def write(
+    connection: duckdb.DuckDBPyConnection,
+    out: Path,
+    env: Environment,
+    site: Mapping[str, object] | None,
+) -> None:
+    """Write the dictionary into a folder that has the assets; `site` puts it in a report."""
+    tables = read_tables(connection)
+    indicators = _rows(connection, "indicator", _INDICATORS)
+    clauses = sorted(_rows(connection, "clause", _CLAUSES), key=lambda row: plan_order(str(row[0])))
+    context = {
+        "site": site,
+        "here": "dictionary",
+        "tables": tables,
+        "columns_total": sum(len(table.columns) for table in tables),
+        "indicators": (_INDICATORS, indicators),
+        "clauses": (_CLAUSES, clauses),
+    }
+    pages.write_page(env, "dictionary.html", out / "dictionary.html", context)
+    _write_workbook(out / "dictionary.xlsx", tables, indicators, clauses)
+
+
+def read_tables(connection: duckdb.DuckDBPyConnection) -> list[Table]:
+    """Return the tables of schema main, then its views, each with its columns in their order."""
+    columns: dict[str, list[Column]] = {}
+    for table, name, kind, comment in connection.execute(_COLUMNS_SQL).fetchall():
+        columns.setdefault(table, []).append(Column(name, kind, comment or ""))
+    return [
+        Table(name, is_view, comment or "", columns.get(name, []))
+        for name, is_view, comment in connection.execute(_TABLES_SQL).fetchall()
+    ]
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str]
+) -> list[tuple[Any, ...]]:
+    return connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY 1").fetchall()
+
+
+def _write_workbook(
+    path: Path,
+    tables: Sequence[Table],
+    indicators: Sequence[tuple[Any, ...]],
+    clauses: Sequence[tuple[Any, ...]],
+) -> None:
+    """Write one sheet each for tables, columns, indicators and clauses; no cell is a formula."""
+    plain_text = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
+    with xlsxwriter.Workbook(str(path), plain_text) as book:
+        bold = book.add_format({"bold": True, "bottom": 1, "valign": "top"})
+        wrap = book.add_format({"text_wrap": True, "valign": "top"})
+        sheets: list[tuple[str, Sequence[str], Sequence[Sequence[Any]]]] = [
+            (
+                "表 Tables",
+                ("table", "kind", "comment"),
+                [(t.name, "view" if t.is_view else "table", t.comment) for t in tables],
+            ),
+            (
+                "字段 Columns",
+                ("table", "column", "type", "comment"),
+                [(t.name, c.name, c.type, c.comment) for t in tables for c in t.columns],
+            ),
+            ("指标 Indicators", _INDICATORS, indicators),
+            ("条款 Clauses", _CLAUSES, clauses),
+        ]
+        for name, header, rows in sheets:
+            sheet = book.add_worksheet(name)
+            sheet.freeze_panes(1, 0)
+            sheet.autofilter(0, 0, max(len(rows), 1), len(header) - 1)
+            sheet.set_column(0, len(header) - 1, 18, wrap)
+            for j, title in enumerate(header):
+                sheet.write_string(0, j, title, bold)
+                if title in (
+                    "comment",
+                    "formula",
+                    "statement_zh",
+                    "statement_en",
+                    "basis_zh",
+                    "basis_en",
+                ):
+                    sheet.set_column(j, j, 60, wrap)
+            for i, row in enumerate(rows, start=1):
+                for j, value in enumerate(row):
+                    _write_cell(sheet, i, j, value)
+
+
+def _write_cell(sheet: Any, row: int, column: int, value: object) -> None:
+    if isinstance(value, bool) or value is None:
+        sheet.write_string(row, column, "" if value is None else str(value).lower())
+    elif isinstance(value, int | float):
+        sheet.write_number(row, column, value)
+    else:
+        sheet.write_string(row, column, str(value))
+
+
+_TABLES_SQL = """
+SELECT table_name, false AS is_view, comment FROM duckdb_tables()
+WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal
+UNION ALL
+SELECT view_name, true, comment FROM duckdb_views()
+WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal
+ORDER BY is_view, table_name
+"""
+
+_COLUMNS_SQL = """
+SELECT table_name, column_name, data_type, comment FROM duckdb_columns()
+WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal
+ORDER BY table_name, column_index
+"""

@@ -1,0 +1,58 @@
+"""Turns templates into files: the Jinja environment and the assets that every page uses.
+
+Autoescape is on and templates hold no `safe`: markup comes only from `words.Text`, which escapes
+its parts, from `charts`, and from `tojson`, which keeps `<`, `>`, `&` and quotes out of scripts.
+"""
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from warehouse.report import words
+from warehouse.report.figures import BLANK, local_time, plain
+
+ASSETS = ("report.css", "report.js")
+
+
+def environment() -> Environment:
+    """Return the template environment; a name that a template misspells is an error."""
+    env = Environment(
+        loader=PackageLoader("warehouse.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    env.globals.update(
+        w=words.word,
+        Text=words.Text,
+        STATUSES=words.STATUSES,
+        STATUS_MEANINGS=words.STATUS_MEANINGS,
+        KINDS=words.KINDS,
+        SCOPES=words.SCOPES,
+        REPORTING=words.REPORTING,
+        SUBMISSION_STATUSES=words.SUBMISSION_STATUSES,
+        SEVERITIES=words.SEVERITIES,
+        form_word=words.form_word,
+        unit_word=words.unit_word,
+        figure=words.figure,
+        local_time=local_time,
+        plain=plain,
+        BLANK=BLANK,
+    )
+    return env
+
+
+def write_page(env: Environment, template: str, path: Path, context: Mapping[str, object]) -> None:
+    """Render one template into a file."""
+    path.write_text(env.get_template(template).render(context), "utf-8")
+
+
+def write_assets(out: Path) -> None:
+    """Put the style sheet and the script beside the pages."""
+    for name in ASSETS:
+        asset = resources.files("warehouse.report") / "static" / name
+        (out / name).write_bytes(asset.read_bytes())

@@ -1,0 +1,240 @@
+"""A clause in a region and a year as a page shows it: every figure in words, with its sort key.
+
+One place turns exact figures into wording, so that a value reads the same in every table, on the
+map and in the charts.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from markupsafe import Markup
+
+from warehouse.report.charts import Point, spark
+from warehouse.report.data import Cell, Clause, Publication, Region, Revision
+from warehouse.report.figures import (
+    BLANK,
+    decimals_apart,
+    decimals_of,
+    is_nothing,
+    plain,
+    show,
+    show_change,
+    show_pair,
+)
+from warehouse.report.words import COMPARATORS, STATUSES, Text, figure, unit_word, word
+
+_STATUS_RANK = {status: i for i, status in enumerate(STATUSES)}
+DASH = Text(BLANK, BLANK)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A difference in words; `tone` is better, worse or even (also said in the words)."""
+
+    text: Text
+    tone: str
+    sort: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseRow:
+    """What the tables show of a clause in a region and a year."""
+
+    clause: Clause
+    region: Region
+    cell: Cell
+    rank: int
+    overdue: bool
+    value: Text
+    target: Text
+    due: Text
+    gap: Text
+    closes: Text
+    since_last_year: Move
+    since_last_publication: Move
+    spark: Markup
+
+
+def clause_row(publication: Publication, clause: Clause, cell: Cell) -> ClauseRow:
+    """Return the row of one verdict; figures that cannot be told are a dash."""
+    region = publication.region_by_code[cell.region_code]
+    overdue = publication.overdue(clause, cell)
+    return ClauseRow(
+        clause=clause,
+        region=region,
+        cell=cell,
+        rank=-1 if overdue else _STATUS_RANK[cell.status],
+        overdue=overdue,
+        value=value_text(clause, cell),
+        target=target_text(clause, cell),
+        due=due_text(clause),
+        gap=gap_text(clause, cell),
+        closes=closes_text(cell),
+        since_last_year=_since_last_year(publication, clause, cell),
+        since_last_publication=_since_last_publication(publication, clause, cell),
+        spark=_spark(publication, clause, region),
+    )
+
+
+def rows_by_urgency(publication: Publication, region: Region, year: int) -> list[ClauseRow]:
+    """Return a region's rows of a year, what is overdue first."""
+    return [
+        clause_row(publication, clause, cell)
+        for clause, cell in publication.by_urgency(region, year)
+    ]
+
+
+def shown_value(clause: Clause, cell: Cell) -> str:
+    """Return the bare figure, rounded so that it stays on its side of the threshold."""
+    return show_pair(
+        cell.value, cell.threshold, clause.unit, measured=clause.kind == "never_falls"
+    )[0]
+
+
+def bare_value(clause: Clause, cell: Cell) -> str:
+    """Return the figure for places too narrow for a unit of measure; only % stays with it."""
+    return value_text(clause, cell).zh if clause.unit == "%" else shown_value(clause, cell)
+
+
+def value_text(clause: Clause, cell: Cell | None) -> Text:
+    """Return the figure with its unit of measure."""
+    if cell is None or cell.value is None:
+        return DASH
+    return figure(shown_value(clause, cell), clause.unit)
+
+
+def target_text(clause: Clause, cell: Cell | None = None) -> Text:
+    """Return the target: a comparison, last year's figure, or that there is none."""
+    if clause.kind == "monitor":
+        return word("no_target")
+    sign = COMPARATORS.get(clause.comparator or "", clause.comparator or "")
+    if clause.kind == "never_falls":
+        if cell is None or cell.threshold is None:
+            return Text(
+                f"{sign} {word('last_year_figure').zh}", f"{sign} {word('last_year_figure').en}"
+            )
+        shown = show_pair(cell.value, cell.threshold, clause.unit, measured=True)[1]
+    else:
+        threshold = cell.threshold if cell and cell.threshold is not None else clause.threshold
+        shown = plain(threshold)
+    # In a narrow column the unit may go to a second line, but the sign stays with its figure.
+    nbsp = "\N{NO-BREAK SPACE}"
+    zh, en = (text.replace(nbsp, " ") for text in figure(shown, clause.unit))
+    return Text(f"{sign}{nbsp}{zh}", f"{sign}{nbsp}{en}")
+
+
+def due_text(clause: Clause) -> Text:
+    """Return the due year, or that a clause holds every year."""
+    if clause.kind in ("standing", "never_falls"):
+        return word("every_year")
+    return Text(str(clause.due_year), str(clause.due_year)) if clause.due_year else DASH
+
+
+def gap_text(clause: Clause, cell: Cell | None) -> Text:
+    """Return how far the value is from the threshold, a dash where there is no gap."""
+    if cell is None or cell.gap is None or is_nothing(cell.gap):
+        return DASH
+    decimals = decimals_of(clause.unit, cell.value)
+    shown, measure = show_change(abs(cell.gap), decimals).removeprefix("+"), _points(clause)
+    return Text(f"{shown} {measure.zh}", f"{shown} {measure.en}")
+
+
+def closes_text(cell: Cell | None) -> Text:
+    """Return the number of places, classes, schools or 万元 that would close the gap."""
+    if cell is None or not cell.gap_quantity:
+        return DASH
+    return figure(plain(cell.gap_quantity), cell.gap_unit)
+
+
+def target_is_fixed(clause: Clause) -> bool:
+    """Return whether the clause has one threshold for every region and year."""
+    return clause.threshold is not None and clause.kind not in ("monitor", "never_falls")
+
+
+def points_of(publication: Publication, clause: Clause, region: Region) -> list[Point]:
+    """Return a region's figures over all published years."""
+    points = []
+    for year in publication.years:
+        cell = publication.cell(clause, region, year)
+        if cell is None:
+            points.append(Point(year, None, BLANK, "not_applicable"))
+        else:
+            points.append(Point(year, cell.value, bare_value(clause, cell), cell.status))
+    return points
+
+
+def level_text(clause: Clause, value: float | None) -> Text:
+    """Return a figure that is held against the clause's threshold, such as a projected one."""
+    if value is None:
+        return DASH
+    return figure(show_pair(value, clause.threshold, clause.unit)[0], clause.unit)
+
+
+def step_text(clause: Clause, step: float | None) -> Text:
+    """Return a change per year, signed."""
+    if step is None:
+        return DASH
+    shown, measure = show_change(step, decimals_of(clause.unit, step)), _points(clause)
+    return Text(f"{shown} {measure.zh}", f"{shown} {measure.en}")
+
+
+def revision_value(clause: Clause, revision: Revision, cell: Cell | None, *, new: bool) -> Text:
+    """Return the value before or after a revision, told apart from the other and the threshold."""
+    value = revision.new_value if new else revision.old_value
+    if value is None:
+        return DASH
+    other = revision.old_value if new else revision.new_value
+    decimals = decimals_of(clause.unit, value)
+    for landmark in (other, cell.threshold if cell else None):
+        if landmark is not None:
+            decimals = decimals_apart(value, landmark, decimals)
+    return figure(show(value, decimals), clause.unit)
+
+
+def difference(clause: Clause, old: float | None, new: float | None) -> Move:
+    """Return the way from an old figure to a new one, and whether it is for the better."""
+    if old is None or new is None:
+        return Move(DASH, "even", None)
+    # Through decimals, so that 93.3 - 93.1 is 0.2 and not 0.20000000000000284.
+    change = float(Decimal(str(new)) - Decimal(str(old)))
+    if is_nothing(change):
+        return Move(word("same_as_before"), "even", 0.0)
+    if clause.better not in ("higher", "lower"):
+        key, tone = "moved", "even"
+    else:
+        good = (change > 0) == (clause.better == "higher")
+        key, tone = ("better", "better") if good else ("worse", "worse")
+    said, measure = word(key), _points(clause)
+    shown = show_change(change, decimals_of(clause.unit, new))
+    return Move(
+        Text(f"{said.zh} {shown} {measure.zh}", f"{said.en} {shown} {measure.en}"), tone, change
+    )
+
+
+def _points(clause: Clause) -> Text:
+    """Return the unit of a difference: percentage points for shares."""
+    return Text("个百分点", "points") if clause.unit == "%" else unit_word(clause.unit)
+
+
+def _since_last_year(publication: Publication, clause: Clause, cell: Cell) -> Move:
+    if clause.kind == "never_falls" and cell.threshold is not None:
+        return difference(clause, cell.threshold, cell.value)
+    before = publication.cells.get((cell.clause_id, cell.region_code, cell.year - 1))
+    return difference(clause, before.value if before else None, cell.value)
+
+
+def _since_last_publication(publication: Publication, clause: Clause, cell: Cell) -> Move:
+    revision = publication.revised.get((clause.indicator_id, cell.region_code, cell.year))
+    if revision is None:
+        return Move(DASH, "even", None)
+    if revision.old_value is None and revision.new_value is not None:
+        return Move(word("newly"), "even", None)
+    if revision.old_value is not None and revision.new_value is None:
+        return Move(word("withdrawn"), "even", None)
+    return difference(clause, revision.old_value, revision.new_value)
+
+
+def _spark(publication: Publication, clause: Clause, region: Region) -> Markup:
+    cells = (publication.cell(clause, region, year) for year in publication.years)
+    threshold = clause.threshold if target_is_fixed(clause) else None
+    return spark([cell.value if cell else None for cell in cells], threshold)

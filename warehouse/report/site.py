@@ -1,0 +1,578 @@
+"""The pages of the report: which there are, and what each one shows.
+
+A page is a template and the few facts that it needs, put together here. All links are relative and
+all pages lie in one folder, so the folder can be copied, mailed or opened from a disk.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import duckdb
+from jinja2 import Environment
+from markupsafe import Markup
+
+from warehouse.report import dictionary, pages
+from warehouse.report.atlas import draw_atlas
+from warehouse.report.charts import Goal, Point, Projection, mini_chart, shared_domain, trend_chart
+from warehouse.report.data import (
+    REVISIONS_LISTED,
+    SHORTFALLS_PER_CLAUSE,
+    SHORTFALLS_PER_UNIT,
+    Clause,
+    FindingSum,
+    Publication,
+    Region,
+    Reporting,
+    Revision,
+    read_boundaries,
+    read_publication,
+    shortfall_rows,
+    slug,
+)
+from warehouse.report.figures import local_time
+from warehouse.report.rows import (
+    DASH,
+    ClauseRow,
+    Move,
+    bare_value,
+    clause_row,
+    difference,
+    level_text,
+    points_of,
+    revision_value,
+    rows_by_urgency,
+    step_text,
+    target_is_fixed,
+    target_text,
+    value_text,
+)
+from warehouse.report.sheets import csv_text
+from warehouse.report.words import STATUSES, Text, word
+
+_CSV_HEADER = (
+    "region_code 单位代码",
+    "region_name 单位",
+    "year 年份",
+    "institution_code 机构标识码",
+    "institution_name 机构",
+    "detail_zh 情况",
+    "value 数值",
+    "file_name 文件",
+    "sheet 工作表",
+    "row 行",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitSummary:
+    """A unit in the table of units on the front page."""
+
+    region: Region
+    tally: dict[str, int]
+    came: int
+    due: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A revision as the page of changes shows it."""
+
+    revision: Revision
+    clause: Clause
+    region: Region
+    old: Text
+    new: Text
+    move: Move
+
+
+def write_report(connection: duckdb.DuckDBPyConnection, out: Path, reference: Path) -> None:
+    """Write the report of a publication into the folder `out`, index.html first among its pages.
+
+    `connection` is open on a publication (contract.md, section 4) and is only read. `reference` is
+    a folder with counties.geojson; without that file the map page shows all units as tiles. Files
+    in `out` of the same name are replaced, others are left. Raises ValueError where the
+    publication holds nothing to report on.
+    """
+    publication = read_publication(connection, reference)
+    out.mkdir(parents=True, exist_ok=True)
+    pages.write_assets(out)
+    env = pages.environment()
+    site = _site(publication)
+    _write_city(env, publication, site, out)
+    _write_matrix(env, publication, site, out)
+    _write_map(env, publication, site, out, reference)
+    for unit in publication.units:
+        _write_unit(env, publication, site, out, unit)
+    for clause in publication.clauses:
+        _write_clause(env, publication, site, out, clause, connection)
+    _write_reporting(env, publication, site, out)
+    _write_changes(env, publication, site, out)
+    dictionary.write(connection, out, env, site)
+
+
+def _site(publication: Publication) -> dict[str, object]:
+    """Return what the frame of every page shows."""
+    issue = publication.issue
+    latest = publication.years[-1]
+    came, due = publication.forms_came(latest)
+    return {
+        "title": word("report_title", city=publication.city.name.zh),
+        "focus": publication.focus,
+        "years": publication.years,
+        "units": publication.units,
+        "published": word(
+            "published_at",
+            time=local_time(issue.published_at),
+            id=issue.publication_id,
+            code=issue.code_version,
+            plan=issue.plan_version,
+        )
+        if issue
+        else word("not_published"),
+        "focus_note": word("focus_note", late=latest, came=came, due=due, focus=publication.focus)
+        if latest != publication.focus
+        else None,
+    }
+
+
+def _write_city(
+    env: Environment, publication: Publication, site: Mapping[str, object], out: Path
+) -> None:
+    """Write index.html for the year in focus and city-<year>.html for every other year."""
+    city = publication.city
+    pages_by_year = {
+        year: "index.html" if year == publication.focus else f"city-{year}.html"
+        for year in publication.years
+    }
+    for year, name in pages_by_year.items():
+        rows = rows_by_urgency(publication, city, year)
+        tally = publication.tally(city, year)
+        context = {
+            "site": site,
+            "here": "city",
+            "year": year,
+            "pages_by_year": pages_by_year,
+            "rows": rows,
+            "groups": _group_starts(rows),
+            "tally": tally,
+            "units_met": _units_met(publication, year),
+            "summaries": [
+                UnitSummary(
+                    unit, publication.tally(unit, year), *_forms_of_unit(publication, unit, year)
+                )
+                for unit in publication.units
+            ],
+            "lead": word(
+                "city_lead",
+                clauses=len(rows),
+                not_met=tally["not_met"],
+                overdue=sum(row.overdue for row in rows),
+                off_track=tally["off_track"],
+                met=tally["met"],
+            ),
+        }
+        pages.write_page(env, "city.html", out / name, context)
+
+
+def _write_matrix(
+    env: Environment, publication: Publication, site: Mapping[str, object], out: Path
+) -> None:
+    regions = [publication.city, *publication.units]
+    context = {
+        "site": site,
+        "here": "matrix",
+        "regions": regions,
+        "table": [
+            (
+                clause,
+                target_text(clause),
+                _cells_of(publication, clause, regions, publication.focus),
+            )
+            for clause in publication.clauses
+        ],
+        "figures": _figures(publication, regions),
+    }
+    pages.write_page(env, "matrix.html", out / "matrix.html", context)
+
+
+def _write_map(
+    env: Environment,
+    publication: Publication,
+    site: Mapping[str, object],
+    out: Path,
+    reference: Path,
+) -> None:
+    known = {unit.code for unit in publication.units}
+    features = [
+        feature
+        for feature in read_boundaries(reference)
+        if str(feature["properties"]["adcode"]) in known
+    ]
+    atlas = draw_atlas(features)
+    drawn = {area.region_code for area in atlas.whole.areas} if atlas else set()
+    urgent = publication.by_urgency(publication.city, publication.focus)
+    first = next((c for c, _ in urgent if _has_values(publication, c)), publication.clauses[0])
+    context = {
+        "site": site,
+        "here": "map",
+        "clauses": publication.clauses,
+        "first": first,
+        "first_target": target_text(first),
+        "cells": dict(
+            zip(
+                [unit.code for unit in publication.units],
+                _cells_of(publication, first, publication.units, publication.focus),
+                strict=True,
+            )
+        ),
+        "atlas": atlas,
+        "regions": publication.region_by_code,
+        "tiles": [unit for unit in publication.units if unit.code not in drawn],
+        "figures": _figures(publication, publication.units),
+    }
+    pages.write_page(env, "map.html", out / "map.html", context)
+
+
+def _write_unit(
+    env: Environment,
+    publication: Publication,
+    site: Mapping[str, object],
+    out: Path,
+    unit: Region,
+) -> None:
+    year = publication.focus
+    rows = rows_by_urgency(publication, unit, year)
+    listed = [s for s in publication.shortfalls if s.region_code == unit.code][:SHORTFALLS_PER_UNIT]
+    context = {
+        "site": site,
+        "here": "unit",
+        "region": unit,
+        "year": year,
+        "rows": rows,
+        "groups": _group_starts(rows),
+        "tally": publication.tally(unit, year),
+        "city_values": {
+            row.clause.clause_id: value_text(
+                row.clause, publication.cell(row.clause, publication.city, year)
+            )
+            for row in rows
+        },
+        "forms": publication.forms,
+        "states": {
+            (form, y): publication.reported.get((unit.code, form, y))
+            for form in publication.forms
+            for y in publication.years
+        },
+        "clause_by_id": {clause.clause_id: clause for clause in publication.clauses},
+        "shortfalls": listed,
+        "shortfalls_total": sum(
+            count
+            for (_, region), count in publication.shortfall_totals.items()
+            if region == unit.code
+        ),
+        "findings": [f for f in publication.findings if f.region_code == unit.code],
+        "findings_total": sum(
+            s.count
+            for s in publication.finding_sums
+            if s.region_code == unit.code and s.year in (year, None)
+        ),
+    }
+    pages.write_page(env, "unit.html", out / unit.page, context)
+
+
+def _write_clause(
+    env: Environment,
+    publication: Publication,
+    site: Mapping[str, object],
+    out: Path,
+    clause: Clause,
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    year, city = publication.focus, publication.city
+    unit_rows = [
+        clause_row(publication, clause, cell)
+        for unit in publication.units
+        if (cell := publication.cell(clause, unit, year)) is not None
+    ]
+    total = sum(
+        count
+        for (clause_id, _), count in publication.shortfall_totals.items()
+        if clause_id == clause.clause_id
+    )
+    csv_name = f"shortfall-{slug(clause.clause_id)}-{year}.csv"
+    if total:
+        text = csv_text(_CSV_HEADER, shortfall_rows(connection, clause.clause_id, year))
+        (out / csv_name).write_text(text, "utf-8", newline="")
+    city_cell = publication.cell(clause, city, year)
+    outlook = publication.outlook.get((clause.clause_id, city.code, year))
+    missing, doubts = _doubts(publication, clause, year)
+    context = {
+        "site": site,
+        "here": "clause",
+        "clause": clause,
+        "year": year,
+        "row": clause_row(publication, clause, city_cell) if city_cell else None,
+        "target": target_text(clause, city_cell),
+        "chart": _trend(publication, clause, year),
+        "minis": _minis(publication, clause, unit_rows),
+        "city_rows": [
+            clause_row(publication, clause, cell)
+            for y in reversed(publication.years)
+            if (cell := publication.cell(clause, city, y)) is not None
+        ],
+        "unit_rows": unit_rows,
+        "outlook": outlook,
+        "outlook_figures": [
+            (word("outlook_required"), level_text(clause, outlook.required_value)),
+            (word("outlook_pace"), step_text(clause, outlook.pace_per_year)),
+            (word("outlook_needed"), step_text(clause, outlook.needed_per_year)),
+            (word("outlook_due_value"), level_text(clause, outlook.projected_due_value)),
+        ]
+        if outlook
+        else [],
+        "shortfalls": [s for s in publication.shortfalls if s.clause_id == clause.clause_id][
+            :SHORTFALLS_PER_CLAUSE
+        ],
+        "shortfalls_total": total,
+        "csv_name": csv_name,
+        "regions": publication.region_by_code,
+        "missing": missing,
+        "doubts": doubts,
+    }
+    pages.write_page(env, "clause.html", out / clause.page, context)
+
+
+def _write_reporting(
+    env: Environment, publication: Publication, site: Mapping[str, object], out: Path
+) -> None:
+    year = publication.focus
+    expected = [r for r in publication.reporting if r.year == year and r.expected]
+    context = {
+        "site": site,
+        "here": "reporting",
+        "year": year,
+        "lead": word(
+            "reporting_lead",
+            year=year,
+            expected=len(expected),
+            accepted=sum(r.accepted for r in expected),
+            on_time=sum(r.accepted and r.on_time for r in expected),
+        ),
+        "units": publication.units,
+        "forms": publication.forms,
+        "states": publication.reported,
+        "submissions": publication.submissions,
+        "submissions_total": publication.submissions_total,
+        "regions": publication.region_by_code,
+        "rules": publication.finding_sums,
+    }
+    pages.write_page(env, "reporting.html", out / "reporting.html", context)
+
+
+def _write_changes(
+    env: Environment, publication: Publication, site: Mapping[str, object], out: Path
+) -> None:
+    # An indicator may stand in several clauses; a revision is shown under the first of them.
+    clauses = {clause.indicator_id: clause for clause in reversed(publication.clauses)}
+    regions = publication.region_by_code
+    changes = []
+    for revision in publication.revisions:
+        clause, region = clauses.get(revision.indicator_id), regions.get(revision.region_code)
+        if clause is None or region is None:
+            continue
+        cell = publication.cell(clause, region, revision.year)
+        changes.append(
+            Change(
+                revision,
+                clause,
+                region,
+                revision_value(clause, revision, cell, new=False),
+                revision_value(clause, revision, cell, new=True),
+                difference(clause, revision.old_value, revision.new_value),
+            )
+        )
+    # The city's own figures first: they are what a reader of the last report remembers.
+    changes.sort(key=lambda change: not change.region.is_city)
+    issue = publication.issue
+    if issue is None or issue.previous_id is None:
+        lead = word("changes_first")
+    elif not changes:
+        lead = word("changes_none")
+    else:
+        lead = word(
+            "changes_lead",
+            id=issue.publication_id,
+            time=local_time(issue.published_at),
+            previous=issue.previous_id,
+            count=len(changes),
+        )
+    context = {
+        "site": site,
+        "here": "changes",
+        "lead": lead,
+        "changes": changes[:REVISIONS_LISTED],
+        "changes_total": len(changes),
+        "issues": publication.issues,
+    }
+    pages.write_page(env, "changes.html", out / "changes.html", context)
+
+
+def _group_starts(rows: Sequence[ClauseRow]) -> set[str]:
+    """Return the clauses where a new status begins, which get a stronger rule above them."""
+    return {row.clause.clause_id for before, row in pairwise(rows) if before.rank != row.rank}
+
+
+def _units_met(publication: Publication, year: int) -> dict[str, Text]:
+    """Return per clause how many of the units with a verdict have met it."""
+    told: dict[str, Text] = {}
+    for clause in publication.clauses:
+        statuses = [
+            cell.status
+            for unit in publication.units
+            if (cell := publication.cell(clause, unit, year)) is not None
+            and cell.status not in ("not_applicable", "monitored", "no_data")
+        ]
+        shown = f"{statuses.count('met')}/{len(statuses)}" if statuses else DASH.zh
+        told[clause.clause_id] = Text(shown, shown)
+    return told
+
+
+def _forms_of_unit(publication: Publication, unit: Region, year: int) -> tuple[int, int]:
+    rows = [
+        row
+        for form in publication.forms
+        if (row := publication.reported.get((unit.code, form, year))) and row.expected
+    ]
+    return sum(row.accepted for row in rows), len(rows)
+
+
+def _cells_of(
+    publication: Publication, clause: Clause, regions: Sequence[Region], year: int
+) -> list[tuple[str | None, str]]:
+    """Return status and bare figure of each region; a status of None is out of the scope."""
+    told: list[tuple[str | None, str]] = []
+    for region in regions:
+        cell = publication.cell(clause, region, year)
+        told.append((cell.status, bare_value(clause, cell)) if cell else (None, ""))
+    return told
+
+
+def _figures(publication: Publication, regions: Sequence[Region]) -> dict[str, object]:
+    """Return what the script needs to show another clause or year: wording, nothing to compute."""
+    order = list(STATUSES)
+    return {
+        "regions": [region.code for region in regions],
+        "years": publication.years,
+        "statuses": [[status, text.zh, text.en] for status, text in STATUSES.items()],
+        "targets": {
+            clause.clause_id: [target_text(clause).zh, target_text(clause).en]
+            for clause in publication.clauses
+        },
+        "names": {
+            clause.clause_id: [clause.name.zh, clause.name.en, clause.page, clause.interpretation]
+            for clause in publication.clauses
+        },
+        "cells": {
+            clause.clause_id: {
+                str(year): [
+                    [order.index(status), shown] if status else None
+                    for status, shown in _cells_of(publication, clause, regions, year)
+                ]
+                for year in publication.years
+            }
+            for clause in publication.clauses
+        },
+    }
+
+
+def _has_values(publication: Publication, clause: Clause) -> bool:
+    """Return whether a map of the clause would show more than blanks."""
+    cells = (publication.cell(clause, unit, publication.focus) for unit in publication.units)
+    return sum(cell is not None and cell.value is not None for cell in cells) > 1
+
+
+def _trend(publication: Publication, clause: Clause, year: int) -> Markup:
+    points = points_of(publication, clause, publication.city)
+    outlook = publication.outlook.get((clause.clause_id, publication.city.code, year))
+    goal = projection = None
+    if target_is_fixed(clause) and clause.threshold is not None:
+        goal = Goal(
+            clause.threshold,
+            target_text(clause),
+            clause.due_year,
+            word("chart_due", year=clause.due_year) if clause.due_year else None,
+        )
+    if (
+        outlook
+        and outlook.projected_due_value is not None
+        and clause.due_year
+        and clause.due_year > year
+    ):
+        projection = Projection(
+            clause.due_year,
+            outlook.projected_due_value,
+            word("chart_projected", value=level_text(clause, outlook.projected_due_value)),
+        )
+    return trend_chart(
+        points,
+        _chart_label(clause.name, points),
+        unit=clause.unit,
+        goal=goal,
+        projection=projection,
+    )
+
+
+def _minis(
+    publication: Publication, clause: Clause, rows: Sequence[ClauseRow]
+) -> list[tuple[ClauseRow, Markup]]:
+    """Return the small charts of the units, all on one value axis."""
+    points = {row.region.code: points_of(publication, clause, row.region) for row in rows}
+    threshold = clause.threshold if target_is_fixed(clause) else None
+    domain = shared_domain([p.value for series in points.values() for p in series], threshold)
+    if domain is None:
+        return []
+    return [
+        (
+            row,
+            mini_chart(
+                points[row.region.code],
+                _chart_label(row.region.name, points[row.region.code]),
+                domain,
+                threshold,
+            ),
+        )
+        for row in rows
+        if any(p.value is not None for p in points[row.region.code])
+    ]
+
+
+def _chart_label(name: Text, points: Sequence[Point]) -> Text:
+    told = ", ".join(f"{point.year} {point.shown}" for point in points)
+    return word("chart_label", name=name, points=told)
+
+
+def _doubts(
+    publication: Publication, clause: Clause, year: int
+) -> tuple[list[Reporting], list[FindingSum]]:
+    """Return the forms that are missing from a clause's figures, and the warnings on the rest."""
+    forms = publication.clause_forms[clause.clause_id]
+    regions = {unit.code for unit in publication.units if publication.cell(clause, unit, year)} or {
+        unit.code for unit in publication.units
+    }
+    missing = [
+        row
+        for row in publication.reporting
+        if row.year == year
+        and row.form in forms
+        and row.region_code in regions
+        and row.expected
+        and not row.accepted
+    ]
+    doubts = [
+        found
+        for found in publication.finding_sums
+        if found.year == year and found.form in forms and found.region_code in regions
+    ]
+    return missing, doubts

@@ -1,0 +1,393 @@
+"""Every fixed word of the report, in Chinese and English, in one place.
+
+A `Text` is a pair of wordings that goes into a page as both, each in an element with its language;
+the style sheet shows one of them. So the pages need no script to be read in Chinese, and the
+switch to English touches nothing but the page's own `lang`. Wording that belongs to a definition
+(an indicator's name, a clause's statement, a finding's message) is not here: it comes with the
+published row.
+"""
+
+from typing import NamedTuple
+
+from markupsafe import Markup, escape
+
+
+class Text(NamedTuple):
+    """One piece of text in both languages; either may hold untrusted characters."""
+
+    zh: str
+    en: str
+
+    def __html__(self) -> str:
+        """Return both wordings, escaped, each marked with its language."""
+        if self.zh == self.en:
+            return escape(self.zh)
+        return Markup('<span lang="zh">{}</span><span lang="en">{}</span>').format(self.zh, self.en)
+
+
+def word(key: str, **parts: object) -> Text:
+    """Return the fixed word of this key, its {parts} filled in (a Text part in each language).
+
+    Raises KeyError for a key that is not in the dictionary, so that a slip fails the build.
+    """
+    text = WORDS[key]
+    if not parts:
+        return text
+    zh = {k: v.zh if isinstance(v, Text) else v for k, v in parts.items()}
+    en = {k: v.en if isinstance(v, Text) else v for k, v in parts.items()}
+    return Text(text.zh.format(**zh), text.en.format(**en))
+
+
+def unit_word(unit: str | None) -> Text:
+    """Return a unit of measure; one that the dictionary does not know stands for itself."""
+    return UNITS.get(unit or "", Text(unit or "", unit or ""))
+
+
+def figure(shown: str, unit: str | None) -> Text:
+    """Return a shown number with its unit of measure: 49.96%, 12 所 / 12 inst."""
+    measure = unit_word(unit)
+    gap = "" if unit in ("%", None, "") else "\N{NO-BREAK SPACE}"
+    english = SINGULARS.get(measure.en, measure.en) if shown == "1" else measure.en
+    return Text(f"{shown}{gap}{measure.zh}", f"{shown}{gap}{english}")
+
+
+def form_word(form: str | None) -> Text:
+    """Return the name of a form; a form the dictionary does not know stands for itself."""
+    if form is None:
+        return WORDS["form_unknown"]
+    return FORMS.get(form, Text(form, form))
+
+
+# In the order in which a reader needs them: what is late first, what is only watched last.
+STATUSES: dict[str, Text] = {
+    "not_met": Text("未达标", "Not met"),
+    "off_track": Text("落后进度", "Off track"),
+    "no_data": Text("缺数据", "No data"),
+    "on_track": Text("按进度", "On track"),
+    "not_due": Text("未到期", "Not due yet"),
+    "met": Text("达标", "Met"),
+    "monitored": Text("监测", "Monitored"),
+    "not_applicable": Text("不适用", "Not applicable"),
+}
+
+STATUS_MEANINGS: dict[str, Text] = {
+    "not_met": Text("应当达到而没有达到", "should hold by now and does not"),
+    "off_track": Text(
+        "期限未到，落后于通往目标的直线", "not due yet, behind the straight line to the target"
+    ),
+    "no_data": Text("所需报表没有生效", "a form that is needed is not in force"),
+    "on_track": Text(
+        "期限未到，不落后于通往目标的直线", "not due yet, on or ahead of the straight line"
+    ),
+    "not_due": Text("期限未到，尚无法判断进度", "not due yet, progress cannot be judged"),
+    "met": Text("已达到目标", "the target is reached"),
+    "monitored": Text("只公布，不评判", "published without a verdict"),
+    "not_applicable": Text("当地没有这类对象", "there is no such thing there"),
+}
+
+KINDS: dict[str, Text] = {
+    "level": Text("限期达到并保持", "to reach by the due year and hold"),
+    "standing": Text("每年都须做到", "holds every year"),
+    "never_falls": Text("不低于上年", "never below the year before"),
+    "milestone": Text("限期完成", "to be done by the due year"),
+    "monitor": Text("监测，不设目标值", "monitored, no target figure"),
+}
+
+SCOPES: dict[str, Text] = {
+    "all": Text("全部报送单位和全市", "every reporting unit and the city"),
+    "townships": Text("有乡镇的单位和全市", "the units with townships, and the city"),
+    "city": Text("仅全市", "the city alone"),
+}
+
+UNITS: dict[str, Text] = {
+    "%": Text("%", "%"),
+    "名": Text("名", "(rank)"),
+    "件": Text("件", "cases"),
+    "所": Text("所", "inst."),
+    "人": Text("人", "people"),
+    "个": Text("个", "items"),
+    "班": Text("班", "classes"),
+    "个班": Text("个班", "classes"),
+    "个乡镇": Text("个乡镇", "townships"),
+    "个学位": Text("个学位", "places"),
+    "个单位": Text("个单位", "units"),
+    "个专业": Text("个专业", "programmes"),
+    "所学校": Text("所学校", "schools"),
+    "所幼儿园": Text("所幼儿园", "kindergartens"),
+    "所机构": Text("所机构", "inst."),
+    "处": Text("处", "hazards"),
+    "项": Text("项", "projects"),
+    "倍": Text("倍", "times"),
+    "元": Text("元", "yuan"),
+    "万元": Text("万元", "10k yuan"),
+}
+
+SINGULARS: dict[str, str] = {
+    "people": "person",
+    "cases": "case",
+    "items": "item",
+    "classes": "class",
+    "townships": "township",
+    "places": "place",
+    "units": "unit",
+    "programmes": "programme",
+    "schools": "school",
+    "kindergartens": "kindergarten",
+    "hazards": "hazard",
+    "projects": "project",
+}
+
+COMPARATORS: dict[str, str] = {">=": "≥", "<=": "≤", "≥": "≥", "≤": "≤"}
+
+FORMS: dict[str, Text] = {
+    "kindergarten": Text("幼儿园基本情况表", "Kindergartens"),
+    "school": Text("中小学校基本情况表", "Schools"),
+    "class": Text("班级学生数表", "Classes"),
+    "population": Text("学龄人口表", "School-age population"),
+    "finance": Text("教育经费表", "Finance"),
+    "salary": Text("工资收入情况表", "Salaries"),
+    "teacher": Text("教师队伍情况表", "Teachers"),
+    "special_group": Text("特殊群体教育保障表", "Special groups"),
+    "vocational": Text("职业教育情况表", "Vocational education"),
+    "safety": Text("安全与规范办学表", "Safety and conduct"),
+    "milestone": Text("改革事项进展表", "Reform items"),
+}
+
+# How a unit stands with one form of one year, in the order of the legend.
+REPORTING: dict[str, Text] = {
+    "on_time": Text("按时生效", "In force, on time"),
+    "late": Text("迟报生效", "In force, late"),
+    "returned": Text("已退回", "Returned"),
+    "missing": Text("未报", "Missing"),
+    "extra": Text("额外报送", "Not expected, came anyway"),
+    "not_expected": Text("不需报送", "Not expected"),
+}
+
+SUBMISSION_STATUSES: dict[str, Text] = {
+    "accepted": Text("已接收", "Accepted"),
+    "accepted_with_warnings": Text("已接收，有提示", "Accepted with warnings"),
+    "returned": Text("已退回", "Returned"),
+    "superseded": Text("已被新版替代", "Superseded"),
+}
+
+SEVERITIES: dict[str, Text] = {
+    "error": Text("错误", "Error"),
+    "warning": Text("提示", "Warning"),
+}
+
+REGION_KINDS: dict[str, str] = {
+    "地级市": "whole city",
+    "市直": "city-run schools",
+    "功能区": "functional zone",
+    "省": "whole province",
+}
+
+# The last word of a place name's pinyin, and what English calls such a place.
+PLACE_SUFFIXES: dict[str, str] = {"Qu": "District", "Xian": "County", "Shi": "City"}
+
+WORDS: dict[str, Text] = {
+    "report_title": Text("{city}教育发展规划监测报告", "{city} · Education plan monitor"),
+    "nav_city": Text("总览", "At a glance"),
+    "nav_map": Text("地图", "Map"),
+    "nav_matrix": Text("对照表", "Matrix"),
+    "nav_reporting": Text("上报情况", "Reporting"),
+    "nav_changes": Text("变动", "Changes"),
+    "nav_dictionary": Text("数据字典", "Data dictionary"),
+    "skip": Text("跳到正文", "Skip to content"),
+    "switch_language": Text("English", "中文"),
+    "year_label": Text("年份", "Year"),
+    "all_years": Text("全部年份", "All years"),
+    "clause_label": Text("条款", "Clause"),
+    "copy": Text("复制表格", "Copy table"),
+    "csv": Text("存为 CSV", "Save as CSV"),
+    "published_at": Text(
+        "{time} 发布 · 第 {id} 版 · 程序 {code} · 规划定义 {plan}",
+        "Published {time} · publication {id} · code {code} · plan {plan}",
+    ),
+    "not_published": Text("尚未登记发布", "No publication registered"),
+    "rounding_note": Text(
+        "数字仅在显示时取舍，评判按精确值。† 为本系统的解释：规划原文用“基本”“原则上”，"
+        "所用数值的依据见条款页。",
+        "Figures are rounded for show only; verdicts use exact values. † marks an interpretation: "
+        "the plan says “basically” or “in principle”; the basis of the figure is on the "
+        "clause's page.",
+    ),
+    "focus_note": Text(
+        "{late} 年的报表只到了 {came}/{due}，本报告因此以 {focus} 年为主。",
+        "Only {came} of {due} forms for {late} have come in, so this report is about {focus}.",
+    ),
+    "city_heading": Text("{year} 年全市一览", "The city at a glance, {year}"),
+    "city_lead": Text(
+        "{clauses} 项条款中 {not_met} 项未达标，其中 {overdue} 项已到期限；{off_track} 项落后进度，"
+        "{met} 项达标。",
+        "Of {clauses} clauses {not_met} are not met, {overdue} of them past their due year; "
+        "{off_track} are off track, {met} are met.",
+    ),
+    "status": Text("状态", "Status"),
+    "clause": Text("条款", "Clause"),
+    "clauses": Text("条款", "Clauses"),
+    "value": Text("数值", "Value"),
+    "target": Text("目标", "Target"),
+    "due": Text("期限", "Due"),
+    "gap": Text("差距", "Gap"),
+    "closes_gap": Text("补足差距所需", "Closes the gap"),
+    "since_last_year": Text("较上年", "Since last year"),
+    "since_last_publication": Text("较上次发布", "Since last publication"),
+    "trend": Text("走势", "Trend"),
+    "units_met": Text("达标单位", "Units met"),
+    "past_due": Text("已到期", "Past due"),
+    "every_year": Text("每年", "every year"),
+    "same_as_before": Text("持平", "unchanged"),
+    "better": Text("好转", "better"),
+    "worse": Text("变差", "worse"),
+    "moved": Text("变化", "moved"),
+    "units_entered": Text("{entered}/{expected} 个单位计入", "{entered}/{expected} units"),
+    "like_for_like": Text("同口径：仅两年都有数的单位", "like for like: units with both years"),
+    "last_year_figure": Text("上年数", "last year's figure"),
+    "no_target": Text("不设目标值", "no target"),
+    "interpretation": Text("解释", "interpretation"),
+    "interpretation_note": Text(
+        "本条数值是本系统的解释，不是规划原文。依据：{basis}",
+        "The figure of this clause is an interpretation, not the plan's own. Basis: {basis}",
+    ),
+    "basis_missing": Text("未载明", "not stated"),
+    "newly": Text("新增", "new"),
+    "withdrawn": Text("撤回", "withdrawn"),
+    "units_heading": Text("各单位", "The units"),
+    "unit": Text("单位", "Unit"),
+    "forms_in_force": Text("生效报表", "Forms in force"),
+    "map_heading": Text("各单位地图", "Map of the units"),
+    "map_lead": Text(
+        "颜色和符号表示评判，数字为数值。点击单位看详情。",
+        "Colour and symbol show the verdict, the number is the value. Follow a unit for its page.",
+    ),
+    "map_inset": Text("城区放大", "Urban area enlarged"),
+    "map_tiles": Text("没有边界数据的单位", "Units without a boundary"),
+    "map_all": Text("全部单位", "All units"),
+    "legend": Text("图例", "Legend"),
+    "matrix_heading": Text("条款与单位对照表", "Clauses by unit"),
+    "matrix_lead": Text(
+        "每格为数值和评判；点击条款或单位看详情。",
+        "Each cell holds the value and the verdict; follow a clause or a unit for its page.",
+    ),
+    "unit_heading": Text("{year} 年情况", "In {year}"),
+    "city_value": Text("全市", "City"),
+    "all_clauses": Text("全部条款", "All clauses"),
+    "shortfall_heading": Text("造成差距的学校、班级等", "Schools, classes and the like behind it"),
+    "shortfall_none": Text(
+        "本年没有可列名的对象。", "There is nothing to be listed by name this year."
+    ),
+    "shortfall_all": Text("完整名单（CSV）", "The whole list (CSV)"),
+    "institution": Text("机构", "Institution"),
+    "institution_code": Text("机构标识码", "Institution code"),
+    "detail": Text("情况", "Detail"),
+    "found_at": Text("出处", "Where it stands"),
+    "file": Text("文件", "File"),
+    "row": Text("行", "Row"),
+    "sheet_row": Text("{sheet} 第 {row} 行", "{sheet}, row {row}"),
+    "listed_of": Text("列出 {shown} 条，共 {total} 条。", "{shown} of {total} are listed."),
+    "definition": Text("定义", "Definition"),
+    "kind": Text("性质", "Kind"),
+    "scope": Text("适用范围", "Scope"),
+    "in_effect": Text("有效年份", "In effect"),
+    "in_effect_years": Text("{since} 至 {until}", "{since} to {until}"),
+    "start_open": Text("起始", "the start"),
+    "end_open": Text("今", "today"),
+    "source": Text("来源", "Source"),
+    "numerator": Text("分子", "Numerator"),
+    "denominator": Text("分母", "Denominator"),
+    "formula": Text("算式", "Formula"),
+    "count_only": Text("计数，无分母", "a count, no denominator"),
+    "direction": Text("方向", "Direction"),
+    "higher": Text("越高越好", "higher is better"),
+    "lower": Text("越低越好", "lower is better"),
+    "trend_heading": Text("全市走势", "The city over the years"),
+    "trend_units": Text("各单位走势", "The units over the years"),
+    "units_in_year": Text("{year} 年各单位", "The units in {year}"),
+    "by_year": Text("全市逐年", "The city year by year"),
+    "units_that_enter": Text("计入单位", "Units that enter"),
+    "chart_due": Text("期限 {year}", "due {year}"),
+    "chart_projected": Text("照此速度 {value}", "at this pace {value}"),
+    "chart_label": Text("{name}：{points}", "{name}: {points}"),
+    "outlook_heading": Text("照目前速度", "At the present pace"),
+    "outlook_pace": Text("每年变化", "Pace a year"),
+    "outlook_needed": Text("每年需要变化", "Needed a year"),
+    "outlook_required": Text("当年应达到", "Required that year"),
+    "outlook_due_value": Text("到期时预计", "Projected when due"),
+    "outlook_year_met": Text("预计达到年份", "Projected to be met"),
+    "outlook_never": Text("照此速度不会达到", "not at this pace"),
+    "uncertain_heading": Text("数字的不确定之处", "What makes the figures uncertain"),
+    "uncertain_none": Text(
+        "所需报表都已生效，没有未说明的提示。",
+        "Every form that is needed is in force, and no warning stands unexplained.",
+    ),
+    "missing_reports": Text("尚未生效的报表", "Forms that are not in force"),
+    "findings_heading": Text("审核发现", "Findings"),
+    "findings_none": Text("没有未了的发现。", "There is no open finding."),
+    "findings_of_unit": Text(
+        "发现明细在单位页。", "The findings stand in full on the unit's page."
+    ),
+    "form": Text("报表", "Form"),
+    "form_unknown": Text("未识别的报表", "unknown form"),
+    "region_unknown": Text("未识别的单位", "unknown unit"),
+    "rule": Text("规则", "Rule"),
+    "severity": Text("级别", "Severity"),
+    "message": Text("说明", "Message"),
+    "explained": Text("已说明：{reason}", "explained: {reason}"),
+    "explained_count": Text("其中已说明", "Explained"),
+    "findings_count": Text("发现数", "Findings"),
+    "cells_count": Text("涉及单元格", "Cells"),
+    "example": Text("例", "Example"),
+    "stands_there": Text("原值", "Stands there"),
+    "reporting_heading": Text("上报情况", "The state of reporting"),
+    "reporting_lead": Text(
+        "{year} 年应报 {expected} 份，生效 {accepted} 份，其中按时 {on_time} 份。",
+        "For {year}, {expected} forms are expected, {accepted} are in force, {on_time} of them "
+        "on time.",
+    ),
+    "reporting_grid": Text("单位与报表", "Units by form"),
+    "submissions_heading": Text("全部报送", "All submissions"),
+    "received_at": Text("收到（北京时间）", "Received (China time)"),
+    "rows_read": Text("读取行", "Rows read"),
+    "rows_loaded": Text("入库行", "Loaded"),
+    "rows_returned": Text("退回行", "Returned"),
+    "rows_ignored": Text("略过行", "Ignored"),
+    "errors": Text("错误", "Errors"),
+    "warnings": Text("提示", "Warnings"),
+    "rules_heading": Text("按规则汇总的未了发现", "Open findings by rule"),
+    "changes_heading": Text("与上次发布相比", "Changes since the last publication"),
+    "changes_lead": Text(
+        "第 {id} 版（{time}）与第 {previous} 版相比，{count} 处数字或评判有变。",
+        "Publication {id} ({time}) against {previous}: {count} figures or verdicts changed.",
+    ),
+    "changes_first": Text(
+        "这是第一次发布，没有可比的上一版。",
+        "This is the first publication; there is none to compare with.",
+    ),
+    "changes_none": Text("没有数字或评判变动。", "No figure and no verdict changed."),
+    "old": Text("原", "Before"),
+    "new": Text("现", "Now"),
+    "caused_by": Text("起因报送", "Caused by"),
+    "publications_heading": Text("历次发布", "Publications"),
+    "publication": Text("版本", "Publication"),
+    "published": Text("发布时间（北京时间）", "Published (China time)"),
+    "code_version": Text("程序", "Code"),
+    "plan_version": Text("规划定义", "Plan"),
+    "submissions_count": Text("报送数", "Submissions"),
+    "changes_count": Text("变动数", "Changes"),
+    "dictionary_heading": Text("数据字典", "Data dictionary"),
+    "dictionary_lead": Text(
+        "发布库 main 模式中的 {tables} 张表和视图、{columns} 个字段，说明取自库内注释。",
+        "The {tables} tables and views of the published schema main and their {columns} columns, "
+        "described by the comments in the database.",
+    ),
+    "dictionary_excel": Text("Excel 版", "As an Excel workbook"),
+    "table": Text("表", "Table"),
+    "view": Text("视图", "View"),
+    "column": Text("字段", "Column"),
+    "type": Text("类型", "Type"),
+    "comment": Text("说明", "Comment"),
+    "indicators": Text("指标", "Indicators"),
+    "indicator": Text("指标", "Indicator"),
+    "osm": Text("© OpenStreetMap contributors, ODbL 1.0", "© OpenStreetMap contributors, ODbL 1.0"),
+}
