@@ -20,6 +20,13 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --re
 export JZEDU_HOME := $(or $(JZEDU_HOME),data)
 SCALE ?= 1
 
+# The fast tests: the first floor and the clauses, less what starts other programs, tries hostile
+# files or draws hundreds of examples. `make test` runs everything.
+UNHURRIED := test_sample_files.py test_reading_property.py formats/test_hostile.py \
+	formats/test_office.py
+FAST_TESTS := tests/transforms tests/expectations/test_clauses.py \
+	$(addprefix --ignore=tests/transforms/,$(UNHURRIED))
+
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,7 +82,8 @@ lock: ## Remake the two lock files from pyproject.toml (needs uv)
 
 .PHONY: clean
 clean: ## Remove the virtual environment and all caches; leaves data alone
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): requirements.lock pyproject.toml

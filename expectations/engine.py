@@ -1,7 +1,8 @@
-"""Great Expectations behind one small face: run checks inside DuckDB, give rows back.
+"""Great Expectations behind one small face: run suites inside DuckDB, give rows back.
 
-Importing Great Expectations takes seconds, so that this module is imported late, and in a process
-of its own that warms up while others read files (:class:`Engine`).
+Importing Great Expectations takes seconds. It therefore lives in a child process that imports it
+while others read files, and answers orders one line at a time (:class:`Engine`); nothing else in
+the project imports it.
 """
 
 from __future__ import annotations
@@ -10,19 +11,28 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-
-from expectations.suites import Check
 
 
 class CheckFailed(Exception):
     """A check could not be carried out: neither kept nor broken, the run has to stop."""
 
 
-Broken = dict[tuple[str, str], list[tuple[str, int]]]
+@dataclass(frozen=True)
+class Expectation:
+    """That ``query`` over ``{batch}`` gives no row; ``description`` says so in words."""
+
+    name: str
+    query: str
+    description: str
+
+
+#: For every expectation of a suite the rows that break it.
+Broken = dict[str, list[dict[str, Any]]]
 
 
 class Engine:
@@ -37,49 +47,67 @@ class Engine:
             [sys.executable, "-m", "expectations.engine"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             text=True,
             encoding="utf-8",
             env={**os.environ, "GX_ANALYTICS_ENABLED": "false", "PYTHONIOENCODING": "utf-8"},
         )
 
-    def run(self, database: Path, suites: dict[str, Sequence[Check]]) -> Broken:
-        """Run ``suites`` (by name) on the table ``judgement`` of ``database``.
+    def run(
+        self,
+        database: Path,
+        table: str,
+        suites: Mapping[str, Sequence[Expectation]],
+        docs: Path | None = None,
+    ) -> dict[str, Broken]:
+        """Run ``suites`` (by name) with ``table`` of ``database`` as ``{batch}``.
 
-        Gives for every suite and clause the regions and years that break the expectation.
+        No other connection may have the file open meanwhile. ``docs`` is a folder that gets the
+        Data Docs of everything this engine has run so far.
 
         Raises:
-            CheckFailed: a check crashed, met no row, or the child ended.
+            CheckFailed: an expectation crashed or gave no whole answer, or the child ended.
         """
-        order = {
-            "database": str(database),
-            "suites": {
-                name: [
-                    {
-                        "clause_id": check.clause_id,
-                        "query": check.unexpected_rows_query,
-                        "description": check.description,
-                    }
-                    for check in checks
-                ]
-                for name, checks in suites.items()
-            },
-        }
-        out, err = self._child.communicate(json.dumps(order))
-        if self._child.returncode != 0 or not out.strip():
-            reason = (err.strip().splitlines() or ["it ended without a word"])[-1]
-            raise CheckFailed(f"Great Expectations did not run: {reason}")
-        answer: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
+        answer = self._ask(
+            {
+                "database": str(database),
+                "table": table,
+                "suites": {
+                    name: [asdict(expectation) for expectation in expectations]
+                    for name, expectations in suites.items()
+                    if expectations
+                },
+                "docs": str(docs) if docs is not None else None,
+            }
+        )
         if answer["failed"]:
             raise CheckFailed("; ".join(answer["failed"]))
-        broken: Broken = {}
-        for suite, clause, rows in answer["broken"]:
-            broken[suite, clause] = [(str(region), int(year)) for region, year in rows]
-        asked = {(name, check.clause_id) for name, checks in suites.items() for check in checks}
-        if set(broken) != asked:
-            missing = ", ".join(f"{name} {clause}" for name, clause in sorted(asked - set(broken)))
-            raise CheckFailed(f"Great Expectations gave no result for {missing}")
+        broken: dict[str, Broken] = {name: {} for name in suites}
+        for suite, name, rows in answer["broken"]:
+            broken[suite][name] = rows
+        for suite, expectations in suites.items():
+            missing = {expectation.name for expectation in expectations} - set(broken[suite])
+            if missing:
+                raise CheckFailed(
+                    f"Great Expectations gave no result for {suite}: {', '.join(sorted(missing))}"
+                )
         return broken
+
+    def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        try:
+            self._child.stdin.write(json.dumps(order) + "\n")
+            self._child.stdin.flush()
+        except OSError:
+            raise CheckFailed("Great Expectations ended before it was asked") from None
+        line = self._child.stdout.readline()
+        if not line:
+            raise CheckFailed(
+                f"Great Expectations ended without an answer (code {self._child.wait()})"
+            )
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def close(self) -> None:
         """End the child, whatever it is doing."""
@@ -100,16 +128,31 @@ class Engine:
 
 
 def _serve() -> None:
-    """What the child does: import, read one order, answer it."""
+    """What the child does: import, then answer one order a line until there are no more."""
+    # Whatever a library prints must not get between the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     import great_expectations as gx
-    import great_expectations.expectations as gxe
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    order = json.loads(sys.stdin.read())
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    for number, line in enumerate(sys.stdin):
+        try:
+            answer = _carry_out(context, f"source_{number}", json.loads(line))
+        except Exception as error:  # whatever it is, the run must hear of it and stop
+            answer = {"broken": [], "failed": [f"{type(error).__name__}: {error}"]}
+        print(json.dumps(answer, default=str), file=answers, flush=True)
+
+
+def _carry_out(context: Any, source_name: str, order: dict[str, Any]) -> dict[str, Any]:
+    import great_expectations as gx
+    from great_expectations.expectations.core.unexpected_rows_expectation import (
+        UnexpectedRowsExpectation,
+    )
+
     source = context.data_sources.add_sql(
-        "warehouse",
+        source_name,
         connection_string=f"duckdb:///{order['database']}",
         # One connection in autocommit, never reset: DuckDB cursors die with their connection.
         kwargs={
@@ -118,48 +161,68 @@ def _serve() -> None:
             "pool_reset_on_return": None,
         },
     )
-    batch = source.add_table_asset(
-        "judgement", table_name="judgement"
-    ).add_batch_definition_whole_table("all")
+    asset = source.add_table_asset(order["table"], table_name=order["table"])
+    batch = asset.add_batch_definition_whole_table("all")
     failed: list[str] = []
-    broken: list[tuple[str, str, list[tuple[str, int]]]] = []
-    for name, checks in order["suites"].items():
-        if not checks:
-            continue
-        suite = context.suites.add(
-            gx.ExpectationSuite(
-                name=name,
-                expectations=[
-                    gxe.UnexpectedRowsExpectation(
-                        unexpected_rows_query=check["query"],
-                        description=check["description"],
-                        meta={"clause_id": check["clause_id"]},
-                    )
-                    for check in checks
-                ],
-            )
+    broken: list[tuple[str, str, list[dict[str, Any]]]] = []
+    for suite_name, expectations in order["suites"].items():
+        suite = gx.ExpectationSuite(
+            name=suite_name,
+            expectations=[
+                UnexpectedRowsExpectation(
+                    unexpected_rows_query=expectation["query"],
+                    description=expectation["description"],
+                    meta={"name": expectation["name"]},
+                )
+                for expectation in expectations
+            ],
         )
-        definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
+        definition = gx.ValidationDefinition(
+            name=suite_name, data=batch, suite=context.suites.add(suite)
+        )
         result = context.validation_definitions.add(definition).run(result_format="COMPLETE")
         for entry in result.results:
-            clause = entry.expectation_config.meta["clause_id"]
-            if entry.exception_info and entry.exception_info.get("raised_exception"):
-                message = entry.exception_info.get("exception_message")
-                failed.append(f"the check {name} of clause {clause} crashed: {message}")
-                continue
-            if any(
-                isinstance(v, dict) and v.get("raised_exception")
-                for v in (entry.exception_info or {}).values()
-            ):
-                failed.append(
-                    f"the check {name} of clause {clause} crashed: {entry.exception_info}"
-                )
+            name = entry.expectation_config.meta["name"]
+            if crash := _crash(entry.exception_info):
+                failed.append(f"the check {suite_name} {name} crashed: {crash}")
                 continue
             rows = entry.result["details"]["unexpected_rows"]
             if len(rows) != entry.result["observed_value"]:
-                failed.append(f"the check {name} of clause {clause} did not give all its rows")
-            broken.append((name, clause, [(row["region_code"], row["year"]) for row in rows]))
-    print(json.dumps({"broken": broken, "failed": failed}, default=str))
+                failed.append(f"the check {suite_name} {name} did not give all its rows")
+            broken.append((suite_name, name, rows))
+    if order["docs"] is not None:
+        _write_docs(context, order["docs"])
+    # The file belongs to the caller again: each of them keeps a connection of its own.
+    source.get_execution_engine().close()
+    source.get_engine().dispose()
+    return {"broken": broken, "failed": failed}
+
+
+def _crash(info: dict[str, Any] | None) -> str | None:
+    """The message of an exception that Great Expectations caught, wherever it tucked it away."""
+    if not info:
+        return None
+    if info.get("raised_exception"):
+        return str(info.get("exception_message"))
+    for value in info.values():
+        if isinstance(value, dict) and value.get("raised_exception"):
+            return str(value.get("exception_message"))
+    return None
+
+
+def _write_docs(context: Any, folder: str) -> None:
+    context.add_data_docs_site(
+        site_name="published",
+        site_config={
+            "class_name": "SiteBuilder",
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+            "store_backend": {
+                "class_name": "TupleFilesystemStoreBackend",
+                "base_directory": folder,
+            },
+        },
+    )
+    context.build_data_docs(site_names=["published"])
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from expectations.clauses import Clause
+from expectations.engine import Expectation
 from warehouse.indicators import Indicator
 
 SuiteName = Literal["reached", "pace"]
@@ -44,6 +45,16 @@ class Check:
         return (
             f"SELECT count(*) FROM judgement WHERE clause_id = '{self.clause_id}' AND ({self.rows})"
         )
+
+
+def suites_of(checks: Iterable[Check]) -> dict[str, list[Expectation]]:
+    """The suites that ``checks`` make up, by name; an expectation is called by its clause."""
+    suites: dict[str, list[Expectation]] = {"reached": [], "pace": []}
+    for check in checks:
+        suites[check.suite].append(
+            Expectation(check.clause_id, check.unexpected_rows_query, check.description)
+        )
+    return suites
 
 
 def checks(clauses: Iterable[Clause], indicators: Mapping[str, Indicator]) -> list[Check]:

@@ -6,6 +6,7 @@ reported and applicable into the statuses of the plan, and the way that is left 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import duckdb
@@ -91,7 +92,7 @@ def _has_rows(connection: duckdb.DuckDBPyConnection, check: Check) -> bool:
 
 
 #: Every clause, region and year, with all that a verdict needs to know.
-_GROUND = f"""
+_GROUND = """
 CREATE OR REPLACE TEMP TABLE ground AS
 SELECT
     c.*, v.region_code, v.year, v.known, v.applies, v.expected_units, v.value AS own_value,
@@ -140,13 +141,14 @@ WINDOW earliest AS (PARTITION BY clause_id, region_code ORDER BY year)
 """
 
 
-def judge(connection: duckdb.DuckDBPyConnection, broken: Broken) -> None:
+def judge(connection: duckdb.DuckDBPyConnection, broken: Mapping[str, Broken]) -> None:
     """Write ``publication.attainment`` (contract §4) from the results of the suites."""
     missed = pl.DataFrame(
         [
-            (suite, clause, region, year)
-            for (suite, clause), rows in broken.items()
-            for region, year in rows
+            (suite, clause, row["region_code"], row["year"])
+            for suite, clauses in broken.items()
+            for clause, rows in clauses.items()
+            for row in rows
         ],
         schema={
             "suite": pl.String(),

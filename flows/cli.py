@@ -26,7 +26,7 @@ def _home(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-class Years(click.ParamType):
+class Years(click.ParamType[tuple[int, ...]]):
     """Years as people write them: ``2020``, ``2018-2022``, ``2018,2020``."""
 
     name = "years"

@@ -20,7 +20,7 @@ import polars as pl
 
 from expectations.clauses import NATIONAL_RULE_2021, PLAN, Plan, PlanError, load_plan
 from expectations.engine import CheckFailed, Engine
-from expectations.suites import Check
+from expectations.suites import Check, suites_of
 from expectations.verdicts import judge, lay_out
 from flows.settings import Settings
 from flows.sources.folder import Pulled, pull
@@ -197,11 +197,10 @@ def judge_clauses(run: Run) -> int:
         run.warm_up()
         engine, staged = run.engine, run.staged
         assert engine is not None and staged is not None
-        suites: dict[str, list[Check]] = {}
-        for check in run.asked:
-            suites.setdefault(check.suite, []).append(check)
         detach(run.connection)
-        broken = engine.run(staged, suites) if suites else {}
+        broken = engine.run(
+            staged, "judgement", suites_of(run.asked), docs=staged.with_name("data_docs")
+        )
         attach(run.connection, staged)
         judge(run.connection, broken)
         row = run.connection.execute("SELECT count(*) FROM publication.attainment").fetchone()

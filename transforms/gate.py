@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from transforms.findings import FINDING_SCHEMA, Submission, finding, raw, settle
-from transforms.forms import FORMS, Form, Kind
 from transforms.formats import Unreadable
+from transforms.forms import FORMS, Form, Kind
 from transforms.headers import Almost, Table, cell_name, column_letters
 from transforms.rules import rule_of
 from transforms.values import parse
@@ -308,9 +308,9 @@ def _with_submissions(
     years_of: dict[int, dict[str | None, int | None]] = {}
     unread: dict[int, list[tuple[str | None, list[int]]]] = {}
     for table, text, places in written.iter_rows():
-        year = find_year(text) if text is not None else None
-        years_of.setdefault(table, {})[text] = year.year if year else None
-        if year is None:
+        named = find_year(text) if text is not None else None
+        years_of.setdefault(table, {})[text] = named.year if named else None
+        if named is None:
             unread.setdefault(table, []).append((text, places))
     issues: list[dict[str, object]] = []
     pairs: list[tuple[int, str | None, int]] = []
@@ -318,10 +318,11 @@ def _with_submissions(
     sheets: dict[int, set[str]] = {}
     for i, (number, table) in enumerate(found):
         by_text = years_of.get(i, {})
-        own = sorted({year for year in by_text.values() if year is not None})
+        own: list[int] = sorted({year for year in by_text.values() if year is not None})
         sources = _year_sources(table, run.documents[number])
         chosen = sources[0][1].year if sources else None
-        members = [run.submission(number, form.name, year) for year in (own or [chosen])]
+        years: list[int | None] = [*own] or [chosen]
+        members = [run.submission(number, form.name, year) for year in years]
         default.append(members[0])
         for text, year in by_text.items():
             if year is not None:
@@ -330,15 +331,12 @@ def _with_submissions(
             submission = run.submissions[member]
             sheets.setdefault(member, set()).add(table.sheet)
             issues.extend(_header_findings(submission, form, table))
-            contrary = [
-                (words, year)
-                for words, year in sources
-                if submission.year is not None and submission.year not in year.covers
-            ]
-            if contrary:
-                said = ([("年份列", str(own[0]))] if own else []) + [
-                    (words, year.words) for words, year in sources
-                ]
+            if any(
+                submission.year is not None and submission.year not in source.covers
+                for _, source in sources
+            ):
+                said = [("年份列", str(submission.year))] if own else []
+                said += [(place, source.words) for place, source in sources]
                 issues.append(
                     finding(
                         submission,

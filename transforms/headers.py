@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 
 import polars as pl
 
@@ -222,7 +223,7 @@ def _joined(
         if row <= row0 < row + depth and col1 > col0 and row1 < row + depth:
             for column in range(col0, min(col1, width - 1) + 1):
                 lines[row0 - row][column] = lines[row0 - row][col0]
-    for upper, lower in zip(lines, lines[1:], strict=False):
+    for upper, lower in pairwise(lines):
         for column in range(1, width):
             if upper[column] is None and lower[column] is not None and upper[column - 1]:
                 above = upper[column - 1]

@@ -223,10 +223,10 @@ RULES: dict[str, Rule] = {rule.id: rule for rule in _FILE_RULES}
 for _form in FORMS.values():
     for _rule in _GENERIC.values():
         RULES[f"{_form.code}-{_rule.id}"] = replace(_rule, id=f"{_form.code}-{_rule.id}")
-    for _check in (*_form.row_checks, *_form.total_checks):
-        if _check.rule.id in RULES:
-            raise ValueError(f"rule id {_check.rule.id} is used twice")
-        RULES[_check.rule.id] = _check.rule
+    for _own in [check.rule for check in _form.row_checks] + [c.rule for c in _form.total_checks]:
+        if _own.id in RULES:
+            raise ValueError(f"rule id {_own.id} is used twice")
+        RULES[_own.id] = _own
 
 
 def rule_of(form: Form, number: str) -> Rule:

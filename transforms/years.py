@@ -44,8 +44,8 @@ def find_year(text: str) -> YearFound | None:
             return YearFound(first, match[0].strip(), (first, last))
     text = _RANGE.sub(" ", text)
     for pattern in (_NAMED, _BARE):
-        if match := pattern.search(text):
-            return YearFound(int(match[1]), match[0].strip(), (int(match[1]),))
+        if found := pattern.search(text):
+            return YearFound(int(found[1]), found[0].strip(), (int(found[1]),))
     return None
 
 
@@ -53,4 +53,4 @@ def find_year_in_lines(lines: list[str]) -> YearFound | None:
     """The first year that any of ``lines`` names; a line with 年 is stronger than a bare number."""
     found = [year for line in lines if (year := find_year(line))]
     named = [year for year in found if "年" in year.words]
-    return (named or found or [None])[0]
+    return next(iter(named or found), None)

@@ -18,9 +18,9 @@ import duckdb
 import polars as pl
 
 from transforms.forms import FORMS
+from warehouse.compute import source_name
 from warehouse.frames import table_from
 from warehouse.indicators import Catalogue, Indicator
-from warehouse.compute import source_name
 from warehouse.publication import TABLES, PublishedTable
 
 DATABASE = "indicators.duckdb"

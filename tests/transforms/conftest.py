@@ -156,12 +156,13 @@ class Outcome:
 
     def values(self, form: str) -> pl.DataFrame:
         """The loaded rows of a form, its own columns only."""
-        return self.rows[form].select(FORMS[form].schema)
+        if form not in self.rows:
+            return pl.DataFrame(schema=FORMS[form].schema)
+        return self.rows[form].select(*FORMS[form].schema)
 
     def column(self, form: str, name: str) -> list[Any]:
         """The loaded values of one column."""
-        values: list[Any] = self.rows[form][name].to_list()
-        return values
+        return list(self.values(form)[name])
 
 
 def _text(cell: Cell) -> str:

@@ -33,4 +33,4 @@ FORMS: dict[str, Form] = {
     )
 }
 
-__all__ = ["FORMS", "Column", "Form", "Kind", "Rule", "RowCheck", "TotalCheck"]
+__all__ = ["FORMS", "Column", "Form", "Kind", "RowCheck", "Rule", "TotalCheck"]

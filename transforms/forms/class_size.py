@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from transforms.forms.model import Column, Form, Kind, Rule, RowCheck
+from transforms.forms.model import Column, Form, Kind, RowCheck, Rule
 from transforms.forms.shorthand import choice, code, count, text
 
 CLASS = Form(

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from transforms.forms.model import Form, Rule, RowCheck
+from transforms.forms.model import Form, RowCheck, Rule
 from transforms.forms.shorthand import (
     amount,
     choice,

@@ -1,9 +1,9 @@
 """中小学校基本情况表: one row for each school, of every stage and kind."""
 
+import polars as pl
+
 from transforms.forms.model import Form, RowCheck, Rule
 from transforms.forms.shorthand import choice, clock, code, count, text, yes_no
-
-import polars as pl
 
 #: School kinds that teach primary or junior pupils ("compulsory-stage schools" of the plan).
 COMPULSORY = ("小学", "初中", "九年一贯制学校", "十二年一贯制学校", "完全中学")

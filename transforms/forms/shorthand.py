@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from transforms.forms.model import Column, Kind, Rule, RowCheck
+from transforms.forms.model import Column, Kind, RowCheck, Rule
 
 
 def code(

@@ -110,6 +110,8 @@ def _write_row(
         elif isinstance(cell, int | float):
             page.write_number(number, column, cell)
         elif isinstance(cell, time):
-            page.write_datetime(number, column, cell, formats["time"])
+            page.write_number(
+                number, column, (60 * cell.hour + cell.minute) / 1440, formats["time"]
+            )
         elif isinstance(cell, date):
-            page.write_datetime(number, column, cell, formats["date"])
+            page.write_datetime(number, column, datetime.combine(cell, time()), formats["date"])

@@ -1,0 +1,356 @@
+"""Small real homes for tests: files that units hand in, the steps of a night, what was published.
+
+A test writes the rows it is about; :func:`complete` gives every other cell that a form asks for
+an answer that changes nothing. Files are real, with the time of receipt as their modification
+time, and go through the real steps. Great Expectations takes seconds to start, so that only the
+tests about it use it; everywhere else :class:`ByHand` takes its place, with exact fractions.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+import duckdb
+import pytest
+import xlsxwriter
+
+from expectations.clauses import Plan
+from expectations.engine import Broken, Engine
+from expectations.suites import Check
+from flows import steps
+from flows.settings import Settings
+from flows.sources.folder import Pulled
+from transforms.forms import FORMS, Form, Kind
+from warehouse.archive import Receipt
+from warehouse.indicators import Catalogue
+from warehouse.ingest import Ingested
+from warehouse.publish import DATABASE, Imprint
+
+Row = Mapping[str, object]
+
+#: Well before any deadline of 2020, in UTC.
+RECEIVED = "2020-09-15 02:00:00"
+_EPOCH = datetime(1970, 1, 1)
+
+
+def complete(form: Form, row: Row, number: int) -> dict[str, object]:
+    """``row`` with an answer for every other column that must be given; ``number`` is its place.
+
+    Numbers become 0, questions 否, codes and names differ from row to row; a kindergarten is
+    private unless the row says otherwise, and inclusive where it is public.
+    """
+    neutral: dict[Kind, object] = {
+        Kind.TEXT: f"名称{number}",
+        Kind.CODE: f"21210{number:05d}",
+        Kind.INT: 0,
+        Kind.NUMBER: 0,
+        Kind.BOOL: False,
+        Kind.GRADE: 1,
+    }
+    filled: dict[str, object] = {
+        column.name: column.choices[0] if column.kind == Kind.CHOICE else neutral[column.kind]
+        for column in form.columns
+        if column.required
+    }
+    if form.name == "kindergarten":
+        filled["institution_code"] = f"11210{number:05d}"
+        filled["ownership"] = "民办"
+        filled["licensed"] = True
+        filled["inclusive"] = row.get("ownership") == "公办"
+    unknown = set(row) - {column.name for column in form.columns}
+    assert not unknown, f"{form.name} has no column {unknown}"
+    return {**filled, **row}
+
+
+def cell(value: object) -> str:
+    """A value as a clerk types it; nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    return str(value)
+
+
+def grid(form: Form, rows: Sequence[Row], years: Sequence[int] | None = None) -> list[list[str]]:
+    """A sheet of ``form``: its header and the completed ``rows``, with a column 年份 for ``years``."""
+    lines = [[column.titled for column in form.columns]]
+    for number, row in enumerate(rows, start=1):
+        filled = complete(form, row, number)
+        lines.append([cell(filled.get(column.name)) for column in form.columns])
+    if years is not None:
+        lines = [["年份", *lines[0]]] + [
+            [str(year), *line] for year, line in zip(years, lines[1:], strict=True)
+        ]
+    return lines
+
+
+def csv_bytes(form: str, rows: Sequence[Row], years: Sequence[int] | None = None) -> bytes:
+    """A CSV file of one form."""
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows(grid(FORMS[form], rows, years))
+    return buffer.getvalue().encode()
+
+
+def book_bytes(years: Mapping[int, Mapping[str, Sequence[Row]]]) -> bytes:
+    """A workbook of several forms, a sheet for each, for the years that the column 年份 names."""
+    by_form: dict[str, list[tuple[int, Row]]] = {}
+    for year, forms in years.items():
+        for form, rows in forms.items():
+            by_form.setdefault(form, []).extend((year, row) for row in rows)
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer, {"in_memory": True}) as book:
+        for form, dated in by_form.items():
+            sheet = book.add_worksheet(FORMS[form].zh)
+            numbers = numbered([year for year, _ in dated])
+            lines = [["年份", *(column.titled for column in FORMS[form].columns)]]
+            for (year, row), number in zip(dated, numbers, strict=True):
+                filled = complete(FORMS[form], row, number)
+                lines.append([str(year), *(cell(filled.get(c.name)) for c in FORMS[form].columns)])
+            for place, line in enumerate(lines):
+                for column, text in enumerate(line):
+                    if text:
+                        sheet.write_string(place, column, text)
+    return buffer.getvalue()
+
+
+def numbered(groups: Iterable[object]) -> list[int]:
+    """The place of each item within its group, from 1."""
+    seen: dict[object, int] = {}
+    places = []
+    for group in groups:
+        seen[group] = seen.get(group, 0) + 1
+        places.append(seen[group])
+    return places
+
+
+class ByHand:
+    """What the suites have to find, worked out with exact fractions and without their SQL."""
+
+    def __init__(self, plan: Plan, catalogue: Catalogue) -> None:
+        self._clauses = {clause.clause_id: clause for clause in plan.clauses}
+        self._scales = {i.indicator_id: i.scale for i in catalogue.indicators}
+
+    def run(self, database: Path, suites: Mapping[str, Sequence[Check]]) -> Broken:
+        """The regions and years that miss their threshold (``reached``) or their line (``pace``)."""
+        broken: Broken = {
+            (suite, check.clause_id): [] for suite, checks in suites.items() for check in checks
+        }
+        with duckdb.connect(str(database), read_only=True) as connection:
+            found = connection.execute(
+                "SELECT clause_id, region_code, year, numerator, denominator, previous_numerator, "
+                "previous_denominator, first_year, first_numerator, first_denominator "
+                "FROM judgement"
+            ).fetchall()
+        for clause_id, region, year, n, d, n0, d0, first_year, n1, d1 in found:
+            clause = self._clauses[clause_id]
+            scale = self._scales[clause.indicator_id]
+            value = scale * Fraction(n, d)
+            if clause.kind == "never_falls":
+                threshold = scale * Fraction(n0, d0)
+            else:
+                threshold = Fraction(cast(Any, clause.threshold))
+            better = (lambda a, b: a <= b) if clause.comparator == "<=" else (lambda a, b: a >= b)
+            if not better(value, threshold):
+                broken["reached", clause_id].append((region, year))
+            if clause.kind == "level" and clause.due_year and first_year < year < clause.due_year:
+                start = scale * Fraction(n1, d1)
+                way = Fraction(year - first_year, clause.due_year - first_year)
+                if not better(value, start + (threshold - start) * way):
+                    broken["pace", clause_id].append((region, year))
+        return broken
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+
+@dataclass(frozen=True)
+class Night:
+    """What one night did."""
+
+    pulled: Pulled
+    read: list[Receipt]
+    loaded: Ingested
+    imprint: Imprint
+    returned: list[Path]
+
+
+class Home:
+    """One JZEDU_HOME: what units hand in, the nights run over it, what is published."""
+
+    def __init__(self, root: Path, **settings: object) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self.root = root
+        self.settings = Settings.model_validate({"home": root, "workers": 2, **settings})
+
+    def deliver(self, path: str, content: bytes, received: str = RECEIVED) -> Path:
+        """Put a file into the inbox, last modified at ``received`` (UTC)."""
+        file = self.settings.inbox / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        self.touch(file, received)
+        return file
+
+    @staticmethod
+    def touch(file: Path, received: str) -> None:
+        """Set the modification time of ``file``, in UTC and to the microsecond."""
+        stamp = (datetime.fromisoformat(received) - _EPOCH) // timedelta(microseconds=1) * 1000
+        os.utime(file, ns=(stamp, stamp))
+
+    def sheet(
+        self,
+        unit: str,
+        form: str,
+        year: int,
+        rows: Sequence[Row],
+        *,
+        received: str = RECEIVED,
+        name: str | None = None,
+    ) -> Path:
+        """Hand in one form of one unit for one year, as a CSV file."""
+        path = f"{unit}/{name or f'{FORMS[form].zh}{year}年.csv'}"
+        return self.deliver(path, csv_bytes(form, rows), received)
+
+    def book(
+        self,
+        unit: str,
+        years: Mapping[int, Mapping[str, Sequence[Row]]],
+        *,
+        received: str = RECEIVED,
+        name: str = "报送.xlsx",
+    ) -> Path:
+        """Hand in several forms and years of one unit, as one workbook."""
+        return self.deliver(f"{unit}/{name}", book_bytes(years), received)
+
+    def regions(
+        self,
+        rows: Iterable[tuple[str, str, str, str]],
+        townships: Iterable[tuple[str, str, str, int | None, int | None]] = (),
+    ) -> None:
+        """A region list of its own.
+
+        ``rows``: code, level, parent code, kind. ``townships``: unit, name, kind, first and last
+        year.
+        """
+        folder = self.root / "reference"
+        folder.mkdir(exist_ok=True)
+        with (folder / "regions.csv").open("w", encoding="utf-8", newline="") as file:
+            out = csv.writer(file)
+            out.writerow(["region_code", "region_name", "aliases", "level", "parent_code", "kind"])
+            out.writerows([code, f"区{code}", "", *rest] for code, *rest in rows)
+        with (folder / "townships.csv").open("w", encoding="utf-8", newline="") as file:
+            out = csv.writer(file)
+            out.writerow(
+                ["county_code", "county_name", "township_code", "township_name", "kind", "valid_from_year", "valid_to_year"]
+            )
+            out.writerows(
+                [unit, f"区{unit}", f"{unit}{number:03d}", name, kind, first, last]
+                for number, (unit, name, kind, first, last) in enumerate(townships, start=101)
+            )
+
+    @contextmanager
+    def computed(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The warehouse after pulling, loading and computing; nothing is judged or published."""
+        with steps.Run.open(self.settings) as run:
+            steps.pull_inbox(run)
+            steps.load_deliveries(run, steps.unread(run), lambda: None)
+            steps.compute_indicators(run)
+            yield run.connection
+
+    def load(self) -> Ingested:
+        """Pull and load, and leave it at that."""
+        with steps.Run.open(self.settings) as run:
+            steps.pull_inbox(run)
+            return steps.load_deliveries(run, steps.unread(run), lambda: None)
+
+    def night(self, engine: Callable[[], Engine] | None = None) -> Night:
+        """Every step of a night, judged by hand unless another engine is given."""
+        with steps.Run.open(self.settings) as run:
+            made = engine() if engine is not None else ByHand(run.plan, run.catalogue)
+            run.engine = cast(Engine, made)
+            pulled = steps.pull_inbox(run)
+            read = steps.unread(run)
+            loaded = steps.load_deliveries(run, read, lambda: None)
+            steps.compute_indicators(run)
+            steps.judge_clauses(run)
+            imprint = steps.publish(run)
+            return Night(pulled, read, loaded, imprint, steps.send_returns(run))
+
+    @property
+    def publication(self) -> Path:
+        """The published DuckDB file."""
+        return self.settings.published / DATABASE
+
+    def ask(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Rows out of the publication."""
+        with duckdb.connect(str(self.publication), read_only=True) as connection:
+            return connection.execute(query, list(parameters)).fetchall()
+
+    def status(self, clause: str, region: str, year: int) -> str:
+        """The published verdict."""
+        ((status,),) = self.ask(
+            "SELECT status FROM attainment WHERE (clause_id, region_code, year) = (?, ?, ?)",
+            clause,
+            region,
+            year,
+        )
+        return str(status)
+
+    def value(self, indicator: str, region: str, year: int) -> tuple[Any, ...]:
+        """The published numerator, denominator and value."""
+        (found,) = self.ask(
+            "SELECT numerator, denominator, value FROM indicator_value "
+            "WHERE (indicator_id, region_code, year) = (?, ?, ?)",
+            indicator,
+            region,
+            year,
+        )
+        return found
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """An empty home of Jinzhou's ten units."""
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def make_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Home]:
+    """Further homes, for fixtures that many tests share; keyword arguments are settings."""
+
+    def make(**settings: object) -> Home:
+        return Home(tmp_path_factory.mktemp("home") / "home", **settings)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def as_csv() -> Callable[..., bytes]:
+    """:func:`csv_bytes`."""
+    return csv_bytes
+
+
+@pytest.fixture(scope="session")
+def as_book() -> Callable[..., bytes]:
+    """:func:`book_bytes`."""
+    return book_bytes
+
+
+@pytest.fixture(scope="session")
+def by_hand() -> type[ByHand]:
+    """:class:`ByHand`."""
+    return ByHand
+
+
+@pytest.fixture(scope="session")
+def utc() -> Callable[[str], datetime]:
+    """A time as the pipeline keeps it: UTC, without a zone."""
+    return lambda text: datetime.fromisoformat(text).replace(tzinfo=UTC).replace(tzinfo=None)
