@@ -64,7 +64,7 @@ bench: $(RUNTIME) ## Time a first night and a night without news over a made-up 
 	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; \
 	$(BIN)/jzedu sample --out "$$home/inbox" --years 2018-2022 --scale $(SCALE); \
 	for night in first second; do \
-		echo "The $$night night:"; time $(BIN)/jzedu nightly --home "$$home"; \
+		echo "The $$night night:"; time $(BIN)/jzedu nightly --home "$$home" >/dev/null; \
 	done
 
 # `make lock UPGRADE=--upgrade` takes the newest versions pyproject.toml allows; without it, only

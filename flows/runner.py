@@ -6,52 +6,85 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 
-from flows.settings import load_settings
+from expectations.engine import Engine
+from flows import steps
+from flows.lock import only_writer
+from flows.scorecard import show_scorecard
+from flows.settings import Settings, load_settings
+from warehouse.publish import DATABASE
 
 
 def run_nightly(home: Path | None) -> None:
-    """Run the nightly flow, show the scorecard, and end the process with its exit code."""
+    """Run the nightly flow, show the scorecard, and end the process with its exit code.
+
+    Without a Prefect server there is nowhere to record that nothing happened: a night without
+    news then ends before Prefect is imported and a temporary server started for it.
+    """
     settings = load_settings(home)
     console = Console(stderr=True)
-    console.print("[bold]jzedu nightly[/] [dim]starting Prefect …[/]")
-    from flows.nightly import nightly
-    from flows.scorecard import show_scorecard
-    from flows.steps import StepFailed
-    from warehouse.publish import DATABASE
-
-    code = 0
     try:
-        night: dict[str, Any] = nightly(str(settings.home))
-    except StepFailed as error:
+        if not os.environ.get("PREFECT_API_URL") and not _news(settings, console):
+            _say_nothing_new(settings)
+            return
+        with Engine() as engine:
+            steps.STARTED_AHEAD.set(engine)
+            console.print("[dim]starting Prefect …[/]")
+            from flows.nightly import nightly
+
+            night: dict[str, Any] = nightly(str(settings.home))
+    except steps.StepFailed as error:
         console.print(f"[red]jzedu:[/] {error}", highlight=False)
         console.print("Nothing was published; the last publication stands.")
-        code = 1
+        _leave(1)
     except KeyboardInterrupt:
         console.print("Stopped. Nothing was published; run again to go on.")
-        code = 1
-    else:
-        out = Console(width=None if sys.stdout.isatty() else 120)
-        for file in night["waiting"]:
+        _leave(1)
+    _say(night, settings)
+    _leave(0)
+
+
+def _news(settings: Settings, console: Console) -> bool:
+    """Whether a night would have anything to do; archives what is new on the way."""
+
+    def wait(sentence: str) -> None:
+        console.print(sentence, highlight=False)
+
+    with only_writer(settings.home, wait), steps.Run.open(settings) as run:
+        for file in steps.pull_inbox(run).waiting:
             console.print(f"  left for the next night: {file}", highlight=False, markup=False)
-        if night["publication_id"] is None:
-            out.print("Nothing new; the last publication stands.")
-        else:
-            show_scorecard(out, settings.published / DATABASE)
-            out.print(
-                f"{night['new']} new files, {night['submissions']} submissions: "
-                f"{night['accepted']} accepted, {night['returned']} returned"
-                + (f" (return sheets in {settings.outbox})" if night["return_sheets"] else ""),
-                highlight=False,
-            )
-        out.print(f"Publication: {settings.published / DATABASE}", highlight=False, soft_wrap=True)
-    _leave(code)
+        return bool(steps.unread(run)) or steps.must_publish(run)
 
 
-def _leave(code: int) -> None:
+def _say(night: dict[str, Any], settings: Settings) -> None:
+    if night["publication_id"] is None:
+        _say_nothing_new(settings)
+        return
+    out = _stdout()
+    show_scorecard(out, settings.published / DATABASE)
+    out.print(
+        f"{night['new']} new files, {night['submissions']} submissions: "
+        f"{night['accepted']} accepted, {night['returned']} returned"
+        + (f" (return sheets in {settings.outbox})" if night["return_sheets"] else ""),
+        highlight=False,
+    )
+    out.print(f"Publication: {settings.published / DATABASE}", highlight=False, soft_wrap=True)
+
+
+def _say_nothing_new(settings: Settings) -> None:
+    out = _stdout()
+    out.print("Nothing new; the last publication stands.")
+    out.print(f"Publication: {settings.published / DATABASE}", highlight=False, soft_wrap=True)
+
+
+def _stdout() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 120)
+
+
+def _leave(code: int) -> NoReturn:
     """End the process once all is written.
 
     Prefect's temporary server is stopped in exit handlers that can print a CancelledError of its

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -33,6 +34,9 @@ from warehouse.publish import DATABASE, Imprint, attach, detach, export, fill, r
 from warehouse.reference import Reference, ReferenceError, load_reference
 from warehouse.report import write_report
 from warehouse.store import WarehouseLocked, open_warehouse
+
+#: An engine that is warming up while Prefect starts, see :mod:`flows.runner`.
+STARTED_AHEAD: ContextVar[Engine | None] = ContextVar("started_ahead", default=None)
 
 
 class StepFailed(Exception):
@@ -98,9 +102,9 @@ class Run:
     staged: Path | None = None
 
     def warm_up(self) -> None:
-        """Start the engine, once."""
+        """Start the engine, once; or take the one that was started ahead."""
         if self.engine is None:
-            self.engine = Engine()
+            self.engine = STARTED_AHEAD.get() or Engine()
 
     @classmethod
     @contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,8 +25,7 @@ import pytest
 import xlsxwriter
 
 from expectations.clauses import Plan
-from expectations.engine import Broken, Engine
-from expectations.suites import Check
+from expectations.engine import Broken, Engine, Expectation
 from flows import steps
 from flows.settings import Settings
 from flows.sources.folder import Pulled
@@ -139,16 +139,22 @@ class ByHand:
         self._clauses = {clause.clause_id: clause for clause in plan.clauses}
         self._scales = {i.indicator_id: i.scale for i in catalogue.indicators}
 
-    def run(self, database: Path, suites: Mapping[str, Sequence[Check]]) -> Broken:
+    def run(
+        self,
+        database: Path,
+        table: str,
+        suites: Mapping[str, Sequence[Expectation]],
+        docs: Path | None = None,
+    ) -> dict[str, Broken]:
         """The regions and years that miss their threshold (``reached``) or their line (``pace``)."""
-        broken: Broken = {
-            (suite, check.clause_id): [] for suite, checks in suites.items() for check in checks
+        broken: dict[str, Broken] = {
+            suite: {expectation.name: [] for expectation in expectations}
+            for suite, expectations in suites.items()
         }
         with duckdb.connect(str(database), read_only=True) as connection:
             found = connection.execute(
                 "SELECT clause_id, region_code, year, numerator, denominator, previous_numerator, "
-                "previous_denominator, first_year, first_numerator, first_denominator "
-                "FROM judgement"
+                f"previous_denominator, first_year, first_numerator, first_denominator FROM {table}"
             ).fetchall()
         for clause_id, region, year, n, d, n0, d0, first_year, n1, d1 in found:
             clause = self._clauses[clause_id]
@@ -158,14 +164,15 @@ class ByHand:
                 threshold = scale * Fraction(n0, d0)
             else:
                 threshold = Fraction(cast(Any, clause.threshold))
-            better = (lambda a, b: a <= b) if clause.comparator == "<=" else (lambda a, b: a >= b)
+            better = operator.le if clause.comparator == "<=" else operator.ge
+            row = {"region_code": region, "year": year}
             if not better(value, threshold):
-                broken["reached", clause_id].append((region, year))
+                broken["reached"][clause_id].append(row)
             if clause.kind == "level" and clause.due_year and first_year < year < clause.due_year:
                 start = scale * Fraction(n1, d1)
                 way = Fraction(year - first_year, clause.due_year - first_year)
                 if not better(value, start + (threshold - start) * way):
-                    broken["pace", clause_id].append((region, year))
+                    broken["pace"][clause_id].append(row)
         return broken
 
     def close(self) -> None:
@@ -249,7 +256,15 @@ class Home:
         with (folder / "townships.csv").open("w", encoding="utf-8", newline="") as file:
             out = csv.writer(file)
             out.writerow(
-                ["county_code", "county_name", "township_code", "township_name", "kind", "valid_from_year", "valid_to_year"]
+                [
+                    "county_code",
+                    "county_name",
+                    "township_code",
+                    "township_name",
+                    "kind",
+                    "valid_from_year",
+                    "valid_to_year",
+                ]
             )
             out.writerows(
                 [unit, f"区{unit}", f"{unit}{number:03d}", name, kind, first, last]

@@ -84,8 +84,17 @@ def _index(
         ("scope", scope, ("indicator_id", "unit")),
         (
             "kept",
-            [(i.indicator_id, i.scope == "city", i.bottom is not None, i.scale) for i in wanted],
-            ("indicator_id", "city_alone", "has_bottom", "scale"),
+            [
+                (
+                    i.indicator_id,
+                    i.scope == "city",
+                    i.bottom is not None,
+                    i.scale,
+                    i.requires is not None,
+                )
+                for i in wanted
+            ],
+            ("indicator_id", "city_alone", "has_bottom", "scale", "requires"),
         ),
     ):
         frame = pl.DataFrame(rows, schema=list(columns), orient="row")
@@ -101,14 +110,10 @@ def _index(
         if indicator.requires is not None:
             (form,) = catalogue.forms_of(indicator.top.source)
             connection.execute(
-                f"INSERT INTO answered SELECT DISTINCT ?, region_code, year "
-                f'FROM current."{form}" WHERE {indicator.requires}',
-                [indicator.indicator_id],
+                f"INSERT INTO answered SELECT DISTINCT '{indicator.indicator_id}', region_code, year "
+                f'FROM current."{form}" WHERE {indicator.requires}'
             )
-    connection.execute(
-        _STATE,
-        {"requires": [i.indicator_id for i in wanted if i.requires is not None]},
-    )
+    connection.execute(_STATE)
     connection.execute(_MEMBERSHIP)
 
 
@@ -120,15 +125,16 @@ SELECT
     coalesce(bool_and(e.form IS NOT NULL), false) AS applies,
     coalesce(bool_or(e.form IS NOT NULL), false) AS expected,
     coalesce(bool_and(c.form IS NOT NULL) FILTER (e.form IS NOT NULL), false)
-        AND (NOT list_contains($requires, s.indicator_id) OR any_value(a.indicator_id) IS NOT NULL)
+        AND (NOT any_value(k.requires) OR any_value(a.indicator_id) IS NOT NULL)
         AS known,
     coalesce(bool_and(c.form IS NOT NULL) FILTER (f.part = 'top'), false)
-        AND (NOT list_contains($requires, s.indicator_id) OR any_value(a.indicator_id) IS NOT NULL)
+        AND (NOT any_value(k.requires) OR any_value(a.indicator_id) IS NOT NULL)
         AS top_known,
     coalesce(bool_and(c.form IS NOT NULL) FILTER (f.part = 'bottom'), false)
-        AND (NOT list_contains($requires, s.indicator_id) OR any_value(a.indicator_id) IS NOT NULL)
+        AND (NOT any_value(k.requires) OR any_value(a.indicator_id) IS NOT NULL)
         AS bottom_known
 FROM scope s
+JOIN kept k USING (indicator_id)
 CROSS JOIN calendar y
 JOIN indicator_form f USING (indicator_id)
 LEFT JOIN expected e ON e.region_code = s.unit AND e.form = f.form

@@ -34,6 +34,19 @@ def lent(connection: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Itera
                 connection.execute(f"DROP VIEW IF EXISTS temp.{name}")
 
 
+def literal(value: object) -> str:
+    """``value`` as a SQL literal: text and times quoted, None as NULL.
+
+    Statements with bound parameters make DuckDB import pandas, see above.
+    """
+    if value is None:
+        return "NULL"
+    if isinstance(value, int | float):
+        return str(value)
+    text = str(value).replace("'", "''")
+    return f"'{text}'"
+
+
 def table_from(connection: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
     """Create or replace ``table`` (``TEMP`` and a name, or a name) with the rows of ``frame``."""
     with lent(connection, incoming=frame):

@@ -19,7 +19,7 @@ import polars as pl
 
 from transforms.forms import FORMS
 from warehouse.compute import source_name
-from warehouse.frames import table_from
+from warehouse.frames import literal, table_from
 from warehouse.indicators import Catalogue, Indicator
 from warehouse.publication import TABLES, PublishedTable
 
@@ -218,22 +218,17 @@ def _history(
             "SELECT publication_id FROM previous.publication ORDER BY published_at DESC LIMIT 1"
         ).fetchone()
         last = row[0] if row else None
-        connection.execute(_REVISIONS, {"publication_id": imprint.publication_id})
+        connection.execute(_REVISIONS.replace("$publication_id", literal(imprint.publication_id)))
         connection.execute("DETACH previous")
     connection.execute(
-        """
+        f"""
         INSERT INTO publication.publication
-        SELECT $publication_id, $published_at, $previous, $code, $plan,
+        SELECT {literal(imprint.publication_id)}, {literal(imprint.published_at)},
+            {literal(last)}, {literal(imprint.code_version)}, {literal(imprint.plan_version)},
             (SELECT count(*) FROM in_force),
-            (SELECT count(*) FROM publication.revision WHERE publication_id = $publication_id)
-        """,
-        {
-            "publication_id": imprint.publication_id,
-            "published_at": imprint.published_at,
-            "previous": last,
-            "code": imprint.code_version,
-            "plan": imprint.plan_version,
-        },
+            (SELECT count(*) FROM publication.revision
+             WHERE publication_id = {literal(imprint.publication_id)})
+        """
     )
 
 

@@ -795,8 +795,9 @@ def figures(make_home: Callable[..., Home]) -> Figures:
         for form, rows in case.given.items():
             home.sheet(unit_of(number), form, case.year, rows)
     with home.computed() as connection:
-        assert connection.execute("SELECT count(*) FROM submission WHERE NOT accepted").fetchone() \
-            == (0,)
+        assert connection.execute(
+            "SELECT count(*) FROM submission WHERE NOT accepted"
+        ).fetchone() == (0,)
         rows = connection.execute(
             "SELECT indicator_id, region_code, year, numerator, denominator, value "
             "FROM indicator_value"
