@@ -87,10 +87,8 @@ clean: ## Remove the virtual environment and all caches; leaves data alone
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): requirements.lock pyproject.toml
-	@[ -n "$(PYTHON)" ] || { echo "jzedu needs Python 3.11 or newer;" \
-		"name one with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	@"$(PYTHON)" -c '$(NEW_ENOUGH)' || { echo "jzedu needs Python 3.11 or newer;" \
-		"$(PYTHON) is $$("$(PYTHON)" --version 2>&1)" >&2; exit 1; }
+	@"$(PYTHON)" -c '$(NEW_ENOUGH)' 2>/dev/null || { echo "jzedu needs Python 3.11 or newer:" \
+		"$(or $(PYTHON),python3) is older or not here; make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
 	@echo "Installing what jzedu needs into $(VENV); the first time takes a minute or two."
 	@[ -x $(BIN)/python ] || "$(PYTHON)" -m venv $(VENV)
 	@$(PIP_INSTALL) -r requirements.lock

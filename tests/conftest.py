@@ -13,12 +13,13 @@ import io
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
+from unittest import mock
 
 import duckdb
 import pytest
@@ -280,15 +281,24 @@ class Home:
             steps.compute_indicators(run)
             yield run.connection
 
-    def load(self) -> Ingested:
-        """Pull and load, and leave it at that."""
+    def load(self, *portions: Iterable[tuple[str, bytes, str]]) -> None:
+        """Pull and load, and leave it at that; ``portions`` are delivered one after the other."""
         with steps.Run.open(self.settings) as run:
-            steps.pull_inbox(run)
-            return steps.load_deliveries(run, steps.unread(run), lambda: None)
+            for portion in portions or ((),):
+                for path, content, received in portion:
+                    self.deliver(path, content, received)
+                steps.pull_inbox(run)
+                steps.load_deliveries(run, steps.unread(run), lambda: None)
 
-    def night(self, engine: Callable[[], Engine] | None = None) -> Night:
-        """Every step of a night, judged by hand unless another engine is given."""
-        with steps.Run.open(self.settings) as run:
+    def night(self, engine: Callable[[], Engine] | None = None, *, report: bool = False) -> Night:
+        """Every step of a night; judged by hand unless another engine is given.
+
+        Pages are written only on request: they take longer than all the rest together.
+        """
+        with ExitStack() as stack:
+            if not report:
+                stack.enter_context(mock.patch.object(steps, "write_report"))
+            run = stack.enter_context(steps.Run.open(self.settings))
             made = engine() if engine is not None else ByHand(run.plan, run.catalogue)
             run.engine = cast(Engine, made)
             pulled = steps.pull_inbox(run)

@@ -138,7 +138,7 @@ JOIN kept k USING (indicator_id)
 CROSS JOIN calendar y
 JOIN indicator_form f USING (indicator_id)
 LEFT JOIN expected e ON e.region_code = s.unit AND e.form = f.form
-LEFT JOIN counted c ON c.region_code = s.unit AND c.form = f.form AND c.year = y.year
+LEFT JOIN version_in_force c ON c.expected AND c.region_code = s.unit AND c.form = f.form AND c.year = y.year
 LEFT JOIN answered a
     ON a.indicator_id = s.indicator_id AND a.region_code = s.unit AND a.year = y.year
 GROUP BY s.indicator_id, s.unit, y.year

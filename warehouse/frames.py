@@ -47,6 +47,13 @@ def literal(value: object) -> str:
     return f"'{text}'"
 
 
+def bound(sql: str, *values: object) -> str:
+    """``sql`` with each ``?`` replaced by the literal of its value."""
+    first, *rest = sql.split("?")
+    pairs = zip(values, rest, strict=True)
+    return first + "".join(literal(value) + part for value, part in pairs)
+
+
 def table_from(connection: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
     """Create or replace ``table`` (``TEMP`` and a name, or a name) with the rows of ``frame``."""
     with lent(connection, incoming=frame):

@@ -2,8 +2,8 @@
 
 Schema ``main`` holds the ledger: deliveries, submissions with the accounting of their sheets,
 findings. Schema ``submitted`` has one table for each form with the rows of every accepted version.
-Schema ``current`` has a view for each form with the rows that count: those of submissions in force
-that are expected of their unit. Plain DuckDB SQL, without indexes or generated columns, so that
+Schema ``standing`` has a view for each form with the rows of the submissions in force, schema
+``current`` with those of them that count: the ones that are expected of their unit. Plain DuckDB SQL, without indexes or generated columns, so that
 the same statements run on a DuckLake catalogue.
 """
 
@@ -41,10 +41,11 @@ CREATE TABLE IF NOT EXISTS finding (
     value VARCHAR, message_zh VARCHAR, message_en VARCHAR, do_zh VARCHAR, cells BIGINT,
     places VARCHAR[]
 );
-CREATE TABLE IF NOT EXISTS counted (
-    submission_id VARCHAR, region_code VARCHAR, form VARCHAR, year INTEGER
+CREATE TABLE IF NOT EXISTS version_in_force (
+    submission_id VARCHAR, region_code VARCHAR, form VARCHAR, year INTEGER, expected BOOLEAN
 );
 CREATE SCHEMA IF NOT EXISTS submitted;
+CREATE SCHEMA IF NOT EXISTS standing;
 CREATE SCHEMA IF NOT EXISTS current;
 """
 
@@ -78,22 +79,25 @@ def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None
         table_from(connection, f"TABLE {name}", frame)
     connection.execute(_IN_FORCE)
     for form in FORMS.values():
-        connection.execute(
-            f'CREATE OR REPLACE VIEW current."{form.name}" AS '
-            f'SELECT * FROM submitted."{form.name}" SEMI JOIN counted USING (submission_id)'
-        )
+        for schema, which in (("standing", "true"), ("current", "expected")):
+            connection.execute(
+                f'CREATE OR REPLACE VIEW {schema}."{form.name}" AS '
+                f'SELECT * FROM submitted."{form.name}" '
+                f"SEMI JOIN (FROM version_in_force WHERE {which}) USING (submission_id)"
+            )
     connection.execute("COMMIT")
 
 
 def refresh(connection: duckdb.DuckDBPyConnection) -> None:
-    """Note in ``counted`` which submissions are in force and expected of their unit.
+    """Note in ``version_in_force`` which submissions hold, and whether they are expected.
 
-    The views of schema ``current`` go by it, so that versions are compared once and not with
-    every query.
+    The views of ``standing`` and ``current`` go by it, so that versions are compared once and not
+    with every query.
     """
     connection.execute(
-        "CREATE OR REPLACE TABLE counted AS SELECT submission_id, region_code, form, year "
-        "FROM in_force SEMI JOIN expected USING (region_code, form)"
+        "CREATE OR REPLACE TABLE version_in_force AS "
+        "SELECT submission_id, region_code, form, year, e.form IS NOT NULL AS expected "
+        "FROM in_force LEFT JOIN expected e USING (region_code, form)"
     )
 
 

@@ -120,8 +120,8 @@ def test_places_that_agree_give_no_warning(
 @pytest.mark.parametrize(
     "title", ["义县2020—2021学年班级学生数表", "义县2020/2021学年度班级学生数表"]
 )
-@pytest.mark.parametrize("folder", ["2020", "2020-2021学年", "2021"])
-def test_a_school_year_contradicts_neither_of_its_years(
+@pytest.mark.parametrize("folder", ["2020", "2020-2021学年"])
+def test_a_school_year_agrees_with_its_first_year(
     title: str, folder: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
 ) -> None:
     outcome = hand_in(paper("class", title=title), f"义县/{folder}/班级.xlsx")

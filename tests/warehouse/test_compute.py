@@ -346,12 +346,30 @@ def test_a_city_in_which_nobody_has_a_denominator_has_no_value(home: Home) -> No
     assert home.status("2.1", OWN, 2020) == "not_applicable"
 
 
-def test_an_empty_inbox_gives_an_empty_publication(home: Home) -> None:
-    home.night()
-    for table in ("indicator_value", "attainment", "shortfall", "submission", "reporting"):
+@pytest.mark.parametrize(
+    "report",
+    [
+        False,
+        pytest.param(
+            True,
+            marks=pytest.mark.xfail(
+                strict=True,
+                raises=ValueError,
+                reason="the report refuses a publication without a verdict: publish fails",
+            ),
+        ),
+    ],
+)
+def test_a_night_in_which_everything_is_returned_is_published(home: Home, report: bool) -> None:
+    home.sheet(GUTA, "kindergarten", 2020, RETURNED)
+    home.night(report=report)
+    for table in ("indicator_value", "attainment", "shortfall", "reporting"):
         assert home.ask(f"SELECT count(*) FROM {table}") == [(0,)]
     assert home.ask("SELECT count(*) FROM clause") == [(50,)]
-    assert home.ask("SELECT count(*) FROM region") == [(11,)]
+    assert home.ask("SELECT region_code, form, year, status FROM submission") == [
+        (GUTA, "kindergarten", 2020, "returned")
+    ]
+    assert home.ask("SELECT rule_id FROM finding") == [("KG-E11",)]
 
 
 def test_years_before_the_plan_are_kept_and_not_published(home: Home) -> None:

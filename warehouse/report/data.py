@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import duckdb
 
+from warehouse.frames import bound, literal
 from warehouse.indicators import Catalogue, load_catalogue
 from warehouse.report.words import FORMS, PLACE_SUFFIXES, REGION_KINDS, STATUSES, Text
 
@@ -402,7 +403,7 @@ def read_publication(connection: duckdb.DuckDBPyConnection, reference: Path) -> 
         ),
         shortfall_totals={
             (clause, region): count
-            for clause, region, count in connection.execute(_SHORTFALL_TOTALS, [focus]).fetchall()
+            for clause, region, count in connection.execute(bound(_SHORTFALL_TOTALS, focus)).fetchall()
         },
         submissions=_read(connection, Submission, _SUBMISSIONS, [SUBMISSIONS_LISTED]),
         submissions_total=_count(connection, "submission"),
@@ -428,7 +429,7 @@ def shortfall_rows(
     connection: duckdb.DuckDBPyConnection, clause_id: str, year: int
 ) -> list[tuple[Any, ...]]:
     """Return every shortfall of a clause in a year, the columns of the CSV beside the page."""
-    return connection.execute(_SHORTFALL_CSV, [clause_id, year]).fetchall()
+    return connection.execute(bound(_SHORTFALL_CSV, clause_id, year)).fetchall()
 
 
 def focus_year(years: Iterable[int], reporting: Iterable[Reporting]) -> int:
@@ -519,7 +520,7 @@ def _read(
     parameters: Sequence[object] = (),
 ) -> list[Record]:
     """Return a query's rows as records; the columns stand in the order of the record's fields."""
-    return [record(*row) for row in connection.execute(sql, list(parameters)).fetchall()]
+    return [record(*row) for row in connection.execute(bound(sql, *parameters)).fetchall()]
 
 
 def _both(zh: str | None, en: str | None) -> Text:
@@ -530,8 +531,8 @@ def _has(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> bool
     return bool(
         connection.execute(
             "SELECT 1 FROM duckdb_columns() WHERE database_name = current_database()"
-            " AND schema_name = 'main' AND table_name = ? AND column_name = ?",
-            [table, column],
+            f" AND schema_name = 'main' AND table_name = {literal(table)}"
+            f" AND column_name = {literal(column)}"
         ).fetchone()
     )
 
