@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,10 +28,11 @@ def run_nightly(home: Path | None) -> None:
     settings = load_settings(home)
     console = Console(stderr=True)
     try:
-        if not os.environ.get("PREFECT_API_URL") and not _news(settings, console):
+        news = _news(settings, console)
+        if not news and not os.environ.get("PREFECT_API_URL"):
             _say_nothing_new(settings)
             return
-        with Engine() as engine:
+        with Engine() if news else nullcontext() as engine:
             steps.STARTED_AHEAD.set(engine)
             console.print("[dim]starting Prefect …[/]")
             from flows.nightly import nightly

@@ -271,18 +271,6 @@ def test_hidden_sheets_are_read_like_others(
     assert all(entry["accepted"] for entry in outcome.submissions)
 
 
-def test_too_few_columns_for_a_form_are_reported_and_not_read(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
-    sheet = paper("school", 3)
-    for column in sheet.columns[2:]:
-        sheet.drop(column)
-    outcome = hand_in(sheet)
-    assert not outcome.only["accepted"]
-    assert outcome.only["form"] is None
-    assert outcome.error["rule_id"] == "FIL-E05"
-
-
 # --- around the table ------------------------------------------------------------------------
 
 

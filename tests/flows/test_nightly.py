@@ -1,0 +1,268 @@
+"""The nightly run as people start it: with and without a Prefect server, in good and bad nights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from transforms.sample import write_sample
+from warehouse.reference import load_reference
+
+#: What nobody wants to read on the terminal of a run that went well, or of one that did not.
+NOISE = ("Traceback", "WARNING", "Warning:", "CancelledError", "prefect.io", "telemetry")
+
+
+def jzedu(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "flows.cli", *arguments],
+        env=env,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment without a Prefect server, with a Prefect home of its own."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "JZEDU_"))}
+    home = tmp_path_factory.mktemp("prefect")
+    return {**kept, "PREFECT_HOME": str(home), "PYTHONIOENCODING": "utf-8", "COLUMNS": "140"}
+
+
+@pytest.fixture(scope="module")
+def server(env: dict[str, str]) -> Iterator[str]:
+    """A real Prefect server on loopback; its API address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1",
+         "--port", str(port)],
+        env={**env, "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if "Check out the dashboard" in line:
+            break
+    else:
+        pytest.fail("the Prefect server did not start:\n" + "".join(said))
+    yield f"http://127.0.0.1:{port}/api"
+    process.terminate()
+    process.communicate()
+
+
+def inbox(home: Path) -> None:
+    """Two units and two years of the made-up city."""
+    reference = load_reference(home)
+    few = reference.regions.filter(pl.col("region_code").is_in(["210700", "210701", "210727"]))
+    write_sample(home / "inbox", [2019, 2020], few, reference.townships)
+
+
+def digest(home: Path) -> str:
+    return hashlib.sha256((home / "published" / "indicators.duckdb").read_bytes()).hexdigest()
+
+
+def ask(api: str, path: str, body: object) -> list[dict[str, object]]:
+    request = urllib.request.Request(
+        f"{api}/{path}",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        found: list[dict[str, object]] = json.load(answer)
+    return found
+
+
+def test_without_a_server_a_night_publishes_and_the_next_has_nothing_to_do(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    inbox(tmp_path)
+    first = jzedu("nightly", "--home", str(tmp_path), env=env)
+    assert first.returncode == 0, first.stderr
+    assert not [word for word in NOISE if word in first.stdout + first.stderr]
+    assert "锦州市 2020" in first.stdout
+    assert "学前三年毛入园率" in first.stdout
+    assert str(tmp_path / "published" / "indicators.duckdb") in first.stdout.replace("\n", "")
+    before = digest(tmp_path)
+    second = jzedu("nightly", "--home", str(tmp_path), env=env)
+    assert (second.returncode, second.stderr) == (0, "")
+    assert "Nothing new" in second.stdout
+    assert digest(tmp_path) == before
+
+
+def test_a_night_without_news_imports_neither_prefect_nor_great_expectations(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    inbox(tmp_path)
+    assert jzedu("nightly", "--home", str(tmp_path), env=env).returncode == 0
+    script = (
+        "import sys, pathlib\n"
+        "from flows.runner import run_nightly\n"
+        f"run_nightly(pathlib.Path({str(tmp_path)!r}))\n"
+        "print(sorted({'prefect', 'great_expectations', 'pandas'} & set(sys.modules)))\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.splitlines()[-1] == "[]"
+
+
+def test_with_a_server_the_run_is_recorded_step_by_step(
+    tmp_path: Path, env: dict[str, str], server: str
+) -> None:
+    inbox(tmp_path)
+    run = jzedu("nightly", "--home", str(tmp_path), env={**env, "PREFECT_API_URL": server})
+    assert run.returncode == 0, run.stderr
+    assert not [word for word in NOISE if word in run.stdout + run.stderr]
+    (recorded,) = [
+        flow_run
+        for flow_run in ask(server, "flow_runs/filter", {})
+        if str(tmp_path) in str(flow_run["parameters"])
+    ]
+    assert recorded["state_name"] == "Completed"
+    tasks = ask(
+        server,
+        "task_runs/filter",
+        {"flow_runs": {"id": {"any_": [recorded["id"]]}}, "sort": "EXPECTED_START_TIME_ASC"},
+    )
+    names = {str(task["name"]).rsplit("-", 1)[0] for task in tasks}
+    assert names == {"pull", "load", "compute", "judge", "publish", "return"}
+    assert {task["state_name"] for task in tasks} == {"Completed"}
+
+
+def test_a_failed_step_names_itself_and_leaves_the_last_publication(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    inbox(tmp_path)
+    assert jzedu("nightly", "--home", str(tmp_path), env=env).returncode == 0
+    before = digest(tmp_path)
+    # One more version of a form, so that there is news, and an original that went bad.
+    source = sorted((tmp_path / "inbox").rglob("*人口*.xlsx"))[0]
+    newer = source.with_name("again.xlsx")
+    newer.write_bytes(source.read_bytes() + b"\0")
+    archive = tmp_path / "archive"
+    good = {path for path in archive.rglob("*") if path.is_file()}
+    script = (
+        "import pathlib\n"
+        "from flows.settings import load_settings\n"
+        "from flows import steps\n"
+        f"with steps.Run.open(load_settings(pathlib.Path({str(tmp_path)!r}))) as run:\n"
+        "    steps.pull_inbox(run)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], env=env, check=True)
+    (original,) = [
+        path
+        for path in archive.rglob("*")
+        if path.is_file() and path not in good and path.parent.name != "receipts"
+    ]
+    original.write_bytes(b"damaged")
+    run = jzedu("nightly", "--home", str(tmp_path), env=env)
+    assert run.returncode == 1
+    assert "the step “load” failed" in run.stderr
+    assert str(original) in run.stderr.replace("\n", "")
+    assert not [word for word in NOISE if word in run.stdout + run.stderr]
+    assert digest(tmp_path) == before
+
+
+def test_a_returned_submission_is_no_failed_run(tmp_path: Path, env: dict[str, str]) -> None:
+    inbox(tmp_path)
+    (tmp_path / "inbox" / "义县" / "2020" / "broken.xlsx").write_bytes(b"not a workbook")
+    (tmp_path / "inbox" / "nowhere").mkdir()
+    (tmp_path / "inbox" / "nowhere" / "学校2020.csv").write_text(
+        "学校标识码,学校名称\n1,2\n", "utf-8"
+    )
+    run = jzedu("nightly", "--home", str(tmp_path), env=env)
+    assert run.returncode == 0, run.stderr
+    with duckdb.connect(str(tmp_path / "published" / "indicators.duckdb"), read_only=True) as db:
+        returned = db.execute(
+            "SELECT file_name, form, year, region_code FROM submission WHERE status = 'returned'"
+            " ORDER BY file_name"
+        ).fetchall()
+        values = db.execute("SELECT count(*) FROM indicator_value WHERE value IS NOT NULL")
+        assert values.fetchone() != (0,)
+    assert returned == [
+        ("broken.xlsx", None, None, "210727"),
+        ("学校2020.csv", None, None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["nightly", "--no-such-option"], 2, "No such option"),
+        (["sample"], 2, "--out"),
+        (["sample", "--out", "x", "--years", "soon"], 2, "names no years"),
+        (["sample", "--out", "x", "--regions", "北京"], 2, "no reporting unit"),
+        (["template", "--out", "x", "--forms", "nonsense"], 2, "no form"),
+        (["status"], 1, "no publication"),
+    ],
+)
+def test_usage_is_answered_with_a_sentence_and_an_exit_code(
+    tmp_path: Path, env: dict[str, str], arguments: list[str], code: int, words: str
+) -> None:
+    run = jzedu(*arguments, env={**env, "JZEDU_HOME": str(tmp_path)})
+    assert run.returncode == code
+    assert words in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_same_seed_gives_the_same_files(tmp_path: Path, env: dict[str, str]) -> None:
+    for name in ("a", "b"):
+        run = jzedu(
+            "sample", "--out", str(tmp_path / name), "--years", "2020", "--regions", "义县,210701",
+            "--seed", "7", "--mess", "usual", env=env,
+        )  # fmt: skip
+        assert run.returncode == 0, run.stderr
+    found = [
+        {
+            path.relative_to(tmp_path / name): (path.read_bytes(), path.stat().st_mtime_ns)
+            for path in (tmp_path / name).rglob("*")
+            if path.is_file()
+        }
+        for name in ("a", "b")
+    ]
+    assert found[0] == found[1]
+    assert len(found[0]) > 5
+
+
+def test_status_shows_every_unit_form_and_year(tmp_path: Path, env: dict[str, str]) -> None:
+    inbox(tmp_path)
+    (tmp_path / "inbox" / "义县" / "2020" / "late.csv").write_text(
+        "年龄,常住人口数\n3,abc\n", "utf-8"
+    )
+    sample = sorted((tmp_path / "inbox").rglob("*学龄人口*2020*"))
+    assert jzedu("nightly", "--home", str(tmp_path), env=env).returncode == 0
+    run = jzedu("status", "--home", str(tmp_path), "--json", env=env)
+    assert run.returncode == 0, run.stderr
+    states = {
+        (row["region_code"], row["form"], row["year"]): row["state"]
+        for row in json.loads(run.stdout)["reporting"]
+    }
+    assert len(states) == 10 * 11 * 3
+    assert states["210727", "class", 2020] == "accepted"
+    assert states["210727", "class", 2018] == "missing"
+    assert states["210701", "finance", 2020] == "not_expected"
+    assert states["210702", "school", 2020] == "missing"
+    assert sample is not None
+    people = jzedu("status", "--home", str(tmp_path), env=env)
+    assert "not handed in" in people.stdout
+    assert "古塔区" in people.stdout

@@ -1,0 +1,265 @@
+"""Valid rows of any form, written in any manner that contract.md §3 allows, are read back equal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from random import Random
+from typing import Any, Literal
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transforms.forms import FORMS, Column, Form, Kind
+
+WIDE = str.maketrans("0123456789,.%:-", "０１２３４５６７８９，．％：－")
+YES_NO = (("是", "否"), ("有", "无"), ("√", "×"), ("Y", "N"), ("1", "0"), (1, 0))
+GRADES = {
+    **{grade: f"{word}年级" for grade, word in enumerate("一二三四五六七八九", 1)},
+    **{grade: f"高{word}" for grade, word in enumerate("一二三", 10)},
+}
+OLD_GRADES = {grade: f"初{word}" for grade, word in enumerate("一二三", 7)}
+#: Forms of the calendar year: no school year fits into their titles.
+CALENDAR = ("finance", "salary")
+
+Place = Literal["column", "title", "school year", "sheet", "file", "folder"]
+Shape = Literal["xlsx", "csv utf-8", "csv utf-8-sig", "csv gb18030", "csv utf-16", "tsv"]
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How one sheet is filled in; what it leaves open, ``draws`` decides cell by cell."""
+
+    form: Form
+    first: int
+    size: int
+    shape: Shape
+    year: Place
+    unit_above: str | None
+    lines_above: int
+    two_rows: bool
+    index_row: bool
+    totals: int
+    notes: int
+    blanks: int
+    unknown: tuple[str, ...]
+    draws: Random
+
+
+@st.composite
+def manners(draw: st.DrawFn) -> Manner:
+    form = FORMS[draw(st.sampled_from(sorted(FORMS)))]
+    shape: Shape = draw(
+        st.sampled_from(("xlsx", "csv utf-8", "csv utf-8-sig", "csv gb18030", "csv utf-16", "tsv"))
+    )
+    places: list[Place] = ["column", "title", "file", "folder"]
+    if shape == "xlsx":
+        places.append("sheet")
+    if form.name not in CALENDAR:
+        places.append("school year")
+    return Manner(
+        form=form,
+        first=draw(st.integers(0, 60)),
+        size=draw(st.integers(1, 6)),
+        shape=shape,
+        year=draw(st.sampled_from(places)),
+        unit_above=draw(st.sampled_from((None, None, "元", "万元", "人"))),
+        lines_above=draw(st.integers(0, 4)),
+        # Text files have no merged cells.
+        two_rows=shape == "xlsx" and draw(st.booleans()),
+        index_row=draw(st.booleans()),
+        totals=draw(st.integers(0, 2)),
+        notes=draw(st.integers(0, 2)),
+        blanks=draw(st.integers(0, 2)),
+        unknown=tuple(draw(st.lists(st.sampled_from(("序号", "备注", "联系部门")), unique=True))),
+        draws=draw(st.randoms(use_true_random=False)),
+    )
+
+
+def header(column: Column, manner: Manner) -> tuple[str, int]:
+    """A header of ``column``, and the power of ten by which its amounts are larger than kept."""
+    draws = manner.draws
+    if column.is_money:
+        own = draws.choice((column.unit, "元", "万元", None))
+        used = own or (manner.unit_above if manner.unit_above in ("元", "万元") else column.unit)
+        assert used is not None and column.unit is not None
+        power = (4 if column.unit.startswith("万") else 0) - (4 if used.startswith("万") else 0)
+        left, right = draws.choice(("()", "（）"))
+        return column.header + (f"{left}{own}{right}" if own else ""), power
+    name = draws.choice((column.header, *column.aliases))
+    decorations = [name, f" {name}", f"{name[:2]} {name[2:]}", f"{name[:2]}\n{name[2:]}"]
+    if column.kind is Kind.INT and column.name not in ("age", "founded_year"):
+        decorations += [f"{name}(人)", f"{name}（个）"]
+    return draws.choice(decorations), 0
+
+
+def figure(number: int | Decimal, unit: str, draws: Random) -> Any:
+    """A number as people type it."""
+    whole = number == int(number)
+    text = str(int(number)) if whole else f"{number:f}".rstrip("0")
+    grouped = f"{int(number):,}" + ("" if whole else "." + text.partition(".")[2])
+    plain = int(number) if whole else float(number)
+    return draws.choice(
+        (
+            plain,
+            text,
+            text.translate(WIDE),
+            grouped,
+            grouped.translate(WIDE),
+            f" {text}",
+            f"'{text}",
+        )
+        + ((f"{text}{unit}", f"{grouped} {unit}") if unit else ())
+    )
+
+
+def typed(column: Column, value: Any, power: int, draws: Random) -> Any:
+    """``value`` as somebody types it into a cell."""
+    if value is None:
+        nothing = (None, None, "-", "—", "/", " ")
+        return draws.choice(nothing if column.kind is Kind.BOOL else (*nothing, "无"))
+    match column.kind:
+        case Kind.TEXT if column.name in ("institution_name", "township"):
+            cut = draws.randrange(1, len(value)) if len(value) > 1 else 0
+            return draws.choice((value, f"{value[:cut]} {value[cut:]}", f" {value}　"))
+        case Kind.CODE:
+            return draws.choice(
+                (value, int(value), f"'{value}", value.translate(WIDE), f" {value}")
+            )
+        case Kind.INT if column.name in ("age", "founded_year"):
+            return draws.choice((value, str(value), str(value).translate(WIDE)))
+        case Kind.INT:
+            return figure(value, draws.choice(("人", "所", "个")), draws)
+        case Kind.NUMBER:
+            unit = "" if not column.is_money else {4: "元", -4: "万元"}.get(power, "")
+            return figure(value * Decimal(10) ** power, unit, draws)
+        case Kind.BOOL:
+            return draws.choice(YES_NO)[0 if value else 1]
+        case Kind.GRADE:
+            return draws.choice((value, str(value), GRADES[value], OLD_GRADES.get(value, value)))
+        case Kind.TIME:
+            hour, minute = value.hour, f"{value.minute:02d}"
+            plain = f"{hour}:{minute}"
+            return draws.choice(
+                (
+                    *(
+                        plain,
+                        plain.translate(WIDE),
+                        f"{hour}点{minute}分",
+                        f"{hour:02d}:{minute}:00",
+                    ),
+                    *(value, (hour * 60 + value.minute) / 1440),
+                )
+            )
+        case Kind.DATE:
+            slashed = f"{value.year}/{value.month}/{value.day}"
+            words = f"{value.year}年{value.month}月{value.day}日"
+            return draws.choice((value, value.isoformat(), slashed, words, words.translate(WIDE)))
+    return draws.choice((value, f" {value}", f"{value} "))
+
+
+def spread(headers: Sequence[str], top: int, draws: Random) -> tuple[list[list[Any]], list[Any]]:
+    """The header over two rows, and its merged cells: what neighbours share stands above them."""
+    upper: list[Any] = [None] * len(headers)
+    lower: list[Any] = [None] * len(headers)
+    merges = []
+    place = 0
+    while place < len(headers):
+        here = headers[place]
+        after = headers[place + 1] if place + 1 < len(headers) else ""
+        shared = 0
+        while shared < min(len(here), len(after)) and here[shared] == after[shared]:
+            shared += 1
+        if 1 < shared < min(len(here), len(after)) and here[:shared].strip():
+            upper[place] = here[:shared]
+            lower[place], lower[place + 1] = here[shared:], after[shared:]
+            merges.append((top, place, top, place + 1))
+            place += 2
+            continue
+        upper[place] = here
+        merges.append((top, place, top + 1, place))
+        place += 1
+    return [upper, lower], merges
+
+
+def write(manner: Manner, sheet: Any, rows: pl.DataFrame) -> tuple[Any, str]:
+    """Fill ``sheet`` with ``rows`` in this manner; gives what to hand in and its path."""
+    form, draws = manner.form, manner.draws
+    columns: list[Column | str] = [*form.columns, *manner.unknown]
+    if manner.year == "column":
+        columns.append("年份")
+    draws.shuffle(columns)
+
+    sheet.name = "2020年" if manner.year == "sheet" else "报表"
+    title = {"title": "2020年", "school year": draws.choice(("2020—2021学年", "2020/2021学年度"))}
+    sheet.above = [[f"义县{title.get(manner.year, '')}{form.zh}"]]
+    fillers = ([], ["附件2"], [None, "填报单位：义县教育局"], ["请如实填写，不得漏报。"])
+    sheet.above += [list(draws.choice(fillers)) for _ in range(manner.lines_above)]
+    if manner.unit_above:
+        sheet.above.append([None, f"单位：{manner.unit_above}"])
+
+    headers: list[str] = []
+    cells: list[list[Any]] = []
+    for column in columns:
+        if isinstance(column, str):
+            headers.append(column)
+            contents = {"序号": list(range(1, len(rows) + 1)), "年份": [2020] * len(rows)}
+            cells.append(contents.get(column, [None] * len(rows)))
+        else:
+            text, power = header(column, manner)
+            headers.append(text)
+            cells.append([typed(column, value, power, draws) for value in rows[column.name]])
+    sheet.merges = []
+    sheet.header = [headers]
+    if manner.two_rows:
+        sheet.header, sheet.merges = spread(headers, len(sheet.above), draws)
+    if manner.index_row:
+        words = ["甲", "乙"][: len(headers) - 1]
+        sheet.header.append([*words, *range(1, len(headers) - len(words) + 1)])
+
+    sheet.rows = [list(row) for row in zip(*cells, strict=True)]
+    if form.name != "finance":
+        for _ in range(manner.totals):
+            total = [draws.choice(("合计", "小计", "总计", "合 计")), *[None] * (len(headers) - 1)]
+            sheet.rows.insert(draws.randint(1, len(sheet.rows)), total)
+    for _ in range(manner.blanks):
+        sheet.rows.insert(draws.randint(0, len(sheet.rows)), [None] * len(headers))
+    notes = (
+        ["填表人：教育股", "审核人：办公室"],
+        ["填报日期：2021年1月5日"],
+        ["注：截至九月三十日。"],
+    )
+    sheet.below = [list(draws.choice(notes)) for _ in range(manner.notes)]
+
+    folder = "2020年" if manner.year == "folder" else "上报"
+    stem = "2020年报表" if manner.year == "file" else "报表"
+    path = f"义县/{folder}/{stem}.{manner.shape.split()[0]}"
+    if manner.shape == "xlsx":
+        return sheet, path
+    if manner.shape == "tsv":
+        return sheet.csv("utf-8", "\t"), path
+    return sheet.csv(manner.shape.removeprefix("csv ")), path
+
+
+@given(manner=manners())
+@settings(max_examples=60, deadline=None)
+def test_what_is_written_in_any_manner_is_read_back_equal(
+    manner: Manner,
+    city: dict[str, pl.DataFrame],
+    paper: Callable[..., Any],
+    hand_in: Callable[..., Any],
+) -> None:
+    form, all_rows = manner.form, city[manner.form.name]
+    first = manner.first % max(1, all_rows.height - manner.size + 1)
+    # The amounts of finance add up over all of its rows.
+    rows = all_rows if form.name == "finance" else all_rows.slice(first, manner.size)
+    sheet = paper(form.name, 0)
+    outcome = hand_in(*write(manner, sheet, rows))
+    assert set(outcome.rules) <= ({f"{form.code}-W01"} if manner.unknown else set())
+    assert outcome.only["accepted"]
+    assert (outcome.only["form"], outcome.only["year"]) == (form.name, 2020)
+    assert outcome.values(form.name).equals(rows)
+    assert outcome.only["rows_loaded"] == rows.height
+    assert outcome.only["rows_read"] == rows.height + outcome.only["rows_ignored"]
