@@ -20,10 +20,10 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --re
 export JZEDU_HOME := $(or $(JZEDU_HOME),data)
 SCALE ?= 1
 
-# The fast tests: the first floor and the clauses, less what starts other programs, tries hostile
-# files or draws hundreds of examples. `make test` runs everything.
-UNHURRIED := test_sample_files.py test_reading_property.py formats/test_hostile.py \
-	formats/test_office.py
+# The fast tests: reading and checking, and the clauses; less what draws workbooks, makes a whole
+# city, starts other programs, tries hostile files or hundreds of examples. `make test` runs all.
+UNHURRIED := test_sample_files.py test_sample_city.py test_returns.py test_templates.py \
+	test_reading_property.py formats/test_hostile.py formats/test_office.py
 FAST_TESTS := tests/transforms tests/expectations/test_clauses.py \
 	$(addprefix --ignore=tests/transforms/,$(UNHURRIED))
 
@@ -71,7 +71,7 @@ bench: $(RUNTIME) ## Time a first night and a night without news over a made-up 
 # what has to change does. setuptools is in both locks because the project itself is installed
 # without build isolation, so that nothing unlocked is ever downloaded.
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-annotate --custom-compile-command "make lock" $(UPGRADE)
+	--no-annotate --custom-compile-command "make lock" $(UPGRADE)
 
 .PHONY: lock
 lock: ## Remake the two lock files from pyproject.toml (needs uv)

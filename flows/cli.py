@@ -133,13 +133,55 @@ def sample(
     shown.say(f"{len(paths)} made-up files in {out}")
 
 
+_accept_shrink = click.option(
+    "--accept-shrink", is_flag=True, help="Publish even where a whole unit or form vanishes."
+)
+
+
 @cli.command()
 @_home
-def nightly(home: Path | None) -> None:
+@_accept_shrink
+def nightly(home: Path | None, accept_shrink: bool) -> None:
     """Pull, clean, check, load, compute, judge and publish all new submissions."""
     from flows.runner import run_nightly
 
-    run_nightly(home)
+    run_nightly(home, accept_shrink)
+
+
+@cli.command()
+@_home
+@click.option("--years", type=Years(), required=True, help="2020, 2018-2022 or 2018,2020.")
+@click.option("--regions", metavar="CODES", help="Units, by code or name, separated by commas.")
+@click.option("--forms", metavar="FORMS", help="Forms, by name or Chinese name, with commas.")
+@click.option("--dry-run", is_flag=True, help="List what would change, and change nothing.")
+@click.option(
+    "--plan",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Judge by this plan file; in a dry run only.",
+)
+@_accept_shrink
+def backfill(
+    home: Path | None,
+    years: tuple[int, ...],
+    regions: str | None,
+    forms: str | None,
+    dry_run: bool,
+    plan: Path | None,
+    accept_shrink: bool,
+) -> None:
+    """Take what the archive holds for some years through the whole way again."""
+    from flows.runner import run_backfill
+    from warehouse.store import Scope
+
+    if plan is not None and not dry_run:
+        raise click.UsageError(
+            "--plan tries a plan out and needs --dry-run; "
+            "the plan of publications is a setting (settings.toml: plan)"
+        )
+    chosen = _codes(regions, home).units["region_code"].to_list() if regions else []
+    names = [form.name for form in _forms(forms)] if forms else []
+    scope = Scope(years, tuple(chosen), tuple(names))
+    run_backfill(home, scope, dry_run=dry_run, plan=plan, accept_shrink=accept_shrink)
 
 
 @cli.command()
@@ -187,6 +229,33 @@ def template(home: Path | None, out: Path, forms: str | None) -> None:
             years=range(2018, this_year + 1),
         )
         click.echo(str(file))
+
+
+@cli.command()
+@_home
+@click.argument("files", nargs=-1, required=True,
+                type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE…")
+@click.option("--unit", metavar="UNIT",
+              help="The reporting unit, by code or name [default: a folder of the path].")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              default=Path("."), show_default=True, help="Where return sheets are written.")
+def check(home: Path | None, files: tuple[Path, ...], unit: str | None, out: Path) -> None:
+    """Try files out: their findings, here and as return sheets; nothing is kept.
+
+    Exit code 1 where a submission in them would be returned.
+    """
+    from rich.console import Console
+
+    from flows.checking import check_files
+
+    reference = _codes(None, home)
+    code = None
+    if unit is not None:
+        code = reference.unit_of(unit)
+        if code is None:
+            raise click.BadParameter(f"no reporting unit {unit!r}", param_hint="--unit")
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    sys.exit(0 if check_files(console, list(files), home, code, out) else 1)
 
 
 def _forms(words: str | None) -> list[Any]:

@@ -1,13 +1,15 @@
-"""The nightly flow: pull, load, compute, judge, publish, return; each step a Prefect task.
+"""The nightly and the backfill flow: the same steps over different sets of submissions.
 
-A task calls one plain function of :mod:`flows.steps` and gives back small facts. The flow runs
-the same with a Prefect server and without one.
+Each step is a Prefect task that calls one plain function of :mod:`flows.steps` and gives back
+small facts. The flows run the same with a Prefect server and without one.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from flows.quiet import quiet
 
@@ -19,26 +21,31 @@ from prefect.cache_policies import NO_CACHE  # noqa: E402
 from flows import steps  # noqa: E402
 from flows.lock import only_writer  # noqa: E402
 from flows.progress import Steps  # noqa: E402
+from flows.rehearsal import rehearse  # noqa: E402
 from flows.settings import load_settings  # noqa: E402
 from flows.sources.folder import Pulled  # noqa: E402
 from warehouse.archive import Receipt  # noqa: E402
 from warehouse.ingest import Ingested  # noqa: E402
 from warehouse.publish import Imprint  # noqa: E402
+from warehouse.store import Scope  # noqa: E402
 
 
 @dataclass(frozen=True)
 class Night:
-    """What a night did; ``publication_id`` is None where there was nothing new to publish."""
+    """What a run did; ``publication_id`` is None where nothing had changed."""
 
-    found: int
-    new: int
-    waiting: tuple[str, ...]
-    submissions: int
-    accepted: int
-    returned: int
-    publication_id: str | None
-    return_sheets: int
-    nothing_to_judge: tuple[str, ...]
+    found: int = 0
+    new: int = 0
+    waiting: tuple[str, ...] = ()
+    submissions: int = 0
+    accepted: int = 0
+    returned: int = 0
+    publication_id: str | None = None
+    return_sheets: int = 0
+    nothing_to_judge: tuple[str, ...] = ()
+    smaller: tuple[str, ...] = ()
+    leaps: tuple[str, ...] = ()
+    changes: list[dict[str, Any]] = field(default_factory=list)
 
 
 @task(name="pull", cache_policy=NO_CACHE)
@@ -52,6 +59,12 @@ def _load(run: steps.Run, receipts: list[Receipt], shown: Steps) -> Ingested:
         return steps.load_deliveries(run, receipts, advance)
 
 
+@task(name="reload", cache_policy=NO_CACHE)
+def _reload(run: steps.Run, scope: Scope, shown: Steps) -> Ingested:
+    with shown.step("reload") as advance:
+        return steps.reload_deliveries(run, scope, advance)
+
+
 @task(name="compute", cache_policy=NO_CACHE)
 def _compute(run: steps.Run) -> int:
     return steps.compute_indicators(run)
@@ -63,8 +76,13 @@ def _judge(run: steps.Run) -> int:
 
 
 @task(name="publish", cache_policy=NO_CACHE)
-def _publish(run: steps.Run) -> Imprint:
+def _publish(run: steps.Run) -> Imprint | None:
     return steps.publish(run)
+
+
+@task(name="compare", cache_policy=NO_CACHE)
+def _compare(run: steps.Run) -> list[dict[str, Any]]:
+    return [asdict(change) for change in steps.changes(run)]
 
 
 @task(name="return", cache_policy=NO_CACHE)
@@ -73,39 +91,89 @@ def _return(run: steps.Run) -> list[str]:
 
 
 @flow(name="nightly", validate_parameters=False)
-def nightly(home: str | None = None) -> dict[str, object]:
+def nightly(home: str | None = None, accept_shrink: bool = False) -> dict[str, Any]:
     """Publish the indicators of everything handed in so far.
 
     ``home`` is the folder that holds inbox, archive, warehouse and publication; without it
-    JZEDU_HOME or ./data. Gives the facts of :class:`Night`.
+    JZEDU_HOME or ./data. ``accept_shrink`` publishes even where a whole unit or form vanishes.
+    Gives the facts of :class:`Night`.
     """
     settings = load_settings(Path(home) if home else None)
     shown = Steps()
     with only_writer(settings.home, shown.say), steps.Run.open(settings) as run:
+        run.accept_shrink = accept_shrink
         with shown.step("pull"):
-            pulled = _pull(run)
+            pulled: Any = _pull(run)
         receipts = steps.unread(run)
-        loaded, imprint, sheets = Ingested(0, 0, 0, 0), None, []
-        if receipts or steps.must_publish(run):
-            run.warm_up()
-            loaded = _load(run, receipts, shown)
-            with shown.step("compute"):
-                _compute(run)
-            with shown.step("judge"):
-                _judge(run)
-            with shown.step("publish"):
-                imprint = _publish(run)
-            with shown.step("return"):
-                sheets = _return(run)
-        night = Night(
-            found=pulled.found,
-            new=len(receipts),
-            waiting=pulled.waiting,
-            submissions=loaded.submissions,
-            accepted=loaded.accepted,
-            returned=loaded.returned,
-            publication_id=imprint.publication_id if imprint else None,
-            return_sheets=len(sheets),
-            nothing_to_judge=tuple(check.clause_id for check in run.idle),
-        )
-    return asdict(night)
+        if not receipts and not steps.must_publish(run):
+            return asdict(Night(found=pulled.found, waiting=pulled.waiting))
+        run.warm_up()
+        _load(run, receipts, shown)
+        return asdict(_to_the_end(run, shown, pulled.found, len(receipts), pulled.waiting))
+
+
+@flow(name="backfill", validate_parameters=False)
+def backfill(
+    years: Sequence[int],
+    regions: Sequence[str] | None = None,
+    forms: Sequence[str] | None = None,
+    dry_run: bool = False,
+    plan: str | None = None,
+    home: str | None = None,
+    accept_shrink: bool = False,
+) -> dict[str, Any]:
+    """Take what the archive holds for ``years`` through the whole way again.
+
+    ``regions`` (codes) and ``forms`` narrow it; ``dry_run`` lists what would change and changes
+    nothing; ``plan`` judges by another plan file, in a dry run only. Gives the facts of
+    :class:`Night`.
+    """
+    settings = load_settings(Path(home) if home else None)
+    scope = Scope(tuple(years), tuple(regions or ()), tuple(forms or ()))
+    shown = Steps()
+    if dry_run:
+        with only_writer(settings.home, shown.say):
+            rehearsal = rehearse(settings, Path(plan) if plan else None)
+            with rehearsal as copy, steps.Run.open(copy) as run:
+                run.warm_up()
+                loaded: Any = _reload(run, scope, shown)
+                _judged(run, shown)
+                with shown.step("compare"):
+                    changes: Any = _compare(run)
+        return asdict(Night(new=loaded.deliveries, changes=changes))
+    with only_writer(settings.home, shown.say), steps.Run.open(settings) as run:
+        run.accept_shrink = accept_shrink
+        run.warm_up()
+        loaded = _reload(run, scope, shown)
+        return asdict(_to_the_end(run, shown, 0, loaded.deliveries, ()))
+
+
+def _judged(run: steps.Run, shown: Steps) -> None:
+    with shown.step("compute"):
+        _compute(run)
+    with shown.step("judge"):
+        _judge(run)
+
+
+def _to_the_end(
+    run: steps.Run, shown: Steps, found: int, new: int, waiting: tuple[str, ...]
+) -> Night:
+    """From loaded rows to the publication and the return sheets."""
+    _judged(run, shown)
+    with shown.step("publish"):
+        imprint: Any = _publish(run)
+    with shown.step("return"):
+        sheets: Any = _return(run)
+    return Night(
+        found=found,
+        new=new,
+        waiting=waiting,
+        submissions=run.loaded.submissions,
+        accepted=run.loaded.accepted,
+        returned=run.loaded.returned,
+        publication_id=imprint.publication_id if imprint else None,
+        return_sheets=len(sheets),
+        nothing_to_judge=tuple(check.clause_id for check in run.idle),
+        smaller=run.comparison.smaller,
+        leaps=run.comparison.leaps,
+    )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,12 +15,13 @@ from rich.console import Console
 from expectations.engine import Engine
 from flows import steps
 from flows.lock import only_writer
-from flows.scorecard import show_scorecard
+from flows.scorecard import show_changes, show_scorecard
 from flows.settings import Settings, load_settings
 from warehouse.publish import DATABASE
+from warehouse.store import Scope
 
 
-def run_nightly(home: Path | None) -> None:
+def run_nightly(home: Path | None, accept_shrink: bool) -> None:
     """Run the nightly flow, show the scorecard, and end the process with its exit code.
 
     Without a Prefect server there is nowhere to record that nothing happened: a night without
@@ -27,7 +29,7 @@ def run_nightly(home: Path | None) -> None:
     """
     settings = load_settings(home)
     console = Console(stderr=True)
-    try:
+    with _answered(console):
         news = _news(settings, console)
         if not news and not os.environ.get("PREFECT_API_URL"):
             _say_nothing_new(settings)
@@ -37,16 +39,57 @@ def run_nightly(home: Path | None) -> None:
             console.print("[dim]starting Prefect …[/]")
             from flows.nightly import nightly
 
-            night: dict[str, Any] = nightly(str(settings.home))
+            night: Any = nightly(str(settings.home), accept_shrink)
+    _say(night, settings)
+    _leave(0)
+
+
+def run_backfill(
+    home: Path | None,
+    scope: Scope,
+    *,
+    dry_run: bool,
+    plan: Path | None,
+    accept_shrink: bool,
+) -> None:
+    """Run the backfill flow, show what changed, and end the process with its exit code."""
+    settings = load_settings(home)
+    console = Console(stderr=True)
+    with _answered(console), Engine() as engine:
+        steps.STARTED_AHEAD.set(engine)
+        console.print("[dim]starting Prefect …[/]")
+        from flows.nightly import backfill
+
+        night: Any = backfill(
+            list(scope.years),
+            list(scope.regions),
+            list(scope.forms),
+            dry_run=dry_run,
+            plan=str(plan) if plan else None,
+            home=str(settings.home),
+            accept_shrink=accept_shrink,
+        )
+    if dry_run:
+        show_changes(_stdout(), night["changes"])
+        _stdout().print(f"{night['new']} files read again; nothing was changed.")
+    else:
+        _say(night, settings)
+    _leave(0)
+
+
+@contextmanager
+def _answered(console: Console) -> Iterator[None]:
+    """Turn what stops a run into a sentence and exit code 1."""
+    try:
+        yield
     except steps.StepFailed as error:
-        console.print(f"[red]jzedu:[/] {error}", highlight=False)
+        console.print("[red]jzedu:[/]", end=" ")
+        console.print(str(error), highlight=False, markup=False)
         console.print("Nothing was published; the last publication stands.")
         _leave(1)
     except KeyboardInterrupt:
         console.print("Stopped. Nothing was published; run again to go on.")
         _leave(1)
-    _say(night, settings)
-    _leave(0)
 
 
 def _news(settings: Settings, console: Console) -> bool:
@@ -62,10 +105,12 @@ def _news(settings: Settings, console: Console) -> bool:
 
 
 def _say(night: dict[str, Any], settings: Settings) -> None:
+    out = _stdout()
+    for sentence in (*night["smaller"], *night["leaps"]):
+        out.print(f"  look: {sentence}", highlight=False, markup=False)
     if night["publication_id"] is None:
         _say_nothing_new(settings)
         return
-    out = _stdout()
     show_scorecard(out, settings.published / DATABASE)
     out.print(
         f"{night['new']} new files, {night['submissions']} submissions: "

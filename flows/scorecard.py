@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from rich.console import Console
@@ -83,6 +85,32 @@ def show_scorecard(console: Console, database: Path) -> None:
             f"{met}/{judged}" if judged else "",
         )
     console.print(table)
+
+
+def show_changes(console: Console, changes: Sequence[Mapping[str, Any]]) -> None:
+    """What a backfill would change: indicator, region, year, old and new value and status."""
+    if not changes:
+        console.print("No published figure would change.")
+        return
+    table = Table(title=f"{len(changes)} changes", title_style="bold", header_style="bold")
+    for header in ("指标", "地区", "年度", "原值", "新值", "原判定", "新判定", "原因"):
+        table.add_column(header)
+    for change in changes:
+        table.add_row(
+            change["name_zh"],
+            change["region_name"],
+            str(change["year"]),
+            _plain(change["old_value"]),
+            _plain(change["new_value"]),
+            change["old_status"] or "—",
+            change["new_status"] or "—",
+            change["cause"] or "定义(规划、程序)变化",
+        )
+    console.print(table)
+
+
+def _plain(value: float | None) -> str:
+    return "—" if value is None else f"{value:,.10g}"
 
 
 def shown(value: float | None, threshold: float | None, unit: str) -> str:

@@ -24,7 +24,8 @@ class Settings(BaseModel):
     """All settings of one installation.
 
     ``workers`` files are read at the same time. ``limits`` bound what a single submitted file may
-    unpack to (:class:`transforms.formats.Limits`). ``plan`` is another plan file than the
+    unpack to (:class:`transforms.formats.Limits`). ``keep_publications`` earlier publications stay in
+    ``published/history/``. ``plan`` is another plan file than the
     packaged one; ``national_rules`` adds the national rule of 2021 to it.
     """
 
@@ -32,6 +33,7 @@ class Settings(BaseModel):
 
     home: Path
     workers: int = Field(default=min(8, os.cpu_count() or 1), ge=1)
+    keep_publications: int = Field(default=30, ge=1)
     plan: Path | None = None
     national_rules: bool = False
     limits: Limits = Limits()

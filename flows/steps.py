@@ -26,14 +26,36 @@ from expectations.verdicts import judge, lay_out
 from flows.settings import Settings
 from flows.sources.folder import Pulled, pull
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
-from warehouse.compute import compute
+from warehouse.compare import Comparison, compare, is_comparable, says_the_same
+from warehouse.compute import compute as compute_tables
 from warehouse.indicators import Catalogue, load_catalogue
 from warehouse.ingest import Ingested, ingest, pending
 from warehouse.outbox import write_returns
-from warehouse.publish import DATABASE, Imprint, attach, detach, export, fill, release, stage
+from warehouse.publish import (
+    DATABASE,
+    Change,
+    Imprint,
+    attach,
+    beside,
+    detach,
+    export,
+    fill,
+    list_changes,
+    record,
+    release,
+    release_folders,
+    stage,
+)
 from warehouse.reference import Reference, ReferenceError, load_reference
 from warehouse.report import write_report
-from warehouse.store import WarehouseLocked, open_warehouse
+from warehouse.store import (
+    Scope,
+    WarehouseLocked,
+    forget,
+    is_unpublished,
+    mark_published,
+    open_warehouse,
+)
 
 #: An engine that is warming up while Prefect starts, see :mod:`flows.runner`.
 STARTED_AHEAD: ContextVar[Engine | None] = ContextVar("started_ahead", default=None)
@@ -100,6 +122,8 @@ class Run:
     asked: list[Check] = field(default_factory=list)
     idle: list[Check] = field(default_factory=list)
     staged: Path | None = None
+    accept_shrink: bool = False
+    comparison: Comparison = field(default_factory=Comparison)
 
     def warm_up(self) -> None:
         """Start the engine, once; or take the one that was started ahead."""
@@ -146,36 +170,62 @@ def unread(run: Run) -> list[Receipt]:
 
 
 def must_publish(run: Run) -> bool:
-    """Whether there is no publication, or one by another plan or program."""
-    file = run.settings.published / DATABASE
-    if not file.exists():
-        return True
-    with named("open"), duckdb.connect(str(file), read_only=True) as published:
-        last = published.execute(
-            "SELECT code_version, plan_version FROM publication ORDER BY published_at DESC LIMIT 1"
-        ).fetchone()
-    return last != (code_version(), _plan_stamp(run.plan))
+    """Whether the publication is missing, unfinished, or made by other definitions."""
+    with named("open"):
+        file = run.settings.published / DATABASE
+        return not file.exists() or is_unpublished(run.connection, _stamp(run))
 
 
 def load_deliveries(run: Run, receipts: list[Receipt], on_file: Callable[[], None]) -> Ingested:
     """Read, check and load ``receipts``, in one transaction."""
-    with named("load"):
-        run.connection.execute("BEGIN")
-        try:
-            run.loaded = ingest(
-                run.connection,
-                run.archive,
-                run.reference,
-                receipts,
-                limits=run.settings.limits,
-                workers=run.settings.workers,
-                on_file=on_file,
-            )
-            run.connection.execute("COMMIT")
-        except BaseException:
-            run.connection.execute("ROLLBACK")
-            raise
+    with named("load"), _transaction(run.connection):
+        run.loaded = _ingest(run, receipts, on_file)
     return run.loaded
+
+
+def reload_deliveries(run: Run, scope: Scope, on_file: Callable[[], None]) -> Ingested:
+    """Read again what the archive holds for ``scope``, in one transaction.
+
+    Deliveries that were never read are read whole, as the nightly run would.
+    """
+    with named("load"), _transaction(run.connection):
+        known = forget(run.connection, scope)
+        again = _ingest(run, known, on_file, scope)
+        unread_ones = pending(run.connection, run.archive)
+        new = _ingest(run, unread_ones, on_file)
+        run.loaded = Ingested(
+            len(known) + len(unread_ones),
+            again.submissions + new.submissions,
+            again.accepted + new.accepted,
+            again.returned + new.returned,
+        )
+    return run.loaded
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.execute("BEGIN")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _ingest(
+    run: Run, receipts: list[Receipt], on_file: Callable[[], None], scope: Scope | None = None
+) -> Ingested:
+    return ingest(
+        run.connection,
+        run.archive,
+        run.reference,
+        receipts,
+        limits=run.settings.limits,
+        workers=run.settings.workers,
+        on_file=on_file,
+        scope=scope,
+    )
 
 
 def compute_indicators(run: Run) -> int:
@@ -184,7 +234,7 @@ def compute_indicators(run: Run) -> int:
         clauses = run.plan.clauses
         run.staged = stage(run.connection, run.settings.published)
         known = [c.indicator_id for c in clauses if c.indicator_id in run.catalogue.by_id]
-        compute(
+        compute_tables(
             run.connection,
             run.catalogue,
             run.reference,
@@ -211,31 +261,80 @@ def judge_clauses(run: Run) -> int:
     return int(row[0]) if row else 0
 
 
-def publish(run: Run) -> Imprint:
-    """Fill the staged publication and put it in the place of the last one."""
+def publish(run: Run) -> Imprint | None:
+    """Fill the staged publication and put it in the place of the last one.
+
+    Gives None, and publishes nothing, where it would say the same as the one that stands.
+
+    Raises:
+        StepFailed: a whole unit or form would vanish, and ``run.accept_shrink`` does not allow it.
+    """
     with named("publish"):
-        assert run.staged is not None
-        now = datetime.now(UTC).replace(tzinfo=None)
-        previous = run.settings.published / DATABASE
-        imprint = Imprint(
-            publication_id=now.strftime("%Y%m%dT%H%M%S%fZ"),
-            published_at=now,
-            code_version=code_version(),
-            plan_version=_plan_stamp(run.plan),
-        )
-        fill(
-            run.connection,
-            run.catalogue,
-            published_clauses(run),
-            imprint,
-            previous if previous.exists() else None,
-        )
-        export(run.connection, run.staged)
+        staged = fill_publication(run)
+        standing = run.settings.published / DATABASE
+        same = False
+        if standing.exists():
+            with beside(run.connection, standing):
+                if is_comparable(run.connection):
+                    same = says_the_same(run.connection)
+                    run.comparison = compare(run.connection)
+        if run.comparison.vanished and not run.accept_shrink:
+            raise StepFailed(
+                "publish",
+                "; ".join(run.comparison.vanished),
+                "Find out why; if it is meant, run again with --accept-shrink.",
+            )
+        imprint = _imprint(run)
+        if not same:
+            if standing.exists():
+                with beside(run.connection, standing):
+                    record(run.connection, imprint, previous=True)
+            else:
+                record(run.connection, imprint, previous=False)
         detach(run.connection)
-        with duckdb.connect(str(run.staged), read_only=True) as publication:
-            write_report(publication, run.staged.with_name("report"), run.reference.folder)
-        release(run.staged, run.settings.published)
-    return imprint
+        source = standing if same else staged
+        export(source, staged.with_name("parquet"))
+        with duckdb.connect(str(source), read_only=True) as publication:
+            write_report(publication, staged.with_name("report"), run.reference.folder)
+        if same:
+            release_folders(staged.parent, run.settings.published)
+        else:
+            release(
+                staged.parent,
+                run.settings.published,
+                imprint.publication_id,
+                run.settings.keep_publications,
+            )
+        mark_published(run.connection, _stamp(run))
+    return None if same else imprint
+
+
+def fill_publication(run: Run) -> Path:
+    """Write all tables of the staged publication; give its file."""
+    assert run.staged is not None
+    fill(run.connection, run.catalogue, published_clauses(run))
+    return run.staged
+
+
+def _imprint(run: Run) -> Imprint:
+    now = datetime.now(UTC).replace(tzinfo=None)
+    return Imprint(
+        publication_id=now.strftime("%Y%m%dT%H%M%S%fZ"),
+        published_at=now,
+        code_version=code_version(),
+        plan_version=_plan_stamp(run.plan),
+    )
+
+
+def changes(run: Run) -> list[Change]:
+    """What the staged publication would change in the one that stands; publishes nothing."""
+    with named("compare"):
+        fill_publication(run)
+        standing = run.settings.published / DATABASE
+        if not standing.exists():
+            return []
+        with beside(run.connection, standing):
+            return list_changes(run.connection)
 
 
 def send_returns(run: Run) -> list[Path]:
@@ -269,6 +368,15 @@ def published_clauses(run: Run) -> pl.DataFrame:
 def code_version() -> str:
     """The version of this program."""
     return version("jzedu")
+
+
+def _stamp(run: Run) -> str:
+    """What a publication is made by: program, plan and reference lists."""
+    lists = hashlib.sha256()
+    for name in ("regions.csv", "townships.csv"):
+        file = run.reference.folder / name
+        lists.update(file.read_bytes() if file.exists() else b"")
+    return f"{code_version()} {_plan_stamp(run.plan)} {lists.hexdigest()[:8]}"
 
 
 def _plan_stamp(plan: Plan) -> str:

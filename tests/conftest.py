@@ -182,12 +182,12 @@ class ByHand:
 
 @dataclass(frozen=True)
 class Night:
-    """What one night did."""
+    """What one night did; ``imprint`` is None where it published nothing new."""
 
     pulled: Pulled
     read: list[Receipt]
     loaded: Ingested
-    imprint: Imprint
+    imprint: Imprint | None
     returned: list[Path]
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,6 +37,40 @@ class Imprint:
     published_at: datetime
     code_version: str
     plan_version: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """What moves between two publications, and which file caused it (None: a definition)."""
+
+    indicator_id: str
+    name_zh: str
+    region_code: str
+    region_name: str
+    year: int
+    old_value: float | None
+    new_value: float | None
+    old_status: str | None
+    new_status: str | None
+    cause: str | None
+
+
+def list_changes(connection: duckdb.DuckDBPyConnection) -> list[Change]:
+    """The differences of ``publication`` from ``previous``, both attached."""
+    rows = connection.execute(
+        f"""
+        SELECT c.indicator_id, coalesce(i.name_zh, j.name_zh), c.region_code,
+            coalesce(r.region_name, c.region_code), c.year, c.old_value, c.new_value,
+            c.old_status, c.new_status, s.file_name
+        FROM ({CHANGES}) c
+        LEFT JOIN publication.indicator i USING (indicator_id)
+        LEFT JOIN previous.indicator j USING (indicator_id)
+        LEFT JOIN region r ON r.region_code = c.region_code
+        LEFT JOIN submission s ON s.submission_id = c.submission_id
+        ORDER BY c.indicator_id, c.region_code, c.year
+        """
+    ).fetchall()
+    return [Change(*row) for row in rows]
 
 
 def stage(connection: duckdb.DuckDBPyConnection, published: Path) -> Path:
@@ -67,13 +102,11 @@ def fill(
     connection: duckdb.DuckDBPyConnection,
     catalogue: Catalogue,
     clauses: pl.DataFrame,
-    imprint: Imprint,
-    previous: Path | None,
 ) -> None:
-    """Write all tables; ``publication.attainment`` must be there already.
+    """Write all tables but the record of publications (:func:`record`).
 
-    ``clauses`` has the columns of the published table ``clause``; ``previous`` is the publication
-    that stands, or None.
+    ``publication.attainment`` must be there already; ``clauses`` has the columns of the published
+    table ``clause``.
     """
     wanted = set(clauses["indicator_id"])
     indicators = [i for i in catalogue.indicators if i.indicator_id in wanted]
@@ -93,26 +126,40 @@ def fill(
         if table.name in queries:
             _insert(connection, table, queries[table.name])
     _shortfall(connection, catalogue, clauses)
-    _history(connection, imprint, previous)
 
 
-def export(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
-    """Write every table of the staged publication as Parquet into ``parquet/`` beside it."""
-    folder = file.with_name("parquet")
-    folder.mkdir(exist_ok=True)
-    for table in TABLES:
-        connection.execute(
-            f"COPY (FROM publication.{table.name}) TO '{_quoted(folder / table.name)}.parquet'"
-        )
+def export(file: Path, folder: Path) -> None:
+    """Write every table of the publication in ``file`` as Parquet into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(file), read_only=True) as connection:
+        for table in TABLES:
+            connection.execute(f"COPY {table.name} TO '{_quoted(folder / table.name)}.parquet'")
 
 
-def release(file: Path, published: Path) -> None:
+def release(staging: Path, published: Path, publication_id: str, keep: int) -> None:
     """Put the staged publication in the place of the one that stands.
 
-    Files beside the database (Parquet, report) are replaced one by one, each in one step, before
-    it; the database, which is the publication, comes last.
+    The database is renamed over the old one, and kept in ``history/<publication_id>/`` as well;
+    of the earlier publications the last ``keep`` stay there. The folders beside it follow.
     """
-    staging = file.parent
+    file = staging / DATABASE
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
+    kept = published / "history" / publication_id
+    kept.mkdir(parents=True, exist_ok=True)
+    try:
+        # The same file under a second name: a publication is replaced as a whole, never changed.
+        os.link(file, kept / DATABASE)
+    except OSError:
+        shutil.copyfile(file, kept / DATABASE)
+    os.replace(file, published / DATABASE)
+    for old in sorted(path for path in kept.parent.iterdir() if path.is_dir())[: -keep or None]:
+        shutil.rmtree(old, ignore_errors=True)
+    release_folders(staging, published)
+
+
+def release_folders(staging: Path, published: Path) -> None:
+    """Put Parquet files, report and Data Docs in their places, each file in one step."""
     for folder in sorted(path for path in staging.iterdir() if path.is_dir()):
         target = published / folder.name
         target.mkdir(exist_ok=True)
@@ -125,10 +172,17 @@ def release(file: Path, published: Path) -> None:
                 path.unlink()
             elif path.is_dir() and not any(path.iterdir()):
                 path.rmdir()
-    with file.open("rb") as written:
-        os.fsync(written.fileno())
-    os.replace(file, published / DATABASE)
     shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def beside(connection: duckdb.DuckDBPyConnection, previous: Path) -> Iterator[None]:
+    """Attach the publication that stands as the catalogue ``previous`` while the block runs."""
+    connection.execute(f"ATTACH '{_quoted(previous)}' AS previous (READ_ONLY)")
+    try:
+        yield
+    finally:
+        connection.execute("DETACH previous")
 
 
 def _create(connection: duckdb.DuckDBPyConnection, table: PublishedTable) -> None:
@@ -203,13 +257,13 @@ def _shortfall(
         )
 
 
-def _history(
-    connection: duckdb.DuckDBPyConnection, imprint: Imprint, previous: Path | None
-) -> None:
-    """The earlier publications, and this one with what changed since the last."""
+def record(connection: duckdb.DuckDBPyConnection, imprint: Imprint, previous: bool) -> None:
+    """Write who this publication is: the earlier ones, itself, and what changed between them.
+
+    ``previous`` says whether the publication that stands is attached under that name.
+    """
     last = None
-    if previous is not None:
-        connection.execute(f"ATTACH '{_quoted(previous)}' AS previous (READ_ONLY)")
+    if previous:
         connection.execute(
             "INSERT INTO publication.publication SELECT * FROM previous.publication;"
             "INSERT INTO publication.revision SELECT * FROM previous.revision;"
@@ -218,8 +272,10 @@ def _history(
             "SELECT publication_id FROM previous.publication ORDER BY published_at DESC LIMIT 1"
         ).fetchone()
         last = row[0] if row else None
-        connection.execute(_REVISIONS.replace("$publication_id", literal(imprint.publication_id)))
-        connection.execute("DETACH previous")
+        connection.execute(
+            f"INSERT INTO publication.revision "
+            f"SELECT {literal(imprint.publication_id)}, * FROM ({CHANGES}) ORDER BY ALL"
+        )
     connection.execute(
         f"""
         INSERT INTO publication.publication
@@ -233,8 +289,7 @@ def _history(
 
 
 #: What moved between two publications: a value, or a verdict while the value stood.
-_REVISIONS = """
-INSERT INTO publication.revision
+CHANGES = """
 WITH before AS (
     SELECT v.indicator_id, v.region_code, v.year, v.numerator, v.denominator, v.value,
         a.clause_id, a.status
@@ -275,10 +330,9 @@ WITH before AS (
             SELECT (region_code, unit) FROM member))
     GROUP BY m.indicator_id, m.region_code, m.year
 )
-SELECT $publication_id, m.indicator_id, m.region_code, m.year, m.old_value, m.new_value,
+SELECT m.indicator_id, m.region_code, m.year, m.old_value, m.new_value,
     m.old_status, m.new_status, c.submission_id
 FROM moved m LEFT JOIN cause c USING (indicator_id, region_code, year)
-ORDER BY ALL
 """
 
 

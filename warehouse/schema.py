@@ -41,6 +41,8 @@ CREATE TABLE IF NOT EXISTS finding (
     value VARCHAR, message_zh VARCHAR, message_en VARCHAR, do_zh VARCHAR, cells BIGINT,
     places VARCHAR[]
 );
+CREATE TABLE IF NOT EXISTS unpublished (since TIMESTAMP);
+CREATE TABLE IF NOT EXISTS published_by (stamp VARCHAR);
 CREATE TABLE IF NOT EXISTS version_in_force (
     submission_id VARCHAR, region_code VARCHAR, form VARCHAR, year INTEGER, expected BOOLEAN
 );

@@ -13,13 +13,44 @@ import polars as pl
 from transforms.forms import FORMS
 from transforms.gate import Examined
 from warehouse.archive import Receipt
-from warehouse.frames import lent, table_from
+from warehouse.frames import lent, literal, table_from
 from warehouse.reference import Reference
 from warehouse.schema import prepare
 
 
 class WarehouseLocked(Exception):
     """Another process has the warehouse open."""
+
+
+_KEPT_BY_SUBMISSION = (
+    "submission",
+    "submission_sheet",
+    "submission_layout",
+    "finding",
+    *(f'submitted."{name}"' for name in FORMS),
+)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Years, units (codes) and forms; empty units or forms stand for all of them.
+
+    What is not known of a submission (a file that could not be read) excludes it from no scope.
+    """
+
+    years: tuple[int, ...]
+    regions: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
+
+    @property
+    def condition(self) -> str:
+        """The scope as SQL over year, region_code and form."""
+        parts = [f"coalesce(year IN ({', '.join(map(str, self.years))}), true)"]
+        for column, words in (("region_code", self.regions), ("form", self.forms)):
+            if words:
+                listed = ", ".join(literal(word) for word in words)
+                parts.append(f"coalesce({column} IN ({listed}), true)")
+        return " AND ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -63,17 +94,58 @@ def known_deliveries(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, s
     return {receipt.key: receipt for receipt in (Receipt(*row) for row in rows)}
 
 
+def is_unpublished(connection: duckdb.DuckDBPyConnection, stamp: str) -> bool:
+    """Whether anything was loaded, or any definition changed, since the last publication.
+
+    ``stamp`` stands for the definitions in use: program, plan, reference lists.
+    """
+    row = connection.execute(
+        f"SELECT EXISTS (FROM unpublished) OR NOT EXISTS "
+        f"(FROM published_by WHERE stamp = {literal(stamp)})"
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def mark_published(connection: duckdb.DuckDBPyConnection, stamp: str) -> None:
+    """Note that the publication that stands says all that the warehouse holds."""
+    connection.execute(
+        f"BEGIN; DELETE FROM unpublished; DELETE FROM published_by;"
+        f"INSERT INTO published_by VALUES ({literal(stamp)}); COMMIT"
+    )
+
+
+def forget(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[Receipt]:
+    """Take the submissions of ``scope`` out of the warehouse; give the deliveries they came from.
+
+    The caller reads these again (:func:`load` with the same scope) in the same transaction.
+    """
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE forgotten AS FROM submission WHERE {scope.condition}"
+    )
+    rows = connection.execute(
+        "SELECT received_at, path, sha256 FROM delivery d WHERE (sha256, split_part(path, '/', 1))"
+        " IN (SELECT (sha256, folder) FROM forgotten)"
+    ).fetchall()
+    for table in _KEPT_BY_SUBMISSION:
+        connection.execute(
+            f"DELETE FROM {table} WHERE submission_id IN (SELECT submission_id FROM forgotten)"
+        )
+    return sorted(Receipt(*row) for row in rows)
+
+
 def load(
     connection: duckdb.DuckDBPyConnection,
     receipts: Sequence[Receipt],
     examined: Examined,
     documents: pl.DataFrame,
+    scope: Scope | None = None,
 ) -> Loaded:
     """Put examined deliveries into the warehouse. The caller holds the transaction.
 
     ``documents`` has document, receipt (index into ``receipts``), folder, file_name, entry. The
     same bytes delivered again are the same submission: what it says of itself comes from its
     earliest delivery, whichever was read first, so that the order of arrival never matters.
+    ``scope`` leaves out submissions that are not of it.
     """
     deliveries = pl.DataFrame(
         [(i, r.received_at, r.path, r.sha256) for i, r in enumerate(receipts)],
@@ -89,18 +161,17 @@ def load(
     table_from(connection, "TEMP TABLE deliveries", deliveries)
     table_from(connection, "TEMP TABLE incoming_submission", incoming)
     connection.execute(
-        """
+        f"""
         CREATE OR REPLACE TEMP TABLE fresh AS
         SELECT n.*, k.submission_id IS NULL AS is_new
-        FROM incoming_submission n LEFT JOIN submission k USING (submission_id)
+        FROM (FROM incoming_submission WHERE {scope.condition if scope else "true"}) n
+        LEFT JOIN submission k USING (submission_id)
         WHERE k.submission_id IS NULL OR (n.received_at, n.path) < (k.received_at, k.path);
         DELETE FROM delivery d USING deliveries n WHERE d.sha256 = n.sha256 AND d.path = n.path;
         INSERT INTO delivery SELECT sha256, path, received_at FROM deliveries;
         """
     )
-    tables = ["submission", "submission_sheet", "submission_layout", "finding"]
-    tables += [f'submitted."{name}"' for name in FORMS]
-    for table in tables:
+    for table in _KEPT_BY_SUBMISSION:
         connection.execute(
             f"DELETE FROM {table} WHERE submission_id IN (SELECT submission_id FROM fresh WHERE NOT is_new)"
         )
@@ -127,6 +198,10 @@ def load(
                 f"INSERT INTO {table} BY NAME "
                 f"SELECT * FROM frame SEMI JOIN fresh USING (submission_id)"
             )
+    # Whoever ends between this and the publication leaves a note for the next night.
+    connection.execute(
+        "INSERT INTO unpublished SELECT max(received_at) FROM fresh HAVING count(*) > 0"
+    )
     counts = connection.execute(
         "SELECT count(*), count(*) FILTER (accepted), count(*) FILTER (NOT accepted) FROM fresh"
         " WHERE is_new"

@@ -1,4 +1,4 @@
-"""A local folder as a source: the inbox, one folder for each reporting unit.
+"""A folder of this machine as a source: the inbox, one folder for each reporting unit.
 
 Files are taken as they are found and left where they are. Links, pipes, lock files and files of
 other kinds are never opened; a file that somebody is still writing waits for the next night.
@@ -10,21 +10,24 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from transforms.formats import READABLE_SUFFIXES
-from warehouse.archive import Archive, Receipt
+from flows.sources.collect import Collector
+from flows.sources.memory import Memory
+from flows.sources.model import (
+    Delivery,
+    Listing,
+    NotTaken,
+    Offer,
+    Pulled,
+    SourceError,
+    wanted,
+)
+from warehouse.archive import Archive
 
-
-@dataclass(frozen=True)
-class Pulled:
-    """What a look into the inbox gave: new receipts, and files left for later with the reason."""
-
-    found: int
-    receipts: tuple[Receipt, ...]
-    waiting: tuple[str, ...]
+__all__ = ["FolderSource", "Pulled", "pull", "take", "walk"]
 
 
 class StillBeingWritten(Exception):
@@ -37,9 +40,7 @@ def walk(inbox: Path) -> Iterator[Path]:
         folders.sort()
         for name in sorted(names):
             path = Path(folder, name)
-            if path.parent == inbox or name.startswith(("~$", ".")):
-                continue
-            if path.suffix.lower() in READABLE_SUFFIXES and stat.S_ISREG(path.lstat().st_mode):
+            if wanted(path.relative_to(inbox).as_posix()) and _is_file(path):
                 yield path
 
 
@@ -64,33 +65,73 @@ def take(path: Path) -> tuple[bytes, datetime]:
     return data, changed.replace(tzinfo=None)
 
 
+class FolderSource:
+    """The files of a folder, as a source like any other."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def files(self) -> Listing:
+        """All files; a folder that is not there is an error, because a share may be unmounted."""
+        self.probe()
+        return Listing([self._offer(path) for path in walk(self._root)])
+
+    def probe(self) -> None:
+        """Look whether the folder is there and can be read."""
+        try:
+            os.scandir(self._root).close()
+        except OSError as error:
+            raise SourceError(
+                f"{self._root}: {error.strerror}; is it mounted, and may this user read it?"
+            ) from None
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _offer(self, path: Path) -> Offer:
+        return Offer(path.relative_to(self._root).as_posix(), partial(_deliver, path), _mark(path))
+
+
 def pull(inbox: Path, archive: Archive) -> Pulled:
     """Archive every file of the inbox that the archive does not know yet.
 
-    A file that cannot be read is archived as nothing at all: zero bytes, which the gate returns
-    to its unit with a finding.
+    Every file is read every time, so that an original lost from the archive comes back. A file
+    that cannot be read waits for the next night.
     """
-    known = {receipt.key: receipt for receipt in archive.receipts()}
-    fresh: list[Receipt] = []
-    waiting: list[str] = []
-    found = 0
-    for path in walk(inbox):
-        found += 1
-        relative = path.relative_to(inbox).as_posix()
-        try:
-            data, changed = take(path)
-        except StillBeingWritten:
-            waiting.append(f"{relative}: is still being written")
-            continue
-        except OSError as error:
-            waiting.append(f"{relative}: {error.strerror}")
-            continue
-        receipt = Receipt(changed, relative, archive.keep(data))
-        before = known.get(receipt.key)
-        if before is None or receipt.received_at < before.received_at:
-            fresh.append(receipt)
-    archive.sign(fresh)
-    return Pulled(found, tuple(fresh), tuple(waiting))
+    return Collector(
+        FolderSource(inbox),
+        archive,
+        {receipt.key: receipt for receipt in archive.receipts()},
+        Memory(),
+    ).collect(lambda: None)
+
+
+def _deliver(path: Path, _: str) -> Delivery:
+    mark = _mark(path)
+    try:
+        data, changed = take(path)
+    except StillBeingWritten:
+        raise NotTaken("is still being written") from None
+    except OSError as error:
+        raise NotTaken(str(error.strerror)) from None
+    return Delivery(data, changed, mark)
+
+
+def _is_file(path: Path) -> bool:
+    """Whether this is a regular file, and no link, pipe or file that has gone meanwhile."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _mark(path: Path) -> str:
+    """Size, times and number of the file; "" where it has gone."""
+    try:
+        facts = path.lstat()
+    except OSError:
+        return ""
+    return f"{facts.st_size}:{facts.st_mtime_ns}:{facts.st_ctime_ns}:{facts.st_ino}"
 
 
 def _has_writer(descriptor: int) -> bool:

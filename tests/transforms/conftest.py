@@ -125,7 +125,7 @@ class Outcome:
     submissions: list[dict[str, Any]]
     findings: list[dict[str, Any]]
     sheets: list[dict[str, Any]]
-    rows: dict[str, pl.DataFrame]
+    run: Examined
 
     @property
     def only(self) -> dict[str, Any]:
@@ -154,11 +154,16 @@ class Outcome:
         """The rules of all findings, in order."""
         return sorted(entry["rule_id"] for entry in self.findings)
 
+    def loaded(self, form: str) -> pl.DataFrame:
+        """The loaded rows of a form, with where they came from."""
+        mine = [entry["submission_id"] for entry in self.submissions]
+        return self.run.rows[form].filter(pl.col("submission_id").is_in(mine))
+
     def values(self, form: str) -> pl.DataFrame:
         """The loaded rows of a form, its own columns only."""
-        if form not in self.rows:
+        if form not in self.run.rows:
             return pl.DataFrame(schema=FORMS[form].schema)
-        return self.rows[form].select(*FORMS[form].schema)
+        return self.loaded(form).select(*FORMS[form].schema)
 
     def column(self, form: str, name: str) -> list[Any]:
         """The loaded values of one column."""
@@ -237,16 +242,20 @@ def _received(
     return read_file(data, path, sha256=hashlib.sha256(data).hexdigest(), region_code=region_code)
 
 
-def _outcome(examined: Examined, documents: frozenset[int]) -> Outcome:
-    submissions = examined.submissions.filter(pl.col("document").is_in(list(documents)))
-    ids = submissions["submission_id"].to_list()
-    mine = pl.col("submission_id").is_in(ids)
-    return Outcome(
-        submissions.rows(named=True),
-        examined.findings.filter(mine).rows(named=True),
-        examined.sheets.filter(mine).rows(named=True),
-        {form: frame.filter(mine) for form, frame in examined.rows.items()},
-    )
+def _outcomes(documents: Mapping[Any, Sequence[Document]]) -> dict[Any, Outcome]:
+    """Examine all files in one run, as a night does, and tell them apart again."""
+    owner = [name for name, found in documents.items() for _ in found]
+    examined = examine([document for found in documents.values() for document in found])
+    outcomes = {name: Outcome([], [], [], examined) for name in documents}
+    of_submission = {}
+    for entry in examined.submissions.rows(named=True):
+        outcome = of_submission[entry["submission_id"]] = outcomes[owner[entry["document"]]]
+        outcome.submissions.append(entry)
+    for entry in examined.findings.rows(named=True):
+        of_submission[entry["submission_id"]].findings.append(entry)
+    for entry in examined.sheets.rows(named=True):
+        of_submission[entry["submission_id"]].sheets.append(entry)
+    return outcomes
 
 
 @pytest.fixture(scope="session")
@@ -303,35 +312,26 @@ def hand_in() -> Callable[..., Outcome]:
     """Write one file, read it and examine it: ``hand_in(content, path, region_code)``."""
 
     def hand_in(*args: Any, **kwargs: Any) -> Outcome:
-        documents = _received(*args, **kwargs)
-        return _outcome(examine(documents), frozenset(range(len(documents))))
+        return _outcomes({"": _received(*args, **kwargs)})[""]
 
     return hand_in
 
 
 @pytest.fixture(scope="session")
 def hand_in_all() -> Callable[..., dict[Any, Outcome]]:
-    """Examine many files in one run, as a night does, and tell them apart again.
+    """The same for many files in one run, by name.
 
-    Each is a content, or a tuple of content, path and region code.
+    Each is a content, or a tuple of content and path.
     """
 
     def hand_in_all(files: Mapping[Any, Any]) -> dict[Any, Outcome]:
-        documents: list[Document] = []
-        places: dict[Any, frozenset[int]] = {}
+        documents = {}
         for number, (name, given) in enumerate(files.items()):
-            content, path, *region = given if isinstance(given, tuple) else (given, None)
-            path = path or f"{UNIT_NAME}/报表.xlsx"
+            content, path = given if isinstance(given, tuple) else (given, f"{UNIT_NAME}/报表.xlsx")
             # Two cases may come to the same bytes, which would be one submission.
-            new = read_file(
-                _bytes(content, path),
-                path,
-                sha256=f"{number:064x}",
-                region_code=region[0] if region else UNIT,
+            documents[name] = read_file(
+                _bytes(content, path), path, sha256=f"{number:064x}", region_code=UNIT
             )
-            places[name] = frozenset(range(len(documents), len(documents) + len(new)))
-            documents += new
-        examined = examine(documents)
-        return {name: _outcome(examined, numbers) for name, numbers in places.items()}
+        return _outcomes(documents)
 
     return hand_in_all

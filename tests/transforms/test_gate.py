@@ -55,14 +55,14 @@ def test_a_valid_submission_is_loaded_as_it_was_meant(
     hand_in: Callable[..., Any],
     city: dict[str, pl.DataFrame],
 ) -> None:
-    sheet = paper(name, 40)
+    sheet = paper(name, 12)
     if encoding == "xlsx":
         outcome = hand_in(sheet, "义县/表.xlsx")
     elif encoding == "tsv":
         outcome = hand_in(sheet.csv("utf-8", "\t"), "义县/表.tsv")
     else:
         outcome = hand_in(sheet.csv(encoding), "义县/表.csv")
-    rows = city[name].head(40)
+    rows = city[name].head(12)
     assert outcome.findings == []
     assert outcome.values(name).equals(rows)
     assert outcome.values(name).schema == FORMS[name].schema
@@ -80,7 +80,7 @@ def test_loaded_rows_know_where_they_came_from(
     sheet.above.append([])
     sheet.rows.insert(1, [])
     outcome = hand_in(sheet)
-    where = outcome.rows["class"].select("submission_id", "region_code", "year", "sheet", "row")
+    where = outcome.loaded("class").select("submission_id", "region_code", "year", "sheet", "row")
     own = outcome.only["submission_id"]
     assert where.rows() == [(own, "210727", 2020, "班级学生数表", row) for row in (4, 6, 7)]
 
@@ -522,6 +522,14 @@ def test_the_same_unknown_value_three_hundred_times_is_one_finding(
     assert "300" in error["message_zh"]
 
 
+def test_cells_counts_all_cells_of_a_cause_however_many(
+    paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = many(paper, "class", 1200)
+    sheet.fill("stage", ["大学"] * 1200)
+    assert sole_error(hand_in(sheet), "class", "E04")["cells"] == 1200
+
+
 def test_two_unknown_values_are_two_findings(
     paper: Callable[..., Any], hand_in: Callable[..., Any]
 ) -> None:
@@ -838,6 +846,14 @@ def test_the_same_file_twice_in_a_zip_is_two_files(
 
 def ids(examined: Examined) -> list[str]:
     return sorted(examined.submissions["submission_id"])
+
+
+def test_the_same_zip_twice_is_one_submission_of_each_file(
+    paper: Callable[..., Any], workbook: Callable[..., bytes], received: Callable[..., Any]
+) -> None:
+    data = zipped({"a.xlsx": workbook(paper("class")), "b.csv": paper("school").csv()})
+    first = received(data, "义县/a.zip")
+    assert ids(examine([*first, *received(data, "义县/b.zip")])) == ids(examine(first))
 
 
 @pytest.mark.parametrize("again", ["义县/班级.xlsx", "义县/又一份/新名.xlsx", "210727/班级.xlsx"])

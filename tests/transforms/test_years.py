@@ -202,7 +202,7 @@ def test_several_years_in_one_sheet_are_a_submission_each(
     loaded = {entry["year"]: entry["rows_loaded"] for entry in outcome.submissions}
     assert loaded == {2018: 1, 2019: 2, 2020: 3}
     assert sum(entry["rows_ignored"] for entry in outcome.submissions) == 3
-    rows = outcome.rows["class"].sort("row")
+    rows = outcome.loaded("class").sort("row")
     assert rows["year"].to_list() == [2019, 2020, 2019, 2020, 2020, 2018]
     assert rows["institution_code"].to_list() == city["class"]["institution_code"].to_list()[:6]
 

@@ -403,7 +403,9 @@ def read_publication(connection: duckdb.DuckDBPyConnection, reference: Path) -> 
         ),
         shortfall_totals={
             (clause, region): count
-            for clause, region, count in connection.execute(bound(_SHORTFALL_TOTALS, focus)).fetchall()
+            for clause, region, count in connection.execute(
+                bound(_SHORTFALL_TOTALS, focus)
+            ).fetchall()
         },
         submissions=_read(connection, Submission, _SUBMISSIONS, [SUBMISSIONS_LISTED]),
         submissions_total=_count(connection, "submission"),

@@ -1,0 +1,366 @@
+"""`jzedu serve`: what a small office needs on one machine, in one command that can be stopped.
+
+It starts the Prefect server with its UI as a child process, waits until it answers, registers the
+deployments and carries out their runs, one at a time, each in a process of its own. ``prefect.yaml``
+describes the same deployments for those who have a server, a work pool and workers of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import Process
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from flows.lock import only_writer
+from flows.quiet import quiet
+from flows.settings import Settings
+from transforms.forms import FORMS
+from warehouse.reference import load_reference
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from prefect import Flow
+    from prefect.client.orchestration import PrefectClient
+    from prefect.runner import Runner
+
+TIMEZONE = "Asia/Shanghai"
+#: So many seconds the server has to answer, and to end once it is told to.
+_PATIENCE = 120
+_GRACE = 20
+
+
+class ServeError(Exception):
+    """The server cannot be started or has ended; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A flow that Prefect offers: where it is, when it runs by itself, and what it is for."""
+
+    name: str
+    entrypoint: str
+    description: str
+    cron: str | None = None
+    timezone: str = TIMEZONE
+
+    def flow(self) -> Flow[..., Any]:
+        """The flow; importing it imports Prefect."""
+        module, _, name = self.entrypoint.rpartition(".")
+        found: Flow[..., Any] = getattr(import_module(module), name)
+        return found
+
+
+DEPLOYMENTS: tuple[Deployment, ...] = (
+    Deployment(
+        "nightly",
+        "flows.nightly.nightly",
+        "Takes in everything handed in since the last run, checks it, computes the indicators, "
+        "judges the plan and publishes. A night that was missed is caught up by the next.",
+        cron="0 2 * * *",
+    ),
+    Deployment(
+        "backfill",
+        "flows.backfill.backfill",
+        "The same steps again over what the archive holds for some years, units and forms; as a "
+        "dry run it shows what would change in which indicator, and changes nothing.",
+    ),
+)
+
+
+def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
+    """Run server and deployments until SIGINT, SIGTERM or SIGHUP; ``say`` gets lines for people.
+
+    The server keeps its database in ``JZEDU_HOME/prefect``, or in PREFECT_HOME where that is set.
+
+    Raises:
+        ServeError: the address is taken, the home is served already, or the server ended.
+    """
+    folder = Path(os.environ.get("PREFECT_HOME") or settings.home / "prefect")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def refuse(_: str) -> None:
+        raise ServeError(f"{settings.home} is being served already; end that jzedu serve first")
+
+    with only_writer(folder, refuse):
+        _must_be_free(host, port)
+        url = address(host, port)
+        _environment(settings, folder, url)
+        if not _is_loopback(host) and not os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+            say(
+                f"Warning: whoever reaches {host}:{port} can start runs and read their records; "
+                "set PREFECT_SERVER_API_AUTH_STRING, see docs/operations.md."
+            )
+        asyncio.run(_serve(settings, host, port, folder / "server.log", say))
+
+
+def address(host: str, port: int) -> str:
+    """The URL under which this machine reaches a server that listens on ``host``."""
+    if host in ("0.0.0.0", ""):
+        host = "127.0.0.1"
+    elif host == "::":
+        host = "::1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def register(runner: Runner, client: PrefectClient, settings: Settings) -> list[UUID]:
+    """Tell the server of the deployments, and ``runner`` to carry out their runs; give their ids.
+
+    Choices of units and forms are those of ``settings.home``, so that another city's region list
+    shows in the UI.
+    """
+    from prefect.client.schemas.actions import DeploymentUpdate
+    from prefect.schedules import Cron
+    from prefect.types.entrypoint import EntrypointType
+
+    choices = {
+        "regions": load_reference(settings.home).units["region_name"].to_list(),
+        "forms": list(FORMS),
+    }
+    ids = []
+    for one in DEPLOYMENTS:
+        deployment = await one.flow().ato_deployment(
+            name=one.name,
+            schedule=Cron(one.cron, timezone=one.timezone) if one.cron else None,
+            description=one.description,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+        ids.append(await runner.aadd_deployment(deployment))
+        schema = (await client.read_deployment(ids[-1])).parameter_openapi_schema or {}
+        for name in choices.keys() & schema.get("properties", {}).keys():
+            _offer(schema["properties"][name], choices[name])
+        await client.update_deployment(ids[-1], DeploymentUpdate(parameter_openapi_schema=schema))
+    return ids
+
+
+def _offer(parameter: dict[str, Any], choices: Sequence[str]) -> None:
+    """Let the list that ``parameter`` describes, in JSON schema, hold only ``choices``."""
+    for branch in (parameter, *parameter.get("anyOf", ())):
+        if branch.get("type") == "array":
+            branch["items"] = {"type": "string", "enum": list(choices)}
+            branch["uniqueItems"] = True
+
+
+async def _serve(
+    settings: Settings, host: str, port: int, log: Path, say: Callable[[str], None]
+) -> None:
+    say("Starting the Prefect server …")
+    stop = asyncio.Event()
+    async with _server(host, port, log) as child:
+        with _stopping(stop):
+            await _first(_answering(child, address(host, port), log), stop)
+            if not stop.is_set():
+                await _run_deployments(settings, address(host, port), child, log, stop, say)
+    say("Stopped.")
+
+
+async def _run_deployments(
+    settings: Settings,
+    url: str,
+    child: Process,
+    log: Path,
+    stop: asyncio.Event,
+    say: Callable[[str], None],
+) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.runner import Runner
+
+    # One run at a time over both deployments. Schedules stay as they are when we stop: what
+    # somebody paused stays paused, and what was due meanwhile is done at the next start.
+    runner = Runner(name="jzedu", limit=1, pause_on_shutdown=False)
+    async with get_client() as client:
+        await settle(client, await register(runner, client, settings))
+    say(f"Runs and their records: {url}")
+    for one in DEPLOYMENTS:
+        when = f"by itself at {one.cron} ({one.timezone})" if one.cron else "when asked to"
+        say(f"  {one.name:<9} {when}")
+    say("Ctrl-C ends it.")
+
+    async def work() -> None:
+        running = asyncio.ensure_future(runner.start())
+        # The runner answers SIGTERM by leaving at once; from its first step on it is ours again.
+        await asyncio.sleep(0)
+        with _stopping(stop):
+            try:
+                await asyncio.shield(running)
+            except asyncio.CancelledError:
+                say("Ending …")
+                await runner.cancel_all()
+                running.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await running
+                raise
+
+    async def watch() -> None:
+        await child.wait()
+        raise ServeError(f"the Prefect server ended by itself; {log} says why")
+
+    await _first(work(), stop, watch())
+
+
+async def settle(client: PrefectClient, deployments: Sequence[UUID]) -> None:
+    """Put the record of ``deployments`` straight after a stop, an orderly one or not.
+
+    A run that was cut off would be shown as running for ever: it becomes Crashed. Of the nights
+    that passed meanwhile one is enough, because a night takes in everything unread: the last one
+    stays and starts at once, those before it become Cancelled.
+    """
+    from prefect.client.schemas.filters import (
+        DeploymentFilter,
+        DeploymentFilterId,
+        FlowRunFilter,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import StateType
+    from prefect.states import Cancelled, Crashed
+    from prefect.types._datetime import now
+
+    async def runs(*states: StateType) -> list[Any]:
+        wanted = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
+        return await client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(state=wanted),
+            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=list(deployments))),
+        )
+
+    cut_off = "jzedu serve was stopped during this run; the next night does its work"
+    for run in await runs(StateType.RUNNING, StateType.PENDING, StateType.CANCELLING):
+        await client.set_flow_run_state(run.id, Crashed(message=cut_off), force=True)
+    overdue = [
+        run
+        for run in await runs(StateType.SCHEDULED)
+        if run.auto_scheduled and run.expected_start_time < now("UTC")
+    ]
+    overdue.sort(key=lambda run: (run.deployment_id, run.expected_start_time))
+    for run, following in zip(overdue, overdue[1:], strict=False):
+        if run.deployment_id == following.deployment_id:
+            missed = Cancelled(message="missed while jzedu serve was stopped; a later night did it")
+            await client.set_flow_run_state(run.id, missed, force=True)
+
+
+@asynccontextmanager
+async def _server(host: str, port: int, log: Path) -> AsyncIterator[Process]:
+    """The Prefect server as a child in a process group of its own, ended with the block.
+
+    A Ctrl-C at the terminal goes to a whole group; the server has to outlive the runs, whose end
+    it records.
+    """
+    with log.open("wb") as output:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "prefect", "server", "start"),
+            *("--host", host, "--port", str(port)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            process_group=0,
+        )
+    try:
+        yield child
+    finally:
+        if child.returncode is None:
+            child.terminate()
+            try:
+                await asyncio.wait_for(child.wait(), _GRACE)
+            except TimeoutError:
+                child.kill()
+                await child.wait()
+
+
+async def _answering(child: Process, url: str, log: Path) -> None:
+    """Wait until the server answers.
+
+    Prefect is imported meanwhile: that takes as long as the server takes to start.
+
+    Raises:
+        ServeError: it ended, or did not answer in time.
+    """
+    await asyncio.to_thread(import_module, "prefect.runner")
+    for _ in range(_PATIENCE * 5):
+        if await asyncio.to_thread(healthy, f"{url}/api"):
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(child.wait(), 0.2)
+            raise ServeError(f"the Prefect server did not start; {log} says why")
+    raise ServeError(f"the Prefect server does not answer after {_PATIENCE} s; see {log}")
+
+
+def healthy(api_url: str) -> bool:
+    """Whether a Prefect server answers at ``api_url`` (``http://host:port/api``)."""
+    from urllib.error import URLError
+    from urllib.request import ProxyHandler, build_opener
+
+    try:
+        with build_opener(ProxyHandler({})).open(f"{api_url}/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError, ValueError):
+        return False
+
+
+async def _first(work: Any, stop: asyncio.Event, *others: Any) -> None:
+    """Run ``work`` and ``others`` until one of them ends or ``stop`` is set; end the rest."""
+    tasks = [asyncio.ensure_future(each) for each in (work, stop.wait(), *others)]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+@contextlib.contextmanager
+def _stopping(stop: asyncio.Event) -> Iterator[None]:
+    """Let the signals that end a service set ``stop``."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    yield
+
+
+def _environment(settings: Settings, folder: Path, url: str) -> None:
+    """What the server, the runner and its runs find in their environment."""
+    quiet()
+    os.environ["JZEDU_HOME"] = str(settings.home)
+    os.environ["PREFECT_HOME"] = str(folder)
+    os.environ["PREFECT_API_URL"] = f"{url}/api"
+    # Runs and events are deleted after 90 days, so that the database does not grow for ever.
+    os.environ.setdefault("PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED", "events,flow_runs")
+    if secret := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", secret)
+    # An office proxy must not stand between us and our own server.
+    for name in ("NO_PROXY", "no_proxy"):
+        spared = [os.environ.get(name, ""), url.removeprefix("http://").rpartition(":")[0]]
+        os.environ[name] = ",".join(filter(None, spared))
+
+
+def _must_be_free(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ServeError(
+                f"{host}:{port} cannot be listened on ({error.strerror}); is another server "
+                "running? Choose another with --port"
+            ) from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

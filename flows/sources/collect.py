@@ -1,0 +1,183 @@
+"""What is new at one source, into the archive.
+
+A file is fetched whole into memory, its size and hash are checked, and only then is it archived;
+receipts are signed after the originals they speak of. A transfer that breaks off therefore leaves
+nothing behind, and is started again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeVar
+
+from flows.sources.memory import Memory, Seen
+from flows.sources.model import (
+    Delivery,
+    Interrupted,
+    Listing,
+    NotTaken,
+    Offer,
+    Pulled,
+    Source,
+    SourceError,
+    shown,
+)
+from warehouse.archive import Archive, Receipt
+
+#: Seconds to wait before each further try.
+DELAYS: Final = (1.0, 5.0, 20.0)
+#: A source at which so many files in a row cannot be fetched is given up for this run.
+FAILURES: Final = 3
+#: Receipts are signed after so many new files, so that a run that is killed keeps what it has.
+PORTION: Final = 200
+
+Known = MutableMapping[tuple[str, str], Receipt]
+T = TypeVar("T")
+
+
+def utc_now() -> datetime:
+    """The time, UTC, naive."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def patiently(attempt: Callable[[], T], sleep: Callable[[float], None]) -> T:
+    """Call ``attempt``, and again after growing delays as long as it raises Interrupted."""
+    for delay in DELAYS:
+        try:
+            return attempt()
+        except Interrupted:
+            sleep(delay)
+    return attempt()
+
+
+@dataclass
+class Collector:
+    """One round over one source.
+
+    ``known`` are the receipts of the archive by key, and is kept up to date. ``limit`` is the
+    largest file to take, in bytes. A file changed within the last ``settle`` is left to be
+    finished. The clock (UTC, naive) and ``sleep`` can be replaced.
+    """
+
+    source: Source
+    archive: Archive
+    known: Known
+    memory: Memory
+    limit: int | None = None
+    settle: timedelta = timedelta(0)
+    now: Callable[[], datetime] = utc_now
+    sleep: Callable[[float], None] = time.sleep
+    waiting: list[str] = field(default_factory=list, init=False)
+    receipts: list[Receipt] = field(default_factory=list, init=False)
+    unsigned: list[Receipt] = field(default_factory=list, init=False)
+
+    def collect(self, on_file: Callable[[], None]) -> Pulled:
+        """Archive what the source has and the archive does not; calls ``on_file`` for each file.
+
+        Whatever the source does wrong becomes a sentence in ``waiting``.
+
+        Raises:
+            OSError: the archive cannot be written.
+        """
+        try:
+            listing = patiently(self.source.files, self.sleep)
+        except SourceError as error:
+            return Pulled(0, (), (str(error),))
+        self.waiting += listing.refused
+        listed = {offer.path for offer in listing.offers}
+        self.memory.seen = {p: seen for p, seen in self.memory.seen.items() if p in listed}
+        try:
+            self._take_all(listing, on_file)
+        finally:
+            self._sign()
+        return Pulled(len(listing.offers), tuple(self.receipts), tuple(self.waiting))
+
+    def _take_all(self, listing: Listing, on_file: Callable[[], None]) -> None:
+        failures = 0
+        for offer in listing.offers:
+            try:
+                self._take(offer)
+                failures = 0
+            except NotTaken as reason:
+                self.waiting.append(f"{shown(offer.path)}: {reason}")
+            except Interrupted as error:
+                self.waiting.append(f"{shown(offer.path)}: {error}")
+                failures += 1
+                if failures == FAILURES:
+                    self.waiting.append(
+                        f"given up after {FAILURES} files in a row; the next run goes on from here"
+                    )
+                    return
+            except SourceError as error:
+                self.waiting.append(str(error))
+                return
+            finally:
+                on_file()
+            if len(self.unsigned) >= PORTION:
+                self._sign()
+
+    def _take(self, offer: Offer) -> None:
+        """Archive one file unless the archive has it already."""
+        path = offer.path
+        promised = self.known.get((offer.sha256 or "", path))
+        if promised and (offer.changed is None or offer.changed >= promised.received_at):
+            return
+        seen = self.memory.seen.get(path)
+        # The memory counts for nothing where the archive does not confirm it.
+        mark = seen.mark if seen and (seen.sha256, path) in self.known else ""
+        if mark and mark == offer.mark:
+            return
+        if self.limit is not None and offer.size is not None and offer.size > self.limit:
+            raise too_large(self.limit)
+        self._settled(offer, offer.changed)
+        delivery = patiently(lambda: offer.fetch(mark), self.sleep)
+        if delivery is None:
+            return
+        self._settled(offer, delivery.changed)
+        digest = hashlib.sha256(delivery.data).hexdigest()
+        if offer.sha256 not in (None, digest):
+            raise NotTaken(
+                f"its SHA-256 is {digest[:12]}…, not {str(offer.sha256)[:12]}… as the manifest"
+                " says; has the manifest been made anew?"
+            )
+        received = delivery.changed or offer.changed or self.now()
+        self._keep(Receipt(received, path, digest), delivery)
+
+    def _keep(self, receipt: Receipt, delivery: Delivery) -> None:
+        self.archive.keep(delivery.data)
+        before = self.known.get(receipt.key)
+        if before is None or receipt.received_at < before.received_at:
+            self.unsigned.append(receipt)
+        if delivery.mark:
+            self.memory.seen[receipt.path] = Seen(
+                mark=delivery.mark, size=len(delivery.data), sha256=receipt.sha256
+            )
+
+    def _sign(self) -> None:
+        self.archive.sign(self.unsigned)
+        self.known.update((receipt.key, receipt) for receipt in self.unsigned)
+        self.receipts += self.unsigned
+        self.unsigned = []
+        self.memory.save()
+
+    def _settled(self, offer: Offer, changed: datetime | None) -> None:
+        """Leave a file that may still be growing, unless a promised hash tells when it is whole."""
+        if changed is None or offer.sha256 is not None:
+            return
+        if timedelta(0) <= self.now() - changed < self.settle:
+            raise NotTaken(
+                f"changed less than {self.settle.total_seconds():g} seconds ago and may still be"
+                " being written; it is looked at again in the next run"
+            )
+
+
+def too_large(limit: int) -> NotTaken:
+    """The refusal of a file of more than ``limit`` bytes."""
+    return NotTaken(
+        f"is larger than {limit / 2**20:g} MB and was not fetched; have it split, or raise"
+        " file_bytes under [limits]"
+    )

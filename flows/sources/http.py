@@ -1,0 +1,357 @@
+"""Files of a web server as a source: those of a manifest, or of the index pages below an address.
+
+A manifest is JSON, a list of {"path", "url", "sha256", "modified"}: only the path must be given,
+and the address is the path below the manifest's folder where it is not. An index is what Apache,
+nginx and others show for a folder. Redirects stay on the same host; certificates are checked.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
+
+import httpx
+import lxml.html
+from lxml.etree import ParserError
+from pydantic import BaseModel, StringConstraints, TypeAdapter, ValidationError
+
+from flows.sources.collect import too_large
+from flows.sources.credentials import Credentials
+from flows.sources.model import (
+    MOST_FOLDERS,
+    Delivery,
+    Interrupted,
+    Listing,
+    NotTaken,
+    Offer,
+    SourceError,
+    decoded,
+    shown,
+    unsafe,
+    wanted,
+)
+from flows.sources.settings import HttpSettings, variable
+
+_MOST_REDIRECTS: Final = 5
+#: Answers below 500 after which another try may help: time-out, too early, too many requests.
+_PASSING: Final = frozenset({408, 425, 429})
+
+
+class _Entry(BaseModel):
+    """A file in a manifest; a time without a zone is UTC, and what else stands there is ignored."""
+
+    path: Annotated[str, StringConstraints(min_length=1)]
+    url: str | None = None
+    sha256: Annotated[str, StringConstraints(pattern="^[0-9A-Fa-f]{64}$", to_lower=True)] | None = (
+        None
+    )
+    modified: datetime | None = None
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What the server answered, read to its end; ``address`` is that after redirects."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    address: str
+
+    @property
+    def measured(self) -> bool:
+        """Whether a body that broke off would have been noticed."""
+        return "content-length" in self.headers or "transfer-encoding" in self.headers
+
+
+class HttpSource:
+    """The files that a web server lists.
+
+    Raises:
+        SourceError: a password would go over a connection that is not encrypted, or ``ca_file``
+            cannot be read.
+    """
+
+    def __init__(
+        self, settings: HttpSettings, credentials: Credentials, home: Path, limit: int
+    ) -> None:
+        self._settings = settings
+        self._limit = limit
+        self._client = _client(settings, credentials, home)
+
+    def files(self) -> Listing:
+        """The files of the manifest, or of all index pages."""
+        answer = self._first_page()
+        listing = Listing()
+        if _is_json(answer):
+            self._read_manifest(answer, listing)
+        else:
+            self._read_index(answer, b"", listing)
+        if not listing.offers and not listing.refused:
+            listing.refused.append(
+                f"{self._settings.address} lists no submission; is it the manifest, or the index"
+                " page above the folders of the units?"
+            )
+        listing.offers.sort(key=lambda offer: offer.path)
+        return listing
+
+    def probe(self) -> None:
+        """Ask for the manifest or the first index page."""
+        self._first_page()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _read_manifest(self, answer: _Answer, listing: Listing) -> None:
+        try:
+            entries = TypeAdapter(list[object]).validate_json(answer.body)
+        except ValidationError:
+            raise SourceError(
+                f"{self._settings.address} is not a manifest: write a JSON list of"
+                ' {"path": "<unit>/<file>", "sha256": "…"}'
+            ) from None
+        for number, raw in enumerate(entries, start=1):
+            try:
+                entry = _Entry.model_validate(raw)
+            except ValidationError as error:
+                problem = error.errors()[0]
+                listing.refused.append(
+                    f"entry {number} of the manifest: {'.'.join(map(str, problem['loc']))}"
+                    f" {problem['msg']}"
+                )
+                continue
+            address = urljoin(answer.address, entry.url or quote(entry.path))
+            self._offer(entry.path, address, listing, entry.sha256, entry.modified)
+
+    def _read_index(self, answer: _Answer, folder: bytes, listing: Listing) -> None:
+        """Offer what an index page links to right below itself; go down into its folders."""
+        for name, address in _links(answer):
+            path = folder + name
+            text = decoded(path)
+            if text is None:
+                listing.refused.append(f"{path!r}: this name is neither UTF-8 nor GB 18030")
+            elif not name.endswith(b"/"):
+                self._offer(text, address, listing)
+            elif path.count(b"/") > MOST_FOLDERS or unsafe(text.rstrip("/")):
+                listing.refused.append(f"{shown(text)}: this folder is not entered")
+            else:
+                try:
+                    self._read_index(self._page(address), path, listing)
+                except NotTaken as reason:
+                    listing.refused.append(f"{shown(text)}: {reason}")
+
+    def _offer(
+        self,
+        path: str,
+        address: str,
+        listing: Listing,
+        sha256: str | None = None,
+        modified: datetime | None = None,
+    ) -> None:
+        if not wanted(path):
+            return
+        reason = unsafe(path)
+        if not reason and not _stays(self._settings.url, address):
+            reason = "its address is on another host than the list"
+        if reason:
+            listing.refused.append(f"{shown(path)}: {reason}")
+            return
+        changed = _naive(modified) if modified else None
+        fetch = partial(self._deliver, address, sha256 is not None, changed)
+        listing.offers.append(Offer(path, fetch, changed=changed, sha256=sha256))
+
+    def _first_page(self) -> _Answer:
+        try:
+            return self._page(self._settings.url)
+        except NotTaken as reason:
+            raise SourceError(f"{self._settings.address} {reason}") from None
+
+    def _page(self, address: str) -> _Answer:
+        answer = self._get(address, {})
+        if answer.status != httpx.codes.OK:
+            raise NotTaken(self._refusal(answer.status))
+        return answer
+
+    def _deliver(
+        self, address: str, promised: bool, modified: datetime | None, mark: str
+    ) -> Delivery | None:
+        """Fetch a file unless it is still what ``mark`` stands for (:func:`_mark`).
+
+        ``promised``: its hash is known and will be checked.
+        """
+        kind, _, value = mark.partition(":")
+        header = {"etag": "If-None-Match", "modified": "If-Modified-Since"}.get(kind)
+        answer = self._get(address, {header: value} if header else {})
+        if answer.status == httpx.codes.NOT_MODIFIED and header:
+            return None
+        if answer.status != httpx.codes.OK:
+            raise NotTaken(self._refusal(answer.status))
+        if not promised and not answer.measured:
+            raise NotTaken(
+                "the server does not say how long it is, so that nobody can tell whether it is"
+                " whole; give its sha256 in a manifest"
+            )
+        return Delivery(answer.body, modified or _last_modified(answer.headers), _mark(answer))
+
+    def _get(self, address: str, headers: dict[str, str]) -> _Answer:
+        """Ask for ``address`` and read the answer, at most ``limit`` bytes of it.
+
+        Raises:
+            Interrupted: network, time-out, a body that breaks off, or a server in trouble.
+            SourceError: a certificate that is not trusted.
+            NotTaken: a redirect to elsewhere, an answer too long.
+        """
+        for _ in range(_MOST_REDIRECTS):
+            with self._said_plainly(), self._client.stream("GET", address, headers=headers) as got:
+                if got.has_redirect_location:
+                    target = urljoin(address, got.headers["location"])
+                    if not _stays(address, target):
+                        raise NotTaken(
+                            f"sends on to another host, {shown(urlsplit(target).netloc)}; if that"
+                            " is right, give that address in the settings"
+                        )
+                    address = target
+                    continue
+                if got.is_server_error or got.status_code in _PASSING:
+                    raise Interrupted(f"the server answers {got.status_code} {got.reason_phrase}")
+                return _Answer(got.status_code, got.headers, self._body(got), address)
+        raise NotTaken(f"sends on more than {_MOST_REDIRECTS} times")
+
+    def _body(self, response: httpx.Response) -> bytes:
+        body = bytearray()
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > self._limit:
+                raise too_large(self._limit)
+        return bytes(body)
+
+    def _refusal(self, status: int) -> str:
+        said = f"is refused: the server answers {status} {httpx.codes.get_reason_phrase(status)}"
+        if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            token, password = (variable(self._settings.name, s) for s in ("token", "password"))
+            return f"{said}; check {token}, or username and {password}"
+        return said
+
+    @contextmanager
+    def _said_plainly(self) -> Iterator[None]:
+        """Turn what the library raises into a sentence; what another try may mend, Interrupted."""
+        host = urlsplit(self._settings.url).netloc
+        try:
+            yield
+        except httpx.RequestError as error:
+            if certificate := _certificate_problem(error):
+                raise SourceError(
+                    f"the certificate of {host} is not trusted ({certificate}); if your own"
+                    " authority made it, name its certificate in ca_file"
+                ) from None
+            reason = str(error) or type(error).__name__
+            raise Interrupted(f"{host} cannot be reached, or broke off: {reason}") from None
+        except httpx.InvalidURL:
+            raise NotTaken("its address is not one") from None
+
+
+def _client(settings: HttpSettings, credentials: Credentials, home: Path) -> httpx.Client:
+    headers = {"Accept-Encoding": "identity", "User-Agent": "jzedu"}
+    auth = None
+    if credentials.token or credentials.password:
+        if urlsplit(settings.url).scheme != "https":
+            raise SourceError(
+                f"{settings.address} is not encrypted, and a password or token for it is set:"
+                " nothing was sent. Use https://, or unset it"
+            )
+        if credentials.token:
+            headers["Authorization"] = f"Bearer {credentials.token}"
+        elif settings.username:
+            auth = httpx.BasicAuth(settings.username, credentials.password or "")
+        else:
+            raise SourceError("there is a password and no username; give username in the settings")
+    trusted: ssl.SSLContext | bool = True
+    if settings.ca_file:
+        file = home / settings.ca_file
+        try:
+            trusted = ssl.create_default_context(cafile=str(file))
+        except OSError as error:
+            raise SourceError(f"ca_file, {file}: {error.strerror or error}") from None
+    return httpx.Client(
+        headers=headers, auth=auth, verify=trusted, timeout=settings.timeout_seconds
+    )
+
+
+def _links(answer: _Answer) -> list[tuple[bytes, str]]:
+    """The names that an index page links to right below itself, folders with a slash at the end."""
+    try:
+        page = lxml.html.document_fromstring(answer.body)
+    except (ParserError, ValueError):
+        return []
+    here = urlsplit(answer.address)
+    folder = unquote_to_bytes(here.path[: here.path.rfind("/") + 1])
+    found = {}
+    for link in page.iterfind(".//a[@href]"):
+        try:
+            there = urlsplit(urljoin(answer.address, link.get("href", "")))
+        except ValueError:
+            continue
+        path = unquote_to_bytes(there.path)
+        name = path.removeprefix(folder)
+        below = path.startswith(folder) and name and b"/" not in name.removesuffix(b"/")
+        # A link with a query sorts the page differently.
+        if below and not there.query and there[:2] == here[:2]:
+            found[name] = there._replace(fragment="").geturl()
+    return sorted(found.items())
+
+
+def _stays(here: str, there: str) -> bool:
+    """Whether ``there`` is on the same host and port as ``here``, or the same over TLS."""
+    old, new = urlsplit(here), urlsplit(there)
+    try:
+        ports = (old.port, new.port)
+    except ValueError:
+        return False
+    if old.hostname != new.hostname:
+        return False
+    return (old.scheme == new.scheme and ports[0] == ports[1]) or (
+        (old.scheme, new.scheme) == ("http", "https") and ports in ((None, None), (80, 443))
+    )
+
+
+def _is_json(answer: _Answer) -> bool:
+    return "json" in answer.headers.get("content-type", "") or answer.body.lstrip()[:1] in b"[{"
+
+
+def _mark(answer: _Answer) -> str:
+    """What to ask with whether a file is still the same: ``etag:…``, ``modified:…`` or ""."""
+    for kind, header in (("etag", "etag"), ("modified", "last-modified")):
+        if value := answer.headers.get(header):
+            return f"{kind}:{value}"
+    return ""
+
+
+def _last_modified(headers: httpx.Headers) -> datetime | None:
+    try:
+        return _naive(parsedate_to_datetime(headers.get("last-modified", "")))
+    except ValueError:
+        return None
+
+
+def _naive(moment: datetime) -> datetime:
+    """A time in UTC, without its zone; one without a zone is taken for UTC."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).replace(tzinfo=None)
+
+
+def _certificate_problem(error: BaseException) -> str | None:
+    """What is wrong with the server's certificate, if that is behind ``error``."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message
+        cause = cause.__cause__ or cause.__context__
+    return None

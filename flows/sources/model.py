@@ -1,0 +1,130 @@
+"""What a source offers and delivers, and the ways in which it can fail.
+
+A source lists its files as offers; an offer knows how to fetch itself. Paths are relative to the
+source's root and begin with the folder of the reporting unit, as in the inbox.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Final, Protocol
+
+from transforms.formats import READABLE_SUFFIXES
+from warehouse.archive import Receipt
+
+#: Folders below a unit's folder; deeper ones are a loop or a mistake.
+MOST_FOLDERS: Final = 20
+_LONGEST_SHOWN: Final = 200  # characters
+_UNSAFE_PART: Final = re.compile(r"^(?:\.{0,2}|[A-Za-z]:.*)$|[\\\0-\x1f\x7f]", re.DOTALL)
+
+
+class SourceError(Exception):
+    """A source cannot be used; the message says why and what to do. Trying again is of no use."""
+
+
+class Interrupted(SourceError):
+    """The network or the other side failed on the way; another try may go well."""
+
+
+class NotTaken(Exception):
+    """One file stays where it is for now; the message says why. The source's others go on."""
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a look at the sources gave: files found, new receipts, and what was left, with why.
+
+    ``waiting`` also says which source failed.
+    """
+
+    found: int
+    receipts: tuple[Receipt, ...]
+    waiting: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A whole file: its bytes, and the time of its last change (UTC, naive) where that is told.
+
+    ``mark`` as in :class:`Offer`, as it was when the bytes were read.
+    """
+
+    data: bytes
+    changed: datetime | None
+    mark: str
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A file that a source has.
+
+    - ``fetch(mark)`` delivers it whole, or gives None where it is still the version that ``mark``
+      stands for. It raises NotTaken, Interrupted or SourceError.
+    - ``mark``: what differs whenever the content does, such as an ETag; "" where the list of files
+      does not tell.
+    - ``size`` in bytes, ``changed`` (UTC, naive), ``sha256``: where the list tells them.
+    """
+
+    path: str
+    fetch: Callable[[str], Delivery | None]
+    mark: str = ""
+    size: int | None = None
+    changed: datetime | None = None
+    sha256: str | None = None
+
+
+@dataclass
+class Listing:
+    """The files that a source has, in a fixed order, and sentences on what it has and is not taken."""
+
+    offers: list[Offer] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+class Source(Protocol):
+    """A place that files are taken from. Connects when first asked, and again after a failure."""
+
+    def files(self) -> Listing:
+        """All files it has. Raises SourceError or Interrupted."""
+
+    def probe(self) -> None:
+        """Look whether it can be read, quickly. Raises SourceError or Interrupted."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+def wanted(path: str) -> bool:
+    """Whether a unit may have handed this in: a file of a readable kind below a unit's folder."""
+    folder, _, name = path.rpartition("/")
+    readable = PurePosixPath(name).suffix.lower() in READABLE_SUFFIXES
+    return bool(folder) and readable and not name.startswith(("~$", "."))
+
+
+def unsafe(path: str) -> str | None:
+    """Why a path from elsewhere is refused, or None where it names a file below its root."""
+    if path.startswith("/"):
+        return "an absolute path is not taken; it must begin with the folder of the unit"
+    if any(_UNSAFE_PART.search(part) for part in path.split("/")):
+        return "its path holds an empty part, . or .., a drive, a backslash or a control character"
+    return None
+
+
+def decoded(name: bytes) -> str | None:
+    """A file name as text: UTF-8, else GB 18030 as older Chinese servers write, else None."""
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return name.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return None
+
+
+def shown(text: str) -> str:
+    """A name out of the world on one line of a message."""
+    plain = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return plain if len(plain) <= _LONGEST_SHOWN else plain[: _LONGEST_SHOWN - 1] + "…"

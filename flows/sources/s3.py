@@ -1,0 +1,188 @@
+"""A bucket of S3-compatible storage as a source.
+
+Only the keys that jzedu is given are used: no profile, no configuration file, no role of the
+machine. Without keys the bucket is read as anybody may read it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import botocore.session
+from botocore import UNSIGNED, exceptions
+from botocore.config import Config
+
+from flows.sources.collect import too_large
+from flows.sources.credentials import Credentials
+from flows.sources.model import (
+    Delivery,
+    Interrupted,
+    Listing,
+    NotTaken,
+    Offer,
+    SourceError,
+    shown,
+    unsafe,
+    wanted,
+)
+from flows.sources.settings import S3Settings, variable
+
+#: What the storage answers where another try may help, beside all codes from 500 on.
+_PASSING: Final = frozenset({"RequestTimeout", "SlowDown", "Throttling", "TooManyRequests"})
+_GONE: Final = frozenset({"NoSuchKey", "404", "PreconditionFailed", "412"})
+_CHUNK: Final = 2**20  # bytes
+
+
+class S3Source:
+    """The objects of a bucket below a prefix.
+
+    Raises:
+        SourceError: one of the two keys is missing, or a setting cannot be used.
+    """
+
+    def __init__(
+        self, settings: S3Settings, credentials: Credentials, home: Path, limit: int
+    ) -> None:
+        self._settings = settings
+        self._limit = limit
+        with self._said_plainly():
+            self._client = _client(settings, credentials, home)
+
+    def files(self) -> Listing:
+        """All objects below the folders of the prefix."""
+        listing = Listing()
+        root = self._settings.root
+        with self._said_plainly():
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._settings.bucket, Prefix=root
+            )
+            for page in pages:
+                for entry in page.get("Contents", ()):
+                    self._offer(entry["Key"].removeprefix(root), entry, listing)
+        return listing
+
+    def probe(self) -> None:
+        """Ask for the first object."""
+        with self._said_plainly():
+            self._client.list_objects_v2(
+                Bucket=self._settings.bucket, Prefix=self._settings.root, MaxKeys=1
+            )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _offer(self, path: str, entry: dict[str, Any], listing: Listing) -> None:
+        if not wanted(path):
+            return
+        if reason := unsafe(path):
+            listing.refused.append(f"{shown(path)}: {reason}")
+            return
+        fetch = partial(self._deliver, entry["Key"], entry["ETag"])
+        changed = _naive(entry["LastModified"])
+        listing.offers.append(Offer(path, fetch, entry["ETag"], entry["Size"], changed))
+
+    def _deliver(self, key: str, etag: str, _: str) -> Delivery:
+        """The object in the very version that was listed."""
+        with self._said_plainly():
+            try:
+                answer = self._client.get_object(
+                    Bucket=self._settings.bucket, Key=key, IfMatch=etag
+                )
+                with answer["Body"] as body:
+                    data = body.read(self._limit + 1)
+            except exceptions.ClientError as error:
+                if _code(error) in _GONE:
+                    raise NotTaken("was changed or removed meanwhile") from None
+                if _code(error) == "AccessDenied":
+                    raise NotTaken("these keys may not read it") from None
+                raise
+        if len(data) > self._limit:
+            raise too_large(self._limit)
+        if len(data) != answer["ContentLength"]:
+            raise Interrupted(f"{len(data)} of {answer['ContentLength']} bytes arrived")
+        return Delivery(data, _naive(answer["LastModified"]), answer["ETag"])
+
+    @contextmanager
+    def _said_plainly(self) -> Iterator[None]:
+        """Turn what the library raises into a sentence; what another try may mend, Interrupted."""
+        where = self._settings.endpoint or self._settings.address
+        try:
+            yield
+        except exceptions.SSLError as error:
+            raise SourceError(
+                f"the certificate of {where} is not trusted ({error.kwargs.get('error')}); if your"
+                " own authority made it, name its certificate in ca_file"
+            ) from None
+        except (
+            exceptions.ConnectionError,
+            exceptions.HTTPClientError,
+            exceptions.IncompleteReadError,
+        ) as error:
+            raise Interrupted(f"{where} cannot be reached, or broke off: {error}") from None
+        except exceptions.ClientError as error:
+            raise self._refusal(error) from None
+        except (exceptions.BotoCoreError, ValueError) as error:
+            raise SourceError(f"{where}: {error}") from None
+
+    def _refusal(self, error: exceptions.ClientError) -> SourceError:
+        """What the storage's error code means for the source as a whole."""
+        code = _code(error)
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        said = f"{self._settings.address} answers {shown(code)}"
+        if status >= 500 or code in _PASSING:
+            return Interrupted(said)
+        if code == "NoSuchBucket":
+            return SourceError(f"{said}; check bucket and endpoint")
+        if code == "RequestTimeTooSkewed":
+            return SourceError(f"{said}; set this machine's clock right")
+        if status in (401, 403):
+            keys = [variable(self._settings.name, key) for key in ("access_key", "secret_key")]
+            return SourceError(f"{said}; check {keys[0]} and {keys[1]}, and what they may do")
+        return SourceError(f"{said}; check region, addressing and endpoint")
+
+
+def _client(settings: S3Settings, credentials: Credentials, home: Path) -> Any:
+    keys = (credentials.access_key, credentials.secret_key)
+    if (keys[0] is None) != (keys[1] is None):
+        missing = "access_key" if keys[0] is None else "secret_key"
+        raise SourceError(f"one of the two keys is missing: {variable(settings.name, missing)}")
+    session = botocore.session.Session()
+    for name in ("config_file", "credentials_file"):
+        session.set_config_variable(name, os.devnull)
+    session.set_config_variable("profile", None)
+    return session.create_client(
+        "s3",
+        region_name=settings.region,
+        endpoint_url=settings.endpoint,
+        verify=str(home / settings.ca_file) if settings.ca_file else None,
+        aws_access_key_id=keys[0],
+        aws_secret_access_key=keys[1],
+        aws_session_token=credentials.token if keys[0] else None,
+        config=Config(
+            signature_version=UNSIGNED if keys[0] is None else None,
+            connect_timeout=settings.timeout_seconds,
+            read_timeout=settings.timeout_seconds,
+            # Tries are counted in one place, see collect.py.
+            retries={"total_max_attempts": 1},
+            s3={"addressing_style": settings.addressing},
+            # Storage other than Amazon's often does not know the newer checksums.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            ignore_configured_endpoint_urls=True,
+        ),
+    )
+
+
+def _code(error: exceptions.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)

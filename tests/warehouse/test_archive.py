@@ -1,0 +1,177 @@
+"""The archive: every byte kept under its hash, with receipts from which all else can be rebuilt."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from flows import steps
+from warehouse.archive import Archive, ArchiveDamaged, Receipt
+
+if TYPE_CHECKING:
+    from tests.conftest import Home
+
+NOON = datetime(2020, 9, 1, 12)
+MICRO = datetime(2020, 9, 1, 12, 0, 0, 123456)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return Archive(tmp_path / "archive")
+
+
+def originals(archive: Archive) -> dict[str, bytes]:
+    """Every file of the archive that is no receipt, by name."""
+    return {
+        path.name: path.read_bytes()
+        for path in archive.root.rglob("*")
+        if path.is_file() and path.parent.name != "receipts"
+    }
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\xff\r\n\x1a", bytes(range(256)) * 5000])
+def test_bytes_come_back_as_they_were(archive: Archive, content: bytes) -> None:
+    digest = archive.keep(content)
+    assert digest == hashlib.sha256(content).hexdigest()
+    assert archive.read(digest) == content
+    assert originals(archive) == {digest: content}
+
+
+def test_the_same_bytes_are_kept_once_and_left_alone(archive: Archive) -> None:
+    digest = archive.keep(b"one")
+    (file,) = (path for path in archive.root.rglob("*") if path.is_file())
+    before = file.stat()
+    assert archive.keep(b"one") == digest
+    after = file.stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_a_changed_original_is_found_out(archive: Archive) -> None:
+    digest = archive.keep(b"one")
+    (file,) = (path for path in archive.root.rglob("*") if path.is_file())
+    file.chmod(0o644)
+    file.write_bytes(b"two")
+    with pytest.raises(ArchiveDamaged, match=rf"{digest} was changed; restore it"):
+        archive.read(digest)
+
+
+def test_a_missing_original_is_found_out(archive: Archive) -> None:
+    digest = hashlib.sha256(b"never").hexdigest()
+    with pytest.raises(ArchiveDamaged, match=rf"{digest} is missing.*restore it"):
+        archive.read(digest)
+
+
+def test_receipts_come_back_in_order(archive: Archive) -> None:
+    later = Receipt(MICRO, "义县/二 .xlsx", archive.keep(b"two"))
+    early = Receipt(NOON, "210702/一.csv", archive.keep(b"one"))
+    archive.sign([later])
+    archive.sign([early])
+    assert list(archive.receipts()) == [early, later]
+    assert (later.folder, early.folder) == ("义县", "210702")
+
+
+def test_the_same_delivery_again_keeps_its_first_time(archive: Archive) -> None:
+    digest = archive.keep(b"one")
+    for when in (MICRO, NOON, datetime(2021, 1, 1)):
+        archive.sign([Receipt(when, "义县/一.csv", digest)])
+    archive.sign([Receipt(MICRO, "凌海市/一.csv", digest)])
+    assert list(archive.receipts()) == [
+        Receipt(NOON, "义县/一.csv", digest),
+        Receipt(MICRO, "凌海市/一.csv", digest),
+    ]
+
+
+def test_receipts_are_lines_anybody_can_read(archive: Archive) -> None:
+    digest = archive.keep(b"one")
+    archive.sign([Receipt(MICRO, "义县/一.csv", digest)])
+    (file,) = (archive.root / "receipts").iterdir()
+    (line,) = file.read_text("utf-8").splitlines()
+    assert json.loads(line) == {
+        "path": "义县/一.csv",
+        "received_at": "2020-09-01T12:00:00.123456Z",
+        "sha256": digest,
+    }
+
+
+def test_signing_nothing_writes_nothing(archive: Archive) -> None:
+    archive.sign([])
+    assert list(archive.receipts()) == []
+    assert not archive.root.exists()
+
+
+def test_what_was_being_written_when_a_run_was_killed_does_not_count(archive: Archive) -> None:
+    digest = archive.keep(b"one")
+    archive.sign([Receipt(NOON, "义县/一.csv", digest)])
+    folder = archive.root / "receipts"
+    (whole,) = folder.iterdir()
+    (folder / f".{whole.name}.4711.part").write_bytes(whole.read_bytes()[:20])
+    assert len(list(archive.receipts())) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "两\n行.csv",
+        "quote's \"报表\".csv",
+        pytest.param(
+            "行\u2028段\u2029.csv",
+            marks=pytest.mark.xfail(
+                strict=True,
+                raises=json.JSONDecodeError,
+                reason="receipts are split at U+2028, U+2029 and U+0085, which JSON leaves as they"
+                " are: one such file name and no later run can read the archive",
+            ),
+        ),
+        pytest.param(
+            "下\u0085行.csv",
+            marks=pytest.mark.xfail(strict=True, raises=json.JSONDecodeError, reason="as above"),
+        ),
+        b"\xd2\xe5\xcf\xd8.csv".decode("utf-8", "surrogateescape"),
+    ],
+    ids=["newline", "quotes", "separators", "next line", "GBK bytes"],
+)
+def test_any_file_name_can_be_signed_for(archive: Archive, name: str) -> None:
+    receipt = Receipt(NOON, f"义县/{name}", archive.keep(b"one"))
+    archive.sign([receipt])
+    assert list(archive.receipts()) == [receipt]
+
+
+def test_every_file_of_a_night_is_in_the_archive(home: Home) -> None:
+    contents = {
+        "210702/学龄人口2020年.csv": "年龄,常住人口数\n3,5\n".encode(),
+        "210702/坏.xlsx": b"PK\x03\x04 broken",
+        "210703/空.csv": b"",
+        "nobody/学龄人口2020年.csv": "年龄,常住人口数\n3,6\n".encode("gb18030"),
+    }
+    for path, content in contents.items():
+        home.deliver(path, content, "2020-09-01 12:00:00")
+    home.load()
+    archive = Archive(home.settings.archive)
+    assert originals(archive) == {
+        hashlib.sha256(content).hexdigest(): content for content in contents.values()
+    }
+    assert {(receipt.path, receipt.received_at) for receipt in archive.receipts()} == {
+        (path, NOON) for path in contents
+    }
+    # The inbox is left as it was.
+    for path, content in contents.items():
+        assert (home.settings.inbox / path).read_bytes() == content
+
+
+def test_a_damaged_original_stops_the_run_and_is_named(home: Home) -> None:
+    home.sheet("210702", "population", 2020, [{"age": 3, "population": 5}])
+    with steps.Run.open(home.settings) as run:
+        (receipt,) = steps.pull_inbox(run).receipts
+        (file,) = home.settings.archive.rglob(receipt.sha256)
+        file.chmod(0o644)
+        file.write_bytes(b"something else")
+        with pytest.raises(steps.StepFailed, match=receipt.sha256) as failed:
+            steps.load_deliveries(run, steps.unread(run), lambda: None)
+        assert failed.value.step == "load"
+        # Nothing was loaded by half.
+        assert run.connection.execute("SELECT count(*) FROM delivery").fetchone() == (0,)

@@ -1,0 +1,113 @@
+"""Comparing a staged publication with the one that stands, before it takes its place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from warehouse.publication import TABLES
+
+#: What names the moment of a publication rather than what it says.
+_OF_THE_MOMENT = ("publication", "revision")
+#: A value this many times larger or smaller than before is worth a look.
+LEAP = 10
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a staged publication lacks or does very differently, as sentences.
+
+    ``vanished``: whole units or forms that had a submission in force and have none now.
+    ``smaller``: tables with fewer rows, indicators without any value. ``leaps``: values that moved
+    by an order of magnitude.
+    """
+
+    vanished: tuple[str, ...] = ()
+    smaller: tuple[str, ...] = ()
+    leaps: tuple[str, ...] = ()
+
+
+def says_the_same(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether ``publication`` holds the same rows as ``previous``, ids and times aside."""
+    for table in TABLES:
+        if table.name in _OF_THE_MOMENT:
+            continue
+        row = connection.execute(
+            f"SELECT EXISTS (FROM publication.{table.name} EXCEPT ALL FROM previous.{table.name})"
+            f" OR EXISTS (FROM previous.{table.name} EXCEPT ALL FROM publication.{table.name})"
+        ).fetchone()
+        if row is None or row[0]:
+            return False
+    return True
+
+
+def is_comparable(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether ``previous`` has the tables of this program; an older one may lack some."""
+    found = connection.execute(
+        "SELECT table_name, column_name FROM duckdb_columns() "
+        "WHERE database_name = 'previous' AND schema_name = 'main'"
+    ).fetchall()
+    wanted = {(table.name, column.name) for table in TABLES for column in table.columns}
+    return wanted <= {(str(table), str(column)) for table, column in found}
+
+
+def compare(connection: duckdb.DuckDBPyConnection) -> Comparison:
+    """What ``publication`` has lost against ``previous``, and where it leaps."""
+    vanished = [
+        f"{what} {name} had submissions in force and has none now"
+        for what, name in connection.execute(_VANISHED).fetchall()
+    ]
+    smaller = []
+    for table in TABLES:
+        if table.name in _OF_THE_MOMENT:
+            continue
+        row = connection.execute(
+            f"SELECT (SELECT count(*) FROM previous.{table.name}),"
+            f" (SELECT count(*) FROM publication.{table.name})"
+        ).fetchone()
+        if row is not None and row[1] < row[0]:
+            smaller.append(f"{table.name} has {row[1]} rows, before it had {row[0]}")
+    smaller += [
+        f"the indicator {name} has no value any more"
+        for (name,) in connection.execute(_WITHOUT_VALUE).fetchall()
+    ]
+    leaps = [
+        f"{name} of {region} in {year} moved from {old:,.6g} to {new:,.6g}"
+        for name, region, year, old, new in connection.execute(_LEAPS).fetchall()
+    ]
+    return Comparison(tuple(vanished), tuple(smaller), tuple(leaps))
+
+
+_VANISHED = """
+WITH before AS (
+    SELECT DISTINCT region_code, form FROM previous.submission
+    WHERE status IN ('accepted', 'accepted_with_warnings')
+), now AS (
+    SELECT DISTINCT region_code, form FROM publication.submission
+    WHERE status IN ('accepted', 'accepted_with_warnings')
+)
+SELECT 'the unit', coalesce(any_value(r.region_name), region_code)
+FROM before LEFT JOIN previous.region r USING (region_code)
+WHERE region_code NOT IN (SELECT region_code FROM now) GROUP BY region_code
+UNION ALL
+SELECT DISTINCT 'the form', form FROM before WHERE form NOT IN (SELECT form FROM now)
+ORDER BY ALL
+"""
+
+_WITHOUT_VALUE = """
+SELECT indicator_id FROM previous.indicator_value GROUP BY 1 HAVING count(value) > 0
+EXCEPT
+SELECT indicator_id FROM publication.indicator_value GROUP BY 1 HAVING count(value) > 0
+ORDER BY 1
+"""
+
+_LEAPS = f"""
+SELECT i.name_zh, r.region_name, n.year, b.value, n.value
+FROM publication.indicator_value n
+JOIN previous.indicator_value b USING (indicator_id, region_code, year)
+JOIN publication.indicator i USING (indicator_id)
+JOIN publication.region r USING (region_code)
+WHERE b.value > 0 AND n.value > 0 AND (n.value >= {LEAP} * b.value OR b.value >= {LEAP} * n.value)
+ORDER BY ALL
+"""
