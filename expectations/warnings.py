@@ -114,7 +114,7 @@ def load_warnings(file: Path = WARNINGS) -> Mapping[str, WarningRule]:
     content = _File.model_validate(yaml.load(file.read_text("utf-8"), yaml.CSafeLoader))
     found: dict[str, WarningRule] = {}
     for record in content.rules:
-        forms = dict.fromkeys(FORMS, {}) if record.forms == "all" else record.forms
+        forms = {name: {} for name in FORMS} if record.forms == "all" else record.forms
         for name, own in forms.items():
             form = FORMS[name]
             rule = Rule(

@@ -219,8 +219,9 @@ def template(home: Path | None, out: Path, forms: str | None) -> None:
 
     reference = _codes(None, home)
     this_year = datetime.now(UTC).year
+    chosen = _forms(forms)
     out.mkdir(parents=True, exist_ok=True)
-    for form in _forms(forms):
+    for form in chosen:
         file = out / f"{form.zh}.xlsx"
         write_template(
             file,

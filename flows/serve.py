@@ -37,6 +37,13 @@ if TYPE_CHECKING:
     from prefect.runner import Runner
 
 TIMEZONE = "Asia/Shanghai"
+#: What a user has not set otherwise: runs and events are deleted after 90 days, so that the database
+#: does not grow for ever; pages ask the host they came from, whatever its name is to the browser.
+_SERVER_DEFAULTS = {
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    "PREFECT_SERVER_UI_API_URL": "/api",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+}
 #: So many seconds the server has to answer, and to end once it is told to.
 _PATIENCE = 120
 _GRACE = 20
@@ -336,8 +343,8 @@ def _environment(settings: Settings, folder: Path, url: str) -> None:
     os.environ["JZEDU_HOME"] = str(settings.home)
     os.environ["PREFECT_HOME"] = str(folder)
     os.environ["PREFECT_API_URL"] = f"{url}/api"
-    # Runs and events are deleted after 90 days, so that the database does not grow for ever.
-    os.environ.setdefault("PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED", "events,flow_runs")
+    for name, value in _SERVER_DEFAULTS.items():
+        os.environ.setdefault(name, value)
     if secret := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
         os.environ.setdefault("PREFECT_API_AUTH_STRING", secret)
     # An office proxy must not stand between us and our own server.

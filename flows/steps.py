@@ -371,8 +371,8 @@ def code_version() -> str:
 
 
 def _stamp(run: Run) -> str:
-    """What a publication is made by: program, plan and reference lists."""
-    lists = hashlib.sha256()
+    """What a publication is made by: program, plan, indicators and reference lists."""
+    lists = hashlib.sha256(run.catalogue.model_dump_json().encode())
     for name in ("regions.csv", "townships.csv"):
         file = run.reference.folder / name
         lists.update(file.read_bytes() if file.exists() else b"")

@@ -19,12 +19,14 @@ def read_file(
 ) -> list[Document]:
     """The documents in one file: itself, or each file in a zip.
 
-    ``path`` is the path below the inbox, ``<unit folder>/…/<file>``. Nothing is raised for a file
+    ``path`` is the path below the inbox, ``<unit folder>/…/<file>``; a file
+    beside the unit folders has none. Nothing is raised for a file
     that cannot be read: the document then says why.
     """
     limits = limits or Limits()
-    folder, *inner, name = PurePosixPath(path).parts
-    folders = tuple(reversed((folder, *inner)))
+    *outer, name = PurePosixPath(path).parts
+    folder = outer[0] if outer else ""
+    folders = tuple(reversed(outer))
 
     def document(entry: str | None, content: tuple[Table | Almost, ...] | Unreadable) -> Document:
         parts = PurePosixPath(entry).parts if entry else ()

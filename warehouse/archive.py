@@ -28,8 +28,9 @@ class Receipt:
 
     @property
     def folder(self) -> str:
-        """The folder of the reporting unit."""
-        return self.path.partition("/")[0]
+        """The folder of the reporting unit, "" for a file beside these folders."""
+        folder, slash, _ = self.path.partition("/")
+        return folder if slash else ""
 
     @property
     def key(self) -> tuple[str, str]:

@@ -24,7 +24,6 @@ from warehouse.frames import literal, table_from
 from warehouse.indicators import Catalogue, Indicator, Part, Share
 from warehouse.reference import Reference
 
-
 #: Where a row of a source comes from, as far as the source says.
 _PLACE = ("region_code", "institution_code", "institution_name", "submission_id", "sheet", "row")
 
@@ -137,16 +136,19 @@ class Evidence:
         return _columns(self._parsed(f"SELECT {', '.join(expressions)}"))
 
     @cached_property
-    def _letters(self) -> dict[tuple[str, str, str], tuple[str, str | None]]:
+    def _layout(self) -> dict[tuple[str | None, str | None, str], tuple[str, str | None]]:
         """By submission, sheet and column: its letter, and the unit its amounts were written in."""
         return {
             (submission, sheet, column): (letter, unit)
             for submission, sheet, column, letter, unit in self._rows(
                 "SELECT submission_id, sheet, column_name, letter, unit"
-                f" FROM {self._warehouse}.submission_layout"
+                f" FROM {self._warehouse}.main.submission_layout"
                 " SEMI JOIN entering USING (submission_id)"
             )
         }
+
+    def _letter(self, submission: str | None, sheet: str | None, column: str) -> str | None:
+        return self._layout.get((submission, sheet, column), (None, None))[0]
 
     @cached_property
     def _file_names(self) -> dict[str, str]:
@@ -218,7 +220,7 @@ class Evidence:
     def _range(
         self, submission_id: str, sheet: str, form: str, column: str, first: int, last: int
     ) -> Range:
-        letter, unit = self._letters.get((submission_id, sheet, column), (None, None))
+        letter, unit = self._layout.get((submission_id, sheet, column), (None, None))
         defined = FORMS[form].by_name[column]
         cells = None if letter is None else f"{letter}{first}:{letter}{last}"
         return Range(column, defined.header, cells, unit, defined.unit if unit else None)
@@ -299,11 +301,12 @@ class Evidence:
         selected = [f"{sql} AS {name}" for name, sql in values.items()]
         selected += [f'any_value("{name}") AS "{name}"' for name in names]
         rows = f"(SELECT * FROM {source_name(source)} WHERE {condition})"
+        by_name = ", ".join(f'"{name}"' for name in names)
         ((total,),) = self._rows(f"SELECT count(*) FROM {rows}")
         found = self._rows(
             f"SELECT * FROM (SELECT {', '.join(selected)} FROM ("
             f"SELECT *, row_number() OVER () AS place_in_source FROM {rows}"
-            f') GROUP BY place_in_source) ORDER BY {order}, "{'", "'.join(names)}" LIMIT {limit}'
+            f") GROUP BY place_in_source) ORDER BY {order}, {by_name} LIMIT {limit}"
         )
         keys = (*values, *names)
         return total, tuple(
@@ -313,7 +316,7 @@ class Evidence:
     def _row(
         self, found: Mapping[str, Any], form: Form, called: Sequence[str], cells: Sequence[str]
     ) -> Row:
-        submission, sheet, number = (found.get(name) for name in ("submission_id", "sheet", "row"))
+        submission, sheet, number = found.get("submission_id"), found.get("sheet"), found.get("row")
         words = []
         for name in called:
             column = form.by_name.get(name)
@@ -321,15 +324,9 @@ class Evidence:
             words.append(f"{column.header if column and numbered else ''}{found[name] or ''}")
         shown = []
         for name in cells:
-            letter, _ = self._letters.get((submission, sheet, name), (None, None))
-            shown.append(
-                Cell(
-                    name,
-                    form.by_name[name].header,
-                    None if letter is None else f"{letter}{number}",
-                    as_written(found[name]),
-                )
-            )
+            letter = self._letter(submission, sheet, name)
+            place = f"{letter}{number}" if letter else None
+            shown.append(Cell(name, form.by_name[name].header, place, as_written(found[name])))
         return Row(
             region_code=found["region_code"],
             institution_code=found.get("institution_code"),
@@ -338,7 +335,7 @@ class Evidence:
             contribution=found["contribution"],
             counted=found["counted"],
             submission_id=submission,
-            file_name=self._file_names.get(submission),
+            file_name=self._file_names.get(submission or ""),
             sheet=sheet,
             row=number,
             cells=tuple(shown),

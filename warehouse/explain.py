@@ -1,49 +1,35 @@
 """Where does this number come from? From a published figure to its submissions, sheets and cells.
 
-A publication says which submissions were in force when it was made; the warehouse keeps the rows of
-every accepted version. :func:`explain` puts the two together: it builds the sources of the
-indicators (``current.<form>`` and the catalogue's views) over the publication's own submissions
-and asks the very expressions that the figure was computed from, row by row. So a past publication
-is explained by its own rows, and by handing in its file.
-
-Which cells an expression speaks of is read off its parsed SQL, never off a second list. Nothing is
-written.
+A publication says what its figures are and which submissions were in force when it was made; the
+warehouse keeps the rows of every accepted version (:mod:`warehouse.evidence`). :func:`explain` puts
+the two together, so that a past publication, handed in as its file, is explained by its own rows.
+Nothing is written.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import time
 from decimal import Decimal
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from transforms.forms import FORMS, Kind
-from warehouse.compute import NUMERIC, source_name
+from transforms.forms import FORMS
+from warehouse.evidence import Evidence, as_written, forms_needed, literals
 from warehouse.explanation import (
-    Cell,
     Change,
     Contribution,
     Explanation,
     FindingShown,
     Missing,
-    PartName,
-    Range,
     Remark,
-    Row,
-    RowList,
-    SheetUsed,
-    SubmissionUsed,
     Verdict,
 )
 from warehouse.frames import literal
-from warehouse.indicators import Catalogue, Indicator, Part
+from warehouse.indicators import Catalogue, Indicator
 from warehouse.reference import Reference, folder_key
 from warehouse.store import open_warehouse
 
@@ -81,29 +67,32 @@ def explain(
             "the next night makes it again from the archive"
         )
     with open_warehouse(warehouse, reference, read_only=True) as connection:
-        row = connection.execute("SELECT current_database()").fetchone()
-        assert row is not None
+        ((catalog,),) = connection.execute("SELECT current_database()").fetchall()
         connection.execute(
-            f"ATTACH {literal(published)} AS published (READ_ONLY); ATTACH ':memory:' AS explaining;"
-            f"USE explaining"
+            f"ATTACH {literal(published)} AS published (READ_ONLY);"
+            "ATTACH ':memory:' AS explaining (READ_WRITE); USE explaining"
         )
         figure = _figure(connection, reference, catalogue, indicator, region, year)
-        return _Explaining(connection, str(row[0]), reference, catalogue, figure).all(rows)
+        told = _Publication(connection, figure, forms_needed(catalogue, figure.indicator))
+        evidence = Evidence(
+            connection, catalog, reference, catalogue, figure.indicator, year, told.entering()
+        )
+        return _explanation(told, evidence, rows)
 
 
 @dataclass(frozen=True)
 class _Figure:
-    """Which figure is to be explained, and what its publication says of it.
+    """Which figure is to be explained, and its row in ``indicator_value``.
 
-    ``units`` are the units in the indicator's scope that the region is made of, itself for a unit.
+    ``names`` are those of all regions. ``units`` are the units in the indicator's scope that the
+    region is made of; of a unit, itself.
     """
 
     indicator: Indicator
     region_code: str
     names: Mapping[str, str]
-    year: int
     units: tuple[str, ...]
-    is_unit: bool
+    year: int
     numerator: Decimal | None
     denominator: Decimal | None
     value: float | None
@@ -112,15 +101,13 @@ class _Figure:
 
     @property
     def region_name(self) -> str:
+        """What the region is called."""
         return self.names[self.region_code]
 
     @property
-    def key(self) -> str:
-        """The figure as a condition on a table of the publication."""
-        return (
-            f"indicator_id = {literal(self.indicator.indicator_id)} "
-            f"AND region_code = {literal(self.region_code)} AND year = {self.year}"
-        )
+    def is_unit(self) -> bool:
+        """Whether the region hands in for itself."""
+        return self.units == (self.region_code,)
 
 
 def _figure(
@@ -188,15 +175,7 @@ def _figure(
         and region_code in _lineage(code, parents)
         and (code in own if city_alone else code in in_scope)
     )
-    return _Figure(
-        catalogue.by_id[indicator_id],
-        region_code,
-        names,
-        year,
-        units,
-        units == (region_code,),
-        *figures[year],
-    )
+    return _Figure(catalogue.by_id[indicator_id], region_code, names, units, year, *figures[year])
 
 
 def _lineage(code: str | None, parents: Mapping[str, str | None]) -> Iterator[str]:
@@ -236,3 +215,263 @@ def _listed(lines: Iterable[str]) -> str:
     return "".join(f"\n  {line}" for line in lines)
 
 
+class _Publication:
+    """What the publication says of the figure; ``forms`` are those that the indicator needs."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, figure: _Figure, forms: Sequence[str]
+    ) -> None:
+        self._connection = connection
+        self._forms = forms
+        self.figure = figure
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self._connection.execute(query).fetchall()
+
+    def _key(self, table: str) -> str:
+        """The figure as a condition on a table."""
+        return (
+            f"{table}.indicator_id = {literal(self.figure.indicator.indicator_id)}"
+            f" AND {table}.region_code = {literal(self.figure.region_code)}"
+            f" AND {table}.year = {self.figure.year}"
+        )
+
+    def imprints(self) -> list[tuple[Any, ...]]:
+        """publication_id and published_at of the publications up to this one, the earliest first."""
+        return self._rows(
+            "SELECT publication_id, published_at FROM published.publication"
+            " ORDER BY published_at, publication_id"
+        )
+
+    def contributions(self) -> tuple[Contribution, ...]:
+        """The units in scope; of an indicator of the city alone no unit has a figure of its own."""
+        return tuple(
+            Contribution(code, self.figure.names[code], *row)
+            for code, *row in self._rows(
+                "SELECT region_code, numerator, denominator, value, reporting_units > 0"
+                " FROM published.indicator_value"
+                f" WHERE indicator_id = {literal(self.figure.indicator.indicator_id)}"
+                f" AND year = {self.figure.year} AND region_code IN ({literals(self.figure.units)})"
+                " ORDER BY region_code"
+            )
+        )
+
+    def entering(self) -> tuple[str, ...]:
+        """The units whose submissions count: those that enter, and a unit for itself."""
+        units = self.contributions()
+        if self.figure.is_unit or not units:
+            return self.figure.units
+        return tuple(unit.region_code for unit in units if unit.enters)
+
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What the clauses of the indicator say of the figure."""
+        return tuple(
+            Verdict(*row)
+            for row in self._rows(
+                "SELECT c.clause_id, c.statement_zh, c.statement_en, c.kind, c.comparator,"
+                " a.threshold, c.due_year, c.interpretation, c.basis_zh, c.basis_en, c.source,"
+                " a.status, a.value, a.gap, a.gap_quantity, a.gap_unit"
+                " FROM published.attainment a JOIN published.clause c USING (clause_id)"
+                f" WHERE {self._key('a')} ORDER BY c.clause_id"
+            )
+        )
+
+    def missing(self) -> tuple[Missing, ...]:
+        """The forms that are expected of the units and not in force."""
+        return tuple(
+            Missing(code, self.figure.names[code], form, FORMS[form].zh, tuple(files or ()))
+            for code, form, files in self._rows(
+                "SELECT r.region_code, r.form, list_sort(list(DISTINCT s.file_name)"
+                " FILTER (s.status = 'returned'))"
+                " FROM published.reporting r"
+                " LEFT JOIN published.submission s USING (region_code, form, year)"
+                f" WHERE r.expected = 1 AND r.accepted = 0 AND r.year = {self.figure.year}"
+                f" AND r.form IN ({literals(self._forms)})"
+                f" AND r.region_code IN ({literals(self.figure.units)})"
+                " GROUP BY r.region_code, r.form ORDER BY r.region_code, r.form"
+            )
+        )
+
+    def why_no_value(self, missing: Sequence[Missing]) -> Iterator[Remark]:
+        """Why there is no value: the same grounds, in the same order, as those of the verdicts."""
+        figure = self.figure
+        if figure.value is not None:
+            return
+        expected = {
+            form
+            for (form,) in self._rows(
+                f"SELECT DISTINCT form FROM published.reporting WHERE expected = 1"
+                f" AND year = {figure.year} AND region_code IN ({literals(figure.units)})"
+            )
+        }
+        idle = [FORMS[form].zh for form in self._forms if form not in expected]
+        if figure.expected_units == 0:
+            yield Remark(
+                f"不适用: {'、'.join(idle)}不要求{figure.region_name}报送",
+                f"Not applicable: {'、'.join(idle)} is not expected of {figure.region_name}",
+            )
+        elif figure.reporting_units == 0 and missing:
+            zh = "; ".join(f"{m.region_name}的{m.form_zh}" for m in missing)
+            en = "; ".join(f"{m.form_zh} of {m.region_name}" for m in missing)
+            yield Remark(f"没有数据: 缺{zh}", f"No data: not in force are {en}")
+        elif figure.reporting_units == 0:
+            yield Remark(
+                f"没有数据: 已接收的报表中没有填报“{figure.indicator.top.zh}”所需的事项或数量",
+                "No data: the forms in force do not hold the item, or leave its quantity blank "
+                f"({figure.indicator.requires})",
+            )
+        elif idle:
+            yield Remark(
+                f"不适用: {'、'.join(idle)}不要求{figure.region_name}报送, 已知的部分只计入全市",
+                f"Not applicable: {'、'.join(idle)} is not expected of {figure.region_name}; "
+                "what is known counts in the city's figure only",
+            )
+        elif figure.denominator == 0:
+            assert figure.indicator.bottom is not None
+            yield Remark(
+                f"不适用: 分母为0({figure.indicator.bottom.zh})",
+                f"Not applicable: the denominator is zero ({figure.indicator.bottom.zh})",
+            )
+
+    def like_for_like(self, verdicts: Sequence[Verdict]) -> Iterator[Remark]:
+        """What a clause that never falls was judged on."""
+        figure = self.figure
+        if figure.value is None or not any(v.kind == "never_falls" for v in verdicts):
+            return
+        both = [
+            figure.names[code]
+            for (code,) in self._rows(
+                "SELECT n.region_code FROM published.indicator_value n"
+                " JOIN published.indicator_value b ON b.indicator_id = n.indicator_id"
+                " AND b.region_code = n.region_code AND b.year = n.year - 1"
+                f" WHERE n.indicator_id = {literal(figure.indicator.indicator_id)}"
+                f" AND n.year = {figure.year} AND n.region_code IN ({literals(figure.units)})"
+                " AND n.value IS NOT NULL AND b.value IS NOT NULL ORDER BY n.region_code"
+            )
+        ]
+        before = figure.year - 1
+        if not both:
+            yield Remark(
+                f"没有{before}年的值, 无法比较", f"There is no value of {before} to compare with"
+            )
+        elif not figure.is_unit:
+            yield Remark(
+                f"判定按可比口径, 只含{before}年和{figure.year}年都有值的单位: {'、'.join(both)}",
+                f"Judged like for like, over the units with a value in {before} and {figure.year}: "
+                f"{'、'.join(both)}",
+            )
+
+    def history(self) -> tuple[Change, ...]:
+        """Every publication that changed the figure, the earliest first."""
+        return tuple(
+            Change(*row)
+            for row in self._rows(
+                f"""
+                SELECT DISTINCT r.publication_id, p.published_at, r.old_value, r.new_value,
+                    r.old_status, r.new_status, r.submission_id, s.file_name,
+                    CASE WHEN r.submission_id IS NOT NULL THEN 'submission'
+                        WHEN p.plan_version <> b.plan_version THEN 'plan'
+                        WHEN p.code_version <> b.code_version THEN 'code' END
+                FROM published.revision r
+                JOIN published.publication p USING (publication_id)
+                LEFT JOIN published.publication b ON b.publication_id = p.previous_id
+                LEFT JOIN published.submission s ON s.submission_id = r.submission_id
+                WHERE {self._key("r")}
+                ORDER BY p.published_at, r.new_status
+                """
+            )
+        )
+
+    def findings(
+        self, used: Mapping[str, Sequence[str]], missing: Sequence[Missing]
+    ) -> tuple[FindingShown, ...]:
+        """The findings on what entered, and on what was returned in the place of what is missing."""
+        pairs = [(form, column) for form, each in used.items() for column in each]
+        touched = ", ".join(f"({literal(form)}, {literal(column)})" for form, column in pairs)
+        touches = f"coalesce((f.form, f.column_name) IN ({touched}), false)" if pairs else "false"
+        gone = ", ".join(f"({literal(m.region_code)}, {literal(m.form)})" for m in missing)
+        instead = f"(f.region_code, f.form) IN ({gone})" if missing else "false"
+        columns = self._rows(
+            "SELECT column_name FROM duckdb_columns() WHERE database_name = 'published'"
+            " AND table_name = 'finding'"
+        )
+        explained = "f.explained" if ("explained",) in columns else "NULL"
+        return tuple(
+            FindingShown(*row)
+            for row in self._rows(
+                f"""
+                SELECT f.submission_id, s.file_name, f.region_code, f.form, f.severity, f.rule_id,
+                    f.sheet, f.cell, f.column_name, f.message_zh, f.message_en, f.cells,
+                    {touches} AS touches, {explained}
+                FROM published.finding f
+                LEFT JOIN published.submission s USING (submission_id)
+                WHERE f.submission_id IN (SELECT submission_id FROM entering)
+                    OR s.status = 'returned' AND f.year = {self.figure.year} AND {instead}
+                ORDER BY touches DESC, f.severity, f.region_code, f.form, f.rule_id, f.sheet,
+                    f."row", f.cell, f.message_zh
+                """
+            )
+        )
+
+
+def _explanation(told: _Publication, evidence: Evidence, limit: int) -> Explanation:
+    figure, indicator = told.figure, told.figure.indicator
+    imprints, history = told.imprints(), told.history()
+    verdicts, missing = told.verdicts(), told.missing()
+    top, bottom = indicator.top.zh, indicator.bottom.zh if indicator.bottom is not None else None
+    scale = f"{indicator.scale} × " if indicator.scale != 1 else ""
+    return Explanation(
+        publication_id=imprints[-1][0],
+        published_at=imprints[-1][1],
+        indicator_id=indicator.indicator_id,
+        name_zh=indicator.name_zh,
+        name_en=indicator.name_en,
+        unit=indicator.unit,
+        scale=indicator.scale,
+        better=indicator.better,
+        region_code=figure.region_code,
+        region_name=figure.region_name,
+        year=figure.year,
+        formula_zh=f"{scale}{top}" + (f" ÷ {bottom}" if bottom else ""),
+        formula_sql=indicator.formula,
+        numerator_zh=top,
+        denominator_zh=bottom,
+        numerator=figure.numerator,
+        denominator=figure.denominator,
+        value=figure.value,
+        reporting_units=figure.reporting_units,
+        expected_units=figure.expected_units,
+        verdicts=verdicts,
+        remarks=(
+            *told.why_no_value(missing),
+            *told.like_for_like(verdicts),
+            *_doubts(figure, evidence),
+        ),
+        contributions=() if figure.is_unit else told.contributions(),
+        missing=missing,
+        submissions=evidence.submissions(figure.names),
+        rows=tuple(evidence.row_lists(limit)),
+        findings=told.findings(evidence.used, missing),
+        since=history[-1].publication_id if history else imprints[0][0],
+        history=history,
+    )
+
+
+def _doubts(figure: _Figure, evidence: Evidence) -> Iterator[Remark]:
+    """Whether the rows still give the published figure."""
+    if lost := evidence.lost():
+        yield Remark(
+            f"{lost}份报送已不在数据仓库中, 明细不全",
+            f"{lost} submissions are no longer in the warehouse; the rows are incomplete",
+        )
+        return
+    published = {"numerator": figure.numerator, "denominator": figure.denominator}
+    for name, part in evidence.parts.items():
+        was, today = published[name], evidence.total(part)
+        if was is not None and was != today:
+            yield Remark(
+                f"按现行定义和程序由这些行得出的“{part.zh}”为{as_written(today)}, "
+                f"发布的是{as_written(was)}",
+                f"By today's definition and program these rows give the {name} {as_written(today)}; "
+                f"published was {as_written(was)}",
+            )

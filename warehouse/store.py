@@ -123,7 +123,8 @@ def forget(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[Receipt]
         f"CREATE OR REPLACE TEMP TABLE forgotten AS FROM submission WHERE {scope.condition}"
     )
     rows = connection.execute(
-        "SELECT received_at, path, sha256 FROM delivery d WHERE (sha256, split_part(path, '/', 1))"
+        "SELECT received_at, path, sha256 FROM delivery"
+        " WHERE (sha256, CASE WHEN contains(path, '/') THEN split_part(path, '/', 1) ELSE '' END)"
         " IN (SELECT (sha256, folder) FROM forgotten)"
     ).fetchall()
     for table in _KEPT_BY_SUBMISSION:

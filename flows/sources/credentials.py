@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any, cast
 from urllib.parse import quote
 
 from flows.sources.model import SourceError
@@ -58,7 +59,7 @@ def _from_block(settings: RemoteSettings) -> dict[str, str]:
 
     block = f"the Prefect Secret block {settings.secret_block}"
     try:
-        value = Secret.load(settings.secret_block or "").get()
+        value = cast(Secret[Any], Secret.load(settings.secret_block or "")).get()
     except Exception as error:
         # Prefect has many ways to fail here, and none of them may end the run of other sources.
         # Its own words are left out: nobody can say what they quote.

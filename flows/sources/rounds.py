@@ -17,7 +17,13 @@ from flows.sources.credentials import Credentials, load_credentials
 from flows.sources.folder import FolderSource
 from flows.sources.memory import Memory
 from flows.sources.model import Pulled, Source, SourceError
-from flows.sources.settings import FolderSettings, SftpSettings, S3Settings, SourceSettings
+from flows.sources.settings import (
+    FolderSettings,
+    HttpSettings,
+    S3Settings,
+    SftpSettings,
+    SourceSettings,
+)
 from transforms.formats import Limits
 from warehouse.archive import Archive
 
@@ -36,20 +42,78 @@ def pull_all(
     """Archive what is new in the inbox and at all ``sources``.
 
     ``on_file`` is called after every file looked at. What waits, is refused or failed is in
-    ``waiting``: with its path for the inbox, with the source's name before it for others.
+    ``waiting``; other sources than the inbox with their name before it.
 
     Raises:
-        OSError: the archive or the memory of what was seen cannot be written.
+        OSError: the archive, or the memory of what was seen, cannot be written.
     """
     known: Known = {receipt.key: receipt for receipt in archive.receipts()}
-    collector = Collector(FolderSource(inbox), archive, known, Memory(), now=now, sleep=sleep)
-    rounds = [collector.collect(on_file)]
-    for settings in sources:
-        try:
-            credentials = _credentials(settings)
-        except SourceError as error:
-            rounds.append(Pulled(0, (), (f"{settings.name}: {error}",)))
-            continue
 
-        def said(sentence: object, name: str = settings.name, secrets: Credentials = credentials) -> str:
-            return f"{name}: {secrets.scrub(str(sentence))}"
+    def collect(source: Source, memory: Memory, limit: int | None, settle: int) -> Pulled:
+        return Collector(
+            source, archive, known, memory, limit, timedelta(seconds=settle), now, sleep
+        ).collect(on_file)
+
+    def collect_from(settings: SourceSettings) -> Pulled:
+        secrets = Credentials()
+        try:
+            secrets = _credentials(settings)
+            source = _open(settings, secrets, home, limits)
+        except SourceError as error:
+            return Pulled(0, (), (f"{settings.name}: {secrets.scrub(str(error))}",))
+        memory = Memory.of(home, settings.name, settings.address)
+        # A file in a folder that is too large costs nothing to take; its unit is told by the gate.
+        limit = None if isinstance(settings, FolderSettings) else limits.file_bytes
+        slow = isinstance(settings, SftpSettings | HttpSettings)
+        settle = settings.settle_seconds if slow else 0
+        with closing(source):
+            pulled = collect(source, memory, limit, settle)
+        said = tuple(f"{settings.name}: {secrets.scrub(text)}" for text in pulled.waiting)
+        return Pulled(pulled.found, pulled.receipts, said)
+
+    rounds = [collect(FolderSource(inbox), Memory(), None, 0)]
+    rounds += [collect_from(settings) for settings in sources]
+    return Pulled(
+        sum(pulled.found for pulled in rounds),
+        tuple(receipt for pulled in rounds for receipt in pulled.receipts),
+        tuple(sentence for pulled in rounds for sentence in pulled.waiting),
+    )
+
+
+def probe(settings: SourceSettings, home: Path) -> str | None:
+    """Try whether a source can be read: None, or a sentence on why not and what to do."""
+    secrets = Credentials()
+    try:
+        secrets = _credentials(settings)
+        with closing(_open(settings, secrets, home, Limits())) as source:
+            source.probe()
+    except SourceError as error:
+        return secrets.scrub(str(error))
+    return None
+
+
+def _credentials(settings: SourceSettings) -> Credentials:
+    return Credentials() if isinstance(settings, FolderSettings) else load_credentials(settings)
+
+
+def _open(settings: SourceSettings, secrets: Credentials, home: Path, limits: Limits) -> Source:
+    """The source that ``settings`` describe; its library is imported here and not before.
+
+    Raises:
+        SourceError: settings and credentials do not go together.
+    """
+    match settings:
+        case FolderSettings():
+            return FolderSource(home / settings.path)
+        case SftpSettings():
+            from flows.sources.sftp import SftpSource
+
+            return SftpSource(settings, secrets, home, limits.file_bytes)
+        case S3Settings():
+            from flows.sources.s3 import S3Source
+
+            return S3Source(settings, secrets, home, limits.file_bytes)
+        case HttpSettings():
+            from flows.sources.http import HttpSource
+
+            return HttpSource(settings, secrets, home, limits.file_bytes)

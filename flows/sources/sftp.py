@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import asyncssh
 
@@ -119,7 +119,7 @@ class SftpSource:
             async with client.open(place, "rb") as file:
                 before = await self._answer(file.stat())
                 while chunk := await self._answer(file.read(_CHUNK)):
-                    data += chunk
+                    data += cast(bytes, chunk)
                     if len(data) > self._limit:
                         raise too_large(self._limit)
                 after = await self._answer(file.stat())

@@ -290,7 +290,7 @@ BROKEN: dict[str, tuple[Callable[[], list[Any]], str]] = {
     "unquoted id": (lambda: [clause_record(clause_id=2.1)], r"clause 2\.1 clause_id: .*string"),
     "no clause id": (
         lambda: [clause_record(), clause_record(clause_id=None)],
-        r"clause 2 clause_id: .*required",
+        r"clause number 2 clause_id: .*required",
     ),
     "no clause": (lambda: [], r"the plan has no clause"),
 }
@@ -330,7 +330,6 @@ def test_a_missing_plan_file_is_told(tmp_path: Path) -> None:
 # Faults of the reader itself, each pinned until it is mended.
 
 
-@pytest.mark.xfail(strict=True, reason="pydantic's 'Value error,' and an empty place stand in it")
 @pytest.mark.parametrize("case", ["same id twice", "no clause", "level without threshold"])
 def test_a_refusal_is_in_plain_words(tmp_path: Path, case: str) -> None:
     message = refusal(written(tmp_path, BROKEN[case][0]()))
@@ -338,19 +337,16 @@ def test_a_refusal_is_in_plain_words(tmp_path: Path, case: str) -> None:
     assert ": :" not in message
 
 
-@pytest.mark.xfail(strict=True, raises=AttributeError, reason="a clause is taken to be a mapping")
 def test_a_clause_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
-    assert "clause 1" in refusal(written(tmp_path, ["9.1"]))
+    assert "clause number 1" in refusal(written(tmp_path, ["9.1"]))
 
 
-@pytest.mark.xfail(strict=True, raises=UnicodeDecodeError, reason="only OSError is caught")
 def test_a_plan_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "plan.yaml"
     file.write_bytes("title_zh: 规划".encode("gb18030"))
     assert str(file) in refusal(file)
 
 
-@pytest.mark.xfail(strict=True, reason="YAML keeps the last of two equal keys in silence")
 def test_the_same_key_twice_in_a_clause_is_refused(tmp_path: Path) -> None:
     file = written(tmp_path, [clause_record()])
     text = file.read_text("utf-8")

@@ -62,8 +62,8 @@ _LONGEST_FACT: Final = 120  # characters
 
 _SENTENCES: Final[dict[str, tuple[str, str]]] = {
     "empty": (
-        "文件是空的(0 字节),请重新导出并上报。",
-        "The file is empty (0 bytes); export it again and hand it in once more.",
+        "文件是空的(0 字节)或没有读取权限,请重新导出并上报。",
+        "The file is empty (0 bytes) or must not be read; export it again and hand it in once more.",
     ),
     "corrupt": (
         "文件已损坏或不完整({what}),请用 Excel 或 WPS 打开原文件,另存为 .xlsx 后重新上报。",

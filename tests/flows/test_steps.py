@@ -1,0 +1,362 @@
+"""The steps of a run without Prefect: what is taken from the inbox, and what a failure leaves."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from expectations.engine import Engine
+from flows import steps
+from flows.lock import only_writer
+from warehouse.archive import Archive
+
+if TYPE_CHECKING:
+    from tests.conftest import Home
+
+GUTA, LINGHE = "210702", "210703"
+RATE = "preschool_gross_enrolment_rate"
+
+
+def people(number: int) -> list[dict[str, object]]:
+    return [{"age": 3, "population": number}]
+
+
+def archived(home: Home) -> set[str]:
+    """The paths that the archive has receipts for."""
+    return {receipt.path for receipt in Archive(home.settings.archive).receipts()}
+
+
+def everything(folder: Path) -> dict[str, tuple[str, int]]:
+    """Every file below a folder, with its content and its number on the disk."""
+    return {
+        path.relative_to(folder).as_posix(): (
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+            path.stat().st_ino,
+        )
+        for path in folder.rglob("*")
+        if path.is_file() and ".staging" not in path.parts
+    }
+
+
+# What is taken from the inbox
+
+
+def test_files_of_the_known_endings_are_taken_wherever_they_lie(
+    home: Home, as_csv: Callable[..., bytes]
+) -> None:
+    endings = "xlsx xlsm xlsb xls et ods csv tsv zip XLSX Csv".split()
+    wanted = {f"{GUTA}/文件{number}.{ending}" for number, ending in enumerate(endings)}
+    wanted |= {f"{GUTA}/深/更深 的/~文件.csv", "义县/a b.csv", "nobody/x.csv"}
+    for path in wanted:
+        home.deliver(path, as_csv("population", people(1)))
+    with steps.Run.open(home.settings) as run:
+        pulled = steps.pull_inbox(run)
+    assert pulled.found == len(wanted)
+    assert pulled.waiting == ()
+    assert archived(home) == wanted
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{GUTA}/~$报表.xlsx",
+        f"{GUTA}/.报表.csv",
+        f"{GUTA}/.~lock.报表.csv#",
+        f"{GUTA}/报表.csv.part",
+        f"{GUTA}/报表.pdf",
+        f"{GUTA}/报表.docx",
+        f"{GUTA}/报表.txt",
+        f"{GUTA}/报表",
+        f"{GUTA}/csv",
+        "报表2020年.csv",
+    ],
+)
+def test_other_files_are_never_read(
+    home: Home, as_csv: Callable[..., bytes], path: str
+) -> None:
+    home.deliver(path, as_csv("population", people(1)))
+    with steps.Run.open(home.settings) as run:
+        assert steps.pull_inbox(run).receipts == ()
+    assert archived(home) == set()
+
+
+def test_links_and_pipes_are_never_followed(
+    home: Home, as_csv: Callable[..., bytes], tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "2020年.csv").write_bytes(as_csv("population", people(1)))
+    real = home.deliver(f"{GUTA}/2020年.csv", as_csv("population", people(2)))
+    folder = real.parent
+    (folder / "链2020年.csv").symlink_to(outside / "2020年.csv")
+    (folder / "断2020年.csv").symlink_to(outside / "nowhere.csv")
+    (folder / "夹2020年").symlink_to(outside, target_is_directory=True)
+    (home.settings.inbox / LINGHE).symlink_to(outside, target_is_directory=True)
+    (folder / "环").symlink_to(folder, target_is_directory=True)
+    # Opened for reading, a pipe without a writer would hold up the run for ever.
+    os.mkfifo(folder / "管2020年.csv")
+    (folder / "夹2021年.csv").mkdir()
+    home.load()
+    assert archived(home) == {f"{GUTA}/2020年.csv"}
+
+
+def test_a_file_open_for_writing_waits(home: Home, as_csv: Callable[..., bytes]) -> None:
+    content = as_csv("population", people(1))
+    home.deliver(f"{LINGHE}/2020年.csv", content)
+    file = home.deliver(f"{GUTA}/2020年.csv", content)
+    with steps.Run.open(home.settings) as run:
+        with file.open("ab"):
+            pulled = steps.pull_inbox(run)
+        assert pulled.found == 2
+        assert [receipt.path for receipt in pulled.receipts] == [f"{LINGHE}/2020年.csv"]
+        (waiting,) = pulled.waiting
+        assert f"{GUTA}/2020年.csv" in waiting
+        assert "written" in waiting
+        assert [receipt.path for receipt in steps.pull_inbox(run).receipts] == [
+            f"{GUTA}/2020年.csv"
+        ]
+
+
+def test_a_file_open_for_reading_does_not_wait(home: Home, as_csv: Callable[..., bytes]) -> None:
+    file = home.deliver(f"{GUTA}/2020年.csv", as_csv("population", people(1)))
+    with steps.Run.open(home.settings) as run, file.open("rb"):
+        assert len(steps.pull_inbox(run).receipts) == 1
+
+
+def test_names_in_any_encoding_are_taken(home: Home, as_csv: Callable[..., bytes]) -> None:
+    # 2020年.csv as an old system writes it: GBK bytes, which are no UTF-8.
+    name = os.fsdecode("2020年.csv".encode("gbk"))
+    home.deliver(f"{GUTA}/{name}", as_csv("special_group", [{"dropouts": 4}]))
+    home.deliver(f"{LINGHE}/2020年.csv", as_csv("special_group", [{"dropouts": 3}]))
+    home.night()
+    assert home.value("dropouts", LINGHE, 2020)[2] == 3
+    # The year cannot be read from such a name, but the file is answered for.
+    assert home.ask("SELECT status FROM submission WHERE region_code = ?", GUTA) == [("returned",)]
+
+
+# One writer at a time
+
+_HOLD = """
+import sys
+from pathlib import Path
+from flows.lock import only_writer
+
+with only_writer(Path(sys.argv[1]), print):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def holder(home: Path) -> subprocess.Popen[str]:
+    """Another run, which holds the lock until its standard input ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(home)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+@pytest.mark.parametrize("ending", ["ends", "is killed"])
+def test_a_run_waits_for_the_one_before_and_says_so(tmp_path: Path, ending: str) -> None:
+    said: list[str] = []
+    with holder(tmp_path) as other:
+
+        def let_go(sentence: str) -> None:
+            said.append(sentence)
+            if ending == "is killed":
+                other.kill()
+            else:
+                assert other.stdin is not None
+                other.stdin.close()
+
+        with only_writer(tmp_path, let_go):
+            other.wait()
+            assert (tmp_path / ".lock").read_text() == str(os.getpid())
+    (sentence,) = said
+    assert str(other.pid) in sentence
+    assert str(tmp_path) in sentence
+
+
+def test_a_free_home_is_taken_without_a_word(tmp_path: Path) -> None:
+    for _ in range(2):
+        with only_writer(tmp_path / "new", pytest.fail):
+            assert (tmp_path / "new" / ".lock").exists()
+
+
+def test_the_lock_is_let_go_when_the_run_fails(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), only_writer(tmp_path, pytest.fail):
+        raise ZeroDivisionError
+    with only_writer(tmp_path, pytest.fail):
+        pass
+
+
+def test_a_warehouse_open_elsewhere_is_named(home: Home) -> None:
+    home.load()
+    code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(home.settings.warehouse)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with (
+            pytest.raises(steps.StepFailed, match="open in another process") as failed,
+            steps.Run.open(home.settings),
+        ):
+            pass
+        other.communicate("\n")
+    assert failed.value.step == "open"
+
+
+# A step that fails
+
+
+@pytest.fixture
+def standing(home: Home) -> Home:
+    """A home with a publication, and news in the inbox."""
+    home.sheet(GUTA, "population", 2020, people(10))
+    home.night()
+    home.sheet(GUTA, "population", 2020, people(20), received="2020-09-16 00:00:00")
+    return home
+
+
+def no_space(*_: object, **__: object) -> Any:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("pull", "pull"),
+        ("ingest", "load"),
+        ("stage", "compute"),
+        ("lay_out", "compute"),
+        ("judge", "judge"),
+        ("fill", "publish"),
+        ("export", "publish"),
+        ("release", "publish"),
+    ],
+)
+def test_a_step_that_fails_leaves_the_last_publication(
+    standing: Home, monkeypatch: pytest.MonkeyPatch, name: str, step: str
+) -> None:
+    before = everything(standing.settings.published)
+    with monkeypatch.context() as patch:
+        patch.setattr(steps, name, no_space)
+        with pytest.raises(steps.StepFailed) as failed:
+            standing.night()
+    assert failed.value.step == step
+    assert f"“{step}” failed: /somewhere: {os.strerror(errno.ENOSPC)}" in str(failed.value)
+    assert "free disk space" in failed.value.remedy
+    assert everything(standing.settings.published) == before
+    # The next night makes up for it, whether the news were loaded before or not.
+    standing.night()
+    assert standing.value(RATE, GUTA, 2020)[1] == 20
+
+
+def test_a_load_that_fails_loads_nothing(standing: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    with steps.Run.open(standing.settings) as run:
+        (receipt,) = steps.pull_inbox(run).receipts
+
+        def give_up() -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            steps.load_deliveries(run, steps.unread(run), give_up)
+        assert steps.unread(run) == [receipt]
+        assert run.connection.execute("SELECT count(*) FROM submission").fetchone() == (1,)
+
+
+def test_a_check_that_crashes_stops_the_run_and_publishes_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.sheet(GUTA, "kindergarten", 2020, [{"licensed": False, "institution_code": None}])
+    home.night()
+    assert home.status("2.6", GUTA, 2020) == "not_met"
+    before = everything(home.settings.published)
+    home.sheet(GUTA, "kindergarten", 2020, [{}], received="2020-10-01 00:00:00")
+    with monkeypatch.context() as patch:
+        # A definition gone wrong: a column that the table does not have.
+        patch.setattr("expectations.suites._reached", lambda *_: "licences > 0")
+        with pytest.raises(steps.StepFailed) as failed:
+            home.night(Engine)
+    assert failed.value.step == "judge"
+    assert "2.6 crashed" in failed.value.reason
+    assert "licences" in failed.value.reason
+    assert "not in the data" in failed.value.remedy
+    assert everything(home.settings.published) == before
+    home.night()
+    assert home.status("2.6", GUTA, 2020) == "met"
+
+
+def test_a_plan_that_cannot_be_read_is_named(make_home: Callable[..., Home], tmp_path: Path) -> None:
+    home = make_home(plan=tmp_path / "none.yaml")
+    with pytest.raises(steps.StepFailed, match=r"none\.yaml") as failed, steps.Run.open(
+        home.settings
+    ):
+        pass
+    assert failed.value.step == "open"
+    assert "Correct that file" in failed.value.remedy
+
+
+# When to publish
+
+
+def test_there_is_something_to_publish_once(home: Home, tmp_path: Path) -> None:
+    home.sheet(GUTA, "population", 2020, people(10))
+    with steps.Run.open(home.settings) as run:
+        assert steps.must_publish(run)
+    home.night()
+    with steps.Run.open(home.settings) as run:
+        assert not steps.must_publish(run)
+    # Another plan is another publication.
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(
+        steps.PLAN.read_text("utf-8").replace("threshold: 90", "threshold: 91"), encoding="utf-8"
+    )
+    with steps.Run.open(home.settings.model_copy(update={"plan": plan})) as run:
+        assert steps.must_publish(run)
+    with steps.Run.open(home.settings.model_copy(update={"national_rules": True})) as run:
+        assert steps.must_publish(run)
+
+
+def test_a_night_that_loaded_and_did_not_publish_is_made_up_for(
+    standing: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(steps, "fill", no_space)
+        with pytest.raises(steps.StepFailed):
+            standing.night()
+    with steps.Run.open(standing.settings) as run:
+        assert steps.unread(run) == []
+        assert steps.must_publish(run)
+
+
+def test_all_places_of_the_contract_are_filled(home: Home) -> None:
+    home.sheet(GUTA, "population", 2020, people(10))
+    home.sheet(LINGHE, "population", 2020, [{"age": 3, "population": "十"}])
+    home.night(report=True)
+    for place in (
+        "archive",
+        "warehouse.duckdb",
+        "published/indicators.duckdb",
+        "published/parquet/indicator_value.parquet",
+        "published/report/index.html",
+        f"outbox/{LINGHE}",
+    ):
+        assert (home.root / place).exists(), place
+    assert not (home.root / "outbox" / GUTA).exists()
