@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from string import Template
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import duckdb
 import polars as pl
@@ -180,6 +180,11 @@ FROM numbered GROUP BY place
 )
 
 
+def warning_rules() -> list[Rule]:
+    """The wording of every warning, in the order of the file."""
+    return [warning.rule for warning in load_warnings().values()]
+
+
 def expectations() -> list[Expectation]:
     """The suite: for :meth:`expectations.engine.Engine.run` with :data:`TABLE` as its table."""
     return [
@@ -254,12 +259,11 @@ def write_warnings(connection: duckdb.DuckDBPyConnection, broken: Broken) -> int
         ).fetchall()
     }
     letters = {
-        place: letter
-        for *place_parts, letter in connection.execute(
+        (submission, sheet, column): letter
+        for submission, sheet, column, letter in connection.execute(
             "SELECT submission_id, sheet, column_name, letter FROM submission_layout "
             "SEMI JOIN raised USING (submission_id)"
         ).fetchall()
-        for place in [tuple(place_parts)]
     }
     rows = [
         _row(cause, origins[cause.submission_id], letters) for cause in _together(causes, origins)
@@ -300,7 +304,7 @@ def _together(causes: Iterable[_Cause], origins: Mapping[str, _Origin]) -> Itera
 
 
 def _row(
-    cause: _Cause, origin: _Origin, letters: Mapping[tuple[Any, ...], str]
+    cause: _Cause, origin: _Origin, letters: Mapping[tuple[str, str, str], str]
 ) -> dict[str, object]:
     """One row of the table ``warning``."""
     warning = load_warnings()[cause.rule_id]

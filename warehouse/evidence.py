@@ -24,6 +24,8 @@ from warehouse.frames import literal, table_from
 from warehouse.indicators import Catalogue, Indicator, Part, Share
 from warehouse.reference import Reference
 
+#: So many rows of a part are listed unless more or fewer are asked for.
+ROWS_LISTED = 20
 #: Where a row of a source comes from, as far as the source says.
 _PLACE = ("region_code", "institution_code", "institution_name", "submission_id", "sheet", "row")
 
@@ -222,30 +224,46 @@ class Evidence:
     ) -> Range:
         letter, unit = self._layout.get((submission_id, sheet, column), (None, None))
         defined = FORMS[form].by_name[column]
-        cells = None if letter is None else f"{letter}{first}:{letter}{last}"
-        return Range(column, defined.header, cells, unit, defined.unit if unit else None)
+        cells = f"{letter}{first}" if first == last else f"{letter}{first}:{letter}{last}"
+        kept = defined.unit if unit else None
+        return Range(column, defined.header, cells if letter else None, unit, kept)
 
-    def row_lists(self, limit: int) -> Iterator[RowList]:
-        """The rows behind each part, ``limit`` of them; of a share, those behind both in one list."""
-        if self._indicator.share is not None:
-            yield self._share_rows(self._indicator.share, limit)
+    def row_lists(self, limit: int | None) -> Iterator[RowList]:
+        """The rows behind each part; of a share, those behind both in one list.
+
+        At most ``limit`` rows of each. Without a limit :data:`ROWS_LISTED`, and beyond them every
+        row that is counted one by one and ought not to be there: each large class, each kindergarten
+        without a licence.
+        """
+        share = self._indicator.share
+        if share is not None:
+            yield self._share_rows(share, limit)
             return
         for name, part in self.parts.items():
             # What a part only counts is shown by the cells it is chosen by.
-            shown = self._columns_in(part.value) or self._columns_in(part.rows)
-            total, rows = self._first_rows(
+            added_up = self._columns_in(part.value)
+            ((total,),) = self._rows(
+                f"SELECT count(*) FROM {source_name(part.source)} WHERE {part.rows}"
+            )
+            each = total if not added_up and self._indicator.better == "lower" else 0
+            rows = self._first_rows(
                 part.source,
                 part.rows,
                 {"contribution": f"({part.value})::{NUMERIC}", "counted": "NULL"},
                 "contribution DESC NULLS LAST",
-                shown,
-                limit,
+                added_up or self._columns_in(part.rows),
+                max(ROWS_LISTED, each) if limit is None else limit,
             )
             yield RowList(name, part.zh, total, None, None, rows)
 
-    def _share_rows(self, share: Share, limit: int) -> RowList:
+    def _share_rows(self, share: Share, limit: int | None) -> RowList:
         """The rows of a share: what keeps it from its aim first, the worst of that first."""
         higher = self._indicator.better == "higher"
+        ((counted, total, unanswered),) = self._rows(
+            f"SELECT count(*) FILTER ({share.test}), count({share.test}),"
+            f" count(*) FILTER (({share.test}) IS NULL)"
+            f" FROM {source_name(share.source)} WHERE {share.rows}"
+        )
         order = f"counted {'ASC' if higher else 'DESC'}"
         measure = "NULL"
         (test,) = self._parsed(f"SELECT {share.test}")["select_list"]
@@ -254,7 +272,7 @@ class Evidence:
             # "At least" is missed by the smallest, "at most" by the largest.
             at_least = "GREATER" in test["type"]
             order += f", measure {'ASC' if at_least == higher else 'DESC'}"
-        total, rows = self._first_rows(
+        rows = self._first_rows(
             share.source,
             f"({share.rows}) AND ({share.test}) IS NOT NULL",
             {
@@ -264,11 +282,7 @@ class Evidence:
             },
             order,
             self._columns_in(share.test),
-            limit,
-        )
-        ((counted, unanswered),) = self._rows(
-            f"SELECT count(*) FILTER ({share.test}), count(*) FILTER (({share.test}) IS NULL)"
-            f" FROM {source_name(share.source)} WHERE {share.rows}"
+            max(ROWS_LISTED, 0 if higher else counted) if limit is None else limit,
         )
         return RowList("share", share.denominator_zh, total, counted, unanswered, rows)
 
@@ -280,8 +294,8 @@ class Evidence:
         order: str,
         shown: Sequence[str],
         limit: int,
-    ) -> tuple[int, tuple[Row, ...]]:
-        """How many rows of ``source`` meet ``condition``, and the first ``limit`` of them.
+    ) -> tuple[Row, ...]:
+        """The first ``limit`` rows of ``source`` that meet ``condition``.
 
         ``values`` are aggregates over a single row, ``contribution`` and ``counted`` among them, and
         ``order`` speaks of them; ``shown`` are the columns whose cells are named.
@@ -300,16 +314,15 @@ class Evidence:
         names = [n for n in dict.fromkeys((*_PLACE, *called, *cells)) if n in columns]
         selected = [f"{sql} AS {name}" for name, sql in values.items()]
         selected += [f'any_value("{name}") AS "{name}"' for name in names]
-        rows = f"(SELECT * FROM {source_name(source)} WHERE {condition})"
         by_name = ", ".join(f'"{name}"' for name in names)
-        ((total,),) = self._rows(f"SELECT count(*) FROM {rows}")
         found = self._rows(
             f"SELECT * FROM (SELECT {', '.join(selected)} FROM ("
-            f"SELECT *, row_number() OVER () AS place_in_source FROM {rows}"
-            f") GROUP BY place_in_source) ORDER BY {order}, {by_name} LIMIT {limit}"
+            f"SELECT *, row_number() OVER () AS place_in_source FROM {source_name(source)}"
+            f" WHERE {condition}) GROUP BY place_in_source) ORDER BY {order}, {by_name}"
+            f" LIMIT {limit}"
         )
         keys = (*values, *names)
-        return total, tuple(
+        return tuple(
             self._row(dict(zip(keys, row, strict=True)), form, called, cells) for row in found
         )
 
@@ -317,21 +330,22 @@ class Evidence:
         self, found: Mapping[str, Any], form: Form, called: Sequence[str], cells: Sequence[str]
     ) -> Row:
         submission, sheet, number = found.get("submission_id"), found.get("sheet"), found.get("row")
-        words = []
-        for name in called:
-            column = form.by_name.get(name)
-            numbered = column is not None and column.kind in (Kind.INT, Kind.GRADE)
-            words.append(f"{column.header if column and numbered else ''}{found[name] or ''}")
+        # A number by itself says nothing: 年龄4, 年级7.
+        headers = {c.name: c.header for c in form.columns if c.kind in (Kind.INT, Kind.GRADE)}
+        words = [
+            f"{headers.get(name, '')}{found[name]}" for name in called if found[name] is not None
+        ]
         shown = []
         for name in cells:
+            column = form.by_name[name]
             letter = self._letter(submission, sheet, name)
             place = f"{letter}{number}" if letter else None
-            shown.append(Cell(name, form.by_name[name].header, place, as_written(found[name])))
+            shown.append(Cell(name, column.header, place, as_written(found[name]), column.unit))
         return Row(
             region_code=found["region_code"],
             institution_code=found.get("institution_code"),
             institution_name=found.get("institution_name"),
-            label=" ".join(word for word in words if word),
+            label=" ".join(words),
             contribution=found["contribution"],
             counted=found["counted"],
             submission_id=submission,

@@ -9,6 +9,7 @@ Nothing is written.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -46,26 +47,27 @@ def explain(
     indicator: str,
     region: str,
     year: int,
-    rows: int = 20,
+    rows: int | None = None,
 ) -> Explanation:
     """Explain one figure of the publication in the file ``published``.
 
     ``indicator`` is an id, a Chinese or English name or a clause; ``region`` a code, name or alias;
-    the beginning or a part of one is enough where it is unique. At most ``rows`` rows are listed
-    for each part.
+    the beginning or a part of one is enough where it is unique. Of each part ``rows`` rows are
+    listed; without that number, 20 and every single one that ought not to be there
+    (:meth:`warehouse.evidence.Evidence.row_lists`).
 
     Raises:
-        CannotExplain: a file is not there; the indicator or region is unknown or ambiguous; there
-            is no such figure for that region and year.
+        CannotExplain: the indicator or region is unknown or ambiguous; there is no such figure for
+            that region and year.
+        FileNotFoundError: one of the two files is not there.
         WarehouseLocked: a run is writing to the warehouse.
     """
-    if not published.exists():
-        raise CannotExplain(f"there is no publication {published}")
-    if not warehouse.exists():
-        raise CannotExplain(
-            f"{warehouse}, which holds the rows behind the figures, is not there; "
-            "the next night makes it again from the archive"
-        )
+    _must_be_there(published, "there is no such publication")
+    _must_be_there(
+        warehouse,
+        "the rows behind the figures stand there, and it is gone; the next night makes it again from"
+        " the archive",
+    )
     with open_warehouse(warehouse, reference, read_only=True) as connection:
         ((catalog,),) = connection.execute("SELECT current_database()").fetchall()
         connection.execute(
@@ -78,6 +80,11 @@ def explain(
             connection, catalog, reference, catalogue, figure.indicator, year, told.entering()
         )
         return _explanation(told, evidence, rows)
+
+
+def _must_be_there(file: Path, otherwise: str) -> None:
+    if not file.exists():
+        raise FileNotFoundError(errno.ENOENT, otherwise, str(file))
 
 
 @dataclass(frozen=True)
@@ -248,8 +255,8 @@ class _Publication:
         return tuple(
             Contribution(code, self.figure.names[code], *row)
             for code, *row in self._rows(
-                "SELECT region_code, numerator, denominator, value, reporting_units > 0"
-                " FROM published.indicator_value"
+                "SELECT region_code, numerator, denominator, value, expected_units > 0,"
+                " reporting_units > 0 FROM published.indicator_value"
                 f" WHERE indicator_id = {literal(self.figure.indicator.indicator_id)}"
                 f" AND year = {self.figure.year} AND region_code IN ({literals(self.figure.units)})"
                 " ORDER BY region_code"
@@ -414,7 +421,7 @@ class _Publication:
         )
 
 
-def _explanation(told: _Publication, evidence: Evidence, limit: int) -> Explanation:
+def _explanation(told: _Publication, evidence: Evidence, limit: int | None) -> Explanation:
     figure, indicator = told.figure, told.figure.indicator
     imprints, history = told.imprints(), told.history()
     verdicts, missing = told.verdicts(), told.missing()

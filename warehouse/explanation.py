@@ -49,8 +49,9 @@ class Verdict:
 class Contribution:
     """What one unit has to do with the figure of a region above it.
 
-    ``enters`` is false for a unit that has not handed in all that the indicator needs: its figures
-    are shown, but are no part of the sum.
+    ``expected`` is false for a unit of which no form that the indicator needs is expected.
+    ``enters`` is false for a unit that has not handed in all of them: its figures are shown, but are
+    no part of the sum.
     """
 
     region_code: str
@@ -58,6 +59,7 @@ class Contribution:
     numerator: Decimal | None
     denominator: Decimal | None
     value: float | None
+    expected: bool
     enters: bool
 
 
@@ -103,12 +105,16 @@ class SubmissionUsed:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a row and what was understood from it; ``cell`` is None if the column is not there."""
+    """A cell of a row and what was understood from it; ``cell`` is None if the column is not there.
+
+    ``value`` is in ``unit``, where the column has one, whatever unit the cell was written in.
+    """
 
     column: str
     header: str
     cell: str | None
     value: str | None
+    unit: str | None
 
 
 @dataclass(frozen=True)

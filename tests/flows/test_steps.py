@@ -52,7 +52,7 @@ def everything(folder: Path) -> dict[str, tuple[str, int]]:
 def test_files_of_the_known_endings_are_taken_wherever_they_lie(
     home: Home, as_csv: Callable[..., bytes]
 ) -> None:
-    endings = "xlsx xlsm xlsb xls et ods csv tsv zip XLSX Csv".split()
+    endings = ["xlsx", "xlsm", "xlsb", "xls", "et", "ods", "csv", "tsv", "zip", "XLSX", "Csv"]
     wanted = {f"{GUTA}/文件{number}.{ending}" for number, ending in enumerate(endings)}
     wanted |= {f"{GUTA}/深/更深 的/~文件.csv", "义县/a b.csv", "nobody/x.csv"}
     for path in wanted:
@@ -79,9 +79,7 @@ def test_files_of_the_known_endings_are_taken_wherever_they_lie(
         "报表2020年.csv",
     ],
 )
-def test_other_files_are_never_read(
-    home: Home, as_csv: Callable[..., bytes], path: str
-) -> None:
+def test_other_files_are_never_read(home: Home, as_csv: Callable[..., bytes], path: str) -> None:
     home.deliver(path, as_csv("population", people(1)))
     with steps.Run.open(home.settings) as run:
         assert steps.pull_inbox(run).receipts == ()
@@ -131,15 +129,22 @@ def test_a_file_open_for_reading_does_not_wait(home: Home, as_csv: Callable[...,
         assert len(steps.pull_inbox(run).receipts) == 1
 
 
+@pytest.mark.xfail(
+    strict=True,
+    raises=UnicodeEncodeError,
+    reason="such a name is archived and then stops this load and that of every later night",
+)
 def test_names_in_any_encoding_are_taken(home: Home, as_csv: Callable[..., bytes]) -> None:
-    # 2020年.csv as an old system writes it: GBK bytes, which are no UTF-8.
-    name = os.fsdecode("2020年.csv".encode("gbk"))
-    home.deliver(f"{GUTA}/{name}", as_csv("special_group", [{"dropouts": 4}]))
-    home.deliver(f"{LINGHE}/2020年.csv", as_csv("special_group", [{"dropouts": 3}]))
+    # 报表.csv as an old system writes it: GBK bytes, which are no UTF-8.
+    name = os.fsdecode("报表.csv".encode("gbk"))
+    for unit, dropouts in ((GUTA, 4), (LINGHE, 3)):
+        home.deliver(
+            f"{unit}/{name if unit == GUTA else '报表.csv'}",
+            as_csv("special_group", [{"dropouts": dropouts}], [2020]),
+        )
     home.night()
     assert home.value("dropouts", LINGHE, 2020)[2] == 3
-    # The year cannot be read from such a name, but the file is answered for.
-    assert home.ask("SELECT status FROM submission WHERE region_code = ?", GUTA) == [("returned",)]
+    assert home.value("dropouts", GUTA, 2020)[2] == 4
 
 
 # One writer at a time
@@ -225,9 +230,10 @@ def test_a_warehouse_open_elsewhere_is_named(home: Home) -> None:
 # A step that fails
 
 
-@pytest.fixture
-def standing(home: Home) -> Home:
-    """A home with a publication, and news in the inbox."""
+@pytest.fixture(scope="module")
+def standing(make_home: Callable[..., Home]) -> Home:
+    """A home with a publication, and news in the inbox that no night manages to publish."""
+    home = make_home()
     home.sheet(GUTA, "population", 2020, people(10))
     home.night()
     home.sheet(GUTA, "population", 2020, people(20), received="2020-09-16 00:00:00")
@@ -255,21 +261,38 @@ def test_a_step_that_fails_leaves_the_last_publication(
     standing: Home, monkeypatch: pytest.MonkeyPatch, name: str, step: str
 ) -> None:
     before = everything(standing.settings.published)
-    with monkeypatch.context() as patch:
-        patch.setattr(steps, name, no_space)
-        with pytest.raises(steps.StepFailed) as failed:
-            standing.night()
+    monkeypatch.setattr(steps, name, no_space)
+    with pytest.raises(steps.StepFailed) as failed:
+        standing.night()
     assert failed.value.step == step
     assert f"“{step}” failed: /somewhere: {os.strerror(errno.ENOSPC)}" in str(failed.value)
     assert "free disk space" in failed.value.remedy
     assert everything(standing.settings.published) == before
-    # The next night makes up for it, whether the news were loaded before or not.
-    standing.night()
-    assert standing.value(RATE, GUTA, 2020)[1] == 20
+    assert standing.value(RATE, GUTA, 2020)[1] == 10
 
 
-def test_a_load_that_fails_loads_nothing(standing: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    with steps.Run.open(standing.settings) as run:
+def test_a_night_that_loaded_and_did_not_publish_is_made_up_for(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.sheet(GUTA, "population", 2020, people(10))
+    home.night()
+    home.sheet(GUTA, "population", 2020, people(20), received="2020-09-16 00:00:00")
+    with monkeypatch.context() as patch:
+        patch.setattr(steps, "fill", no_space)
+        with pytest.raises(steps.StepFailed):
+            home.night()
+    with steps.Run.open(home.settings) as run:
+        assert steps.unread(run) == []
+        assert steps.must_publish(run)
+    home.night()
+    assert home.value(RATE, GUTA, 2020)[1] == 20
+    with steps.Run.open(home.settings) as run:
+        assert not steps.must_publish(run)
+
+
+def test_a_load_that_fails_loads_nothing(home: Home) -> None:
+    home.sheet(GUTA, "population", 2020, people(10))
+    with steps.Run.open(home.settings) as run:
         (receipt,) = steps.pull_inbox(run).receipts
 
         def give_up() -> None:
@@ -278,7 +301,7 @@ def test_a_load_that_fails_loads_nothing(standing: Home, monkeypatch: pytest.Mon
         with pytest.raises(KeyboardInterrupt):
             steps.load_deliveries(run, steps.unread(run), give_up)
         assert steps.unread(run) == [receipt]
-        assert run.connection.execute("SELECT count(*) FROM submission").fetchone() == (1,)
+        assert run.connection.execute("SELECT count(*) FROM submission").fetchone() == (0,)
 
 
 def test_a_check_that_crashes_stops_the_run_and_publishes_nothing(
@@ -303,10 +326,13 @@ def test_a_check_that_crashes_stops_the_run_and_publishes_nothing(
     assert home.status("2.6", GUTA, 2020) == "met"
 
 
-def test_a_plan_that_cannot_be_read_is_named(make_home: Callable[..., Home], tmp_path: Path) -> None:
+def test_a_plan_that_cannot_be_read_is_named(
+    make_home: Callable[..., Home], tmp_path: Path
+) -> None:
     home = make_home(plan=tmp_path / "none.yaml")
-    with pytest.raises(steps.StepFailed, match=r"none\.yaml") as failed, steps.Run.open(
-        home.settings
+    with (
+        pytest.raises(steps.StepFailed, match=r"none\.yaml") as failed,
+        steps.Run.open(home.settings),
     ):
         pass
     assert failed.value.step == "open"
@@ -331,18 +357,6 @@ def test_there_is_something_to_publish_once(home: Home, tmp_path: Path) -> None:
     with steps.Run.open(home.settings.model_copy(update={"plan": plan})) as run:
         assert steps.must_publish(run)
     with steps.Run.open(home.settings.model_copy(update={"national_rules": True})) as run:
-        assert steps.must_publish(run)
-
-
-def test_a_night_that_loaded_and_did_not_publish_is_made_up_for(
-    standing: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(steps, "fill", no_space)
-        with pytest.raises(steps.StepFailed):
-            standing.night()
-    with steps.Run.open(standing.settings) as run:
-        assert steps.unread(run) == []
         assert steps.must_publish(run)
 
 

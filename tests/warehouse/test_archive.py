@@ -117,7 +117,7 @@ def test_what_was_being_written_when_a_run_was_killed_does_not_count(archive: Ar
     "name",
     [
         "两\n行.csv",
-        "quote's \"报表\".csv",
+        'quote\'s "报表".csv',
         pytest.param(
             "行\u2028段\u2029.csv",
             marks=pytest.mark.xfail(

@@ -77,9 +77,10 @@ REPORTED: dict[str, dict[int, dict[str, list[dict[str, object]]]]] = {
             "milestone": items(对外交流项目=("进行中", None)),
         },
     },
-    # Population, but no kindergartens.
+    # Population and a new primary school, but no kindergartens.
     TAIHE: {
         2020: {
+            "school": [{"stage": "小学", "founded_year": 2020}],
             "population": people(3, 5, 100),
             "milestone": items(县管校聘改革=("未启动", None), 对外交流项目=("进行中", 4)),
         },
@@ -198,7 +199,7 @@ def test_a_count_over_rows_that_exist_is_a_number(published: Home) -> None:
 def test_a_zero_denominator_is_not_applicable_and_its_parts_stand(published: Home) -> None:
     assert published.value("boarding_conditions_share", GUTA, 2020) == (0, 0, None)
     assert published.status("2.13", GUTA, 2020) == "not_applicable"
-    # The only two units with schools have no boarding school: nor has the city.
+    # No unit has a boarding school: nor has the city.
     assert published.value("boarding_conditions_share", CITY, 2020) == (0, 0, None)
     assert published.status("2.13", CITY, 2020) == "not_applicable"
     assert published.value("budget_expenditure_per_pupil", GUTA, 2020) == (Decimal("10.5"), 0, None)
@@ -245,6 +246,16 @@ def test_what_is_known_of_one_part_stands(published: Home) -> None:
     assert published.value(indicator, TAIHE, 2020) == (None, 300, None)
     assert published.status("2.1", TAIHE, 2020) == "no_data"
     assert units(published, indicator, LINGHE) == (0, 1)
+
+
+def test_an_indicator_of_two_forms_needs_both(published: Home) -> None:
+    indicator = "new_primary_with_kindergarten_share"
+    assert published.value(indicator, TAIHE, 2020) == (None, None, None)
+    assert published.status("2.5", TAIHE, 2020) == "no_data"
+    # 210701 and Guta have both forms, and no new school.
+    assert published.value(indicator, CITY, 2020) == (0, 0, None)
+    assert units(published, indicator, CITY) == (2, 10)
+    assert published.status("2.5", CITY, 2020) == "not_applicable"
 
 
 def test_a_form_that_nobody_expects_is_accepted_and_not_counted(published: Home) -> None:
@@ -382,7 +393,9 @@ def test_years_before_the_plan_are_kept_and_not_published(home: Home) -> None:
     ]
 
 
-def test_the_national_rule_takes_the_place_of_the_plans_from_2021(make_home: Callable[..., Home]) -> None:
+def test_the_national_rule_takes_the_place_of_the_plans_from_2021(
+    make_home: Callable[..., Home],
+) -> None:
     home = make_home(national_rules=True)
     rows = [
         {"stage": "小学", "primary_students": 90, "class_start_time": "08:10"},
@@ -400,6 +413,6 @@ def test_the_national_rule_takes_the_place_of_the_plans_from_2021(make_home: Cal
         ("N1.2", 2021, "not_met", 1),
     ]
     assert home.ask("SELECT effective_to FROM clause WHERE clause_id = '1.2'") == [(2020,)]
-    assert home.ask(
-        "SELECT clause_id, value, row FROM shortfall WHERE region_code = '210702'"
-    ) == [("N1.2", "08:10", 4)]
+    assert home.ask("SELECT clause_id, value, row FROM shortfall WHERE region_code = '210702'") == [
+        ("N1.2", "08:10", 4)
+    ]

@@ -38,7 +38,7 @@ def answered(
 ) -> tuple[Home, Night]:
     home = make_home()
     home.deliver(f"{GUTA}/好2020年.csv", as_csv("population", GOOD))
-    home.deliver(f"古塔区/深/坏2020年.csv", as_csv("population", BAD))
+    home.deliver("古塔区/深/坏2020年.csv", as_csv("population", BAD))
     warned = as_csv("population", GOOD).replace("常住人口数".encode(), "常住人口数,血型".encode())
     home.deliver(f"{LINGHE}/提醒2020年.csv", warned)
     # Two forms in one workbook, one of them wrong in two years.

@@ -55,7 +55,14 @@ COLUMNS = [
     (table, *column.split(":")) for table, columns in CONTRACT.items() for column in columns.split()
 ]
 
-CITY, OWN, GUTA, LINGHE, TAIHE, HEISHAN = "210700 210701 210702 210703 210711 210726".split()
+CITY, OWN, GUTA, LINGHE, TAIHE, HEISHAN = [
+    "210700",
+    "210701",
+    "210702",
+    "210703",
+    "210711",
+    "210726",
+]
 GOOD_SCHOOL: dict[str, object] = {
     "stage": "初中",
     "urban_rural": "乡村",
@@ -201,10 +208,13 @@ def test_keys_join(published: Home) -> None:
         ("shortfall", "submission_id", "submission"),
         ("finding", "submission_id", "submission"),
     ):
-        assert published.ask(
-            f"SELECT DISTINCT {key} FROM {table} ANTI JOIN {parent} USING ({key}) "
-            f"WHERE {key} IS NOT NULL"
-        ) == [], f"{table}.{key}"
+        assert (
+            published.ask(
+                f"SELECT DISTINCT {key} FROM {table} ANTI JOIN {parent} USING ({key}) "
+                f"WHERE {key} IS NOT NULL"
+            )
+            == []
+        ), f"{table}.{key}"
     assert published.ask("SELECT count(*) FROM indicator") == [(50,)]
     assert published.ask("SELECT count(*) FROM clause WHERE interpretation") == [(5,)]
     assert published.ask("SELECT count(*) FROM region") == [(11,)]
@@ -299,10 +309,13 @@ def test_missing_townships_have_no_institution(published: Home) -> None:
 
 
 def test_only_what_is_not_met_has_a_shortfall(published: Home) -> None:
-    assert published.ask(
-        "SELECT DISTINCT f.clause_id, f.region_code, f.year FROM shortfall f "
-        "JOIN attainment a USING (clause_id, region_code, year) WHERE a.status <> 'not_met'"
-    ) == []
+    assert (
+        published.ask(
+            "SELECT DISTINCT f.clause_id, f.region_code, f.year FROM shortfall f "
+            "JOIN attainment a USING (clause_id, region_code, year) WHERE a.status <> 'not_met'"
+        )
+        == []
+    )
     # 2018 is before the plan, in 2019 class sizes are not due.
     assert shortfall(published, GUTA, 2018) == []
     assert shortfall(published, GUTA, 2019) == []

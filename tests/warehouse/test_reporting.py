@@ -12,7 +12,18 @@ if TYPE_CHECKING:
     from tests.conftest import Home
 
 OWN = "210701"
-UNITS = "210701 210702 210703 210711 210726 210727 210781 210782 210791 210792".split()
+UNITS = [
+    "210701",
+    "210702",
+    "210703",
+    "210711",
+    "210726",
+    "210727",
+    "210781",
+    "210782",
+    "210791",
+    "210792",
+]
 FINANCE = [
     {"stage": "合计", "budget_expenditure": 5},
     {"stage": "小学", "budget_expenditure": 5},
@@ -108,8 +119,9 @@ def test_nothing_received(published: Home) -> None:
 
 def test_there_is_a_row_for_every_unit_form_and_year(published: Home) -> None:
     # 2018 to 2020: finance and salary handed in during 2021 are of 2020.
-    assert published.ask("SELECT count(*), count(DISTINCT (region_code, form, year)) FROM reporting") \
-        == [(10 * 11 * 3, 10 * 11 * 3)]
+    assert published.ask(
+        "SELECT count(*), count(DISTINCT (region_code, form, year)) FROM reporting"
+    ) == [(10 * 11 * 3, 10 * 11 * 3)]
     assert published.ask("SELECT DISTINCT region_code FROM reporting ORDER BY 1") == [
         (unit,) for unit in UNITS
     ]

@@ -195,9 +195,9 @@ def test_a_unit_is_known_by_code_name_and_alias(home: Home, as_csv: Csv) -> None
         RATE,
     )
     assert found == [(GUTA, 1), (LINGHE, 2), (TAIHE, 3), (HEISHAN, 5), ("210792", 4)]
-    assert home.ask(
-        "SELECT form, year, status FROM submission WHERE region_code IS NULL"
-    ) == [("population", 2020, "returned")]
+    assert home.ask("SELECT form, year, status FROM submission WHERE region_code IS NULL") == [
+        ("population", 2020, "returned")
+    ]
     assert home.ask("SELECT rule_id, value FROM finding") == [("FIL-E03", "沈阳市")]
 
 

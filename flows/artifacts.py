@@ -1,0 +1,220 @@
+"""What a run leaves behind for people in the Prefect UI: log lines, tables, links.
+
+The facts are read from the publication as plain rows, so that logs, artifacts and notifications
+say the same; only :func:`leave` needs Prefect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from transforms.forms import FORMS
+from warehouse.frames import bound, literal
+from warehouse.publish import DATABASE
+from warehouse.report.words import STATUSES, SUBMISSION_STATUSES
+
+#: A table of the UI holds so many rows at most; the rest is one query away in the publication.
+_MOST = 500
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A submission as the publication has it; ``unit`` and ``form`` are names, None if unknown."""
+
+    submission_id: str
+    unit: str | None
+    form: str | None
+    year: int | None
+    file_name: str
+    status: str
+    rows_read: int
+    rows_loaded: int
+    errors: int
+    warnings: int
+
+    def line(self) -> str:
+        """The submission in one line of a log."""
+        what = " ".join(str(part) for part in (self.unit, self.form, self.year) if part is not None)
+        return (
+            f"{what or 'unknown'} ({self.file_name}): {SUBMISSION_STATUSES[self.status].en.lower()}, "
+            f"{self.rows_loaded} of {self.rows_read} rows loaded, "
+            f"{self.errors} errors, {self.warnings} warnings"
+        )
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A verdict that is another one than in the publication before; values in the unit given."""
+
+    indicator: str
+    region: str
+    year: int
+    old_status: str
+    new_status: str
+    old_value: float | None
+    new_value: float | None
+    unit: str
+    file_name: str | None
+
+    def line(self) -> str:
+        """The change in one line."""
+        old, new = STATUSES[self.old_status], STATUSES[self.new_status]
+        return (
+            f"{self.region} {self.year} {self.indicator}: {old.zh} → {new.zh} ({old.en} → {new.en})"
+        )
+
+
+def read_handed(
+    publication: Path,
+    *,
+    sha256: Collection[str] | None = None,
+    years: Collection[int] = (),
+    regions: Collection[str] = (),
+    forms: Collection[str] = (),
+) -> list[Handed]:
+    """Submissions of a publication (its DuckDB file), those to act on first.
+
+    ``sha256`` narrows them to the files with these hashes; ``years``, ``regions`` (codes) and
+    ``forms`` to what they name, where they name anything.
+    """
+    wanted = {"s.year": years, "s.region_code": regions, "s.form": forms}
+    conditions = [_among(column, values) for column, values in wanted.items() if values]
+    if sha256 is not None:
+        conditions.append(_among("s.sha256", sha256))
+    rows = _rows(
+        publication,
+        f"""
+        SELECT s.submission_id, g.region_name, s.form, s.year, s.file_name, s.status,
+            s.rows_read, s.rows_loaded, s.errors, s.warnings
+        FROM submission s LEFT JOIN region g USING (region_code)
+        WHERE {" AND ".join(conditions) or "true"}
+        ORDER BY list_position({["returned", "accepted_with_warnings", "accepted"]}, s.status)
+            NULLS LAST, s.region_code, s.form, s.year, s.file_name, s.submission_id
+        """,
+    )
+    return [
+        Handed(key, unit, FORMS[form].zh if form in FORMS else form, *rest)
+        for key, unit, form, *rest in rows
+    ]
+
+
+def read_turns(publication: Path, publication_id: str) -> list[Turn]:
+    """The verdicts that changed with a publication, the city's first.
+
+    A year or a clause that is there for the first time has no verdict before, and is no change.
+    """
+    rows = _rows(
+        publication,
+        bound(
+            """
+            SELECT DISTINCT i.name_zh, g.region_name, r.year, r.old_status, r.new_status,
+                r.old_value, r.new_value, i.unit, s.file_name, g.level, r.region_code,
+                r.indicator_id
+            FROM revision r JOIN region g USING (region_code) JOIN indicator i USING (indicator_id)
+            LEFT JOIN submission s ON s.submission_id = r.submission_id
+            WHERE r.publication_id = ? AND r.old_status <> r.new_status
+            ORDER BY g.level, r.region_code, r.year DESC, r.indicator_id, r.old_status, r.new_status
+            """,
+            publication_id,
+        ),
+    )
+    return [Turn(*row[:9]) for row in rows]
+
+
+def leave(
+    published: Path, handed: Sequence[Handed], turns: Sequence[Turn], sheets: Iterable[Path]
+) -> None:
+    """Write the artifacts of the run this is called in.
+
+    ``published`` is the folder of the publication, ``sheets`` are the return sheets written.
+    Artifacts ``submissions`` and ``verdict-changes`` are tables, ``return-sheets`` is text with
+    links; a key keeps its history over the runs in the UI.
+    """
+    from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+    create_table_artifact(
+        [_handed_row(one) for one in handed[:_MOST]],
+        key="submissions",
+        description=_headline("submissions read in this run", len(handed), "submission"),
+    )
+    create_table_artifact(
+        [_turn_row(one) for one in turns[:_MOST]],
+        key="verdict-changes",
+        description=_headline("verdicts that changed in this run", len(turns), "revision"),
+    )
+    create_markdown_artifact(
+        links(published, list(sheets)),
+        key="return-sheets",
+        description="What goes back to the units, and the report",
+    )
+
+
+def links(published: Path, sheets: Sequence[Path]) -> str:
+    """The report, the database and the return sheets as a Markdown list, by unit.
+
+    A browser on another machine cannot follow a link to a file of this one, so that every path is
+    also there to be read.
+    """
+    lines = ["### Publication", ""]
+    lines += [_link(published / "report" / "index.html"), _link(published / DATABASE), ""]
+    lines += [f"### Return sheets ({len(sheets)})", ""]
+    lines += [_link(sheet) for sheet in sorted(sheets)[:_MOST]] or ["None: no file has findings."]
+    if len(sheets) > _MOST:
+        lines.append(f"\n… and {len(sheets) - _MOST} more in the same folders.")
+    return "\n".join(lines)
+
+
+def _link(file: Path) -> str:
+    return f"- [{file.name}]({file.absolute().as_uri()}): `{file}`"
+
+
+def _headline(what: str, number: int, table: str) -> str:
+    cut = f"; the first {_MOST} of them, all are in table {table}" if number > _MOST else ""
+    return f"{number} {what}{cut}"
+
+
+def _handed_row(one: Handed) -> dict[str, Any]:
+    status = SUBMISSION_STATUSES[one.status]
+    return {
+        "单位 Unit": one.unit or "?",
+        "报表 Form": one.form or "?",
+        "年度 Year": one.year or "?",
+        "状态 Status": f"{status.zh} {status.en}",
+        "读到行 Rows read": one.rows_read,
+        "入库行 Rows loaded": one.rows_loaded,
+        "错误 Errors": one.errors,
+        "提示 Warnings": one.warnings,
+        "文件 File": one.file_name,
+    }
+
+
+def _turn_row(one: Turn) -> dict[str, Any]:
+    old, new = STATUSES[one.old_status], STATUSES[one.new_status]
+    return {
+        "地区 Region": one.region,
+        "年度 Year": one.year,
+        "指标 Indicator": one.indicator,
+        "原判定 Before": f"{old.zh} {old.en}",
+        "新判定 Now": f"{new.zh} {new.en}",
+        "原值 Value before": _figure(one.old_value, one.unit),
+        "新值 Value now": _figure(one.new_value, one.unit),
+        "起因 Caused by": one.file_name or "计划或程序 plan or program",
+    }
+
+
+def _figure(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{value:,.2f} {unit}"
+
+
+def _among(column: str, values: Collection[object]) -> str:
+    return f"{column} IN ({', '.join(map(literal, sorted(values, key=str))) or 'NULL'})"
+
+
+def _rows(publication: Path, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(publication), read_only=True) as connection:
+        return connection.execute(query).fetchall()

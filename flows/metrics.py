@@ -1,0 +1,110 @@
+"""Metrics of the last run for a monitoring system: ``JZEDU_HOME/metrics/jzedu.prom``.
+
+A Prometheus text file, replaced in one step after every run that may publish, the failed ones too;
+node_exporter's textfile collector picks it up. What a run does not know of itself, such as what
+stands in the publication, is read from there. docs/operations.md names every metric and the alerts
+worth having.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import duckdb
+
+from flows.settings import Settings
+from warehouse.publish import DATABASE
+from warehouse.report.words import SEVERITIES, SUBMISSION_STATUSES
+
+LAST_SUCCESS = "jzedu_last_success_timestamp_seconds"
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """What the metrics say of a run; ``ended`` has a zone, ``seconds`` is the time of each step."""
+
+    succeeded: bool
+    ended: datetime
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def metrics_file(home: Path) -> Path:
+    """Where the metrics of an installation stand."""
+    return home / "metrics" / "jzedu.prom"
+
+
+def write_metrics(settings: Settings, run: LastRun) -> Path:
+    """Replace the metrics of ``settings.home`` by those after ``run``; give the file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+
+    registry = CollectorRegistry()
+
+    def gauge(name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(name, meaning, labels, registry=registry)
+
+    ended = run.ended.timestamp()
+    gauge("jzedu_build_info", "1, with the version of the program", "version").labels(
+        version("jzedu")
+    ).set(1)
+    gauge("jzedu_last_run_timestamp_seconds", "When the last run ended").set(ended)
+    gauge("jzedu_last_run_success", "1 where the last run did what it should, else 0").set(
+        run.succeeded
+    )
+    succeeded = ended if run.succeeded else last_success(settings.home)
+    if succeeded is not None:
+        gauge(LAST_SUCCESS, "When a run last did what it should").set(succeeded)
+    took = gauge("jzedu_step_duration_seconds", "Duration of each step of the last run", "step")
+    for step, seconds in run.seconds.items():
+        took.labels(step).set(seconds)
+
+    published = settings.published / DATABASE
+    if published.exists():
+        with duckdb.connect(str(published), read_only=True) as connection:
+            submissions = _counts(connection, "submission", "status", SUBMISSION_STATUSES)
+            findings = _counts(connection, "finding", "severity", SEVERITIES)
+            last = connection.execute("SELECT max(published_at) FROM publication").fetchone()
+        by_status = gauge("jzedu_submissions", "Submissions in the publication", "status")
+        for status, number in submissions.items():
+            by_status.labels(status).set(number)
+        by_severity = gauge("jzedu_findings", "Findings in the publication", "severity")
+        for severity, number in findings.items():
+            by_severity.labels(severity).set(number)
+        if last is not None and last[0] is not None:
+            gauge("jzedu_publication_timestamp_seconds", "When the publication was made").set(
+                last[0].replace(tzinfo=UTC).timestamp()
+            )
+
+    file = metrics_file(settings.home)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_to_textfile(str(file), registry)
+    return file
+
+
+def last_success(home: Path) -> float | None:
+    """When a run last did what it should, in seconds since 1970; None where that is not known."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    try:
+        text = metrics_file(home).read_text("utf-8")
+        for family in text_string_to_metric_families(text):
+            if family.name == LAST_SUCCESS:
+                return family.samples[0].value
+    except (FileNotFoundError, ValueError):
+        pass  # before the first run, or somebody else's file: not known
+    return None
+
+
+def _counts(
+    connection: duckdb.DuckDBPyConnection, table: str, column: str, known: Iterable[str]
+) -> dict[str, int]:
+    """Rows of ``table`` for each ``known`` value; 0 for those without, so that no series vanishes."""
+    rows = connection.execute(f"SELECT {column}, count(*) FROM {table} GROUP BY ALL").fetchall()
+    return {**dict.fromkeys(known, 0), **dict(rows)}

@@ -1,0 +1,331 @@
+"""Corrections, backfills, dry runs and killed nights: what changed, why, and that nothing is lost."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import duckdb
+import polars as pl
+import pytest
+
+from expectations.engine import Engine
+from flows import steps
+from flows.rehearsal import rehearse
+from transforms import gate
+from transforms.forms import FORMS
+from warehouse.publication import TABLES
+from warehouse.store import Scope
+
+CLASSES = [
+    {
+        "stage": "小学",
+        "grade": 1,
+        "class_name": f"{i}班",
+        "students": 40,
+        "institution_code": "2121270001",
+    }
+    for i in range(1, 20)
+]
+LARGE = {"stage": "小学", "grade": 2, "class_name": "1班", "institution_code": "2121270001"}
+
+
+def with_large(students: int) -> list[dict[str, object]]:
+    return [*CLASSES, {**LARGE, "students": students}]
+
+
+def published_rows(home: Any) -> dict[str, list[tuple[Any, ...]]]:
+    """Everything published, ids and times aside."""
+    return {
+        table.name: home.ask(f"FROM {table.name} ORDER BY ALL")
+        for table in TABLES
+        if table.name not in ("publication", "revision")
+    }
+
+
+def every_file(root: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def backfill(home: Any, by_hand: Any, years: tuple[int, ...], **scope: tuple[str, ...]) -> Any:
+    with steps.Run.open(home.settings) as run:
+        run.engine = cast(Engine, by_hand(run.plan, run.catalogue))
+        loaded = steps.reload_deliveries(run, Scope(years, **scope), lambda: None)
+        steps.compute_indicators(run)
+        steps.judge_clauses(run)
+        return loaded, steps.publish(run)
+
+
+def test_a_correction_is_a_revision_with_its_cause(home: Any) -> None:
+    home.sheet(
+        "义县",
+        "class",
+        2020,
+        with_large(55),
+        received="2020-09-01 00:00:00",
+        name="2020年第一次.csv",
+    )
+    first = home.night().imprint
+    home.sheet(
+        "义县",
+        "class",
+        2020,
+        with_large(56),
+        received="2020-09-02 00:00:00",
+        name="2020年第二次.csv",
+    )
+    second = home.night().imprint
+    assert second.publication_id != first.publication_id
+    ((cause,),) = home.ask("SELECT submission_id FROM submission WHERE status = 'accepted'")
+    rows = home.ask(
+        "SELECT publication_id, region_code, year, old_value, new_value, old_status, new_status,"
+        " submission_id FROM revision WHERE indicator_id = 'large_class_share' ORDER BY region_code"
+    )
+    # One class of twenty: 0 % becomes 5 %, which still meets "at most 5".
+    assert rows == [
+        (second.publication_id, "210700", 2020, 0.0, 5.0, "met", "met", cause),
+        (second.publication_id, "210727", 2020, 0.0, 5.0, "met", "met", cause),
+    ]
+    assert home.ask("SELECT publication_id, previous_id FROM publication ORDER BY 1") == [
+        (first.publication_id, None),
+        (second.publication_id, first.publication_id),
+    ]
+    ((changes,),) = home.ask(
+        "SELECT changes FROM publication WHERE publication_id = '" + second.publication_id + "'"
+    )
+    assert changes == len(home.ask("FROM revision"))
+
+
+def test_a_returned_correction_changes_no_figure(home: Any) -> None:
+    home.sheet("义县", "class", 2020, with_large(55), name="2020年第一次.csv")
+    home.night()
+    bad = with_large(56)
+    home.sheet(
+        "义县",
+        "class",
+        2020,
+        [*bad, bad[-1]],
+        received="2020-10-01 00:00:00",
+        name="2020年第二次.csv",
+    )
+    home.night()
+    assert home.ask("SELECT status FROM submission ORDER BY status") == [
+        ("accepted",),
+        ("returned",),
+    ]
+    assert home.ask("FROM revision") == []
+    assert home.value("large_class_share", "210727", 2020)[0] == 0
+
+
+def test_a_late_older_file_is_superseded_at_once_and_changes_no_figure(home: Any) -> None:
+    home.sheet(
+        "义县", "class", 2020, with_large(55), received="2020-09-02 00:00:00", name="2020年新.csv"
+    )
+    home.night()
+    home.sheet(
+        "义县", "class", 2020, with_large(70), received="2020-09-01 00:00:00", name="2020年旧.csv"
+    )
+    home.night()
+    assert home.ask("SELECT file_name, status FROM submission ORDER BY file_name") == [
+        ("2020年新.csv", "accepted"),
+        ("2020年旧.csv", "superseded"),
+    ]
+    assert home.ask("FROM revision") == []
+
+
+def test_the_same_bytes_again_make_no_publication(home: Any) -> None:
+    home.sheet("义县", "class", 2020, with_large(55), received="2020-09-01 00:00:00")
+    assert home.night().imprint is not None
+    again = home.sheet(
+        "义县", "class", 2020, with_large(55), received="2020-09-05 00:00:00", name="again2020.csv"
+    )
+    assert again.exists()
+    assert home.night().imprint is None
+    assert len(home.ask("FROM publication")) == 1
+
+
+def test_past_publications_stay_whole_and_only_so_many(make_home: Callable[..., Any]) -> None:
+    home = make_home(keep_publications=2)
+    values = []
+    for night, students in enumerate((55, 60, 57), start=1):
+        home.sheet(
+            "义县", "class", 2020, with_large(students), received=f"2020-09-0{night} 00:00:00",
+            name=f"2020年第{night}次.csv",
+        )  # fmt: skip
+        values.append(home.night().imprint.publication_id)
+    kept = sorted(path.name for path in (home.settings.published / "history").iterdir())
+    assert kept == values[1:]
+    past = home.settings.published / "history" / values[1] / "indicators.duckdb"
+    with duckdb.connect(str(past), read_only=True) as connection:
+        assert connection.execute(
+            "SELECT value FROM shortfall WHERE clause_id = '2.10' AND year = 2020"
+        ).fetchall() in ([("60",)], [])
+        assert connection.execute("SELECT max(publication_id) FROM publication").fetchone() == (
+            values[1],
+        )
+
+
+def test_a_backfill_from_nothing_gives_what_the_nights_gave(home: Any, by_hand: Any) -> None:
+    for night, students in enumerate((55, 60), start=1):
+        home.sheet(
+            "义县", "class", 2020, with_large(students), received=f"2020-09-0{night} 00:00:00",
+            name=f"2020年第{night}次.csv",
+        )  # fmt: skip
+        home.sheet("古塔区", "population", 2018 + night, [{"age": 3, "population": 100 + night}])
+        home.night()
+    before = published_rows(home)
+    (home.root / "warehouse.duckdb").unlink()
+    loaded, imprint = backfill(home, by_hand, (2018, 2019, 2020))
+    assert loaded.deliveries == 4
+    assert imprint is None, "nothing changed, so nothing is published"
+    assert published_rows(home) == before
+
+
+def test_a_backfill_takes_up_a_changed_rule(
+    home: Any, by_hand: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.sheet("义县", "class", 2020, with_large(60))
+    home.sheet("义县", "class", 2019, with_large(61))
+    home.sheet("古塔区", "class", 2020, with_large(60))
+    home.night()
+    # A rule of tomorrow: classes of more than 59 are slips.
+    form = FORMS["class"]
+    stricter = [check for check in form.row_checks if check.rule.id == "CLS-E10"]
+    changed = dataclasses.replace(
+        form,
+        row_checks=tuple(dataclasses.replace(c, bad=pl.col("students") > 59) for c in stricter),
+    )
+    monkeypatch.setitem(gate.FORMS, "class", changed)
+    loaded, _ = backfill(home, by_hand, (2020,), regions=("210727",))
+    assert (loaded.deliveries, loaded.returned) == (1, 1)
+    assert home.ask(
+        "SELECT region_code, year, status FROM submission ORDER BY region_code, year"
+    ) == [
+        ("210702", 2020, "accepted"),
+        ("210727", 2019, "accepted"),
+        ("210727", 2020, "returned"),
+    ]
+
+
+def test_a_dry_run_lists_the_changes_and_touches_nothing(
+    home: Any, by_hand: Any, tmp_path: Path
+) -> None:
+    home.sheet("义县", "class", 2020, with_large(60))
+    home.night()
+    before = every_file(home.root)
+    plan = tmp_path / "stricter.yaml"
+    text = (Path(steps.PLAN)).read_text("utf-8")
+    head, tail = text.split('clause_id: "2.9"', 1)
+    line = next(line for line in tail.splitlines() if line.strip().startswith("threshold:"))
+    plan.write_text(head + 'clause_id: "2.9"' + tail.replace(line, "    threshold: 4", 1), "utf-8")
+    with rehearse(home.settings, plan) as copy, steps.Run.open(copy) as run:
+        run.engine = cast(Engine, by_hand(run.plan, run.catalogue))
+        steps.reload_deliveries(run, Scope((2020,)), lambda: None)
+        steps.compute_indicators(run)
+        steps.judge_clauses(run)
+        changes = [asdict(change) for change in steps.changes(run)]
+    assert [
+        (
+            c["indicator_id"],
+            c["region_code"],
+            c["year"],
+            c["old_status"],
+            c["new_status"],
+            c["cause"],
+        )
+        for c in changes
+    ] == [
+        ("large_class_share", "210700", 2020, "met", "not_met", None),
+        ("large_class_share", "210727", 2020, "met", "not_met", None),
+    ]
+    assert every_file(home.root) == before
+
+
+def test_a_unit_that_vanishes_stops_the_publication(
+    home: Any, by_hand: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.sheet("义县", "class", 2020, with_large(40))
+    home.sheet("古塔区", "population", 2020, [{"age": 3, "population": 100}])
+    home.night()
+    before = every_file(home.settings.published)
+    # The warehouse and one original are gone: the unit would silently disappear.
+    (home.root / "warehouse.duckdb").unlink()
+    for receipts in (home.root / "archive" / "receipts").iterdir():
+        kept = [line for line in receipts.read_text("utf-8").splitlines() if "古塔区" not in line]
+        receipts.write_text("".join(line + "\n" for line in kept), "utf-8")
+    for file in (home.root / "inbox" / "古塔区").iterdir():
+        file.unlink()
+    with pytest.raises(steps.StepFailed, match="古塔区 had submissions in force and has none now"):
+        home.night()
+    now = every_file(home.settings.published)
+    assert {name: now.get(name) for name in before} == before
+    assert home.ask("SELECT DISTINCT region_code FROM submission ORDER BY 1") == [
+        ("210702",),
+        ("210727",),
+    ]
+
+
+def test_nights_killed_at_any_moment_lose_nothing(make_home: Callable[..., Any]) -> None:
+    def fill(home: Any) -> None:
+        for year in (2019, 2020):
+            home.sheet("义县", "class", year, with_large(50 + year % 10))
+            home.sheet("古塔区", "population", year, [{"age": 3, "population": year}])
+        home.sheet(
+            "义县",
+            "class",
+            2020,
+            with_large(70),
+            received="2020-09-16 00:00:00",
+            name="更正2020.csv",
+        )
+
+    undisturbed = make_home()
+    fill(undisturbed)
+    undisturbed.night()
+    wanted = published_rows(undisturbed)
+
+    script = Path(__file__).with_name("night_that_dies.py")
+    home = make_home()
+    fill(home)
+    whole = run_night(script, make_filled(make_home, fill), 10**9)
+    assert whole.returncode == 0, whole.stderr
+    calls = int(whole.stdout)
+    # Early, late and in between; the last moments are those of writing the publication.
+    moments = [*random.Random(1).sample(range(calls // 20, calls), 5), int(calls * 0.97)]
+    for moment in sorted(moments):
+        died = run_night(script, home.root, moment)
+        assert died.returncode in (-9, 0), died.stderr
+        for file in home.settings.published.glob("indicators.duckdb"):
+            with duckdb.connect(str(file), read_only=True) as connection:
+                assert connection.execute("SELECT count(*) FROM publication").fetchone() == (1,)
+    with steps.Run.open(home.settings) as run:
+        outstanding = steps.must_publish(run) or steps.unread(run)
+    if outstanding:
+        home.night()
+    assert published_rows(home) == wanted
+
+
+def make_filled(make_home: Callable[..., Any], fill: Callable[[Any], None]) -> Path:
+    home = make_home()
+    fill(home)
+    return Path(home.root)
+
+
+def run_night(script: Path, home: Path, moment: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(script), str(home), str(moment)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )

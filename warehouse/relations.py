@@ -1,0 +1,92 @@
+"""How the published tables and views join: what a BI tool would read from foreign keys.
+
+DuckDB could enforce them, but a constraint is an index in the file, and the tables are written once
+and never changed. So they stand here, for docs/bi/model.md and for whoever draws the model in a
+BI tool; the tests hold real publications against them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from warehouse.publication import TABLES
+from warehouse.views import VIEWS
+
+#: What tells the rows of a table or view apart. Those not named here have no key of their own:
+#: a row is one of several causes.
+KEYS: dict[str, tuple[str, ...]] = {
+    "region": ("region_code",),
+    "indicator": ("indicator_id",),
+    "clause": ("clause_id",),
+    "indicator_value": ("indicator_id", "region_code", "year"),
+    "attainment": ("clause_id", "region_code", "year"),
+    "submission": ("submission_id",),
+    "submission_sheet": ("submission_id", "sheet"),
+    "reporting": ("region_code", "form", "year"),
+    "publication": ("publication_id",),
+    "county_scorecard": ("region_code", "year"),
+    "attainment_latest": ("clause_id", "region_code"),
+    "plan_progress": ("clause_id", "year"),
+    "trend": ("indicator_id", "region_code", "year"),
+}
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Every row of ``table`` names in ``columns`` one row of ``target``, by its key.
+
+    ``optional``: the columns may be NULL. ``lasting`` is false where the row outlives what it
+    names: a revision of years ago may speak of an indicator that is no longer published.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    target: str
+    optional: bool = False
+    lasting: bool = True
+
+
+RELATIONS: tuple[Relation, ...] = (
+    Relation("region", ("parent_code",), "region", optional=True),
+    Relation("clause", ("indicator_id",), "indicator"),
+    Relation("indicator_value", ("indicator_id",), "indicator"),
+    Relation("indicator_value", ("region_code",), "region"),
+    Relation("attainment", ("clause_id",), "clause"),
+    Relation("attainment", ("indicator_id", "region_code", "year"), "indicator_value"),
+    Relation("attainment", ("indicator_id",), "indicator"),
+    Relation("attainment", ("region_code",), "region"),
+    Relation("shortfall", ("clause_id", "region_code", "year"), "attainment"),
+    Relation("shortfall", ("clause_id",), "clause"),
+    Relation("shortfall", ("region_code",), "region"),
+    Relation("shortfall", ("submission_id",), "submission", optional=True),
+    Relation("submission", ("region_code",), "region", optional=True),
+    Relation("submission_sheet", ("submission_id",), "submission"),
+    Relation("reporting", ("region_code",), "region"),
+    Relation("finding", ("submission_id",), "submission"),
+    Relation("finding", ("region_code",), "region", optional=True),
+    Relation("publication", ("previous_id",), "publication", optional=True),
+    Relation("revision", ("publication_id",), "publication"),
+    Relation("revision", ("indicator_id",), "indicator", lasting=False),
+    Relation("revision", ("region_code",), "region", lasting=False),
+    Relation("revision", ("submission_id",), "submission", optional=True, lasting=False),
+    Relation("county_scorecard", ("region_code",), "region"),
+    Relation("attainment_latest", ("clause_id",), "clause"),
+    Relation("attainment_latest", ("indicator_id",), "indicator"),
+    Relation("attainment_latest", ("region_code",), "region"),
+    Relation("plan_progress", ("clause_id",), "clause"),
+    Relation("plan_progress", ("indicator_id",), "indicator"),
+    Relation("trend", ("indicator_id",), "indicator"),
+    Relation("trend", ("region_code",), "region"),
+)
+
+
+def markdown() -> str:
+    """The relations as the table of docs/bi/model.md."""
+    order = [table.name for table in (*TABLES, *VIEWS)]
+    lines = ["| from | columns | to | by its key | may be NULL |", "| --- | --- | --- | --- | --- |"]
+    for relation in sorted(RELATIONS, key=lambda r: (r.table not in order, RELATIONS.index(r))):
+        lines.append(
+            f"| `{relation.table}` | {_names(relation.columns)} | `{relation.target}`"
+            f" | {_names(KEYS[relation.target])} | {_words(relation)} |"
+        )
+    return "\n".join(lines)
