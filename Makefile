@@ -59,6 +59,12 @@ format: $(DEVELOPMENT) ## Bring every file into the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: docs
+docs: $(RUNTIME) ## Make the pages of docs/ that come from definitions
+	$(BIN)/python -c "from expectations.warnings import warning_rules; \
+		from warehouse.handbook import rules_markdown; \
+		print(rules_markdown(warning_rules()), end='')" > docs/rules.md
+
 .PHONY: bench
 bench: $(RUNTIME) ## Time a first night and a night without news over a made-up city (SCALE=1)
 	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; \

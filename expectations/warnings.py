@@ -158,24 +158,23 @@ _CAUSES = Template(
     f"""
 WITH hit AS (
 $query
-), placed AS (
-    SELECT *, first_value(sheet) OVER (
-        PARTITION BY submission_id, key ORDER BY sheet, "row"
-    ) AS first_sheet
-    FROM hit
+), on_sheet AS (
+    SELECT submission_id, key, columns, sheet,
+        list("row" ORDER BY "row")[1:{MARKED_CELLS}] AS rows, min(value) AS value,
+        min(other) AS other, min(figure) AS figure, count(*) AS hits, sum(cells) AS cells
+    FROM hit GROUP BY submission_id, key, columns, sheet
 ), cause AS (
-    SELECT submission_id, key, columns, any_value(first_sheet) AS sheet,
-        (list("row" ORDER BY "row") FILTER (sheet IS NOT DISTINCT FROM first_sheet))
-            [1:{MARKED_CELLS}] AS rows,
+    SELECT submission_id, key, columns, min(sheet) AS sheet, arg_min(rows, sheet) AS rows,
         min(value) AS value, min(other) AS other, min(figure) AS figure,
-        count(*)::BIGINT AS hits, sum(cells)::BIGINT AS cells
-    FROM placed GROUP BY submission_id, key, columns
+        sum(hits)::BIGINT AS hits, sum(cells)::BIGINT AS cells
+    FROM on_sheet GROUP BY submission_id, key, columns
 ), numbered AS (
     SELECT region_code, dense_rank() OVER (ORDER BY region_code) % 200 AS place, cause
     FROM cause JOIN version_in_force USING (submission_id)
 )
-SELECT list(DISTINCT region_code ORDER BY region_code) AS units, list(cause) AS findings
-FROM numbered GROUP BY place
+SELECT list(DISTINCT region_code ORDER BY region_code) AS units,
+    list(cause ORDER BY cause.submission_id, cause.key) AS findings
+FROM numbered GROUP BY place ORDER BY place
 """
 )
 
@@ -188,7 +187,11 @@ def warning_rules() -> list[Rule]:
 def expectations() -> list[Expectation]:
     """The suite: for :meth:`expectations.engine.Engine.run` with :data:`TABLE` as its table."""
     return [
-        Expectation(name, unexpected_rows(warning), f"{name} {_in_general(warning.rule)}")
+        Expectation(
+            name,
+            unexpected_rows(warning),
+            f"{name} 未发现 / none found: {_in_general(warning.rule)}",
+        )
         for name, warning in load_warnings().items()
     ]
 

@@ -1,12 +1,12 @@
 """What a run leaves behind for people in the Prefect UI: log lines, tables, links.
 
 The facts are read from the publication as plain rows, so that logs, artifacts and notifications
-say the same; only :func:`leave` needs Prefect.
+say the same; only :func:`leave` and :func:`leave_rehearsal` need Prefect.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ import duckdb
 
 from transforms.forms import FORMS
 from warehouse.frames import bound, literal
-from warehouse.publish import DATABASE
-from warehouse.report.words import STATUSES, SUBMISSION_STATUSES
+from warehouse.publish import DATABASE, Change
+from warehouse.report.words import STATUSES, SUBMISSION_STATUSES, Text
 
 #: A table of the UI holds so many rows at most; the rest is one query away in the publication.
 _MOST = 500
@@ -47,26 +47,13 @@ class Handed:
         )
 
 
-@dataclass(frozen=True)
-class Turn:
-    """A verdict that is another one than in the publication before; values in the unit given."""
-
-    indicator: str
-    region: str
-    year: int
-    old_status: str
-    new_status: str
-    old_value: float | None
-    new_value: float | None
-    unit: str
-    file_name: str | None
-
-    def line(self) -> str:
-        """The change in one line."""
-        old, new = STATUSES[self.old_status], STATUSES[self.new_status]
-        return (
-            f"{self.region} {self.year} {self.indicator}: {old.zh} → {new.zh} ({old.en} → {new.en})"
-        )
+def change_line(change: Change) -> str:
+    """A change of a verdict in one line, in both languages."""
+    old, new = _verdict(change.old_status), _verdict(change.new_status)
+    return (
+        f"{change.region_name} {change.year} {change.name_zh}: "
+        f"{old.zh} → {new.zh} ({old.en} → {new.en})"
+    )
 
 
 def read_handed(
@@ -103,18 +90,17 @@ def read_handed(
     ]
 
 
-def read_turns(publication: Path, publication_id: str) -> list[Turn]:
-    """The verdicts that changed with a publication, the city's first.
+def read_turns(publication: Path, publication_id: str) -> list[Change]:
+    """The changes of a publication in which the verdict became another one, the city's first.
 
-    A year or a clause that is there for the first time has no verdict before, and is no change.
+    A year or a clause that is there for the first time has no verdict before, and is none.
     """
     rows = _rows(
         publication,
         bound(
             """
-            SELECT DISTINCT i.name_zh, g.region_name, r.year, r.old_status, r.new_status,
-                r.old_value, r.new_value, i.unit, s.file_name, g.level, r.region_code,
-                r.indicator_id
+            SELECT DISTINCT r.indicator_id, i.name_zh, r.region_code, g.region_name, r.year,
+                r.old_value, r.new_value, r.old_status, r.new_status, s.file_name, g.level
             FROM revision r JOIN region g USING (region_code) JOIN indicator i USING (indicator_id)
             LEFT JOIN submission s ON s.submission_id = r.submission_id
             WHERE r.publication_id = ? AND r.old_status <> r.new_status
@@ -123,35 +109,39 @@ def read_turns(publication: Path, publication_id: str) -> list[Turn]:
             publication_id,
         ),
     )
-    return [Turn(*row[:9]) for row in rows]
+    return [Change(*row[:10]) for row in rows]
 
 
 def leave(
-    published: Path, handed: Sequence[Handed], turns: Sequence[Turn], sheets: Iterable[Path]
+    published: Path, handed: Sequence[Handed], turns: Sequence[Change], sheets: Sequence[Path]
 ) -> None:
     """Write the artifacts of the run this is called in.
 
     ``published`` is the folder of the publication, ``sheets`` are the return sheets written.
     Artifacts ``submissions`` and ``verdict-changes`` are tables, ``return-sheets`` is text with
-    links; a key keeps its history over the runs in the UI.
+    links; the UI keeps the history of each over the runs.
     """
-    from prefect.artifacts import create_markdown_artifact, create_table_artifact
+    from prefect.artifacts import create_markdown_artifact
 
-    create_table_artifact(
-        [_handed_row(one) for one in handed[:_MOST]],
-        key="submissions",
-        description=_headline("submissions read in this run", len(handed), "submission"),
-    )
-    create_table_artifact(
-        [_turn_row(one) for one in turns[:_MOST]],
-        key="verdict-changes",
-        description=_headline("verdicts that changed in this run", len(turns), "revision"),
-    )
+    _table("submissions", "submissions read in this run", [_handed_row(one) for one in handed])
+    _table("verdict-changes", "verdicts changed by this run", [_change_row(one) for one in turns])
     create_markdown_artifact(
-        links(published, list(sheets)),
+        links(published, sheets),
         key="return-sheets",
         description="What goes back to the units, and the report",
     )
+
+
+def leave_rehearsal(changes: Sequence[Change]) -> None:
+    """Write the artifact ``dry-run`` of a backfill that changed nothing: what it would change."""
+    _table("dry-run", "figures would change", [_change_row(one) for one in changes])
+
+
+def _table(key: str, what: str, rows: Sequence[dict[str, Any]]) -> None:
+    from prefect.artifacts import create_table_artifact
+
+    cut = f"; here are the first {_MOST}" if len(rows) > _MOST else ""
+    create_table_artifact(list(rows[:_MOST]), key=key, description=f"{len(rows)} {what}{cut}")
 
 
 def links(published: Path, sheets: Sequence[Path]) -> str:
@@ -173,11 +163,6 @@ def _link(file: Path) -> str:
     return f"- [{file.name}]({file.absolute().as_uri()}): `{file}`"
 
 
-def _headline(what: str, number: int, table: str) -> str:
-    cut = f"; the first {_MOST} of them, all are in table {table}" if number > _MOST else ""
-    return f"{number} {what}{cut}"
-
-
 def _handed_row(one: Handed) -> dict[str, Any]:
     status = SUBMISSION_STATUSES[one.status]
     return {
@@ -193,22 +178,22 @@ def _handed_row(one: Handed) -> dict[str, Any]:
     }
 
 
-def _turn_row(one: Turn) -> dict[str, Any]:
-    old, new = STATUSES[one.old_status], STATUSES[one.new_status]
+def _change_row(one: Change) -> dict[str, Any]:
+    old, new = _verdict(one.old_status), _verdict(one.new_status)
     return {
-        "地区 Region": one.region,
+        "地区 Region": one.region_name,
         "年度 Year": one.year,
-        "指标 Indicator": one.indicator,
+        "指标 Indicator": one.name_zh,
         "原判定 Before": f"{old.zh} {old.en}",
         "新判定 Now": f"{new.zh} {new.en}",
-        "原值 Value before": _figure(one.old_value, one.unit),
-        "新值 Value now": _figure(one.new_value, one.unit),
-        "起因 Caused by": one.file_name or "计划或程序 plan or program",
+        "原值 Value before": one.old_value,
+        "新值 Value now": one.new_value,
+        "起因 Cause": one.cause or "规划或程序 plan or program",
     }
 
 
-def _figure(value: float | None, unit: str) -> str:
-    return "" if value is None else f"{value:,.2f} {unit}"
+def _verdict(status: str | None) -> Text:
+    return STATUSES[status] if status is not None else Text("无", "None")
 
 
 def _among(column: str, values: Collection[object]) -> str:

@@ -18,7 +18,6 @@ from rich.table import Table
 from flows import steps
 from flows.rehearsal import rehearse
 from flows.settings import Settings, load_settings
-from transforms.formats import open_zip
 from transforms.gate import Document, Examined, examine
 from transforms.reading import read_file
 from transforms.returns import write_return_sheet
@@ -45,9 +44,7 @@ def check_files(
         path = "/".join((code or "?", *file.absolute().parent.parts[-2:], file.name))
         digest = hashlib.sha256(data).hexdigest()
         receipts.append(Receipt(changed, path, digest))
-        documents += read_file(
-            data, path, sha256=digest, region_code=code, limits=settings.limits
-        )
+        documents += read_file(data, path, sha256=digest, region_code=code, limits=settings.limits)
     examined = examine(documents)
     # A unit that is not known says nothing about the file: it is a dry run, not a delivery.
     findings = examined.findings.filter(pl.col("rule_id") != "FIL-E03")
@@ -77,7 +74,11 @@ def check_files(
 
 def _unit_of(file: Path, reference: Reference) -> str | None:
     return next(
-        (code for part in reversed(file.absolute().parts[:-1]) if (code := reference.unit_of(part))),
+        (
+            code
+            for part in reversed(file.absolute().parts[:-1])
+            if (code := reference.unit_of(part))
+        ),
         None,
     )
 
@@ -99,9 +100,7 @@ def _across(
             return steps.warnings_of(run, examined.submissions["submission_id"].to_list())
 
 
-def _show(
-    console: Console, file: Path, submissions: pl.DataFrame, findings: pl.DataFrame
-) -> bool:
+def _show(console: Console, file: Path, submissions: pl.DataFrame, findings: pl.DataFrame) -> bool:
     errors = findings.filter(pl.col("severity") == "error").height
     console.print(f"\n[bold]{file}[/]", highlight=False)
     for form, year, read, ignored in submissions.select(

@@ -205,6 +205,68 @@ def status(home: Path | None, year: int | None, as_json: bool) -> None:
 
 @cli.command()
 @_home
+@click.argument("indicator")
+@click.argument("region")
+@click.argument("year", type=int)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option(
+    "--publication",
+    metavar="ID",
+    help="A past publication, by its id or how it begins [default: the latest].",
+)
+@click.option(
+    "--rows",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Rows listed for each part [default: 20, but every large class and the like].",
+)
+def explain(
+    home: Path | None,
+    indicator: str,
+    region: str,
+    year: int,
+    as_json: bool,
+    publication: str | None,
+    rows: int | None,
+) -> None:
+    """From a published figure to numerator, denominator, submissions, sheets and cells.
+
+    INDICATOR is an id, a name or a clause (2.1), REGION a code or a name; a part of one is enough
+    where it is unique.
+    """
+    from rich.console import Console
+
+    import warehouse.explain
+    from flows.explaining import json_of, publication_file, show_explanation
+    from flows.settings import load_settings
+    from warehouse.indicators import load_catalogue
+    from warehouse.reference import load_reference
+    from warehouse.store import WarehouseLocked
+
+    settings = load_settings(home)
+    try:
+        explanation = warehouse.explain.explain(
+            publication_file(settings.published, publication),
+            settings.warehouse,
+            load_reference(settings.home),
+            load_catalogue(),
+            indicator,
+            region,
+            year,
+            rows,
+        )
+    except warehouse.explain.CannotExplain as error:
+        raise click.UsageError(str(error)) from None
+    except WarehouseLocked as error:
+        _fail(str(error))
+    if as_json:
+        click.echo(json_of(explanation))
+    else:
+        show_explanation(Console(width=None if sys.stdout.isatty() else 160), explanation)
+
+
+@cli.command()
+@_home
 @click.option(
     "--out", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR"
 )
@@ -234,12 +296,26 @@ def template(home: Path | None, out: Path, forms: str | None) -> None:
 
 @cli.command()
 @_home
-@click.argument("files", nargs=-1, required=True,
-                type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE…")
-@click.option("--unit", metavar="UNIT",
-              help="The reporting unit, by code or name [default: a folder of the path].")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
-              default=Path("."), show_default=True, help="Where return sheets are written.")
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE…",
+)
+@click.option(
+    "--unit",
+    metavar="UNIT",
+    help="The reporting unit, by code or name [default: a folder of the path].",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    default=Path("."),
+    show_default=True,
+    help="Where return sheets are written.",
+)
 def check(home: Path | None, files: tuple[Path, ...], unit: str | None, out: Path) -> None:
     """Try files out: their findings, here and as return sheets; nothing is kept.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
@@ -25,6 +26,8 @@ from warehouse.explanation import Cell, Explanation, Range, RowList, Verdict
 from warehouse.publish import DATABASE
 from warehouse.report.words import SEVERITIES, STATUSES, SUBMISSION_STATUSES
 
+#: Stands for a character that would steer the terminal.
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
 _PARTS = {
     "numerator": "分子的明细 rows of the numerator",
     "denominator": "分母的明细 rows of the denominator",
@@ -70,7 +73,7 @@ def publication_file(published: Path, publication_id: str | None) -> Path:
     return kept[found[0]]
 
 
-def as_json(explanation: Explanation) -> str:
+def json_of(explanation: Explanation) -> str:
     """The explanation as one JSON object; times are UTC, exact decimals plain numbers."""
     return json.dumps(asdict(explanation), default=_plain, ensure_ascii=False, indent=2)
 
@@ -332,6 +335,9 @@ def _say(console: Console, text: str, style: str = "") -> None:
 
 
 def _safe(text: str, style: str = "") -> Text:
-    """``text`` without control characters, and no markup whatever stands in it."""
-    kept = "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return Text(kept, style=style)
+    """``text`` with no markup, whatever stands in it, and without control characters."""
+    return Text("".join(c if c == "\n" or _shows(c) else _REPLACED for c in text), style=style)
+
+
+def _shows(character: str) -> bool:
+    return not unicodedata.category(character).startswith("C")

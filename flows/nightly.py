@@ -45,6 +45,7 @@ class Night:
     nothing_to_judge: tuple[str, ...] = ()
     smaller: tuple[str, ...] = ()
     leaps: tuple[str, ...] = ()
+    lapsed: tuple[str, ...] = ()
     changes: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -63,6 +64,11 @@ def _load(run: steps.Run, receipts: list[Receipt], shown: Steps) -> Ingested:
 def _reload(run: steps.Run, scope: Scope, shown: Steps) -> Ingested:
     with shown.step("reload") as advance:
         return steps.reload_deliveries(run, scope, advance)
+
+
+@task(name="check", cache_policy=NO_CACHE)
+def _check(run: steps.Run) -> int:
+    return steps.check_across(run)
 
 
 @task(name="compute", cache_policy=NO_CACHE)
@@ -159,11 +165,13 @@ def _to_the_end(
     run: steps.Run, shown: Steps, found: int, new: int, waiting: tuple[str, ...]
 ) -> Night:
     """From loaded rows to the publication and the return sheets."""
+    with shown.step("check"):
+        _check(run)
+    with shown.step("return"):
+        sheets: Any = _return(run)
     _judged(run, shown)
     with shown.step("publish"):
         imprint: Any = _publish(run)
-    with shown.step("return"):
-        sheets: Any = _return(run)
     return Night(
         found=found,
         new=new,
@@ -176,4 +184,5 @@ def _to_the_end(
         nothing_to_judge=tuple(check.clause_id for check in run.idle),
         smaller=run.comparison.smaller,
         leaps=run.comparison.leaps,
+        lapsed=tuple(lapsed.message_zh for lapsed in run.lapsed),
     )

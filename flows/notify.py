@@ -10,31 +10,19 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict
-
-from flows.artifacts import Handed, Turn
+from flows.artifacts import Handed, change_line
+from flows.settings import NotifySettings, Occasion
+from warehouse.publish import Change
 
 URLS = "JZEDU_NOTIFY_URLS"
-Occasion = Literal["failure", "returned", "verdict"]
 #: A message names so many cases; the rest is in the publication.
 _MOST = 20
-
-
-class NotifySettings(BaseModel):
-    """``[notify]`` in settings.toml.
-
-    ``on`` are the occasions to tell of; ``blocks`` are notification blocks of the Prefect server,
-    as ``type/name`` (``slack-webhook/office``).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    on: tuple[Occasion, ...] = ("failure", "returned", "verdict")
-    blocks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,37 +38,44 @@ def failed(flow: str, reason: str) -> Notice:
     """That a run of ``flow`` failed; ``reason`` is the sentence it ended with."""
     return Notice(
         "failure",
-        f"jzedu: the {flow} run failed",
+        f"jzedu: {flow} 运行失败 / the {flow} run failed",
         f"{reason}\n\n"
-        "Nothing was published; the last publication stands, and nothing handed in is lost.\n"
+        "怎么办：按上面一句处理；jzedu doctor 会指出其他问题。然后运行 jzedu nightly，或等下一夜自动补上。"
+        "本次没有发布，上一次发布仍然有效，报送的文件没有丢失。\n\n"
         "What to do: follow the sentence above; `jzedu doctor` shows what else is amiss. Then run "
-        "`jzedu nightly`, or leave it to the next night, which takes in everything unread.",
+        "`jzedu nightly`, or leave it to the next night, which takes in everything unread. Nothing "
+        "was published; the last publication stands, and no file handed in is lost.",
     )
 
 
-def of_run(handed: Sequence[Handed], turns: Sequence[Turn], outbox: str) -> Iterator[Notice]:
+def of_run(
+    handed: Sequence[Handed], turns: Sequence[Change], outbox: Path, report: Path
+) -> Iterator[Notice]:
     """The notices on a run that went well: on submissions returned, and on verdicts that turned."""
-    returned = [one for one in handed if one.status == "returned"]
+    returned = [one.line() for one in handed if one.status == "returned"]
     if returned:
         yield Notice(
             "returned",
-            f"jzedu: {_count(len(returned), 'submission')} returned",
-            f"{_list(one.line() for one in returned)}\n\n"
+            f"jzedu: {len(returned)} 份报送已退回 / {_count(len(returned), 'submission')} returned",
+            f"{_list(returned)}\n\n"
+            f"怎么办：把 {outbox} 中的退回表发给各单位，表中标出了每个要改的单元格；改好的文件照原样再报一次。"
+            "在那之前，此前已接收的版本继续有效。\n\n"
             f"What to do: send each unit its return sheet from {outbox}; it marks every cell to be "
-            "corrected. A corrected file goes into the same inbox. What was accepted before stays "
-            "in force until then.",
+            "corrected, and the corrected file is handed in like the first. What was accepted "
+            "before stays in force until then.",
         )
     if turns:
         yield Notice(
             "verdict",
-            f"jzedu: {_count(len(turns), 'verdict')} changed",
-            f"{_list(one.line() for one in turns)}\n\n"
-            "What to do: look at the report; `jzedu explain INDICATOR REGION YEAR` leads from a "
-            "figure to the cells behind it.",
+            f"jzedu: {len(turns)} 项判定变化 / {_count(len(turns), 'verdict')} changed",
+            f"{_list([change_line(one) for one in turns])}\n\n"
+            f"怎么办：查看报告 {report}；jzedu explain 指标 地区 年度 可以从数字追到原始单元格。\n\n"
+            f"What to do: look at the report, {report}; `jzedu explain INDICATOR REGION YEAR` leads "
+            "from a figure to the cells behind it.",
         )
 
 
-def send(settings: NotifySettings, notices: Iterator[Notice] | Sequence[Notice]) -> list[str]:
+def send(settings: NotifySettings, notices: Iterable[Notice]) -> list[str]:
     """Deliver the ``notices`` that ``settings`` ask for; give a sentence for each that failed.
 
     The sentences name the kind of service and never the address, which may hold a password.
@@ -91,25 +86,42 @@ def send(settings: NotifySettings, notices: Iterator[Notice] | Sequence[Notice])
     wanted = [notice for notice in notices if notice.occasion in settings.on]
     if not wanted:
         return []
+    with _unlogged("apprise", "urllib3"):
+        return _deliver(wanted, urls, settings.blocks)
+
+
+def _deliver(notices: Sequence[Notice], urls: Sequence[str], names: Sequence[str]) -> list[str]:
     services, problems = _services(urls)
-    blocks, missing = _blocks(settings.blocks)
+    blocks, missing = _blocks(names)
     problems += missing
-    for notice in wanted:
+    for notice in notices:
         for name, service in {**services, **blocks}.items():
             try:
                 delivered = service(notice)
             except Exception as error:
                 # Services are other people's code and may quote the address: only the type is said.
-                problems.append(
-                    f"{name}: “{notice.title}” was not delivered ({type(error).__name__})"
-                )
-                continue
+                delivered, why = False, f" ({type(error).__name__})"
+            else:
+                why = ""
             if not delivered:
                 problems.append(
-                    f"{name}: “{notice.title}” was not delivered; check that the service can be "
-                    f"reached from here and that its address in {URLS} is right"
+                    f"{name}: “{notice.title}” was not delivered{why}; check that the service can "
+                    "be reached from here, and its address"
                 )
     return problems
+
+
+@contextmanager
+def _unlogged(*names: str) -> Iterator[None]:
+    """Keep libraries that log the addresses they talk to from logging while the block runs."""
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 class _Service(Protocol):
@@ -122,8 +134,6 @@ def _services(urls: Sequence[str]) -> tuple[dict[str, _Service], list[str]]:
         return {}, []
     from apprise import Apprise, NotifyFormat
 
-    # Apprise logs addresses when something fails.
-    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     services: dict[str, _Service] = {}
     problems = []
     for number, url in enumerate(urls, start=1):
@@ -168,10 +178,9 @@ def _blocks(names: Sequence[str]) -> tuple[dict[str, _Service], list[str]]:
     return services, problems
 
 
-def _list(lines: Iterator[str]) -> str:
-    every = [f"- {line}" for line in lines]
-    more = len(every) - _MOST
-    return "\n".join(every[:_MOST]) + (f"\n- … and {more} more" if more > 0 else "")
+def _list(lines: Sequence[str]) -> str:
+    more = [f"… + {len(lines) - _MOST}"] if len(lines) > _MOST else []
+    return "\n".join(f"- {line}" for line in (*lines[:_MOST], *more))
 
 
 def _count(number: int, word: str) -> str:

@@ -106,7 +106,7 @@ def _news(settings: Settings, console: Console) -> bool:
 
 def _say(night: dict[str, Any], settings: Settings) -> None:
     out = _stdout()
-    for sentence in (*night["smaller"], *night["leaps"]):
+    for sentence in (*night["smaller"], *night["leaps"], *night["lapsed"]):
         out.print(f"  look: {sentence}", highlight=False, markup=False)
     if night["publication_id"] is None:
         _say_nothing_new(settings)

@@ -15,10 +15,12 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from prefect import Flow
     from prefect.client.orchestration import PrefectClient
+    from prefect.client.schemas.objects import State
     from prefect.runner import Runner
 
 TIMEZONE = "Asia/Shanghai"
@@ -80,7 +83,7 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
     ),
     Deployment(
         "backfill",
-        "flows.backfill.backfill",
+        "flows.nightly.backfill",
         "The same steps again over what the archive holds for some years, units and forms; as a "
         "dry run it shows what would change in which indicator, and changes nothing.",
     ),
@@ -133,6 +136,7 @@ async def register(runner: Runner, client: PrefectClient, settings: Settings) ->
     from prefect.types.entrypoint import EntrypointType
 
     choices = {
+        "years": list(range(2018, datetime.now(UTC).year + 1)),
         "regions": load_reference(settings.home).units["region_name"].to_list(),
         "forms": list(FORMS),
     }
@@ -146,18 +150,29 @@ async def register(runner: Runner, client: PrefectClient, settings: Settings) ->
         )
         ids.append(await runner.aadd_deployment(deployment))
         schema = (await client.read_deployment(ids[-1])).parameter_openapi_schema or {}
-        for name in choices.keys() & schema.get("properties", {}).keys():
-            _offer(schema["properties"][name], choices[name])
+        schema["properties"] = _offered(schema.get("properties", {}), choices)
         await client.update_deployment(ids[-1], DeploymentUpdate(parameter_openapi_schema=schema))
     return ids
 
 
-def _offer(parameter: dict[str, Any], choices: Sequence[str]) -> None:
-    """Let the list that ``parameter`` describes, in JSON schema, hold only ``choices``."""
-    for branch in (parameter, *parameter.get("anyOf", ())):
-        if branch.get("type") == "array":
-            branch["items"] = {"type": "string", "enum": list(choices)}
-            branch["uniqueItems"] = True
+def _offered(
+    parameters: dict[str, dict[str, Any]], choices: Mapping[str, Sequence[object]]
+) -> dict[str, dict[str, Any]]:
+    """The parameters, in JSON schema, as the UI offers them.
+
+    A list to choose from is just that: one that may be left out is left empty, without asking first
+    whether it is a list or nothing. The home is that of the service and not up to the UI.
+    """
+    shown = {name: dict(schema) for name, schema in parameters.items() if name != "home"}
+    for name in choices.keys() & shown.keys():
+        for word in ("anyOf", "default"):
+            shown[name].pop(word, None)
+        shown[name] |= {
+            "type": "array",
+            "items": {"enum": list(choices[name])},
+            "uniqueItems": True,
+        }
+    return shown
 
 
 async def _serve(
@@ -251,9 +266,11 @@ async def settle(client: PrefectClient, deployments: Sequence[UUID]) -> None:
         if run.auto_scheduled and run.expected_start_time < now("UTC")
     ]
     overdue.sort(key=lambda run: (run.deployment_id, run.expected_start_time))
-    for run, following in zip(overdue, overdue[1:], strict=False):
+    for run, following in pairwise(overdue):
         if run.deployment_id == following.deployment_id:
-            missed = Cancelled(message="missed while jzedu serve was stopped; a later night did it")
+            missed: State[Any] = Cancelled(
+                message="missed while jzedu serve was stopped; a later night did it"
+            )
             await client.set_flow_run_state(run.id, missed, force=True)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Self
@@ -21,13 +21,18 @@ import polars as pl
 
 from expectations.clauses import NATIONAL_RULE_2021, PLAN, Plan, PlanError, load_plan
 from expectations.engine import CheckFailed, Engine
+from expectations.explanations import FILE as EXPLANATIONS
+from expectations.explanations import ExplanationError, Lapsed, explain, load_explanations
 from expectations.suites import Check, suites_of
 from expectations.verdicts import judge, lay_out
+from expectations.warnings import SUITE, TABLE, expectations, write_warnings
 from flows.settings import Settings
 from flows.sources.folder import Pulled, pull
+from transforms.findings import FINDING_SCHEMA
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
 from warehouse.compare import Comparison, compare, is_comparable, says_the_same
 from warehouse.compute import compute as compute_tables
+from warehouse.frames import literal
 from warehouse.indicators import Catalogue, load_catalogue
 from warehouse.ingest import Ingested, ingest, pending
 from warehouse.outbox import write_returns
@@ -48,6 +53,7 @@ from warehouse.publish import (
 )
 from warehouse.reference import Reference, ReferenceError, load_reference
 from warehouse.report import write_report
+from warehouse.schema import refresh
 from warehouse.store import (
     Scope,
     WarehouseLocked,
@@ -78,7 +84,7 @@ def named(step: str) -> Iterator[None]:
         yield
     except StepFailed:
         raise
-    except (PlanError, ReferenceError) as error:
+    except (PlanError, ReferenceError, ExplanationError) as error:
         raise StepFailed(step, str(error), "Correct that file and run again.") from error
     except (ArchiveDamaged, WarehouseLocked) as error:
         raise StepFailed(step, str(error), "Then run again.") from error
@@ -117,18 +123,30 @@ class Run:
     plan: Plan
     archive: Archive
     connection: duckdb.DuckDBPyConnection
+    opened: ExitStack
     engine: Engine | None = None
     loaded: Ingested = field(default_factory=lambda: Ingested(0, 0, 0, 0))
     asked: list[Check] = field(default_factory=list)
     idle: list[Check] = field(default_factory=list)
     staged: Path | None = None
     accept_shrink: bool = False
+    lapsed: tuple[Lapsed, ...] = ()
     comparison: Comparison = field(default_factory=Comparison)
 
     def warm_up(self) -> None:
         """Start the engine, once; or take the one that was started ahead."""
         if self.engine is None:
             self.engine = STARTED_AHEAD.get() or Engine()
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Let go of the warehouse while the block runs, so that the engine can open it."""
+        self.opened.close()
+        try:
+            yield
+        finally:
+            opened = open_warehouse(self.settings.warehouse, self.reference)
+            self.connection = self.opened.enter_context(opened)
 
     @classmethod
     @contextmanager
@@ -140,15 +158,17 @@ class Run:
             reference = load_reference(settings.home)
             catalogue = load_catalogue()
             plan = plan_of(settings)
-            opened = open_warehouse(settings.warehouse, reference)
-            connection = opened.__enter__()
-        run = cls(settings, reference, catalogue, plan, Archive(settings.archive), connection)
-        try:
-            yield run
-        finally:
-            if run.engine is not None:
-                run.engine.close()
-            opened.__exit__(None, None, None)
+            archive = Archive(settings.archive)
+        with ExitStack() as stack:
+            with named("open"):
+                opened = open_warehouse(settings.warehouse, reference)
+                connection = stack.enter_context(opened)
+            run = cls(settings, reference, catalogue, plan, archive, connection, stack)
+            try:
+                yield run
+            finally:
+                if run.engine is not None:
+                    run.engine.close()
 
 
 def plan_of(settings: Settings) -> Plan:
@@ -226,6 +246,40 @@ def _ingest(
         on_file=on_file,
         scope=scope,
     )
+
+
+def check_across(run: Run) -> int:
+    """Compute the warnings across forms and years anew, over the submissions in force.
+
+    Gives their number. Explanations (``JZEDU_HOME/explanations.yaml``) are set beside them; those
+    that have lapsed stand in ``run.lapsed``.
+    """
+    with named("check"):
+        explanations = load_explanations(run.settings.home / EXPLANATIONS)
+        run.warm_up()
+        assert run.engine is not None
+        refresh(run.connection)
+        with run.closed():
+            suites = {SUITE: expectations()}
+            broken = run.engine.run(run.settings.warehouse, TABLE, suites)
+        found = write_warnings(run.connection, broken[SUITE])
+        run.lapsed = tuple(explain(run.connection, explanations, _today()))
+    return found
+
+
+def warnings_of(run: Run, submission_ids: list[str]) -> pl.DataFrame:
+    """The warnings across forms and years of some submissions, as findings."""
+    names = ", ".join(f'"{name}"' for name in FINDING_SCHEMA)
+    listed = ", ".join(literal(name) for name in submission_ids) or "NULL"
+    rows = run.connection.execute(
+        f"SELECT {names} FROM warning WHERE submission_id IN ({listed})"
+    ).fetchall()
+    return pl.DataFrame(rows, schema=FINDING_SCHEMA, orient="row")
+
+
+def _today() -> date:
+    """The date in China, by which explanations lapse."""
+    return datetime.now(timezone(timedelta(hours=8))).date()
 
 
 def compute_indicators(run: Run) -> int:
@@ -337,10 +391,16 @@ def changes(run: Run) -> list[Change]:
             return list_changes(run.connection)
 
 
-def send_returns(run: Run) -> list[Path]:
-    """Write return sheets for what this run took in."""
+def send_returns(run: Run, on_file: Callable[[], None] = lambda: None) -> list[Path]:
+    """Bring the return sheets in the outbox up to date; give those that were written."""
     with named("return"):
-        return write_returns(run.connection, run.archive, run.settings.outbox)
+        return write_returns(
+            run.connection,
+            run.archive,
+            run.settings.outbox,
+            workers=run.settings.workers,
+            on_file=on_file,
+        )
 
 
 def published_clauses(run: Run) -> pl.DataFrame:

@@ -40,7 +40,10 @@ FINDING_SCHEMA: dict[str, pl.DataType] = {
 MARKED_CELLS = 1000
 #: So many different bad contents, and half of the rows, make a bad column rather than bad cells.
 COLUMN_CONTENTS = 5
+#: So many bad columns, and so many of them unreadable, make a shifted table; so does a blank
+#: column with an unreadable one behind it.
 SHIFTED_COLUMNS = 3
+SHIFTED_UNREADABLE = 2
 _SHOWN = 60
 
 RAW_SCHEMA: dict[str, pl.DataType] = {
@@ -162,18 +165,17 @@ def settle(
         return []
     causes = (
         raw_rows.sort("submission", "table", "row", "column")
-        .group_by("submission", "table", "rule", "column", "value", maintain_order=True)
+        .group_by("submission", "table", "rule", "column", "value", "other", maintain_order=True)
         .agg(
             pl.col("row").first(),
             pl.col("rows").list.explode(keep_nulls=False, empty_as_null=False).head(MARKED_CELLS),
             pl.col("columns").first(),
-            pl.col("other").first(),
-            (pl.col("rows").list.len() * pl.col("columns").list.len()).sum().alias("cells"),
+            pl.col("cells").sum(),
             pl.len().alias("hits"),
         )
     )
-    found: list[dict[str, object]] = []
-    whole: dict[tuple[int, int], list[dict[str, object]]] = {}
+    whole: dict[tuple[int, int], list[tuple[int, dict[str, object]]]] = {}
+    placed: list[tuple[tuple[int, int, int], dict[str, object]]] = []
     keys = ("submission", "table", "rule", "column")
     for (submission, table, rule_id, name), group in causes.group_by(keys, maintain_order=True):
         assert isinstance(submission, int) and isinstance(table, int)
@@ -210,45 +212,55 @@ def settle(
                 cells=cause["cells"],
                 more=hits - cause["hits"] if spread else 0,
             )
+            stands = tables[table].columns.get(str(name), -1)
             mostly = 2 * hits >= sizes[submission, table] and hits > 1
             if mostly and str(rule_id).partition("-")[2] in ("E02", "E03", "E04"):
-                whole.setdefault((submission, table), []).append(entry)
+                whole.setdefault((submission, table), []).append((stands, entry))
             else:
-                found.append(entry)
+                placed.append(((submission, table, stands), entry))
+    shifts: dict[tuple[int, int], int] = {}
+    found: list[dict[str, object]] = []
     for (submission, table), entries in whole.items():
-        found.extend(_shifted(entries, form, tables[table], submissions[submission]))
-    return found
+        shifted = _shifted(entries, form, tables[table], submissions[submission])
+        if shifted is None:
+            found += [entry for _, entry in entries]
+        else:
+            shifts[submission, table], entry = shifted
+            found.append(entry)
+    # What else is wrong from the first shifted column on has the same cause.
+    return found + [
+        entry
+        for (submission, table, place), entry in placed
+        if place < shifts.get((submission, table), place + 1)
+    ]
 
 
 def _shifted(
-    entries: list[dict[str, object]], form: Form, table: Table, submission: Submission
-) -> list[dict[str, object]]:
+    entries: list[tuple[int, dict[str, object]]], form: Form, table: Table, submission: Submission
+) -> tuple[int, dict[str, object]] | None:
     """Bad columns that stand side by side, as the one cause that they are."""
-    by_place: dict[int, list[dict[str, object]]] = {}
-    for entry in entries:
-        by_place.setdefault(table.columns[str(entry["column_name"])], []).append(entry)
-    bad = sorted(by_place)
+    bad = sorted({place for place, _ in entries})
     unreadable = {
         place
-        for place in bad
-        if any(str(e["rule_id"]).partition("-")[2] in ("E03", "E04") for e in by_place[place])
+        for place, entry in entries
+        if str(entry["rule_id"]).partition("-")[2] in ("E03", "E04")
     }
-    if len(unreadable) < SHIFTED_COLUMNS:
-        return entries
-    first = form.by_name[str(by_place[bad[0]][0]["column_name"])]
-    places = [place for entry in entries for place in entry["places"]]  # type: ignore[attr-defined]
-    return [
-        finding(
-            submission,
-            rule_of(form, "E31").id,
-            sheet=table.sheet,
-            places=places,
-            row=min(int(str(entry["row"])) for entry in entries),
-            column=first,
-            value=str(len(bad)),
-            cells=sum(int(str(entry["cells"])) for entry in entries),
-        )
-    ]
+    blank = set(bad) - unreadable
+    moved = any(place + 1 in unreadable for place in blank)
+    if not moved and (len(unreadable) < SHIFTED_UNREADABLE or len(bad) < SHIFTED_COLUMNS):
+        return None
+    in_order = [entry for _, entry in sorted(entries, key=lambda pair: pair[0])]
+    places = [place for entry in in_order for place in entry["places"]]  # type: ignore[attr-defined]
+    return bad[0], finding(
+        submission,
+        rule_of(form, "E31").id,
+        sheet=table.sheet,
+        places=places,
+        row=min(int(str(entry["row"])) for entry in in_order),
+        column=form.by_name[str(in_order[0]["column_name"])],
+        value=str(len(bad)),
+        cells=sum(int(str(entry["cells"])) for entry in in_order),
+    )
 
 
 def _short(text: str | None) -> str:

@@ -8,7 +8,7 @@ never depends on what else was delivered, or when.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -21,12 +21,21 @@ from transforms.rules import rule_of
 from transforms.values import parse
 from transforms.years import YearFound, find_year
 
-_TOTAL = r"(?:合计|小计|总计|共计)[::：]?$"
+_WORDS = "合计|小计|总计|共计"
+#: A label that is nothing but the word, and one with something in front of it: 小学合计(6个班).
+_BARE_TOTAL = rf"^(?:{_WORDS})(?:\(.*\)|（.*）)?[:：]?$"
+_TOTAL = rf"^.{{0,20}}(?:{_WORDS})(?:\(.*\)|（.*）)?[:：]?$"
+_BARE_BESIDE = rf"(?:^|\x1f)(?:{_WORDS})[:：]?(?:$|\x1f)"
+_TOTAL_BESIDE = rf"(?:^|\x1f)[^\x1f]{{0,20}}(?:{_WORDS})[:：]?(?:$|\x1f)"
+#: Signatures and notes: the word alone, or with a colon behind it; 审核评估机制改革 is neither.
 _NOTE = (
-    r"^(?:填表人|填报人|制表人?|审核人?|复核人?|经办人|负责人|单位负责人|统计负责人|分管领导|领导签字"
-    r"|填报日期|填表日期|填报时间|填表时间|报出日期|报送日期|联系人|联系电话|填报单位|单位[((]?盖章"
-    r"|注\d*[:：]|注释|备注[:：]|说明\d*[:：]|填表说明|※|\*)"
+    r"^(?:(?:填表人|填报人|制表人?|审核人?|复核人?|经办人|负责人|单位负责人|统计负责人|分管领导|领导签字"
+    r"|填报日期|填表日期|填报时间|填表时间|报出日期|报送日期|联系人|联系电话|填报单位|注|注释|备注|说明|填表说明)"
+    r"(?:签字|签名|签章)?[0-9]*(?:[:：(（].*)?$|※|\*|.{0,8}[(（]?盖章)"
 )
+_FIGURE = r"^['’]?[0-9０-９][0-9０-９.,，]*\s*[人所元%％]?$"
+_LONE_DATE = r"^[0-9]{4}[-年/.][0-9]{1,2}[-月/.][0-9]{1,2}日?(?:00:00:00)?$"
+_NOTHING_GIVEN = r"^[-‐-―－/／]*$"
 
 
 @dataclass(frozen=True)
@@ -193,9 +202,10 @@ def examine(documents: Sequence[Document]) -> Examined:
 def _examine_form(run: _Run, form: Form, found: Sequence[tuple[int, Table]]) -> None:
     tables = [table for _, table in found]
     rows = _with_rows_sorted_out(form, tables)
-    rows, issues = _with_submissions(run, form, found, rows)
-    _account(run, form, tables, rows)
+    rows, default, issues = _with_submissions(run, form, found, rows)
+    _account(run, tables, rows, default)
     data = rows.filter(pl.col("fate") == "data")
+    partial = rows.filter(pl.col("fate") == "undated")["submission"].unique().to_list()
     typed = _typed(form, tables, data)
     sizes = {
         (submission, table): size
@@ -207,7 +217,7 @@ def _examine_form(run: _Run, form: Form, found: Sequence[tuple[int, Table]]) -> 
                 [
                     *_cell_checks(form, tables, typed),
                     *_row_checks(form, typed),
-                    *_set_checks(form, tables, typed),
+                    *_set_checks(form, tables, typed, partial),
                 ]
             ),
             form,
@@ -234,7 +244,11 @@ def _sheet_names(tables: Sequence[Table]) -> pl.Expr:
 
 
 def _with_rows_sorted_out(form: Form, tables: Sequence[Table]) -> pl.DataFrame:
-    """All bodies as one frame, with ``table`` and ``fate``: data, total, note or blank."""
+    """All bodies as one frame, with ``table`` and ``fate``: data, total, note, title or blank.
+
+    A row is data unless it clearly is not: what a clerk writes beside a row of figures never makes
+    it a note or a total.
+    """
     blank = pl.DataFrame(schema={name: pl.String() for name in form.schema})
     rows = pl.concat(
         [blank]
@@ -243,53 +257,114 @@ def _with_rows_sorted_out(form: Form, tables: Sequence[Table]) -> pl.DataFrame:
             for i, table in enumerate(tables)
         ],
         how="diagonal",
+    ).with_columns(pl.col("other").replace("", None))
+    words = {
+        column.name: pl.col(column.name).str.replace_all(r"[\s\u3000]", "")
+        for column in form.columns
+    }
+    given = {
+        name: word.is_not_null() & ~word.str.contains(_NOTHING_GIVEN)
+        for name, word in words.items()
+    }
+    count = pl.sum_horizontal(given.values())
+    has_code = (
+        words["institution_code"].str.contains(r"^\D{0,2}[0-9０-９]{10}\D{0,2}$").fill_null(False)
+        if "institution_code" in words
+        else pl.lit(False)
     )
-    known = [pl.col(name) for name in form.schema]
-    words = [
-        column.str.replace_all(r"[\s\u3000]", "")
-        for column in (*known, pl.col("other"), pl.col("year_text"))
-    ]
-    codes = [
-        pl.col(c.name).str.contains(r"^\D{0,2}[\d０-９]{10}\D{0,2}$").fill_null(False)
-        for c in form.columns
-        if c.name == "institution_code"
-    ]
-    no_code = ~pl.any_horizontal(codes) if codes else pl.lit(True)
-    given = pl.sum_horizontal(column.is_not_null() for column in known)
-    labels = [
-        word.str.contains(_TOTAL if not form.totals_are_data else r"^(?:小计|总计|共计)$")
-        for word in words
-    ]
-    # A remark that stands alone in a cell meant for a code or a figure is no row of data.
-    lone = (given == 1) & pl.any_horizontal(
-        [pl.col(name).str.contains(r"\p{Han}{4,}").fill_null(False) for name in _figures(form)]
-    )
+    labels = {c.name for c in form.columns if c.kind in _LABELS}
+    figures = {c.name for c in form.columns if c.kind in (Kind.INT, Kind.NUMBER)}
+    first = pl.coalesce(words.values())
     return rows.with_columns(
         pl.when(pl.col("repeated"))
         .then(pl.lit("title"))
-        .when(given == 0)
+        .when(pl.all_horizontal(word.is_null() for word in words.values()))
         .then(pl.when(pl.col("other").is_null()).then(pl.lit("blank")).otherwise(pl.lit("note")))
-        .when(no_code & pl.any_horizontal(labels).fill_null(False))
+        .when(_is_total(form, words, given, labels, has_code).fill_null(False))
         .then(pl.lit("total"))
-        .when(
-            no_code
-            & (pl.any_horizontal([w.str.contains(_NOTE) for w in words]).fill_null(False) | lone)
-        )
+        .when(~has_code & _is_note(form, words, count, first, figures).fill_null(False))
         .then(pl.lit("note"))
         .otherwise(pl.lit("data"))
         .alias("fate")
     )
 
 
-def _figures(form: Form) -> list[str]:
-    kinds = (Kind.CODE, Kind.INT, Kind.NUMBER)
-    return [column.name for column in form.columns if column.kind in kinds]
+#: Cells that hold words; a total names itself in one of them, or where its figure's key belongs.
+_LABELS = (Kind.TEXT, Kind.CODE, Kind.CHOICE, Kind.GRADE)
+
+
+def _is_total(
+    form: Form,
+    words: Mapping[str, pl.Expr],
+    given: Mapping[str, pl.Expr],
+    labels: Collection[str],
+    has_code: pl.Expr,
+) -> pl.Expr:
+    """A row that calls itself a total and says nothing else in words."""
+    if form.totals_are_data:
+        return pl.any_horizontal(words[n].str.contains(r"^(?:小计|总计|共计)$") for n in labels)
+    places = [*labels, *(name for name in form.key if name not in labels)]
+    wordy = [
+        column.name
+        for column in form.columns
+        if column.kind not in (Kind.INT, Kind.NUMBER) or column.name in form.key
+    ]
+    said = pl.sum_horizontal(given[name] for name in wordy) if wordy else pl.lit(0)
+    named = pl.any_horizontal(
+        [words[n].str.contains(_TOTAL).fill_null(False) for n in places] or [pl.lit(False)]
+    )
+    bare = pl.any_horizontal(
+        [words[n].str.contains(_BARE_TOTAL).fill_null(False) for n in places] or [pl.lit(False)]
+    )
+    missing = pl.any_horizontal(
+        [~given[c.name] for c in form.required if c.name in labels] or [pl.lit(False)]
+    )
+    year = pl.col("year_text").str.replace_all(r"[\s\u3000]", "").str.contains(_BARE_TOTAL)
+    beside = (
+        pl.col("other")
+        .str.replace_all(r"[ \t\u3000]", "")
+        .str.contains(_TOTAL_BESIDE if wordy else _BARE_BESIDE)
+    )
+    return (
+        (named & (said <= 1) & ~has_code)
+        | (bare & missing)
+        | ((year.fill_null(False) | beside.fill_null(False)) & (said == 0))
+    )
+
+
+def _is_note(
+    form: Form,
+    words: Mapping[str, pl.Expr],
+    count: pl.Expr,
+    first: pl.Expr,
+    figures: Collection[str],
+) -> pl.Expr:
+    """A signature, a note, or a remark that stands alone where no such text belongs."""
+    noted = [word.str.contains(_NOTE).fill_null(False) for word in words.values()]
+    beside = pl.col("other").str.contains(_NOTE).fill_null(False)
+    substance = pl.any_horizontal(
+        [words[name].str.contains(_FIGURE).fill_null(False) for name in figures]
+        + [
+            words[column.name].is_in(list(column.choices)).fill_null(False)
+            for column in form.columns
+            if column.choices
+        ]
+    )
+    out_of_place = [
+        words[c.name].str.contains(r"\p{Han}{4,}") & ~words[c.name].is_in(list(c.choices))
+        for c in form.columns
+        if c.kind not in (Kind.TEXT, Kind.BOOL)
+    ]
+    lone = (count == 1) & (
+        pl.any_horizontal(out_of_place).fill_null(False) | first.str.contains(_LONE_DATE)
+    )
+    return first.str.contains(_NOTE) | (~substance & (pl.any_horizontal(noted) | beside)) | lone
 
 
 def _with_submissions(
     run: _Run, form: Form, found: Sequence[tuple[int, Table]], rows: pl.DataFrame
-) -> tuple[pl.DataFrame, list[dict[str, object]]]:
-    """Give every row its ``submission``, and report what is wrong with headers and years.
+) -> tuple[pl.DataFrame, list[int], list[dict[str, object]]]:
+    """Give every row its ``submission``, every table its first one, and report what is wrong with headers and years.
 
     A row whose year cannot be read could belong to any year of its table, so that it is an error
     of all of them; it is counted with the first.
@@ -346,8 +421,9 @@ def _with_submissions(
                         other="、".join(f"{place}“{words}”" for place, words in said),
                     )
                 )
-            if own:
-                for text, places in unread.get(i, ()):
+            for text, places in unread.get(i, ()):
+                # A column 年份 that nobody filled in leaves the year to the title.
+                if own or text is not None:
                     issues.append(
                         finding(
                             submission,
@@ -375,10 +451,22 @@ def _with_submissions(
     rows = (
         rows.join(mapping, on=["table", "year_text"], how="left", maintain_order="left")
         .join(defaults, on="table", how="left", maintain_order="left")
-        .with_columns(pl.coalesce("submission", "default").alias("submission"))
+        .with_columns(
+            # A row whose year is not known is counted with the first submission and returned with
+            # it; no rule looks at it, because it may belong to another year.
+            pl.when(
+                (pl.col("fate") == "data")
+                & pl.col("submission").is_null()
+                & pl.col("table").is_in([i for i in unread if any(t for t, _ in unread[i])])
+            )
+            .then(pl.lit("undated"))
+            .otherwise("fate")
+            .alias("fate"),
+            pl.coalesce("submission", "default").alias("submission"),
+        )
         .drop("default")
     )
-    filled = set(rows.filter(pl.col("fate") == "data")["submission"].unique())
+    filled = set(rows.filter(pl.col("fate").is_in(["data", "undated"]))["submission"].unique())
     for member, names in sheets.items():
         if member not in filled:
             issues.append(
@@ -388,7 +476,7 @@ def _with_submissions(
                     sheet="、".join(sorted(names)),
                 )
             )
-    return rows, issues
+    return rows, default, issues
 
 
 def _year_sources(table: Table, document: Document) -> list[tuple[str, YearFound]]:
@@ -425,24 +513,23 @@ def _header_findings(submission: Submission, form: Form, table: Table) -> list[d
     ]
 
 
-def _account(run: _Run, form: Form, tables: Sequence[Table], rows: pl.DataFrame) -> None:
+def _account(
+    run: _Run, tables: Sequence[Table], rows: pl.DataFrame, default: Sequence[int]
+) -> None:
     """Count the rows of every sheet by what became of them, and note where its columns stand.
 
     What belongs to no row of data (titles, totals, notes, blanks) is counted with the first
     submission of the sheet.
     """
     counts: dict[tuple[int, int], dict[str, int]] = {}
-    first: dict[int, int] = {}
     grouped = rows.group_by("table", "submission", "fate").len().sort("table", "submission")
     for table, submission, fate, number in grouped.iter_rows():
-        first.setdefault(table, submission)
-        owner = submission if fate == "data" else first[table]
+        owner = submission if fate == "data" else default[table]
         entry = counts.setdefault((owner, table), {})
-        entry[fate] = entry.get(fate, 0) + number
+        kind = "data" if fate == "undated" else fate
+        entry[kind] = entry.get(kind, 0) + number
     for i, table in enumerate(tables):
-        if i not in first:  # a header with nothing below it
-            continue
-        entry = counts.setdefault((first[i], i), {})
+        entry = counts.setdefault((default[i], i), {})
         entry["title"] = entry.get("title", 0) + table.rows_above
     for (submission, i), entry in counts.items():
         run.sheets.append((submission, tables[i].sheet, entry))
@@ -565,8 +652,14 @@ def _row_checks(form: Form, typed: pl.DataFrame) -> list[pl.DataFrame]:
     return found
 
 
-def _set_checks(form: Form, tables: Sequence[Table], typed: pl.DataFrame) -> list[pl.DataFrame]:
-    """Rules over all rows of a submission: keys, single rows, sums."""
+def _set_checks(
+    form: Form, tables: Sequence[Table], typed: pl.DataFrame, partial: Collection[int]
+) -> list[pl.DataFrame]:
+    """Rules over all rows of a submission: keys, single rows, sums.
+
+    A submission of ``partial`` has rows that are not here, because their year is not known, so
+    that nothing can be said of its sums.
+    """
     found = []
     if form.key:
         present = pl.all_horizontal(pl.col(name).is_not_null() for name in form.key)
@@ -576,13 +669,13 @@ def _set_checks(form: Form, tables: Sequence[Table], typed: pl.DataFrame) -> lis
             .filter(pl.col("times") > 1)
         )
         if same.height:
-            found.append(_repeated(same, form, form.key, "E05"))
+            found.append(_repeated(same, form, tables, form.key, "E05"))
     else:
         several = typed.with_columns(pl.len().over("submission").alias("times")).filter(
             pl.col("times") > 1
         )
         if several.height:
-            found.append(_repeated(several, form, (), "E06"))
+            found.append(_repeated(several, form, tables, (), "E06"))
     for check in form.total_checks:
         amounts = pl.col(check.amount)
         is_total = pl.col(check.label) == check.total
@@ -600,11 +693,14 @@ def _set_checks(form: Form, tables: Sequence[Table], typed: pl.DataFrame) -> lis
             )
             .any()
             .alias("unclear"),
-            pl.col(check.label).is_null().any().alias("unnamed"),
+            (pl.col(check.label).is_null().any() | pl.col(check.label).is_duplicated().any()).alias(
+                "unnamed"
+            ),
         )
         off = sums.filter(
             ~pl.col("unclear")
             & ~pl.col("unnamed")
+            & ~pl.col("submission").is_in(partial)
             & (
                 pl.col("total_row").is_null()
                 | (
@@ -634,26 +730,32 @@ def _set_checks(form: Form, tables: Sequence[Table], typed: pl.DataFrame) -> lis
     return found
 
 
-def _repeated(same: pl.DataFrame, form: Form, key: Sequence[str], number: str) -> pl.DataFrame:
+def _repeated(
+    same: pl.DataFrame, form: Form, tables: Sequence[Table], key: Sequence[str], number: str
+) -> pl.DataFrame:
     """Rows that share a key, or stand where one row belongs, as one raw finding a key."""
     columns = list(key) or [form.columns[0].name]
     words = pl.concat_str([pl.col(f"{name}~").fill_null("") for name in columns], separator=" ")
+    same = same.with_columns(
+        words.alias("words"),
+        _reference(tables, columns[0]).alias("place"),
+    )
+    repeated = pl.col("table").get(1)
+    here = pl.col("table") == repeated
     return (
-        same.with_columns(words.alias("words"))
-        .group_by("submission", *key, maintain_order=True)
+        same.group_by("submission", *key, maintain_order=True)
         .agg(
-            pl.col("table").get(1),
+            repeated,
             pl.col("row").get(1),
-            pl.col("row").alias("all"),
-            # Cells are named on the sheet of the repetition; another sheet has its own names.
+            # Cells are named on the sheet of the repetition, that one first; another sheet has
+            # names of its own.
             pl.col("row")
-            .filter(pl.col("table") == pl.col("table").get(1))
-            .sort_by(
-                pl.col("row").filter(pl.col("table") == pl.col("table").get(1))
-                != pl.col("row").get(1)
-            )
+            .filter(here)
+            .sort_by(pl.col("row").filter(here) != pl.col("row").get(1))
             .alias("rows"),
             pl.col("words").first(),
+            pl.col("place"),
+            pl.len().alias("times"),
         )
         .select(
             "submission",
@@ -663,11 +765,25 @@ def _repeated(same: pl.DataFrame, form: Form, key: Sequence[str], number: str) -
             "row",
             "rows",
             pl.lit(columns, pl.List(pl.String())).alias("columns"),
-            (pl.col("words") if key else pl.col("all").list.len().cast(pl.String)).alias("value"),
-            pl.col("all").list.head(10).cast(pl.List(pl.String)).list.join("、").alias("other"),
-            (pl.col("all").list.len() * len(columns)).cast(pl.Int64).alias("cells"),
+            (pl.col("words") if key else pl.col("times").cast(pl.String)).alias("value"),
+            pl.col("place").list.head(10).list.join("、").alias("other"),
+            (pl.col("times") * len(columns)).cast(pl.Int64).alias("cells"),
         )
     )
+
+
+def _reference(tables: Sequence[Table], column: str) -> pl.Expr:
+    """The cell of ``column`` in each row, with its sheet where there are several: 小学!A3."""
+    letters = [
+        column_letters(table.columns[column]) if column in table.columns else "" for table in tables
+    ]
+    several = len({table.sheet for table in tables}) > 1
+    heads = [
+        f"{table.sheet}!{letter}" if several and table.sheet else letter
+        for table, letter in zip(tables, letters, strict=True)
+    ]
+    head = pl.col("table").replace_strict(list(range(len(tables))), heads, return_dtype=pl.String)
+    return head + pl.col("row").cast(pl.String)
 
 
 def _gather(run: _Run) -> Examined:

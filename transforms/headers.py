@@ -27,8 +27,14 @@ HEADER_DEPTH = 3
 YEAR_HEADER = "年份"
 
 _BRACKETED = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]|【([^【】]*)】|〔([^〔〕]*)〕")
-_MONEY_UNIT = re.compile(r"(亿|千万|百万|十万|万|千|百)?元")
-_UNIT_LINE = re.compile(r"单位[:：](.*)")
+_MONEY_UNIT = re.compile(r"(?:人民币)?((亿|千万|百万|十万|万|千|百)?元)(?:/.*|每.*)?")
+#: 单位：万元 above a table; 填报单位 and the like name an office, not a unit of measure. The cells
+#: of a row are joined by the separator, so that the unit may stand in a cell of its own.
+_CELLS = "\x1f"
+_UNIT_LINE = re.compile(
+    rf"(?:(?<![\u4e00-\u9fff])|(?<=金额)|(?<=货币)|(?<=计量))单位:{_CELLS}*([^{_CELLS}]+)"
+)
+_SEPARATORS = re.compile(r"[、,/;和及\s]+")
 _POWERS = {None: 0, "百": 2, "千": 3, "万": 4, "十万": 5, "百万": 6, "千万": 7, "亿": 8}
 _SCALED_COUNT = re.compile(r"(亿|万|千|百)(人|所|名|个|件|项)|[%‰]")
 _MONTHLY = re.compile(r"月")
@@ -257,6 +263,7 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> 
     form, cells = match.form, sheet.cells
     first_body = _end_of_header(sheet, match, top)
     titles = [cell for line in top[: match.row] for cell in line if cell is not None]
+    lines = [_CELLS.join(cell for cell in line if cell is not None) for line in top[: match.row]]
     issues: list[HeaderIssue] = []
     columns = {name: places[0] for name, places in match.columns.items()}
     for name, places in match.columns.items():
@@ -283,7 +290,7 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> 
                 value="、".join(_original(top, match, place) for place, _ in unknown),
             )
         )
-    shift, unit, unit_issues = _units(form, columns, match, titles)
+    shift, unit, unit_issues = _units(form, columns, match, lines)
     issues.extend(unit_issues)
     return Table(
         form=form,
@@ -350,7 +357,12 @@ def _body(
         .fill_null(False)
         .alias("repeated"),
     )
-    return _fill_merged(body, sheet.merged, match.form, columns, first_body)
+    merged_down = dict(columns) | ({"year_text": year_columns[0]} if year_columns else {})
+    return _fill_merged(body, sheet.merged, match.form, merged_down, first_body)
+
+
+#: Cells merged downwards say the same of each of their rows if they hold words.
+_CARRIED_DOWN = (Kind.TEXT, Kind.CODE, Kind.CHOICE, Kind.GRADE)
 
 
 def _fill_merged(
@@ -370,12 +382,8 @@ def _fill_merged(
         if row0 < first_body or row1 == row0 or col0 != col1 or col0 not in names:
             continue
         name = names[col0]
-        if form.by_name[name].kind not in (
-            Kind.TEXT,
-            Kind.CODE,
-            Kind.CHOICE,
-            Kind.GRADE,
-        ):
+        column = form.by_name.get(name)
+        if column is not None and column.kind not in _CARRIED_DOWN:
             continue
         top = row0 - first_body
         if top >= body.height:
@@ -404,16 +412,16 @@ def _units(
     form: Form, columns: dict[str, int], match: _Match, titles: Sequence[str]
 ) -> tuple[dict[str, int], dict[str, str], list[HeaderIssue]]:
     """For every money column the power of ten between the submitted unit and the form's own."""
-    above: set[str] = set()
-    for title in titles:
-        for line in _UNIT_LINE.findall("".join(unicodedata.normalize("NFKC", title).split())):
-            above.update(found[0] for found in _MONEY_UNIT.finditer(line))
+    above = _units_above(titles)
     shift: dict[str, int] = {}
     unit: dict[str, str] = {}
     issues: list[HeaderIssue] = []
     for name, place in columns.items():
         column = form.by_name[name]
-        brackets = ["".join(groups) for groups in _BRACKETED.findall(match.texts[place] or "")]
+        brackets = [
+            "".join(groups).removeprefix("单位")
+            for groups in _BRACKETED.findall(match.texts[place] or "")
+        ]
         written = next(
             (text for text in brackets if "元" in text or _SCALED_COUNT.search(text)),
             "",
@@ -423,10 +431,10 @@ def _units(
             if column.kind in (Kind.INT, Kind.NUMBER) and written:
                 problem = written
         else:
-            base = _MONEY_UNIT.search(column.unit or "")
-            found = _MONEY_UNIT.search(written)
-            if found is None and len(above) == 1:
-                found = _MONEY_UNIT.search(next(iter(above)))
+            base = _MONEY_UNIT.fullmatch(column.unit or "")
+            found = _MONEY_UNIT.fullmatch(written)
+            if not written and len(above) == 1:
+                found = _MONEY_UNIT.fullmatch(next(iter(above)))
             if not written and len(above) > 1:
                 problem = "/".join(sorted(above))
             elif written and (found is None or not _period_fits(column, written)):
@@ -434,8 +442,8 @@ def _units(
             else:
                 found = found or base
                 assert found is not None and base is not None
-                shift[name] = _POWERS[found[1]] - _POWERS[base[1]]
-                unit[name] = found[0]
+                shift[name] = _POWERS[found[2]] - _POWERS[base[2]]
+                unit[name] = found[1]
         if problem is not None:
             issues.append(
                 HeaderIssue(
@@ -448,6 +456,21 @@ def _units(
                 )
             )
     return shift, unit, issues
+
+
+def _units_above(titles: Sequence[str]) -> set[str]:
+    """The units of money that the rows above a table name."""
+    units: set[str] = set()
+    for title in titles:
+        plain = unicodedata.normalize("NFKC", title)
+        # White space may part two phrases, or the characters of one: 单 位：元.
+        apart = re.sub(r"\s+", _CELLS, plain)
+        together = _CELLS.join("".join(cell.split()) for cell in plain.split(_CELLS))
+        for words in (*_UNIT_LINE.findall(apart), *_UNIT_LINE.findall(together)):
+            for word in _SEPARATORS.split(bare(words).strip("()[]")):
+                if found := _MONEY_UNIT.fullmatch(word):
+                    units.add(found[1])
+    return units
 
 
 def _period_fits(column: Column, written: str) -> bool:

@@ -62,8 +62,8 @@ _GENERIC: dict[str, Rule] = {
         Rule(
             id="E05",
             severity="error",
-            zh="“{column}”重复: “{value}”出现在第{other}行",
-            en='{column}: the same key "{value}" stands in rows {other}',
+            zh="“{column}”重复: “{value}”出现在{other}",
+            en='{column}: the same key "{value}" stands in {other}',
             do_zh="同一对象只能有一行, 请删去或更正重复的行。",
             do_en="Each may have one row only: delete or correct the others.",
             reason_zh="重复的行会被重复计算。",
@@ -73,8 +73,8 @@ _GENERIC: dict[str, Rule] = {
         Rule(
             id="E06",
             severity="error",
-            zh="本表只能填一行, 实际有{value}行(第{other}行)",
-            en="the form takes one row only, but there are {value} (rows {other})",
+            zh="本表只能填一行, 实际有{value}行({other})",
+            en="the form takes one row only, but there are {value} ({other})",
             do_zh="请只保留本单位合计的一行。",
             do_en="Keep the one row for the whole unit.",
             reason_zh="多于一行时无法判断以哪一行为准。",

@@ -193,7 +193,7 @@ def _time(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 
 
 def _date(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    words = given.str.replace_all(r"\s*([-/.年月])\s*", "$1")
+    words = given.str.replace_all(r"\s*([-/.年月日])\s*", "$1")
     iso = pl.coalesce(
         _iso_date(words, _DATE),
         _iso_date(words, _COMPACT_DATE),

@@ -78,7 +78,10 @@ class Archive:
         """All receipts; of the same bytes at the same path only the earliest."""
         first: dict[tuple[str, str], Receipt] = {}
         for file in sorted(self._receipts.glob("*.jsonl")):
-            for line in file.read_bytes().decode("utf-8", "surrogateescape").splitlines():
+            # Lines end at \n alone: a file name may hold any of the other characters that do.
+            for line in file.read_bytes().decode("utf-8", "surrogateescape").split("\n"):
+                if not line:
+                    continue
                 entry = json.loads(line)
                 receipt = Receipt(
                     datetime.fromisoformat(entry["received_at"])

@@ -166,10 +166,13 @@ class Evidence:
         The cells run from the first to the last row that enters a part; where none does (no public
         kindergarten), over all rows, so that one can see for oneself.
         """
+        causes = self._indicator.causes
         touched = [
             f'SELECT submission_id, sheet, "row" FROM {source_name(part.source)} WHERE {part.rows}'
             for part in self.parts.values()
             if "submission_id" in self._columns_of(part.source)
+            # Where a row of the source is no submitted row, it is all of these that decide.
+            and (causes is None or causes.each)
         ]
         submitted = [f'SELECT submission_id, sheet, "row" FROM current."{f}"' for f in self.forms]
         spans = self._rows(
@@ -180,7 +183,7 @@ class Evidence:
                 FROM touched
                 UNION ALL
                 FROM submitted ANTI JOIN touched USING (submission_id)
-            ) WHERE sheet IS NOT NULL GROUP BY submission_id, sheet ORDER BY min("row"), sheet
+            ) GROUP BY submission_id, sheet ORDER BY submission_id, sheet
             """
         )
         sheets: dict[str, list[tuple[str, int, int]]] = {}
@@ -336,7 +339,7 @@ class Evidence:
             f"{headers.get(name, '')}{found[name]}" for name in called if found[name] is not None
         ]
         shown = []
-        for name in cells:
+        for name in cells if submission is not None else ():
             column = form.by_name[name]
             letter = self._letter(submission, sheet, name)
             place = f"{letter}{number}" if letter else None

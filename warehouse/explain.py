@@ -126,9 +126,14 @@ def _figure(
     year: int,
 ) -> _Figure:
     known = connection.execute(
-        "SELECT i.indicator_id, i.name_zh, i.name_en, coalesce(string_agg(c.clause_id, ' ' ORDER BY"
-        " c.clause_id), '') FROM published.indicator i LEFT JOIN published.clause c"
-        " USING (indicator_id) GROUP BY ALL ORDER BY any_value(i.section), i.indicator_id"
+        """
+        SELECT i.indicator_id, i.name_zh, i.name_en,
+            coalesce(string_agg(c.clause_id, ' ' ORDER BY c.clause_id), '')
+        FROM published.indicator i LEFT JOIN published.clause c USING (indicator_id)
+        GROUP BY ALL
+        ORDER BY any_value(i.section), min(try_cast(split_part(c.clause_id, '.', 2) AS INTEGER)),
+            i.indicator_id
+        """
     ).fetchall()
     indicator_id = _find(
         "indicator",

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from warehouse import outlook
+
 
 @dataclass(frozen=True)
 class PublishedColumn:
@@ -50,7 +52,7 @@ _FORM = ("form", "VARCHAR", "报表", "Form")
 #: How a submission stands: the version in force, one that was replaced, or one sent back.
 _STATUS = """
 CASE WHEN NOT s.accepted THEN 'returned' WHEN f.submission_id IS NULL THEN 'superseded'
-    WHEN s.warnings > 0 THEN 'accepted_with_warnings' ELSE 'accepted' END
+    WHEN s.warnings + coalesce(w.warnings, 0) > 0 THEN 'accepted_with_warnings' ELSE 'accepted' END
 """
 
 #: The last day on which a submission is in time, as a date in Asia/Shanghai (UTC+8, no summer
@@ -239,6 +241,52 @@ TABLES: tuple[PublishedTable, ...] = (
         ),
     ),
     PublishedTable(
+        "outlook",
+        "展望: 每行一条有期限和目标值的条款、地区和有值的年度, 按直线推算",
+        "Outlook: each row is a clause with a due year and a threshold, a region and a year with a"
+        " value, carried on in straight lines",
+        _columns(
+            _CLAUSE,
+            _REGION,
+            _YEAR,
+            (
+                "required_value",
+                "DOUBLE",
+                "当年应达到的值: 首个有值年度到期限目标值的直线; 到期后为目标值, 之前没有更早的值为空",
+                "Line from the earliest value to the threshold when due; from then on the threshold;"
+                " NULL before it without an earlier value",
+            ),
+            (
+                "pace_per_year",
+                "DOUBLE",
+                "近年速度: 与往前第三个有值年度(不足则最早)相比的年均变化, 带正负号; 没有更早的值为空",
+                "Average change a year since the third last year with a value, or the earliest; signed;"
+                " NULL without an earlier value",
+            ),
+            (
+                "projected_due_value",
+                "DOUBLE",
+                "照此速度到期时的值, 不封顶; 到期后为空",
+                "Value when due at this pace, not capped; NULL after the due year",
+            ),
+            (
+                "projected_year_met",
+                "INTEGER",
+                "照此速度达到目标的第一年, 已达标为当年; 达不到或晚于2100年为空",
+                "First year in which this pace reaches the threshold, the year itself where met; NULL"
+                " where it does not, or not by 2100",
+            ),
+            (
+                "needed_per_year",
+                "DOUBLE",
+                "为按期达标每年需要的变化, 带正负号; 到期后为全部差距, 已达标为0",
+                "Change a year needed to reach the threshold when due, signed; from the due year on the"
+                " whole way; 0 where met",
+            ),
+        ),
+        outlook.QUERY,
+    ),
+    PublishedTable(
         "shortfall",
         "未达标明细: 每行一所学校(园)、一个班级或一个乡镇",
         "Shortfall: each row is an institution, class or township behind an unmet clause",
@@ -292,8 +340,10 @@ TABLES: tuple[PublishedTable, ...] = (
         ),
         f"SELECT s.submission_id, s.region_code, s.form, s.year, s.file_name, s.sha256,"
         f" s.received_at, {_STATUS} AS status, s.rows_read, s.rows_loaded, s.rows_returned,"
-        f" s.rows_ignored, s.errors, s.warnings"
-        f" FROM submission s LEFT JOIN in_force f USING (submission_id)",
+        f" s.rows_ignored, s.errors, s.warnings + coalesce(w.warnings, 0) AS warnings"
+        f" FROM submission s LEFT JOIN in_force f USING (submission_id)"
+        f" LEFT JOIN (SELECT submission_id, count(*) AS warnings FROM warning GROUP BY 1) w"
+        f" USING (submission_id)",
     ),
     PublishedTable(
         "submission_sheet",
@@ -380,9 +430,18 @@ TABLES: tuple[PublishedTable, ...] = (
             ("message_zh", "VARCHAR", "说明", "Message in Chinese"),
             ("message_en", "VARCHAR", "英文说明", "Message in English"),
             ("cells", "BIGINT", "这个原因涉及的单元格数", "Cells that this one cause touches"),
+            (
+                "explained",
+                "VARCHAR",
+                "对警告的说明(未说明为空)",
+                "Why a warning is right as it stands; NULL where nobody explained it",
+            ),
         ),
         'SELECT submission_id, region_code, form, year, severity, rule_id, sheet, cell, "row",'
-        " column_name, value, message_zh, message_en, cells FROM finding",
+        " column_name, value, message_zh, message_en, cells, NULL AS explained FROM finding"
+        " UNION ALL "
+        'SELECT submission_id, region_code, form, year, severity, rule_id, sheet, cell, "row",'
+        " column_name, value, message_zh, message_en, cells, explained FROM warning",
     ),
     PublishedTable(
         "publication",

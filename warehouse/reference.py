@@ -56,7 +56,11 @@ class Reference:
         ).iter_rows():
             for word in (code, name, *(aliases or "").split("|")):
                 if word.strip():
-                    names[folder_key(word)] = code
+                    other = names.setdefault(folder_key(word), code)
+                    if other != code:
+                        raise ReferenceError(
+                            f"{self.folder / 'regions.csv'}: {word} stands for {other} and {code}"
+                        )
         return names
 
     def unit_of(self, folder: str) -> str | None:
@@ -142,11 +146,27 @@ def load_reference(home: Path) -> Reference:
         )
     if regions.filter(pl.col("level") == "reporting_unit").is_empty():
         raise ReferenceError(f"{folder / 'regions.csv'}: no row has the level reporting_unit")
-    return Reference(folder, regions, townships)
+    parents = dict(regions.select("region_code", "parent_code").iter_rows())
+    for code in parents:
+        above, seen = parents[code], {code}
+        while above is not None:
+            if above in seen:
+                raise ReferenceError(
+                    f"{folder / 'regions.csv'}: {code} is above itself; correct its parent_code"
+                )
+            seen.add(above)
+            above = parents[above]
+    reference = Reference(folder, regions, townships)
+    # Whose folder is whose must be clear before the first file is read.
+    _ = reference.unit_by_folder
+    return reference
 
 
 def _read(file: Path, columns: tuple[str, ...]) -> pl.DataFrame:
-    frame = pl.read_csv(file, infer_schema=False)
+    try:
+        frame = pl.read_csv(file, infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        raise ReferenceError(f"{file} cannot be read: {str(error).splitlines()[0]}") from None
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise ReferenceError(f"{file}: the column {', '.join(missing)} is missing")

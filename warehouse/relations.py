@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from warehouse.publication import TABLES
-from warehouse.views import VIEWS
-
-#: What tells the rows of a table or view apart. Those not named here have no key of their own:
-#: a row is one of several causes.
+#: What tells the rows of a table or view apart. Shortfalls, findings and revisions have no key:
+#: each is one of several things that can be said of the same place.
 KEYS: dict[str, tuple[str, ...]] = {
     "region": ("region_code",),
     "indicator": ("indicator_id",),
@@ -78,15 +75,3 @@ RELATIONS: tuple[Relation, ...] = (
     Relation("trend", ("indicator_id",), "indicator"),
     Relation("trend", ("region_code",), "region"),
 )
-
-
-def markdown() -> str:
-    """The relations as the table of docs/bi/model.md."""
-    order = [table.name for table in (*TABLES, *VIEWS)]
-    lines = ["| from | columns | to | by its key | may be NULL |", "| --- | --- | --- | --- | --- |"]
-    for relation in sorted(RELATIONS, key=lambda r: (r.table not in order, RELATIONS.index(r))):
-        lines.append(
-            f"| `{relation.table}` | {_names(relation.columns)} | `{relation.target}`"
-            f" | {_names(KEYS[relation.target])} | {_words(relation)} |"
-        )
-    return "\n".join(lines)

@@ -41,6 +41,13 @@ CREATE TABLE IF NOT EXISTS finding (
     value VARCHAR, message_zh VARCHAR, message_en VARCHAR, do_zh VARCHAR, cells BIGINT,
     places VARCHAR[]
 );
+CREATE TABLE IF NOT EXISTS warning (
+    submission_id VARCHAR, region_code VARCHAR, form VARCHAR, year INTEGER, severity VARCHAR,
+    rule_id VARCHAR, sheet VARCHAR, cell VARCHAR, "row" BIGINT, column_name VARCHAR,
+    value VARCHAR, message_zh VARCHAR, message_en VARCHAR, do_zh VARCHAR, cells BIGINT,
+    places VARCHAR[], key VARCHAR, figure VARCHAR, explained VARCHAR
+);
+CREATE TABLE IF NOT EXISTS sent (target VARCHAR, mark VARCHAR);
 CREATE TABLE IF NOT EXISTS unpublished (since TIMESTAMP);
 CREATE TABLE IF NOT EXISTS published_by (stamp VARCHAR);
 CREATE TABLE IF NOT EXISTS version_in_force (

@@ -48,7 +48,7 @@ def load_credentials(
     """
     found = _from_block(settings) if settings.secret_block else {}
     for secret in SECRETS:
-        if value := environ.get(variable(settings.name, secret)):
+        if value := environ.get(variable(settings.name, secret), "").rstrip("\r\n"):
             found[secret] = value
     return Credentials(**found)
 

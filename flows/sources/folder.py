@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from flows.sources.model import (
     Offer,
     Pulled,
     SourceError,
+    shown,
     wanted,
 )
 from warehouse.archive import Archive
@@ -34,9 +35,12 @@ class StillBeingWritten(Exception):
     """Somebody has the file open for writing, or it changed while it was read."""
 
 
-def walk(inbox: Path) -> Iterator[Path]:
-    """The files below ``inbox/<unit>/`` that a unit may have handed in, in a fixed order."""
-    for folder, folders, names in os.walk(inbox, followlinks=False):
+def walk(inbox: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
+    """The files below ``inbox/<unit>/`` that a unit may have handed in, in a fixed order.
+
+    ``on_error`` is told of every folder that cannot be read.
+    """
+    for folder, folders, names in os.walk(inbox, onerror=on_error, followlinks=False):
         folders.sort()
         for name in sorted(names):
             path = Path(folder, name)
@@ -74,7 +78,14 @@ class FolderSource:
     def files(self) -> Listing:
         """All files; a folder that is not there is an error, because a share may be unmounted."""
         self.probe()
-        return Listing([self._offer(path) for path in walk(self._root)])
+        listing = Listing()
+
+        def refuse(error: OSError) -> None:
+            folder = Path(str(error.filename)).relative_to(self._root)
+            listing.refused.append(f"{shown(str(folder))}: {error.strerror}")
+
+        listing.offers += [self._offer(path) for path in walk(self._root, refuse)]
+        return listing
 
     def probe(self) -> None:
         """Look whether the folder is there and can be read."""

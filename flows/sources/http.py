@@ -7,6 +7,7 @@ nginx and others show for a folder. Redirects stay on the same host; certificate
 
 from __future__ import annotations
 
+import codecs
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
 
 import httpx
 import lxml.html
-from lxml.etree import ParserError
+from lxml.etree import LxmlError
 from pydantic import BaseModel, StringConstraints, TypeAdapter, ValidationError
 
 from flows.sources.collect import too_large
@@ -45,7 +46,7 @@ _MOST_REDIRECTS: Final = 5
 _PASSING: Final = frozenset({408, 425, 429})
 
 
-class _Entry(BaseModel):
+class ManifestEntry(BaseModel):
     """A file in a manifest; a time without a zone is UTC, and what else stands there is ignored."""
 
     path: Annotated[str, StringConstraints(min_length=1)]
@@ -112,7 +113,7 @@ class HttpSource:
 
     def _read_manifest(self, answer: _Answer, listing: Listing) -> None:
         try:
-            entries = TypeAdapter(list[object]).validate_json(answer.body)
+            entries = TypeAdapter(list[object]).validate_json(_without_mark(answer.body))
         except ValidationError:
             raise SourceError(
                 f"{self._settings.address} is not a manifest: write a JSON list of"
@@ -120,15 +121,13 @@ class HttpSource:
             ) from None
         for number, raw in enumerate(entries, start=1):
             try:
-                entry = _Entry.model_validate(raw)
+                entry = ManifestEntry.model_validate(raw)
             except ValidationError as error:
                 problem = error.errors()[0]
-                listing.refused.append(
-                    f"entry {number} of the manifest: {'.'.join(map(str, problem['loc']))}"
-                    f" {problem['msg']}"
-                )
+                said = " ".join([*map(str, problem["loc"]), problem["msg"]])
+                listing.refused.append(f"entry {number} of the manifest: {said}")
                 continue
-            address = urljoin(answer.address, entry.url or quote(entry.path))
+            address = _resolved(answer.address, entry.url or quote(entry.path))
             self._offer(entry.path, address, listing, entry.sha256, entry.modified)
 
     def _read_index(self, answer: _Answer, folder: bytes, listing: Listing) -> None:
@@ -212,10 +211,12 @@ class HttpSource:
         for _ in range(_MOST_REDIRECTS):
             with self._said_plainly(), self._client.stream("GET", address, headers=headers) as got:
                 if got.has_redirect_location:
-                    target = urljoin(address, got.headers["location"])
+                    target = _resolved(address, got.headers["location"])
+                    if not target:
+                        raise NotTaken("sends on to what is no address")
                     if not _stays(address, target):
                         raise NotTaken(
-                            f"sends on to another host, {shown(urlsplit(target).netloc)}; if that"
+                            f"sends on to another host ({shown(urlsplit(target).netloc)}); if that"
                             " is right, give that address in the settings"
                         )
                     address = target
@@ -268,6 +269,10 @@ def _client(settings: HttpSettings, credentials: Credentials, home: Path) -> htt
                 " nothing was sent. Use https://, or unset it"
             )
         if credentials.token:
+            if not (credentials.token.isascii() and credentials.token.isprintable()):
+                raise SourceError(
+                    f"{variable(settings.name, 'token')} holds letters that no token can"
+                )
             headers["Authorization"] = f"Bearer {credentials.token}"
         elif settings.username:
             auth = httpx.BasicAuth(settings.username, credentials.password or "")
@@ -289,16 +294,13 @@ def _links(answer: _Answer) -> list[tuple[bytes, str]]:
     """The names that an index page links to right below itself, folders with a slash at the end."""
     try:
         page = lxml.html.document_fromstring(answer.body)
-    except (ParserError, ValueError):
+    except (LxmlError, ValueError):
         return []
     here = urlsplit(answer.address)
     folder = unquote_to_bytes(here.path[: here.path.rfind("/") + 1])
     found = {}
     for link in page.iterfind(".//a[@href]"):
-        try:
-            there = urlsplit(urljoin(answer.address, link.get("href", "")))
-        except ValueError:
-            continue
+        there = urlsplit(_resolved(answer.address, link.get("href", "")))
         path = unquote_to_bytes(there.path)
         name = path.removeprefix(folder)
         below = path.startswith(folder) and name and b"/" not in name.removesuffix(b"/")
@@ -308,13 +310,20 @@ def _links(answer: _Answer) -> list[tuple[bytes, str]]:
     return sorted(found.items())
 
 
+def _resolved(here: str, link: str) -> str:
+    """The address that a link on the page ``here`` leads to; "" where it is none."""
+    try:
+        address = urljoin(here, link)
+        urlsplit(address).port  # noqa: B018 - raises where it is no number
+    except ValueError:
+        return ""
+    return address
+
+
 def _stays(here: str, there: str) -> bool:
     """Whether ``there`` is on the same host and port as ``here``, or the same over TLS."""
     old, new = urlsplit(here), urlsplit(there)
-    try:
-        ports = (old.port, new.port)
-    except ValueError:
-        return False
+    ports = (old.port, new.port)
     if old.hostname != new.hostname:
         return False
     return (old.scheme == new.scheme and ports[0] == ports[1]) or (
@@ -323,13 +332,20 @@ def _stays(here: str, there: str) -> bool:
 
 
 def _is_json(answer: _Answer) -> bool:
-    return "json" in answer.headers.get("content-type", "") or answer.body.lstrip()[:1] in b"[{"
+    start = _without_mark(answer.body).lstrip()[:1]
+    return "json" in answer.headers.get("content-type", "") or start in (b"[", b"{")
+
+
+def _without_mark(body: bytes) -> bytes:
+    """``body`` without the mark that Windows programs put before UTF-8."""
+    return body.removeprefix(codecs.BOM_UTF8)
 
 
 def _mark(answer: _Answer) -> str:
     """What to ask with whether a file is still the same: ``etag:…``, ``modified:…`` or ""."""
     for kind, header in (("etag", "etag"), ("modified", "last-modified")):
-        if value := answer.headers.get(header):
+        value = answer.headers.get(header, "")
+        if value and value.isascii():
             return f"{kind}:{value}"
     return ""
 
@@ -344,7 +360,10 @@ def _last_modified(headers: httpx.Headers) -> datetime | None:
 def _naive(moment: datetime) -> datetime:
     """A time in UTC, without its zone; one without a zone is taken for UTC."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).replace(tzinfo=None)
+    try:
+        return aware.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:  # within hours of the first or the last moment there is
+        return aware.replace(tzinfo=None)
 
 
 def _certificate_problem(error: BaseException) -> str | None:

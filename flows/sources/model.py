@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -20,6 +21,10 @@ from warehouse.archive import Receipt
 MOST_FOLDERS: Final = 20
 _LONGEST_SHOWN: Final = 200  # characters
 _UNSAFE_PART: Final = re.compile(r"^(?:\.{0,2}|[A-Za-z]:.*)$|[\\\0-\x1f\x7f]", re.DOTALL)
+
+_CHINESE: Final = re.compile(
+    r"[\0-\x7f\u00b7\u2010-\u203b\u2160-\u216b\u3000-\u9fff\uff00-\uffef]*"
+)
 
 
 class SourceError(Exception):
@@ -115,13 +120,16 @@ def unsafe(path: str) -> str | None:
 
 
 def decoded(name: bytes) -> str | None:
-    """A file name as text: UTF-8, else GB 18030 as older Chinese servers write, else None."""
+    """A file name as text: UTF-8, or GB 18030 as older Chinese servers write; None if neither.
+
+    Some Chinese names are valid in both (学校 in GB 18030 is ѧУ in UTF-8): Chinese is preferred.
+    """
+    readings = []
     for encoding in ("utf-8", "gb18030"):
-        try:
-            return name.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return None
+        with suppress(UnicodeDecodeError):
+            readings.append(name.decode(encoding))
+    chinese = [reading for reading in readings if _CHINESE.fullmatch(reading)]
+    return next(iter(chinese + readings), None)
 
 
 def shown(text: str) -> str:

@@ -64,8 +64,7 @@ def pull_all(
         memory = Memory.of(home, settings.name, settings.address)
         # A file in a folder that is too large costs nothing to take; its unit is told by the gate.
         limit = None if isinstance(settings, FolderSettings) else limits.file_bytes
-        slow = isinstance(settings, SftpSettings | HttpSettings)
-        settle = settings.settle_seconds if slow else 0
+        settle = settings.settle_seconds if isinstance(settings, SftpSettings | HttpSettings) else 0
         with closing(source):
             pulled = collect(source, memory, limit, settle)
         said = tuple(f"{settings.name}: {secrets.scrub(text)}" for text in pulled.waiting)

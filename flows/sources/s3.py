@@ -36,7 +36,12 @@ from flows.sources.settings import S3Settings, variable
 #: What the storage answers where another try may help, beside all codes from 500 on.
 _PASSING: Final = frozenset({"RequestTimeout", "SlowDown", "Throttling", "TooManyRequests"})
 _GONE: Final = frozenset({"NoSuchKey", "404", "PreconditionFailed", "412"})
-_CHUNK: Final = 2**20  # bytes
+#: Where botocore looks: (in its configuration, in the environment, default, conversion).
+_NOTHING_OF_THIS_MACHINE: Final = {
+    "profile": (None, None, None, None),
+    "config_file": (None, None, os.devnull, None),
+    "credentials_file": (None, None, os.devnull, None),
+}
 
 
 class S3Source:
@@ -125,7 +130,10 @@ class S3Source:
             exceptions.HTTPClientError,
             exceptions.IncompleteReadError,
         ) as error:
-            raise Interrupted(f"{where} cannot be reached, or broke off: {error}") from None
+            # Its own words hold addresses of objects in memory and signed queries.
+            raise Interrupted(
+                f"{where} cannot be reached, or broke off ({type(error).__name__})"
+            ) from None
         except exceptions.ClientError as error:
             raise self._refusal(error) from None
         except (exceptions.BotoCoreError, ValueError) as error:
@@ -153,15 +161,15 @@ def _client(settings: S3Settings, credentials: Credentials, home: Path) -> Any:
     if (keys[0] is None) != (keys[1] is None):
         missing = "access_key" if keys[0] is None else "secret_key"
         raise SourceError(f"one of the two keys is missing: {variable(settings.name, missing)}")
-    session = botocore.session.Session()
-    for name in ("config_file", "credentials_file"):
-        session.set_config_variable(name, os.devnull)
-    session.set_config_variable("profile", None)
+    file = home / settings.ca_file if settings.ca_file else None
+    if file is not None and not file.is_file():
+        raise SourceError(f"ca_file, {file}: there is no such file")
+    session = botocore.session.Session(session_vars=_NOTHING_OF_THIS_MACHINE)
     return session.create_client(
         "s3",
         region_name=settings.region,
         endpoint_url=settings.endpoint,
-        verify=str(home / settings.ca_file) if settings.ca_file else None,
+        verify=str(file) if file else None,
         aws_access_key_id=keys[0],
         aws_secret_access_key=keys[1],
         aws_session_token=credentials.token if keys[0] else None,

@@ -36,6 +36,8 @@ from flows.sources.settings import SftpSettings, variable
 
 _CHUNK: Final = 2**20  # bytes asked for at a time; asyncssh reads them in parallel
 _SSH_PORT: Final = 22
+#: What the client raises for every request after the connection has gone.
+_CUT_OFF: Final = (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection)
 T = TypeVar("T")
 
 
@@ -89,7 +91,9 @@ class SftpSource:
             return
         try:
             entries = await self._entries(client, place)
-        except (asyncssh.SFTPPermissionDenied, asyncssh.SFTPNoSuchFile) as error:
+        except _CUT_OFF:
+            raise
+        except asyncssh.SFTPError as error:
             listing.refused.append(f"{shown(folder)}: {error.reason}")
             return
         for name, facts in entries:
@@ -123,10 +127,11 @@ class SftpSource:
                     if len(data) > self._limit:
                         raise too_large(self._limit)
                 after = await self._answer(file.stat())
-        except asyncssh.SFTPNoSuchFile:
-            raise NotTaken("has gone meanwhile") from None
-        except asyncssh.SFTPPermissionDenied:
-            raise NotTaken(f"{self._settings.username} may not read it") from None
+        except _CUT_OFF:
+            raise
+        except asyncssh.SFTPError as error:
+            # Many servers answer so for a file that is open elsewhere.
+            raise NotTaken(f"the server does not give it out ({error.reason})") from None
         if _mark(before) != _mark(after):
             raise NotTaken("is still being written")
         if len(data) != after.size:
@@ -255,6 +260,8 @@ class SftpSource:
         except OSError as error:
             where = f"{settings.host}, port {settings.port}"
             raise Interrupted(f"{where} cannot be reached: {_reason(error)}") from None
+        except ValueError as error:
+            raise SourceError(f"{settings.host}: {error}; check host and username") from None
 
     def _host_key_refused(self, reason: str) -> str:
         host, port, key = self._settings.host, self._settings.port, self._witness.presented

@@ -836,12 +836,6 @@ def test_the_engine_gives_the_rows_that_break_an_expectation(
         connection.execute("DROP TABLE t")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=CheckFailed,
-    reason="Great Expectations gives 200 rows at most: with more unmet rows of a clause, as in a"
-    " province, the whole run stops",
-)
 def test_the_engine_gives_all_of_many_rows(engine: Engine, database: Path) -> None:
     found = engine.run(
         database, "t", {"many": [expectation("n", "SELECT range AS n FROM range(67), {batch}")]}
@@ -874,9 +868,6 @@ def test_a_table_that_is_not_there_stops_the_run(engine: Engine, database: Path)
         engine.run(database, "elsewhere", {"no table": [expectation("a", "SELECT 1 FROM {batch}")]})
 
 
-@pytest.mark.xfail(
-    strict=True, raises=CheckFailed, reason="the path is decoded as part of an address: %20 is lost"
-)
 def test_a_percent_sign_in_the_path_is_just_that(engine: Engine, database: Path) -> None:
     odd = database.rename(database.with_name("100%20.duckdb"))
     found = engine.run(

@@ -145,7 +145,7 @@ def test_with_a_server_the_run_is_recorded_step_by_step(
         {"flow_runs": {"id": {"any_": [recorded["id"]]}}, "sort": "EXPECTED_START_TIME_ASC"},
     )
     names = {str(task["name"]).rsplit("-", 1)[0] for task in tasks}
-    assert names == {"pull", "load", "compute", "judge", "publish", "return"}
+    assert names == {"pull", "load", "check", "compute", "judge", "publish", "return"}
     assert {task["state_name"] for task in tasks} == {"Completed"}
 
 

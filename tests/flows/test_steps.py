@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from expectations.clauses import PLAN
 from expectations.engine import Engine
 from flows import steps
 from flows.lock import only_writer
@@ -102,7 +103,9 @@ def test_links_and_pipes_are_never_followed(
     # Opened for reading, a pipe without a writer would hold up the run for ever.
     os.mkfifo(folder / "管2020年.csv")
     (folder / "夹2021年.csv").mkdir()
-    home.load()
+    with steps.Run.open(home.settings) as run:
+        pulled = steps.pull_inbox(run)
+    assert (pulled.found, pulled.waiting) == (1, ())
     assert archived(home) == {f"{GUTA}/2020年.csv"}
 
 
@@ -129,11 +132,6 @@ def test_a_file_open_for_reading_does_not_wait(home: Home, as_csv: Callable[...,
         assert len(steps.pull_inbox(run).receipts) == 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=UnicodeEncodeError,
-    reason="such a name is archived and then stops this load and that of every later night",
-)
 def test_names_in_any_encoding_are_taken(home: Home, as_csv: Callable[..., bytes]) -> None:
     # 报表.csv as an old system writes it: GBK bytes, which are no UTF-8.
     name = os.fsdecode("报表.csv".encode("gbk"))
@@ -352,7 +350,7 @@ def test_there_is_something_to_publish_once(home: Home, tmp_path: Path) -> None:
     # Another plan is another publication.
     plan = tmp_path / "plan.yaml"
     plan.write_text(
-        steps.PLAN.read_text("utf-8").replace("threshold: 90", "threshold: 91"), encoding="utf-8"
+        PLAN.read_text("utf-8").replace("threshold: 90", "threshold: 91"), encoding="utf-8"
     )
     with steps.Run.open(home.settings.model_copy(update={"plan": plan})) as run:
         assert steps.must_publish(run)

@@ -244,7 +244,7 @@ def write(manner: Manner, sheet: Any, rows: pl.DataFrame) -> tuple[Any, str]:
 
 
 @given(manner=manners())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_what_is_written_in_any_manner_is_read_back_equal(
     manner: Manner,
     city: dict[str, pl.DataFrame],

@@ -112,6 +112,7 @@ NOT_UNDERSTOOD: list[tuple[tuple[str, str], Any]] = [
         )
     ),
     *((FEE, typed) for typed in ("八百", "800元/年", "800%", "1.2.3", "1,23.5", -800, "800-900")),
+    (FEE, "9999999999999"),  # more than the warehouse's columns hold
     # The header says 万元: an amount that says 元 is neither 100 万元 nor a guess.
     *((PAY, typed) for typed in ("100元", "一百", "100人", "-100", "1e400")),
     *((QUANTITY, typed) for typed in ("若干", "第3名", "-1")),
@@ -196,7 +197,6 @@ def test_a_cell_is_understood_as_it_is_meant(number: int, understood: Any) -> No
     assert outcome.column(form, name)[-1] == meant
 
 
-@pytest.mark.xfail(strict=True, reason="a space before 日 is not allowed for, one before 月 is")
 def test_a_date_may_be_written_with_spaces(
     paper: Callable[..., Any], hand_in: Callable[..., Any]
 ) -> None:

@@ -120,16 +120,9 @@ def test_what_was_being_written_when_a_run_was_killed_does_not_count(archive: Ar
         'quote\'s "报表".csv',
         pytest.param(
             "行\u2028段\u2029.csv",
-            marks=pytest.mark.xfail(
-                strict=True,
-                raises=json.JSONDecodeError,
-                reason="receipts are split at U+2028, U+2029 and U+0085, which JSON leaves as they"
-                " are: one such file name and no later run can read the archive",
-            ),
         ),
         pytest.param(
             "下\u0085行.csv",
-            marks=pytest.mark.xfail(strict=True, raises=json.JSONDecodeError, reason="as above"),
         ),
         b"\xd2\xe5\xcf\xd8.csv".decode("utf-8", "surrogateescape"),
     ],

@@ -798,7 +798,7 @@ def figures(make_home: Callable[..., Home]) -> Figures:
         assert connection.execute(
             "SELECT count(*) FROM submission WHERE NOT accepted"
         ).fetchone() == (0,)
-        rows = connection.execute(
+        computed = connection.execute(
             "SELECT indicator_id, region_code, year, numerator, denominator, value "
             "FROM indicator_value"
         ).fetchall()
@@ -809,7 +809,7 @@ def figures(make_home: Callable[..., Home]) -> Figures:
     }
     return {
         (indicator, region): (numerator, denominator, value)
-        for indicator, region, year, numerator, denominator, value in rows
+        for indicator, region, year, numerator, denominator, value in computed
         if year == year_of[region]
     }
 
@@ -866,14 +866,15 @@ def test_examples_give_rows_of_the_forms_that_the_indicator_reads() -> None:
             assert forms <= set(FORMS)
 
 
-RECORD = {
+COUNT = {"source": "safety", "value": "count(*)", "zh": "甲"}
+RECORD: dict[str, object] = {
     "indicator_id": "x",
     "section": 1,
     "name_zh": "甲",
     "name_en": "A",
     "unit": "件",
     "better": "lower",
-    "numerator": {"source": "safety", "value": "count(*)", "zh": "甲"},
+    "numerator": COUNT,
     "gap": {"unit": "件"},
 }
 SHARE = {
@@ -892,14 +893,14 @@ def test_a_plain_record_is_read() -> None:
     ("change", "words"),
     [
         ({"colour": "red"}, "Extra inputs"),
-        ({"numerator": {**RECORD["numerator"], "colour": "red"}}, "Extra inputs"),
+        ({"numerator": {**COUNT, "colour": "red"}}, "Extra inputs"),
         ({"gap": {"unit": "件", "quantum": "0.5"}}, "'1' or '0.01'"),
         ({"better": "sideways"}, "'higher' or 'lower'"),
         ({"scope": "villages"}, "'all', 'townships' or 'city'"),
         ({"share": SHARE}, "either a share or a numerator"),
         ({"numerator": None}, "either a share or a numerator"),
         (
-            {"numerator": None, "share": SHARE, "denominator": RECORD["numerator"], "scale": 100},
+            {"numerator": None, "share": SHARE, "denominator": COUNT, "scale": 100},
             "a share has its denominator already",
         ),
         ({"scale": 100}, "a count has no scale"),

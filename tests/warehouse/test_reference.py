@@ -92,19 +92,14 @@ def test_townships_of_ones_own_for_the_packaged_regions(own: Path) -> None:
         pytest.param(
             "",
             "regions.csv",
-            marks=pytest.mark.xfail(strict=True, reason="an empty list ends in a traceback"),
         ),
         pytest.param(
             LIST + "330103,下城区,上城,reporting_unit,330100,市辖区\n",
             "上城",
-            marks=pytest.mark.xfail(
-                strict=True, reason="two units may claim one folder name; the last one gets it"
-            ),
         ),
         pytest.param(
             LIST + "330110,甲,,reporting_unit,330111,区\n330111,乙,,reporting_unit,330110,区\n",
             "330110",
-            marks=pytest.mark.skip(reason="a circle of parents is followed for ever"),
         ),
     ],
     ids=["columns", "twice", "orphan", "no units", "empty", "alias twice", "circle"],

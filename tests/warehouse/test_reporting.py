@@ -24,7 +24,7 @@ UNITS = [
     "210791",
     "210792",
 ]
-FINANCE = [
+FINANCE: list[dict[str, object]] = [
     {"stage": "合计", "budget_expenditure": 5},
     {"stage": "小学", "budget_expenditure": 5},
 ]
@@ -38,7 +38,10 @@ ROWS: dict[str, list[dict[str, object]]] = {
     "special_group": [{}],
     "kindergarten": [{}],
 }
-BROKEN = {"school": [{"primary_students": "很多"}], "class": [{"students": 0}]}
+BROKEN: dict[str, list[dict[str, object]]] = {
+    "school": [{"primary_students": "很多"}],
+    "class": [{"students": 0}],
+}
 
 #: Asia/Shanghai is eight hours ahead of UTC: its 31 October ends at 16:00 UTC.
 EDGES = [

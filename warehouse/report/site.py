@@ -87,18 +87,34 @@ class Change:
     move: Move
 
 
+#: The page of a publication in which no submission is in force.
+_NOTHING_YET = """<!doctype html>
+<html lang="zh">
+<head><meta charset="utf-8"><title>jzedu</title>
+<meta name="viewport" content="width=device-width">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'self'">
+<link rel="stylesheet" href="report.css"></head>
+<body><main><h1>尚无数据</h1><p>还没有任何报送被接收, 因此没有指标可以公布。</p>
+<p lang="en">No submission is in force yet, so that there is no figure to publish.</p></main></body>
+</html>
+"""
+
+
 def write_report(connection: duckdb.DuckDBPyConnection, out: Path, reference: Path) -> None:
     """Write the report of a publication into the folder `out`, index.html first among its pages.
 
     `connection` is open on a publication (contract.md, section 4) and is only read. `reference` is
     a folder with counties.geojson; without that file the map page shows all units as tiles. Files
-    in `out` of the same name are replaced, others are left. Raises ValueError where the
-    publication holds nothing to report on.
+    in `out` of the same name are replaced, others are left. A publication without any submission
+    in force has one page that says so.
     """
-    publication = read_publication(connection, reference)
     out.mkdir(parents=True, exist_ok=True)
     pages.write_assets(out)
     env = pages.environment()
+    if connection.execute("SELECT NOT EXISTS (FROM attainment)").fetchone() == (True,):
+        (out / "index.html").write_text(_NOTHING_YET, "utf-8")
+        return
+    publication = read_publication(connection, reference)
     site = _site(publication)
     _write_city(env, publication, site, out)
     _write_matrix(env, publication, site, out)

@@ -13,7 +13,7 @@ import socketserver
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -129,19 +129,19 @@ def noise() -> Callable[[int], bytes]:
 class Relay:
     """A port that passes on to another one, and cuts connections on demand.
 
-    ``cut`` holds, for each connection to come, after how many bytes from the server it is cut;
-    None lets it be. With a TLS context, the relay speaks TLS to its clients.
+    ``cut`` holds numbers of bytes: the first connection over which so many would come from the
+    server is cut there, and the number is used up. With a TLS context, the relay speaks TLS to
+    its clients.
     """
 
     def __init__(self, target: tuple[str, int], tls: ssl.SSLContext | None = None) -> None:
-        self.cut: list[int | None] = []
+        self.cut: list[int] = []
         self.sent = b""  # by clients
         self.received = 0  # bytes, by clients
         relay = self
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                limit = relay.cut.pop(0) if relay.cut else None
                 client = self.request
                 with ExitStack() as stack:
                     if tls is not None:
@@ -150,7 +150,7 @@ class Relay:
                         except OSError:
                             return
                     server = stack.enter_context(socket.create_connection(target))
-                    relay._pass(client, server, limit)
+                    relay._pass(client, server)
 
         class Server(socketserver.ThreadingTCPServer):
             daemon_threads = True
@@ -160,8 +160,10 @@ class Relay:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 
-    def _pass(self, client: socket.socket, server: socket.socket, limit: int | None) -> None:
+    def _pass(self, client: socket.socket, server: socket.socket) -> None:
         passed = 0
+        for end in (client, server):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             while True:
                 pending = isinstance(client, ssl.SSLSocket) and client.pending()
@@ -174,8 +176,8 @@ class Relay:
                     server.sendall(data)
                 if server in ready:
                     data = server.recv(65536)
-                    if limit is not None and passed + len(data) >= limit:
-                        client.sendall(data[: limit - passed])
+                    if self.cut and passed + len(data) >= self.cut[0]:
+                        client.sendall(data[: self.cut.pop(0) - passed])
                         return
                     if not data:
                         return

@@ -27,12 +27,11 @@ class SftpServer:
         self.opened: list[str] = []
         self.forbidden: set[bytes] = set()
         #: Called before each piece of a file is read.
-        self.on_read: Callable[[], None] = lambda: None
+        self.on_read: Callable[[], object] = lambda: None
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
         self.user_key = asyncssh.generate_private_key("ssh-ed25519")
-        self.port = 0
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._listen()
 
@@ -71,18 +70,19 @@ class SftpServer:
                 assert isinstance(data, bytes)
                 return data
 
-        authorized = self.user_key.export_public_key("openssh").decode()
-        self._server = self._do(
-            asyncssh.listen(
+        async def listen() -> asyncssh.SSHAcceptor:
+            authorized = self.user_key.export_public_key("openssh").decode()
+            return await asyncssh.listen(
                 "127.0.0.1",
-                self.port,
+                0,
                 server_factory=Login,
                 server_host_keys=[self.host_key],
                 authorized_client_keys=asyncssh.import_authorized_keys(authorized),
                 sftp_factory=Files,
                 gss_host=None,
             )
-        )
+
+        self._server = self._do(listen())
         self.port = self._server.get_port()
 
     def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -278,7 +278,7 @@ def test_a_key_opens_the_server_with_its_passphrase(
     station: Any, server: SftpServer, counties: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.user_key.write_private_key(station.home / "plain")
-    server.user_key.write_private_key(station.home / "locked", passphrase="a phrase")
+    server.user_key.write_private_key(station.home / "locked", passphrase="a phrase", rounds=50)
     monkeypatch.delenv("JZEDU_SOURCE_COUNTIES_PASSWORD")
     monkeypatch.setenv("JZEDU_SOURCE_COUNTIES_KEY_FILE", "plain")
     assert probe(counties(), station.home) is None
@@ -300,6 +300,13 @@ def test_a_refused_login_is_said_once_and_never_with_the_password(
     assert "refused the login of jzedu; check JZEDU_SOURCE_COUNTIES_PASSWORD" in sentence
     assert "battery" not in sentence
     assert station.slept == []
+
+
+def test_secrets_are_struck_out_of_whatever_is_said(station: Any, counties: Any) -> None:
+    settings = counties(path=f"/{PASSWORD}")
+    (sentence,) = station.pull(settings).waiting
+    assert sentence.startswith("counties: /… on 127.0.0.1: ")
+    assert (probe(settings, station.home) or "").startswith("/… on 127.0.0.1: ")
 
 
 def test_links_pipes_lock_files_and_other_kinds_are_never_opened(
@@ -353,12 +360,7 @@ def test_a_file_that_grows_while_it_is_read_waits(
     station: Any, server: SftpServer, counties: Any, put_file: Any
 ) -> None:
     file = put_file(server.root / "210727/a.csv", b"half")
-
-    def grow() -> None:
-        with file.open("ab") as writer:
-            writer.write(b"more")
-
-    server.on_read = grow
+    server.on_read = lambda: file.write_bytes(b"more than half")
     assert station.pull(counties()).waiting == ("counties: 210727/a.csv: is still being written",)
     assert station.held() == {}
 
@@ -388,9 +390,10 @@ def test_what_may_not_be_read_is_named_and_the_rest_is_taken(
     server.forbidden = {b"210726", b"b.csv"}
     assert station.pull(counties()).waiting == (
         "counties: 210726: Permission denied",
-        "counties: 210727/b.csv: jzedu may not read it",
+        "counties: 210727/b.csv: the server does not give it out (Permission denied)",
     )
     assert set(station.held()) == {"210781/c.csv"}
+    assert station.slept == []
 
 
 def test_a_server_that_is_down_is_tried_again_and_then_said(
@@ -405,5 +408,6 @@ def test_probe(station: Any, server: SftpServer, counties: Any, closed_port: int
     assert probe(counties(), station.home) is None
     assert "cannot be reached" in (probe(counties(port=closed_port), station.home) or "")
     assert "check path" in (probe(counties(path="/nowhere"), station.home) or "")
+    assert "check host" in (probe(counties(host="a..b"), station.home) or "")
     (station.home / "known_hosts").write_bytes(b"\xff\xfe")
     assert "known_hosts" in (probe(counties(), station.home) or "")

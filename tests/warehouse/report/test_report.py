@@ -317,12 +317,13 @@ def test_a_first_publication_has_nothing_to_compare_with(
     assert "这是第一次发布" in zh(page(tmp_path / "out", "changes.html"))
 
 
-def test_an_empty_publication_is_refused(
+def test_an_empty_publication_says_so_on_one_page(
     changed: duckdb.DuckDBPyConnection, reference: Path, tmp_path: Path
 ) -> None:
     changed.execute("DELETE FROM attainment")
-    with pytest.raises(ValueError, match="no verdict"):
-        write_report(changed, tmp_path / "out", reference)
+    write_report(changed, tmp_path / "out", reference)
+    assert [file.name for file in (tmp_path / "out").glob("*.html")] == ["index.html"]
+    assert "尚无数据" in (tmp_path / "out" / "index.html").read_text("utf-8")
 
 
 def test_the_same_publication_gives_the_same_pages(

@@ -1,0 +1,85 @@
+"""What follows a run: log lines and artifacts in Prefect, metrics, notifications.
+
+A run has done its work when this begins. What goes wrong here is said, and fails nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.artifacts import Handed, leave, read_turns
+from flows.metrics import LastRun, write_metrics
+from flows.notify import failed, of_run, send
+from flows.settings import NotifySettings, Settings, SettingsError, load_settings
+from warehouse.publish import DATABASE
+
+if TYPE_CHECKING:
+    from prefect import Flow
+    from prefect.client.schemas.objects import FlowRun, State
+
+
+def went_well(
+    settings: Settings,
+    seconds: Mapping[str, float],
+    handed: Sequence[Handed] = (),
+    publication_id: str | None = None,
+    sheets: Sequence[Path] = (),
+) -> list[str]:
+    """Tell of a run that did what it should; called in its flow. Gives what went wrong in telling.
+
+    ``seconds`` is the time of each step, ``handed`` what was read, ``publication_id`` the new
+    publication or None, ``sheets`` the return sheets written.
+    """
+    from httpx import HTTPError
+    from prefect.exceptions import PrefectException
+    from prefect.logging import get_run_logger
+
+    log = get_run_logger()
+    for one in handed:
+        log.info(one.line())
+    database = settings.published / DATABASE
+    turns = read_turns(database, publication_id) if publication_id else []
+    problems = _measure(settings, LastRun(True, datetime.now(UTC), seconds))
+    if handed or publication_id:
+        try:
+            leave(settings.published, handed, turns, sheets)
+        except (HTTPError, PrefectException) as error:
+            problems.append(f"the run's tables could not be recorded ({type(error).__name__})")
+    report = settings.published / "report" / "index.html"
+    problems += send(settings.notify, of_run(handed, turns, settings.outbox, report))
+    for problem in problems:
+        log.warning(problem)
+    return problems
+
+
+def went_wrong(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Tell that a run failed or crashed: a hook for ``on_failure`` and ``on_crashed``."""
+    from prefect.logging.loggers import flow_run_logger
+
+    if state.is_crashed() and flow_run.deployment_id is None:
+        return  # stopped by hand at a terminal, where somebody knows
+    error = state.result(raise_on_failure=False) if state.is_failed() else None
+    reason = str(error) if isinstance(error, Exception) else state.message or "no reason is known"
+    notices = [failed(flow.name, reason)]
+    home = flow_run.parameters.get("home")
+    try:
+        settings = load_settings(Path(home) if home else None)
+    except SettingsError:
+        # The environment may still say whom to tell that the settings cannot be read.
+        problems = send(NotifySettings(), notices)
+    else:
+        problems = _measure(settings, LastRun(False, datetime.now(UTC)))
+        problems += send(settings.notify, notices)
+    for problem in problems:
+        flow_run_logger(flow_run, flow).warning(problem)
+
+
+def _measure(settings: Settings, run: LastRun) -> list[str]:
+    try:
+        write_metrics(settings, run)
+    except OSError as error:
+        return [f"the metrics could not be written: {error.strerror or error}"]
+    return []

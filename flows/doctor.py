@@ -1,0 +1,310 @@
+"""`jzedu doctor`: is this installation fit to run tonight, and where it is not, what to do.
+
+Every check looks and changes nothing; each gives lines of its own, so that one that finds trouble
+does not hide the others. A warning bites one day; a failure keeps the next run from its work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from platform import python_version
+from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import duckdb
+from rich.console import Console
+from rich.markup import escape
+
+from expectations.clauses import PlanError
+from flows.metrics import last_success
+from flows.notify import URLS
+from flows.serve import TIMEZONE, healthy
+from flows.settings import Settings, SettingsError, load_settings
+from flows.steps import plan_of
+from warehouse.archive import Archive, ArchiveDamaged
+from warehouse.publish import DATABASE
+from warehouse.reference import ReferenceError, load_reference
+
+State = Literal["ok", "warn", "fail"]
+#: A source by its name, and how to try it: None, or a sentence on why it cannot be reached.
+Probe = tuple[str, Callable[[], str | None]]
+
+#: Where `jzedu serve` listens unless told otherwise.
+LOCAL_API = "http://127.0.0.1:4200/api"
+_DAY = timedelta(days=1)
+#: A run is late when this much more than a day has passed: it starts at a fixed hour and takes time.
+_LATE = _DAY + timedelta(hours=2)
+_SAMPLE = 20
+_GIB = 1024**3
+_MARKS = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[red]✗[/]"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one check found; ``do`` says what to do about it, empty where all is well."""
+
+    check: str
+    state: State
+    found: str
+    do: str = ""
+
+
+def examine(home: Path | None, probes: Callable[[Settings], Iterable[Probe]]) -> list[Line]:
+    """All checks on ``home``; ``probes`` gives the sources of its settings and how to try them."""
+    lines = list(_versions())
+    try:
+        settings = load_settings(home)
+    except SettingsError as error:
+        return [*lines, Line("settings", "fail", str(error), "Correct that line and run again.")]
+    now = datetime.now(UTC)
+    lines += _settings(settings)
+    lines += _paths(settings)
+    lines += _space(settings)
+    lines += _clock(settings, now)
+    lines += _sources(probes(settings))
+    lines += _warehouse(settings)
+    lines += _archive(settings, random.Random())
+    lines += _publication(settings, now)
+    lines += _server()
+    return lines
+
+
+def show(console: Console, lines: Sequence[Line], as_json: bool) -> bool:
+    """Print the lines, as text or as JSON; give whether nothing failed."""
+    if as_json:
+        text = json.dumps([asdict(line) for line in lines], ensure_ascii=False)
+        console.file.write(text + "\n")
+    else:
+        width = max(len(line.check) for line in lines)
+        for line in lines:
+            name = escape(f"{line.check:<{width}}")
+            console.print(f"{_MARKS[line.state]} [bold]{name}[/]", end="  ")
+            console.print(line.found, markup=False, highlight=False, soft_wrap=True)
+            if line.do:
+                console.print(
+                    f"{'':<{width + 4}}{line.do}", markup=False, highlight=False, soft_wrap=True
+                )
+    return all(line.state != "fail" for line in lines)
+
+
+def _versions() -> Iterator[Line]:
+    """Whether what is installed is what this version was made for."""
+    from packaging.requirements import Requirement
+
+    wrong = []
+    for text in requires("jzedu") or ():
+        needed = Requirement(text)
+        if needed.marker is not None and not needed.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            there = version(needed.name)
+        except PackageNotFoundError:
+            wrong.append(f"{needed.name} is missing")
+            continue
+        if not needed.specifier.contains(there, prereleases=True):
+            wrong.append(f"{needed.name} is {there}, and has to be {needed.specifier}")
+    names = ("jzedu", "prefect", "great-expectations", "duckdb", "polars")
+    mine = ", ".join(f"{name} {version(name)}" for name in names)
+    if wrong:
+        do = "Install again from requirements.lock: make run does, or see README.md."
+        yield Line("versions", "fail", "; ".join(wrong), do)
+    else:
+        yield Line("versions", "ok", f"Python {python_version()}, {mine}")
+
+
+def _settings(settings: Settings) -> Iterator[Line]:
+    try:
+        plan = plan_of(settings)
+        units = len(load_reference(settings.home).units)
+    except (PlanError, ReferenceError) as error:
+        yield Line("settings", "fail", str(error), "Correct that file and run again.")
+        return
+    yield Line("settings", "ok", f"plan {plan.plan_version}, {units} reporting units")
+    told = len(os.environ.get(URLS, "").split()) + len(settings.notify.blocks)
+    where = f"to {told} places, on {', '.join(settings.notify.on)}" if told else "off"
+    yield Line("notifications", "ok", where)
+
+
+def _paths(settings: Settings) -> Iterator[Line]:
+    """Whether everything can be written that a run writes, and read that it reads."""
+    if not settings.home.is_dir():
+        do = "It is made by the first run; is --home or JZEDU_HOME what you meant?"
+        yield Line("paths", "warn", f"{settings.home} is not there", do)
+        return
+    folders = [settings.home, settings.archive, settings.published, settings.outbox]
+    shut = [folder for folder in folders if folder.exists() and not _writable(folder)]
+    if shut:
+        do = f"Give them to the user that runs jzedu: chown -R {_user()} …"
+        yield Line("paths", "fail", f"not writable: {', '.join(map(str, shut))}", do)
+    elif settings.home.stat().st_mode & 0o002:
+        do = f"chmod o-w {settings.home}"
+        yield Line("paths", "warn", f"{settings.home} can be changed by everybody", do)
+    else:
+        yield Line("paths", "ok", str(settings.home))
+    unreadable = [path for path in settings.inbox.rglob("*") if not os.access(path, os.R_OK)]
+    if unreadable:
+        do = f"Make them readable for {_user()}: chmod -R a+rX {settings.inbox}"
+        found = f"{len(unreadable)} entries cannot be read, the first is {unreadable[0]}"
+        yield Line("inbox", "warn", found, do)
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _user() -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user need not have a name
+        return str(os.getuid())
+
+
+def _space(settings: Settings) -> Iterator[Line]:
+    """Whether a run has room: it writes a publication, and at worst the warehouse, anew."""
+    files = (settings.warehouse, settings.published / DATABASE)
+    anew = sum(file.stat().st_size for file in files if file.exists())
+    places = {"home": _existing(settings.home), "temporary files": Path(tempfile.gettempdir())}
+    for name, place in places.items():
+        free = shutil.disk_usage(place).free
+        found = f"{free / _GIB:.1f} GiB free for {name} ({place})"
+        do = "Make room, or move to a larger disk: docs/operations.md, Move."
+        if free < 2 * anew + _GIB // 4:
+            yield Line("disk", "fail", found, do)
+        elif free < 5 * anew + 2 * _GIB:
+            yield Line("disk", "warn", found, do)
+        else:
+            yield Line("disk", "ok", found)
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() else _existing(path.parent)
+
+
+def _clock(settings: Settings, now: datetime) -> Iterator[Line]:
+    """Whether the clock is plausible, and the zone known in which nights and deadlines are told."""
+    try:
+        there = now.astimezone(ZoneInfo(TIMEZONE))
+    except ZoneInfoNotFoundError:
+        do = "Install the package tzdata of the system, or of Python."
+        yield Line("clock", "fail", f"the time zone {TIMEZONE} is unknown", do)
+        return
+    last = None
+    with contextlib.suppress(duckdb.Error):  # said by the check of the publication
+        last = _published_at(settings)
+    if last is not None and last > now + timedelta(minutes=5):
+        found = (
+            f"it is {now:%Y-%m-%d %H:%M} UTC, before the last publication ({last:%Y-%m-%d %H:%M})"
+        )
+        do = "Set the clock: timedatectl set-ntp true. Deadlines and versions go by it."
+        yield Line("clock", "fail", found, do)
+        return
+    yield Line("clock", "ok", f"{there:%Y-%m-%d %H:%M} in {TIMEZONE}, {now:%H:%M} UTC")
+
+
+def _sources(probes: Iterable[Probe]) -> Iterator[Line]:
+    for name, probe in probes:
+        problem = probe()
+        if problem is None:
+            yield Line(f"source {name}", "ok", "reachable")
+        else:
+            do = "Other sources go on; what is there is taken once it can be reached."
+            yield Line(f"source {name}", "fail", problem, do)
+
+
+def _warehouse(settings: Settings) -> Iterator[Line]:
+    file = settings.warehouse
+    if not file.exists():
+        yield Line("warehouse", "warn", f"{file} is not there yet", "Run: jzedu nightly")
+        return
+    try:
+        with duckdb.connect(str(file), read_only=True) as connection:
+            row = connection.execute("SELECT count(*) FROM submission").fetchone()
+    except duckdb.Error as error:
+        if "lock" in str(error):
+            yield Line("warehouse", "ok", "a run is writing to it at this moment")
+            return
+        do = f"Move {file.name} away and run jzedu nightly: it is rebuilt from the archive."
+        yield Line("warehouse", "fail", str(error).strip().splitlines()[0], do)
+        return
+    yield Line("warehouse", "ok", f"{row[0] if row else 0} submissions in {file.name}")
+
+
+def _archive(settings: Settings, chance: random.Random) -> Iterator[Line]:
+    """Whether every original is there, and some of them, each time others, are what they were."""
+    archive = Archive(settings.archive)
+    try:
+        originals = sorted({receipt.sha256 for receipt in archive.receipts()})
+        for sha256 in chance.sample(originals, min(_SAMPLE, len(originals))):
+            archive.read(sha256)
+        missing = [one for one in originals if not (settings.archive / one[:2] / one).is_file()]
+        if missing:
+            raise ArchiveDamaged(f"{len(missing)} originals are missing, the first is {missing[0]}")
+    except (ArchiveDamaged, OSError, ValueError, KeyError) as error:
+        do = "Restore the archive from the backup: docs/operations.md, Back up and restore."
+        yield Line("archive", "fail", str(error), do)
+        return
+    checked = min(_SAMPLE, len(originals))
+    yield Line("archive", "ok", f"{len(originals)} originals, {checked} of them read and verified")
+
+
+def _publication(settings: Settings, now: datetime) -> Iterator[Line]:
+    """Whether the publication is of today: made, or looked at and found unchanged, within a day."""
+    try:
+        last = _published_at(settings)
+    except duckdb.Error as error:
+        do = f"Move {DATABASE} away and run jzedu nightly: it is published anew."
+        yield Line("publication", "fail", str(error).strip().splitlines()[0], do)
+        return
+    if last is None:
+        yield Line("publication", "warn", "there is none yet", "Run: jzedu nightly")
+        return
+    run = last_success(settings.home)
+    looked = max(last, datetime.fromtimestamp(run, UTC)) if run is not None else last
+    found = f"of {last:%Y-%m-%d %H:%M} UTC"
+    if looked - last > timedelta(hours=1):
+        found += f"; nothing new at {looked:%Y-%m-%d %H:%M} UTC"
+    if now - looked > _LATE:
+        do = "Is jzedu serve running, and did the last run fail? Run now: jzedu nightly"
+        yield Line("publication", "warn", f"{found}: no run for more than a day", do)
+    else:
+        yield Line("publication", "ok", found)
+
+
+def _published_at(settings: Settings) -> datetime | None:
+    file = settings.published / DATABASE
+    if not file.exists():
+        return None
+    with duckdb.connect(str(file), read_only=True) as connection:
+        row = connection.execute("SELECT max(published_at) FROM publication").fetchone()
+    made: datetime | None = row[0] if row else None
+    return made.replace(tzinfo=UTC) if made is not None else None
+
+
+def _server() -> Iterator[Line]:
+    """Whether the Prefect server answers: the one that is named, else the one of this machine."""
+    named = os.environ.get("PREFECT_API_URL")
+    url = named or LOCAL_API
+    if healthy(url):
+        yield Line("server", "ok", f"a Prefect server answers at {url}")
+    elif named:
+        do = "Start it, or unset PREFECT_API_URL: runs do without a server of their own."
+        yield Line("server", "fail", f"no Prefect server answers at PREFECT_API_URL, {url}", do)
+    else:
+        do = "Start it: jzedu serve. Until then no night runs by itself; jzedu nightly does it now."
+        yield Line("server", "warn", f"no Prefect server answers at {url}", do)

@@ -1,0 +1,129 @@
+"""Folders as sources: the inbox, which is read anew every time, and others, which are remembered."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.sources.folder import pull, walk
+from flows.sources.memory import Memory
+from flows.sources.rounds import probe
+from flows.sources.settings import FolderSettings
+
+
+def share(path: Path | str) -> FolderSettings:
+    return FolderSettings.model_validate({"kind": "folder", "name": "share", "path": str(path)})
+
+
+def test_the_inbox_is_always_a_source(station: Any, put_file: Any) -> None:
+    put_file(station.inbox / "210727/2020/a.csv", b"a", datetime(2020, 10, 2, 3, 4, 5, 678))
+    pulled = station.pull()
+    assert station.held() == {"210727/2020/a.csv": b"a"}
+    assert station.receipt("210727/2020/a.csv").received_at == datetime(2020, 10, 2, 3, 4, 5, 678)
+    assert (pulled.found, len(pulled.receipts), pulled.waiting) == (1, 1, ())
+    assert station.pull().receipts == ()
+
+
+def test_only_files_that_a_unit_may_have_handed_in_are_read(station: Any, put_file: Any) -> None:
+    good = put_file(station.inbox / "210727/A.XLSX", b"a")
+    put_file(station.inbox / "a.csv", b"no unit")
+    for name in ("~$a.xlsx", ".a.csv", "a.pdf", "csv"):
+        put_file(station.inbox / "210727" / name, b"no")
+    (station.inbox / "210727/link.csv").symlink_to(good)
+    (station.inbox / "210727/again").symlink_to(station.inbox / "210727")
+    os.mkfifo(station.inbox / "210727/pipe.csv")
+    assert (station.pull().found, set(station.held())) == (1, {"210727/A.XLSX"})
+
+
+def test_a_file_open_for_writing_waits(station: Any, put_file: Any) -> None:
+    file = put_file(station.inbox / "210727/a.csv", b"half")
+    with file.open("ab"):
+        assert station.pull().waiting == ("210727/a.csv: is still being written",)
+    assert station.pull().waiting == ()
+
+
+def test_an_original_lost_from_the_archive_comes_back_from_the_inbox(
+    station: Any, put_file: Any
+) -> None:
+    put_file(station.inbox / "210727/a.csv", b"a")
+    pull(station.inbox, station.archive)
+    receipt = station.receipt("210727/a.csv")
+    (station.archive.root / receipt.sha256[:2] / receipt.sha256).unlink()
+    assert pull(station.inbox, station.archive).receipts == ()
+    assert station.archive.read(receipt.sha256) == b"a"
+
+
+def test_the_same_bytes_found_with_an_earlier_time_are_received_then(
+    station: Any, put_file: Any
+) -> None:
+    file = put_file(station.inbox / "210727/a.csv", b"a", datetime(2020, 9, 2))
+    station.pull()
+    put_file(file, b"a", datetime(2020, 9, 3))
+    assert station.pull().receipts == ()
+    put_file(file, b"a", datetime(2020, 9, 1))
+    assert len(station.pull().receipts) == 1
+    assert station.receipt("210727/a.csv").received_at == datetime(2020, 9, 1)
+
+
+def test_another_folder_is_read_beside_the_inbox(
+    station: Any, put_file: Any, tmp_path: Path
+) -> None:
+    put_file(station.inbox / "210727/a.csv", b"a")
+    put_file(tmp_path / "mounted/210727/a.csv", b"a")
+    put_file(tmp_path / "mounted/210781/b.csv", b"b")
+    pulled = station.pull(share(tmp_path / "mounted"))
+    assert (pulled.found, len(pulled.receipts)) == (3, 2)
+    assert station.held() == {"210727/a.csv": b"a", "210781/b.csv": b"b"}
+
+
+def test_another_folder_is_remembered_by_size_times_and_number(
+    station: Any, put_file: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = put_file(tmp_path / "mounted/210727/a.csv", b"a")
+    station.pull(share("../mounted"))
+    read = []
+    monkeypatch.setattr("flows.sources.folder.take", lambda path: read.append(path))
+    station.pull(share("../mounted"))
+    assert read == []
+    monkeypatch.undo()
+    put_file(file, b"b")  # as large and as old as before
+    (receipt,) = station.pull(share("../mounted")).receipts
+    assert station.archive.read(receipt.sha256) == b"b"
+
+
+def test_a_folder_that_is_not_there_is_said_and_the_others_go_on(
+    station: Any, put_file: Any, tmp_path: Path
+) -> None:
+    put_file(station.inbox / "210727/a.csv", b"a")
+    (sentence,) = station.pull(share(tmp_path / "nowhere")).waiting
+    assert sentence.startswith(f"share: {tmp_path}/nowhere: No such file or directory")
+    assert station.held() == {"210727/a.csv": b"a"}
+    assert probe(share(tmp_path / "nowhere"), station.home) == sentence.removeprefix("share: ")
+    assert probe(share(station.inbox), station.home) is None
+
+
+def test_a_folder_that_cannot_be_read_is_said(station: Any, put_file: Any) -> None:
+    put_file(station.inbox / "210726/a.csv", b"a")
+    put_file(station.inbox / "210727/b.csv", b"b")
+    errors: list[OSError] = []
+    found = walk(station.inbox, errors.append)
+    assert next(found).name == "a.csv"
+    shutil.rmtree(station.inbox / "210727")
+    assert list(found) == []
+    assert [error.filename for error in errors] == [str(station.inbox / "210727")]
+
+
+def test_a_name_that_is_no_unicode_is_taken_as_it_is(station: Any, tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path / "mounted/210727")
+    os.makedirs(folder)
+    with open(folder + b"/\xff.csv", "wb") as file:
+        file.write(b"x")
+    station.pull(share(tmp_path / "mounted"))
+    assert station.held() == {"210727/\udcff.csv": b"x"}
+    memory = Memory.of(station.home, "share", str(tmp_path / "mounted"))
+    assert set(memory.seen) == {"210727/\udcff.csv"}

@@ -1,0 +1,449 @@
+"""`jzedu serve` as it is run: a real server, deployments triggered through its API, stops and kills."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import queue
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from zoneinfo import ZoneInfo
+
+import pytest
+import yaml
+
+from flows.serve import DEPLOYMENTS, address
+
+ROOT = Path(__file__).parents[2]
+#: The command line's `jzedu serve`, with the port of the test.
+SCRIPT = """
+import pathlib, sys
+from flows.serve import ServeError, serve
+from flows.settings import load_settings
+try:
+    serve(load_settings(pathlib.Path(sys.argv[1])), "127.0.0.1", int(sys.argv[2]), print)
+except ServeError as error:
+    sys.exit(f"jzedu: {error}")
+"""
+#: So long a condition may take to come true; nothing here needs a tenth of it on an idle machine.
+PATIENCE = 120
+NOISE = ("Traceback", "CancelledError", "never awaited", "WARNING")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Service:
+    """A running `jzedu serve` and what it has printed so far."""
+
+    process: subprocess.Popen[str]
+    output: Path
+    port: int
+
+    def call(self, path: str, body: object = None) -> Any:
+        """An answer of the API; a GET where there is no ``body``."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/api{path}",
+            None if body is None else json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+    def wait(self, condition: Callable[[], Any]) -> Any:
+        """Wait until ``condition`` gives something; fail when the service ends or time runs out."""
+        for _ in range(PATIENCE * 10):
+            if found := condition():
+                return found
+            try:
+                self.process.wait(0.1)
+            except subprocess.TimeoutExpired:
+                continue
+            pytest.fail(f"jzedu serve ended:\n{self.said()}")
+        return pytest.fail(f"it did not come true in {PATIENCE} s:\n{self.said()}")
+
+    def said(self) -> str:
+        return self.output.read_text("utf-8")
+
+    def deployment(self, name: str) -> Any:
+        return self.call(f"/deployments/name/{name}/{name}")
+
+    def start(self, name: str, **parameters: object) -> str:
+        """Ask for a run, as the UI does; give its id."""
+        path = f"/deployments/{self.deployment(name)['id']}/create_flow_run"
+        return str(self.call(path, {"parameters": parameters})["id"])
+
+    def state(self, run: str) -> Any:
+        return self.call(f"/flow_runs/{run}")["state"]
+
+    def ended(self, run: str) -> Any:
+        """The run once it has ended."""
+        self.wait(lambda: self.state(run)["type"] in ("COMPLETED", "FAILED", "CRASHED"))
+        return self.call(f"/flow_runs/{run}")
+
+    def artifacts(self, run: str) -> dict[str, Any]:
+        found = self.call("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run]}}})
+        tables = {one["key"]: one["data"] for one in found}
+        return {k: json.loads(v) if k != "return-sheets" else v for k, v in tables.items()}
+
+    def logs(self, run: str) -> list[str]:
+        body = {"logs": {"flow_run_id": {"any_": [run]}}}
+        return [line["message"] for line in self.call("/logs/filter", body)]
+
+    def end(self, how: signal.Signals) -> int:
+        """Send ``how``, as a terminal would to the whole group; give the exit code."""
+        os.killpg(self.process.pid, how)
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def serving(home: Path, output: Path, **env: str) -> Iterator[Service]:
+    """A service on ``home`` that is up; killed, with all its children, if it is still there."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "JZEDU_"))}
+    port = free_port()
+    with output.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-c", SCRIPT, str(home), str(port)],
+            stdout=out,
+            stderr=out,
+            text=True,
+            env={**kept, "PREFECT_RUNNER_POLL_FREQUENCY": "1", **env},
+            start_new_session=True,
+        )
+    service = Service(process, output, port)
+    try:
+        service.wait(lambda: "Ctrl-C ends it." in service.said())
+        yield service
+    finally:
+        if process.poll() is None:
+            service.end(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def told() -> Iterator[tuple[str, queue.Queue[str]]]:
+    """A webhook: its address for apprise, and the titles it was sent."""
+    titles: queue.Queue[str] = queue.Queue()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            titles.put(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["title"])
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"json://127.0.0.1:{server.server_address[1]}/", titles
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def city(make_home):
+    """A home with a publication, and news since: a verdict that turns, and a sheet to return."""
+    home = make_home()
+    home.sheet("210727", "special_group", 2020, [{"dropouts": 0}], name="2020年一.csv")
+    home.night()
+    home.sheet(
+        "210727",
+        "special_group",
+        2020,
+        [{"dropouts": 3}],
+        name="2020年二.csv",
+        received="2020-09-16 02:00:00",
+    )
+    home.sheet("210727", "population", 2020, [{"age": 40, "population": 1}], name="2020年人口.csv")
+    return home
+
+
+@pytest.fixture(scope="module")
+def service(
+    city, told: tuple[str, queue.Queue[str]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    output = tmp_path_factory.mktemp("serve") / "output.txt"
+    with serving(city.root, output, JZEDU_NOTIFY_URLS=told[0]) as running:
+        yield running
+
+
+def test_a_night_started_through_the_api_publishes_and_tells_of_it(
+    service: Service, city, told: tuple[str, queue.Queue[str]]
+) -> None:
+    run = service.ended(service.start("nightly"))
+    assert run["state"]["type"] == "COMPLETED", service.logs(run["id"])
+    assert city.status("2.21", "210727", 2020) == "not_met"
+
+    left = service.artifacts(run["id"])
+    assert [(r["文件 File"], r["状态 Status"], r["错误 Errors"]) for r in left["submissions"]] == [
+        ("2020年人口.csv", "已退回 Returned", 1),
+        ("2020年二.csv", "已接收 Accepted", 0),
+    ]
+    turned = [r for r in left["verdict-changes"] if r["指标 Indicator"] == "义务教育辍学人数"]
+    assert [(r["地区 Region"], r["新判定 Now"], r["起因 Cause"]) for r in turned] == [
+        ("锦州市", "未达标 Not met", "2020年二.csv"),
+        ("义县", "未达标 Not met", "2020年二.csv"),
+    ]
+    (sheet,) = city.settings.outbox.rglob("*.xlsx")
+    assert sheet.as_uri() in left["return-sheets"]
+
+    lines = [line for line in service.logs(run["id"]) if "rows loaded" in line]
+    assert [line.partition(":")[0] for line in lines] == [
+        "义县 学龄人口表 2020 (2020年人口.csv)",
+        "义县 特殊群体教育保障表 2020 (2020年二.csv)",
+    ]
+    assert "jzedu_last_run_success 1.0" in (city.root / "metrics" / "jzedu.prom").read_text()
+    titles = [told[1].get(timeout=PATIENCE) for _ in range(2)]
+    assert [title.partition(" / ")[2] for title in titles] == [
+        "1 submission returned",
+        f"{len(left['verdict-changes'])} verdicts changed",
+    ]
+
+
+def test_a_night_that_fails_is_told_with_what_to_do(
+    service: Service, city, told: tuple[str, queue.Queue[str]]
+) -> None:
+    settings = city.root / "settings.toml"
+    settings.write_text('plan = "nowhere.yaml"\n', "utf-8")
+    try:
+        run = service.ended(service.start("nightly"))
+    finally:
+        settings.unlink()
+    assert run["state"]["type"] == "FAILED"
+    assert "nowhere.yaml" in run["state"]["message"]
+    assert told[1].get(timeout=PATIENCE).endswith("the nightly run failed")
+    assert "jzedu_last_run_success 0.0" in (city.root / "metrics" / "jzedu.prom").read_text()
+
+
+def test_a_dry_run_of_the_backfill_by_the_choices_of_its_form_shows_what_would_change(
+    service: Service, city
+) -> None:
+    before = city.publication.read_bytes()
+    run = service.ended(
+        service.start("backfill", years=[2020], regions=["义县"], forms=[], dry_run=True)
+    )
+    assert run["state"]["type"] == "COMPLETED", service.logs(run["id"])
+    assert service.artifacts(run["id"]) == {"dry-run": []}
+    assert city.publication.read_bytes() == before
+
+
+def test_the_form_of_the_backfill_is_typed_and_explained_and_offers_choices(
+    service: Service,
+) -> None:
+    schema = service.deployment("backfill")["parameter_openapi_schema"]
+    offered = schema["properties"]
+    assert schema["required"] == ["years"]
+    assert 2018 in offered["years"]["items"]["enum"]
+    assert "义县" in offered["regions"]["items"]["enum"]
+    assert "kindergarten" in offered["forms"]["items"]["enum"]
+    assert offered["dry_run"]["type"] == "boolean"
+    assert all(one["description"] for one in offered.values())
+    assert "home" not in offered
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"years": [1066]},
+        {"years": [2020], "regions": ["亚特兰蒂斯"]},
+        {"years": [2020], "forms": ["homework"]},
+        {"years": [2020], "dry_run": "perhaps"},
+        {},
+    ],
+)
+def test_what_is_no_choice_is_refused_before_it_runs(
+    service: Service, parameters: dict[str, object]
+) -> None:
+    with pytest.raises(HTTPError) as refused, closing(refused.value):
+        service.start("backfill", **parameters)
+    assert 400 <= refused.value.code < 500
+
+
+def test_the_next_night_is_at_two_in_china(service: Service) -> None:
+    nightly = service.deployment("nightly")["id"]
+    planned = service.wait(
+        lambda: service.call(
+            "/deployments/get_scheduled_flow_runs",
+            {
+                "deployment_ids": [nightly],
+                "scheduled_before": (datetime.now(UTC) + timedelta(days=3)).isoformat(),
+            },
+        )
+    )
+    starts = sorted(datetime.fromisoformat(run["next_scheduled_start_time"]) for run in planned)
+    local = [start.astimezone(ZoneInfo("Asia/Shanghai")) for start in starts]
+    assert {(start.hour, start.minute) for start in local} == {(2, 0)}
+    assert timedelta(0) < starts[0] - datetime.now(UTC) <= timedelta(days=1)
+    assert {later - earlier for earlier, later in zip(starts, starts[1:], strict=False)} <= {
+        timedelta(days=1)
+    }
+
+
+def test_of_two_runs_at_once_one_waits_for_the_other(service: Service) -> None:
+    first, second = service.start("nightly"), service.start("nightly")
+    one, other = sorted(
+        (service.ended(first), service.ended(second)), key=lambda run: str(run["start_time"])
+    )
+    assert [run["state"]["type"] for run in (one, other)] == ["COMPLETED", "COMPLETED"]
+    assert one["end_time"] <= other["start_time"]
+
+
+def test_a_home_is_served_once(service: Service, city) -> None:
+    second = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(city.root), str(free_port())],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert second.stderr == (
+        f"jzedu: {city.root} is being served already; end that jzedu serve first\n"
+    )
+
+
+def test_a_port_that_is_taken_is_named(home) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = subprocess.run(
+            [sys.executable, "-c", SCRIPT, str(home.root), str(port)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"jzedu: 127.0.0.1:{port} cannot be listened on")
+    assert "--port" in refused.stderr
+
+
+def overdue(database: Path, nights: int) -> list[str]:
+    """Let the next ``nights`` scheduled runs be overdue, as if the machine had been off; their ids.
+
+    The earliest comes first.
+    """
+    with closing(sqlite3.connect(database)) as connection, connection:
+        ids = [
+            row[0]
+            for row in connection.execute(
+                "SELECT id FROM flow_run WHERE auto_scheduled AND state_type = 'SCHEDULED' "
+                "ORDER BY next_scheduled_start_time LIMIT ?",
+                [nights],
+            )
+        ]
+        for age, key in zip(range(nights, 0, -1), ids, strict=True):
+            past = (datetime.now(UTC) - timedelta(days=age)).strftime("%Y-%m-%d %H:%M:%S.%f")
+            connection.execute(
+                "UPDATE flow_run SET next_scheduled_start_time = ?, expected_start_time = ? "
+                "WHERE id = ?",
+                [past, past, key],
+            )
+    return ids
+
+
+def test_after_a_power_cut_the_record_is_put_straight_and_the_missed_night_is_run(
+    home, tmp_path: Path
+) -> None:
+    home.sheet("210727", "special_group", 2020, [{"dropouts": 0}])
+    home.night()
+    database = home.root / "prefect" / "prefect.db"
+    with serving(home.root, tmp_path / "first.txt") as service:
+        service.wait(
+            lambda: service.call(
+                "/flow_runs/count", {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+            )
+        )
+        with (home.root / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            cut_off = service.start("nightly")
+            service.wait(lambda: "waiting for it to end" in service.said())
+            children = (
+                Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
+                .read_text()
+                .split()
+            )
+            assert len(children) >= 2  # the server and the run
+            for child in (*children, service.process.pid):
+                os.kill(int(child), signal.SIGKILL)
+            service.process.wait()
+    *missed, last = overdue(database, nights=3)
+
+    with serving(home.root, tmp_path / "second.txt") as service:
+        state = service.state(cut_off)
+        assert (state["type"], "stopped during this run" in state["message"]) == ("CRASHED", True)
+        assert service.ended(last)["state"]["type"] == "COMPLETED"
+        assert [service.state(one)["type"] for one in missed] == ["CANCELLED", "CANCELLED"]
+
+        with (home.root / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            service.start("nightly")
+            service.wait(lambda: "waiting for it to end" in service.said())
+            assert service.end(signal.SIGINT) == 0
+        said = service.said()
+        assert said.endswith("Ending …\nStopped.\n")
+        assert not [word for word in NOISE if word in said]
+        with socket.socket() as again:
+            again.bind(("127.0.0.1", service.port))
+    with closing(sqlite3.connect(database)) as connection:
+        states = connection.execute(
+            "SELECT DISTINCT state_type FROM flow_run WHERE state_type <> 'SCHEDULED'"
+        ).fetchall()
+    assert {state for (state,) in states} == {"COMPLETED", "CANCELLED", "CRASHED"}
+
+
+def test_prefect_yaml_describes_the_same_deployments() -> None:
+    described = yaml.safe_load((ROOT / "prefect.yaml").read_text("utf-8"))
+    assert described["pull"] == []
+    assert [
+        (
+            one["name"],
+            one["entrypoint"],
+            [(each["cron"], each["timezone"]) for each in one["schedules"]],
+            one["parameters"],
+            one["description"],
+        )
+        for one in described["deployments"]
+    ] == [
+        (
+            one.name,
+            one.entrypoint,
+            [(one.cron, one.timezone)] if one.cron else [],
+            {},
+            one.description,
+        )
+        for one in DEPLOYMENTS
+    ]
+    assert {one["work_pool"]["name"] for one in described["deployments"]} == {"jzedu"}
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:4200"),
+        ("0.0.0.0", "http://127.0.0.1:4200"),
+        ("::", "http://[::1]:4200"),
+        ("::1", "http://[::1]:4200"),
+        ("jzedu.example", "http://jzedu.example:4200"),
+    ],
+)
+def test_a_server_on_all_addresses_is_reached_on_this_machine(host: str, url: str) -> None:
+    assert address(host, 4200) == url
