@@ -203,7 +203,7 @@ def _carry_out(context: Any, source_name: str, order: dict[str, Any]) -> dict[st
 #: Great Expectations hands over 200 unexpected rows at most; one row that holds all of them is
 #: never cut.
 _PACKED = """
-SELECT to_json(list(broken)) AS rows, count(*) AS number FROM ({query}) AS broken
+SELECT to_json(list(broken))::VARCHAR AS rows, count(*) AS number FROM ({query}) AS broken
 HAVING count(*) > 0
 """
 

@@ -51,7 +51,8 @@ def write_returns(
 ) -> list[Path]:
     """Bring the outbox up to date; give the return sheets that were written.
 
-    A file with findings has one return sheet, ``outbox/<region_code>/<path in the inbox>.退回.xlsx`` (without the folder of the unit's code),
+    A file with findings has one return sheet, ``outbox/<region_code>/<path in the inbox>.退回.xlsx`` (without a
+    folder named by the code),
     with the findings of all submissions in it; a file that was replaced at its path is answered no
     more. A sheet that says the same already is left alone;
     one whose findings are gone (a warning that no longer holds, or was explained) is taken away.

@@ -59,7 +59,7 @@ def test_a_file_with_findings_is_answered_under_its_unit(answered: tuple[Home, N
     home, night = answered
     outbox = home.settings.outbox
     expected = {
-        f"{GUTA}/深/坏2020年.csv.退回.xlsx",
+        f"{GUTA}/古塔区/深/坏2020年.csv.退回.xlsx",
         f"{GUTA}/空.xlsx.退回.xlsx",
         f"{LINGHE}/提醒2020年.csv.退回.xlsx",
         f"{LINGHE}/两表.xlsx.退回.xlsx",
@@ -74,7 +74,7 @@ def test_a_file_with_findings_is_answered_under_its_unit(answered: tuple[Home, N
 def test_the_answer_says_what_is_wrong(answered: tuple[Home, Night]) -> None:
     outbox = answered[0].settings.outbox
     for path, said in {
-        f"{GUTA}/深/坏2020年.csv.退回.xlsx": ("五百", "常住人口数"),
+        f"{GUTA}/古塔区/深/坏2020年.csv.退回.xlsx": ("五百", "常住人口数"),
         f"{LINGHE}/提醒2020年.csv.退回.xlsx": ("血型",),
         f"{LINGHE}/全.zip/人口/2020年.csv.退回.xlsx": ("五百",),
         "unknown/沈阳市/2020年.csv.退回.xlsx": ("沈阳市",),

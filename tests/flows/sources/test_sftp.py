@@ -266,7 +266,7 @@ def test_what_the_user_trusts_elsewhere_does_not_count(
     own = Path(os.environ["HOME"], ".ssh")
     own.mkdir()
     (own / "known_hosts").write_text(server.known())
-    (own / "config").write_text("Host *\n  StrictHostKeyChecking no\n")
+    (own / "config").write_text("Host *\n  ProxyCommand false\n")
     assert "is not known" in (probe(counties(), station.home) or "")
     (station.home / "known_hosts").write_text(server.known())
     server.user_key.write_private_key(own / "id_ed25519")
