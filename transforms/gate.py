@@ -738,7 +738,8 @@ def _repeated(
     words = pl.concat_str([pl.col(f"{name}~").fill_null("") for name in columns], separator=" ")
     same = same.with_columns(
         words.alias("words"),
-        _reference(tables, columns[0]).alias("place"),
+        _reference(tables, columns[0], with_sheet=False).alias("cell"),
+        _reference(tables, columns[0], with_sheet=True).alias("cell_of_sheet"),
     )
     repeated = pl.col("table").get(1)
     here = pl.col("table") == repeated
@@ -754,7 +755,11 @@ def _repeated(
             .sort_by(pl.col("row").filter(here) != pl.col("row").get(1))
             .alias("rows"),
             pl.col("words").first(),
-            pl.col("place"),
+            pl.when(pl.col("table").n_unique() > 1)
+            .then(pl.col("cell_of_sheet").implode())
+            .otherwise(pl.col("cell").implode())
+            .first()
+            .alias("place"),
             pl.len().alias("times"),
         )
         .select(
@@ -772,15 +777,12 @@ def _repeated(
     )
 
 
-def _reference(tables: Sequence[Table], column: str) -> pl.Expr:
-    """The cell of ``column`` in each row, with its sheet where there are several: 小学!A3."""
-    letters = [
-        column_letters(table.columns[column]) if column in table.columns else "" for table in tables
-    ]
-    several = len({table.sheet for table in tables}) > 1
+def _reference(tables: Sequence[Table], column: str, *, with_sheet: bool) -> pl.Expr:
+    """The cell of ``column`` in each row: ``A3``, or ``小学!A3``."""
     heads = [
-        f"{table.sheet}!{letter}" if several and table.sheet else letter
-        for table, letter in zip(tables, letters, strict=True)
+        (f"{table.sheet}!" if with_sheet and table.sheet else "")
+        + (column_letters(table.columns[column]) if column in table.columns else "")
+        for table in tables
     ]
     head = pl.col("table").replace_strict(list(range(len(tables))), heads, return_dtype=pl.String)
     return head + pl.col("row").cast(pl.String)

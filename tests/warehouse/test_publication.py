@@ -189,7 +189,7 @@ def test_every_table_and_column_has_a_comment_in_both_languages(
 
 def test_the_parquet_files_hold_the_same_rows(published: Home) -> None:
     folder = published.settings.published / "parquet"
-    tables = {name for (name,) in published.ask("SHOW TABLES")}
+    tables = {name for (name,) in published.ask("SELECT table_name FROM duckdb_tables()")}
     assert {file.stem for file in folder.iterdir()} == tables
     for table in tables:
         file = folder / f"{table}.parquet"
