@@ -28,7 +28,7 @@ from rich.markup import escape
 from expectations.clauses import PlanError
 from flows.metrics import last_success
 from flows.notify import URLS
-from flows.serve import TIMEZONE, healthy
+from flows.serve import TIMEZONE, healthy, next_night
 from flows.settings import Settings, SettingsError, load_settings
 from flows.steps import plan_of
 from warehouse.archive import Archive, ArchiveDamaged
@@ -297,14 +297,27 @@ def _published_at(settings: Settings) -> datetime | None:
 
 
 def _server() -> Iterator[Line]:
-    """Whether the Prefect server answers: the one that is named, else the one of this machine."""
+    """Whether the Prefect server answers, the one that is named or that of this machine, and plans."""
     named = os.environ.get("PREFECT_API_URL")
     url = named or LOCAL_API
-    if healthy(url):
-        yield Line("server", "ok", f"a Prefect server answers at {url}")
-    elif named:
-        do = "Start it, or unset PREFECT_API_URL: runs do without a server of their own."
-        yield Line("server", "fail", f"no Prefect server answers at PREFECT_API_URL, {url}", do)
+    if not healthy(url):
+        if named:
+            do = "Start it, or unset PREFECT_API_URL: runs do without a server of their own."
+            yield Line("server", "fail", f"no Prefect server answers at PREFECT_API_URL, {url}", do)
+        else:
+            do = "Start it: jzedu serve. Until then no night runs by itself; run jzedu nightly."
+            yield Line("server", "warn", f"no Prefect server answers at {url}", do)
+        return
+    yield Line("server", "ok", f"a Prefect server answers at {url}")
+    try:
+        night = next_night(url)
+    except OSError as error:
+        do = "Where the server has a password, set PREFECT_API_AUTH_STRING to it."
+        yield Line("schedule", "warn", f"the server does not tell its schedule: {error}", do)
+        return
+    if night is None:
+        do = "Is the deployment nightly paused in the UI? If not, look into the server's log."
+        yield Line("schedule", "warn", "no night is planned", do)
     else:
-        do = "Start it: jzedu serve. Until then no night runs by itself; jzedu nightly does it now."
-        yield Line("server", "warn", f"no Prefect server answers at {url}", do)
+        local = night.astimezone(ZoneInfo(TIMEZONE))
+        yield Line("schedule", "ok", f"the next night is {local:%Y-%m-%d %H:%M} in {TIMEZONE}")

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import json
 import os
 import signal
 import socket
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +26,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from flows.lock import only_writer
 from flows.quiet import quiet
@@ -181,21 +184,19 @@ async def _serve(
     say("Starting the Prefect server …")
     stop = asyncio.Event()
     async with _server(host, port, log) as child:
-        with _stopping(stop):
-            await _first(_answering(child, address(host, port), log), stop)
-            if not stop.is_set():
-                await _run_deployments(settings, address(host, port), child, log, stop, say)
+        _take_signals(stop)
+        url = address(host, port)
+        await _first(_answering(child, url, log), stop.wait())
+        if not stop.is_set():
+            work = _run_deployments(settings, url, log, stop, say)
+            await _first(work, stop.wait(), _ended(child, log))
     say("Stopped.")
 
 
 async def _run_deployments(
-    settings: Settings,
-    url: str,
-    child: Process,
-    log: Path,
-    stop: asyncio.Event,
-    say: Callable[[str], None],
+    settings: Settings, url: str, log: Path, stop: asyncio.Event, say: Callable[[str], None]
 ) -> None:
+    """Register the deployments and carry out their runs; cancelled, end the one in progress."""
     from prefect.client.orchestration import get_client
     from prefect.runner import Runner
 
@@ -205,31 +206,38 @@ async def _run_deployments(
     async with get_client() as client:
         await settle(client, await register(runner, client, settings))
     say(f"Runs and their records: {url}")
-    for one in DEPLOYMENTS:
-        when = f"by itself at {one.cron} ({one.timezone})" if one.cron else "when asked to"
-        say(f"  {one.name:<9} {when}")
     say("Ctrl-C ends it.")
+    running = asyncio.ensure_future(runner.start())
+    # The runner would answer SIGTERM by leaving at once; from its first step on it is ours again.
+    await asyncio.sleep(0)
+    _take_signals(stop)
+    announcing = asyncio.ensure_future(_announce(f"{url}/api", log, say))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        say("Ending …")
+        await runner.cancel_all()
+        raise
+    finally:
+        for task in (running, announcing):
+            task.cancel()
+        await asyncio.gather(running, announcing, return_exceptions=True)
 
-    async def work() -> None:
-        running = asyncio.ensure_future(runner.start())
-        # The runner answers SIGTERM by leaving at once; from its first step on it is ours again.
-        await asyncio.sleep(0)
-        with _stopping(stop):
-            try:
-                await asyncio.shield(running)
-            except asyncio.CancelledError:
-                say("Ending …")
-                await runner.cancel_all()
-                running.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await running
-                raise
 
-    async def watch() -> None:
-        await child.wait()
-        raise ServeError(f"the Prefect server ended by itself; {log} says why")
+async def _announce(api_url: str, log: Path, say: Callable[[str], None]) -> None:
+    """Say when the next night is, once the server has planned it; or that it does not."""
+    for _ in range(_PATIENCE):
+        with contextlib.suppress(OSError):
+            if (night := await asyncio.to_thread(next_night, api_url)) is not None:
+                say(f"The next night: {night.astimezone(ZoneInfo(TIMEZONE)):%Y-%m-%d %H:%M %Z}")
+                return
+        await asyncio.sleep(1)
+    say(f"Warning: no night is planned; is nightly paused in the UI? If not, {log} may say why.")
 
-    await _first(work(), stop, watch())
+
+async def _ended(child: Process, log: Path) -> None:
+    await child.wait()
+    raise ServeError(f"the Prefect server ended by itself; {log} says why")
 
 
 async def settle(client: PrefectClient, deployments: Sequence[UUID]) -> None:
@@ -288,6 +296,12 @@ async def _server(host: str, port: int, log: Path) -> AsyncIterator[Process]:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            # The terminal is kept quiet; the log is where to look, and has to say what went wrong.
+            env={
+                **os.environ,
+                "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+                "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+            },
             process_group=0,
         )
     try:
@@ -322,19 +336,51 @@ async def _answering(child: Process, url: str, log: Path) -> None:
 
 def healthy(api_url: str) -> bool:
     """Whether a Prefect server answers at ``api_url`` (``http://host:port/api``)."""
-    from urllib.error import URLError
-    from urllib.request import ProxyHandler, build_opener
-
     try:
-        with build_opener(ProxyHandler({})).open(f"{api_url}/health", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (URLError, OSError, ValueError):
+        return bool(_ask(api_url, "/health"))
+    except (OSError, ValueError):
         return False
 
 
-async def _first(work: Any, stop: asyncio.Event, *others: Any) -> None:
-    """Run ``work`` and ``others`` until one of them ends or ``stop`` is set; end the rest."""
-    tasks = [asyncio.ensure_future(each) for each in (work, stop.wait(), *others)]
+def next_night(api_url: str) -> datetime | None:
+    """When the server will next start the nightly run by itself; None where it has no such plan.
+
+    Raises:
+        OSError: the server cannot be asked.
+    """
+    planned = _ask(
+        api_url,
+        "/flow_runs/filter",
+        {
+            "flows": {"name": {"any_": ["nightly"]}},
+            "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+            "sort": "NEXT_SCHEDULED_START_TIME_ASC",
+            "limit": 1,
+        },
+    )
+    return datetime.fromisoformat(planned[0]["expected_start_time"]) if planned else None
+
+
+def _ask(api_url: str, path: str, body: object = None) -> Any:
+    """The answer of a Prefect server, without importing Prefect for it."""
+    from urllib.parse import urlsplit
+    from urllib.request import ProxyHandler, Request, build_opener
+
+    request = Request(api_url + path, headers={"Content-Type": "application/json"})
+    if body is not None:
+        request.data = json.dumps(body).encode()
+    if secret := os.environ.get("PREFECT_API_AUTH_STRING"):
+        request.add_header("Authorization", f"Basic {b64encode(secret.encode()).decode()}")
+    # An office proxy must not stand between us and a server of our own.
+    ours = _is_loopback(urlsplit(api_url).hostname or "")
+    opener = build_opener(ProxyHandler({} if ours else None))
+    with opener.open(request, timeout=5) as answer:
+        return json.load(answer)
+
+
+async def _first(*work: Awaitable[object]) -> None:
+    """Wait until one of ``work`` ends; end the others, and raise what it raised."""
+    tasks = [asyncio.ensure_future(each) for each in work]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -345,13 +391,11 @@ async def _first(work: Any, stop: asyncio.Event, *others: Any) -> None:
         task.result()
 
 
-@contextlib.contextmanager
-def _stopping(stop: asyncio.Event) -> Iterator[None]:
+def _take_signals(stop: asyncio.Event) -> None:
     """Let the signals that end a service set ``stop``."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    yield
 
 
 def _environment(settings: Settings, folder: Path, url: str) -> None:
@@ -364,7 +408,7 @@ def _environment(settings: Settings, folder: Path, url: str) -> None:
         os.environ.setdefault(name, value)
     if secret := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
         os.environ.setdefault("PREFECT_API_AUTH_STRING", secret)
-    # An office proxy must not stand between us and our own server.
+    # The same for Prefect's own clients, which ask for a proxy too.
     for name in ("NO_PROXY", "no_proxy"):
         spared = [os.environ.get(name, ""), url.removeprefix("http://").rpartition(":")[0]]
         os.environ[name] = ",".join(filter(None, spared))

@@ -9,15 +9,32 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from flows.sources.settings import Sources
 from transforms.formats import Limits
 
 
 class SettingsError(Exception):
     """A setting cannot be used; the message names it and says what to do."""
+
+
+Occasion = Literal["failure", "returned", "verdict"]
+
+
+class NotifySettings(BaseModel):
+    """Whom to tell of what (:mod:`flows.notify`).
+
+    ``on``: a failed run, returned submissions, changed verdicts. ``blocks`` names notification
+    blocks of Prefect; addresses may also stand in the environment, JZEDU_NOTIFY_URLS.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    on: tuple[Occasion, ...] = ("failure", "returned", "verdict")
+    blocks: tuple[str, ...] = ()
 
 
 class Settings(BaseModel):
@@ -26,10 +43,11 @@ class Settings(BaseModel):
     ``workers`` files are read at the same time. ``limits`` bound what a single submitted file may
     unpack to (:class:`transforms.formats.Limits`). ``keep_publications`` earlier publications stay in
     ``published/history/``. ``plan`` is another plan file than the
-    packaged one; ``national_rules`` adds the national rule of 2021 to it.
+    packaged one; ``national_rules`` adds the national rule of 2021 to it. ``sources`` are the places
+    beside the inbox that submissions come from (:mod:`flows.sources`).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     home: Path
     workers: int = Field(default=min(8, os.cpu_count() or 1), ge=1)
@@ -37,6 +55,8 @@ class Settings(BaseModel):
     plan: Path | None = None
     national_rules: bool = False
     limits: Limits = Limits()
+    sources: Sources = ()
+    notify: NotifySettings = NotifySettings()
 
     @property
     def inbox(self) -> Path:
@@ -79,7 +99,7 @@ def load_settings(home: Path | None = None) -> Settings:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{file} cannot be read: {error}") from None
     for name in Settings.model_fields:
-        if name not in ("home", "limits") and (text := os.environ.get(f"JZEDU_{name.upper()}")):
+        if name not in ("home", "limits", "sources", "notify") and (text := os.environ.get(f"JZEDU_{name.upper()}")):
             values[name] = text
     try:
         return Settings(home=place, **{k: v for k, v in values.items() if k != "home"})

@@ -27,7 +27,8 @@ from expectations.suites import Check, suites_of
 from expectations.verdicts import judge, lay_out
 from expectations.warnings import SUITE, TABLE, expectations, write_warnings
 from flows.settings import Settings
-from flows.sources.folder import Pulled, pull
+from flows.sources.model import Pulled
+from flows.sources.rounds import pull_all
 from transforms.findings import FINDING_SCHEMA
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
 from warehouse.compare import Comparison, compare, is_comparable, says_the_same
@@ -178,10 +179,13 @@ def plan_of(settings: Settings) -> Plan:
     return plan.with_rules(load_plan(NATIONAL_RULE_2021)) if settings.national_rules else plan
 
 
-def pull_inbox(run: Run) -> Pulled:
-    """Archive what is new in the inbox."""
+def pull_inbox(run: Run, on_file: Callable[[], None] = lambda: None) -> Pulled:
+    """Archive what is new in the inbox and at the other sources."""
     with named("pull"):
-        return pull(run.settings.inbox, run.archive)
+        settings = run.settings
+        return pull_all(
+            settings.sources, settings.inbox, run.archive, settings.limits, settings.home, on_file
+        )
 
 
 def unread(run: Run) -> list[Receipt]:

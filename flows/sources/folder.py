@@ -36,7 +36,7 @@ class StillBeingWritten(Exception):
 
 
 def walk(inbox: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
-    """The files below ``inbox/<unit>/`` that a unit may have handed in, in a fixed order.
+    """The files below ``inbox`` that a unit may have handed in, in a fixed order.
 
     ``on_error`` is told of every folder that cannot be read.
     """
@@ -64,9 +64,13 @@ def take(path: Path) -> tuple[bytes, datetime]:
         after = os.fstat(file.fileno())
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise StillBeingWritten(str(path))
-    seconds, nanoseconds = divmod(after.st_mtime_ns, 10**9)
+    return data, _changed(after)
+
+
+def _changed(facts: os.stat_result) -> datetime:
+    seconds, nanoseconds = divmod(facts.st_mtime_ns, 10**9)
     changed = datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000)
-    return data, changed.replace(tzinfo=None)
+    return changed.replace(tzinfo=None)
 
 
 class FolderSource:
@@ -100,7 +104,7 @@ class FolderSource:
         """Nothing is held open."""
 
     def _offer(self, path: Path) -> Offer:
-        return Offer(path.relative_to(self._root).as_posix(), partial(_deliver, path), _mark(path))
+        return Offer(_legible(path.relative_to(self._root).as_posix()), partial(_deliver, path), _mark(path))
 
 
 def pull(inbox: Path, archive: Archive) -> Pulled:
@@ -123,9 +127,21 @@ def _deliver(path: Path, _: str) -> Delivery:
         data, changed = take(path)
     except StillBeingWritten:
         raise NotTaken("is still being written") from None
+    except PermissionError:
+        # It is answered like an empty file; once it may be read its bytes are another delivery.
+        data, changed = b"", _changed(path.lstat())
     except OSError as error:
         raise NotTaken(str(error.strerror)) from None
     return Delivery(data, changed, mark)
+
+
+def _legible(name: str) -> str:
+    """A file name as text: one that is no UTF-8 is what an old Chinese system wrote, GB18030."""
+    data = os.fsencode(name)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("gb18030", "replace")
 
 
 def _is_file(path: Path) -> bool:

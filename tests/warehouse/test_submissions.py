@@ -290,9 +290,8 @@ def test_the_order_of_arrival_does_not_matter(
 ) -> None:
     given = deliveries(as_csv, as_book)
     orders = [[given], [[one] for one in reversed(given)]]
-    for seed in (1, 2):
-        shuffled = random.Random(seed).sample(given, len(given))
-        orders.append([shuffled[:4], shuffled[4:9], shuffled[9:]])
+    shuffled = random.Random(1).sample(given, len(given))
+    orders.append([shuffled[:4], shuffled[4:9], shuffled[9:]])
     outcomes = []
     for nights, workers in zip(orders, itertools.cycle((1, 4)), strict=False):
         home = make_home(workers=workers)
