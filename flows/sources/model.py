@@ -104,13 +104,10 @@ class Source(Protocol):
 
 
 def wanted(path: str) -> bool:
-    """Whether a unit may have handed this in: a file of a readable kind.
-
-    One beside the folders of the units is taken too, and returned as of an unknown unit.
-    """
-    name = path.rpartition("/")[2]
+    """Whether a unit may have handed this in: a file of a readable kind below a unit's folder."""
+    folder, _, name = path.rpartition("/")
     readable = PurePosixPath(name).suffix.lower() in READABLE_SUFFIXES
-    return readable and not name.startswith(("~$", "."))
+    return bool(folder) and readable and not name.startswith(("~$", "."))
 
 
 def unsafe(path: str) -> str | None:

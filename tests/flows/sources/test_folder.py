@@ -118,12 +118,12 @@ def test_a_folder_that_cannot_be_read_is_said(station: Any, put_file: Any) -> No
     assert [error.filename for error in errors] == [str(station.inbox / "210727")]
 
 
-def test_a_name_that_is_no_unicode_is_taken_as_it_is(station: Any, tmp_path: Path) -> None:
+def test_a_name_in_an_old_chinese_encoding_is_made_legible(station: Any, tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path / "mounted/210727")
     os.makedirs(folder)
-    with open(folder + b"/\xff.csv", "wb") as file:
+    with open(folder + b"/\xd2\xe5\xcf\xd8.csv", "wb") as file:
         file.write(b"x")
     station.pull(share(tmp_path / "mounted"))
-    assert station.held() == {"210727/\udcff.csv": b"x"}
+    assert station.held() == {"210727/义县.csv": b"x"}
     memory = Memory.of(station.home, "share", str(tmp_path / "mounted"))
-    assert set(memory.seen) == {"210727/\udcff.csv"}
+    assert set(memory.seen) == {"210727/义县.csv"}
