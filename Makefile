@@ -29,7 +29,7 @@ FAST_TESTS := tests/transforms tests/expectations/test_clauses.py \
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: $(RUNTIME) ## One night: read the inbox, judge the plan, publish (fills an empty inbox with samples)
@@ -86,9 +86,34 @@ lock: ## Remake the two lock files from pyproject.toml (needs uv)
 	$(COMPILE) pyproject.toml --group dev --constraints requirements.lock \
 		--output-file requirements-dev.lock
 
+SUPERSET_VENV ?= .venv-superset
+SUPERSET := $(SUPERSET_VENV)/.superset
+
+.PHONY: superset
+superset: $(SUPERSET) ## Superset with the dashboard in it, on http://127.0.0.1:8088 (a gigabyte at first)
+	@SUPERSET_VENV=$(SUPERSET_VENV) bash deploy/superset/serve.sh "$$JZEDU_HOME/published/indicators.duckdb"
+
+.PHONY: superset-test
+superset-test: $(DEVELOPMENT) $(SUPERSET) ## The same in a temporary folder: every chart asked, the page looked at
+	JZEDU_SUPERSET=$(abspath $(SUPERSET_VENV)) $(BIN)/python -m pytest -m slow tests/bi/test_superset.py
+
+.PHONY: superset-lock
+superset-lock: ## Remake deploy/superset/requirements.lock from requirements.in (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --custom-compile-command "make superset-lock" $(UPGRADE) \
+		deploy/superset/requirements.in --output-file deploy/superset/requirements.lock
+
+# An environment of its own: Superset's SQLAlchemy is 1.4.
+$(SUPERSET): deploy/superset/requirements.lock
+	@[ -x $(SUPERSET_VENV)/bin/python ] || "$(PYTHON)" -m venv $(SUPERSET_VENV)
+	@echo "Installing Superset into $(SUPERSET_VENV); this takes some minutes."
+	@$(SUPERSET_VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes \
+		-r deploy/superset/requirements.lock
+	@touch $@
+
 .PHONY: clean
 clean: ## Remove the virtual environment and all caches; leaves data alone
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) $(SUPERSET_VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

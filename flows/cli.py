@@ -335,6 +335,64 @@ def check(home: Path | None, files: tuple[Path, ...], unit: str | None, out: Pat
     sys.exit(0 if check_files(console, list(files), home, code, out) else 1)
 
 
+@cli.command()
+@_home
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where the server listens.")
+@click.option("--port", type=click.IntRange(1, 65535), default=4200, show_default=True)
+def serve(home: Path | None, host: str, port: int) -> None:
+    """The schedule: Prefect server, the nightly deployment and the backfill deployment."""
+    from rich.console import Console
+
+    from flows.serve import ServeError
+    from flows.serve import serve as run_server
+    from flows.settings import load_settings
+
+    console = Console()
+    try:
+        run_server(
+            load_settings(home),
+            host,
+            port,
+            lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
+        )
+    except ServeError as error:
+        _fail(str(error))
+
+
+@cli.command()
+@_home
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def doctor(home: Path | None, as_json: bool) -> None:
+    """What may be amiss on this machine, and what to do; exit code 1 on a failure."""
+    from functools import partial
+
+    from rich.console import Console
+
+    from flows.doctor import examine, show
+    from flows.settings import Settings
+    from flows.sources.rounds import probe
+
+    def probes(settings: Settings) -> list[Any]:
+        return [(s.name, partial(probe, s, settings.home)) for s in settings.sources]
+
+    sys.exit(0 if show(Console(), examine(home, probes), as_json) else 1)
+
+
+@cli.command()
+@_home
+@click.option("--open", "open_it", is_flag=True, help="Open it in the browser.")
+def report(home: Path | None, open_it: bool) -> None:
+    """Say where the report for people stands, and open it."""
+    from flows.settings import load_settings
+
+    page = load_settings(home).published / "report" / "index.html"
+    if not page.exists():
+        _fail(f"there is no report in {page.parent} yet; run: jzedu nightly")
+    click.echo(str(page))
+    if open_it and click.launch(str(page)) != 0:
+        _fail(f"no browser could be started; open {page} yourself")
+
+
 def _forms(words: str | None) -> list[Any]:
     from transforms.forms import FORMS
 

@@ -6,8 +6,8 @@ small facts. The flows run the same with a Prefect server and without one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,16 @@ from prefect import flow, task  # noqa: E402
 from prefect.cache_policies import NO_CACHE  # noqa: E402
 
 from flows import steps  # noqa: E402
+from flows.aftermath import went_well, went_wrong  # noqa: E402
+from flows.artifacts import leave_rehearsal, read_handed  # noqa: E402
 from flows.lock import only_writer  # noqa: E402
 from flows.progress import Steps  # noqa: E402
 from flows.rehearsal import rehearse  # noqa: E402
 from flows.settings import load_settings  # noqa: E402
-from flows.sources.folder import Pulled  # noqa: E402
+from flows.sources.model import Pulled  # noqa: E402
 from warehouse.archive import Receipt  # noqa: E402
 from warehouse.ingest import Ingested  # noqa: E402
-from warehouse.publish import Imprint  # noqa: E402
+from warehouse.publish import DATABASE, Change, Imprint  # noqa: E402
 from warehouse.store import Scope  # noqa: E402
 
 
@@ -87,8 +89,8 @@ def _publish(run: steps.Run) -> Imprint | None:
 
 
 @task(name="compare", cache_policy=NO_CACHE)
-def _compare(run: steps.Run) -> list[dict[str, Any]]:
-    return [asdict(change) for change in steps.changes(run)]
+def _compare(run: steps.Run) -> list[Change]:
+    return steps.changes(run)
 
 
 @task(name="return", cache_policy=NO_CACHE)
@@ -96,7 +98,7 @@ def _return(run: steps.Run) -> list[str]:
     return [str(path) for path in steps.send_returns(run)]
 
 
-@flow(name="nightly", validate_parameters=False)
+@flow(name="nightly", validate_parameters=False, on_failure=[went_wrong], on_crashed=[went_wrong])
 def nightly(home: str | None = None, accept_shrink: bool = False) -> dict[str, Any]:
     """Publish the indicators of everything handed in so far.
 
@@ -112,13 +114,18 @@ def nightly(home: str | None = None, accept_shrink: bool = False) -> dict[str, A
             pulled: Any = _pull(run)
         receipts = steps.unread(run)
         if not receipts and not steps.must_publish(run):
-            return asdict(Night(found=pulled.found, waiting=pulled.waiting))
-        run.warm_up()
-        _load(run, receipts, shown)
-        return asdict(_to_the_end(run, shown, pulled.found, len(receipts), pulled.waiting))
+            night = Night(found=pulled.found, waiting=pulled.waiting)
+            went_well(settings, shown.seconds)
+        else:
+            run.warm_up()
+            _load(run, receipts, shown)
+            read = {"sha256": {receipt.sha256 for receipt in receipts}}
+            facts = Night(found=pulled.found, new=len(receipts), waiting=pulled.waiting)
+            night = _to_the_end(run, shown, facts, read)
+    return asdict(night)
 
 
-@flow(name="backfill", validate_parameters=False)
+@flow(name="backfill", validate_parameters=False, on_failure=[went_wrong], on_crashed=[went_wrong])
 def backfill(
     years: Sequence[int],
     regions: Sequence[str] | None = None,
@@ -146,12 +153,15 @@ def backfill(
                 _judged(run, shown)
                 with shown.step("compare"):
                     changes: Any = _compare(run)
-        return asdict(Night(new=loaded.deliveries, changes=changes))
+        leave_rehearsal(changes)
+        return asdict(Night(new=loaded.deliveries, changes=[asdict(c) for c in changes]))
     with only_writer(settings.home, shown.say), steps.Run.open(settings) as run:
         run.accept_shrink = accept_shrink
         run.warm_up()
         loaded = _reload(run, scope, shown)
-        return asdict(_to_the_end(run, shown, 0, loaded.deliveries, ()))
+        read = {"years": scope.years, "regions": scope.regions, "forms": scope.forms}
+        night = _to_the_end(run, shown, Night(new=loaded.deliveries), read)
+    return asdict(night)
 
 
 def _judged(run: steps.Run, shown: Steps) -> None:
@@ -162,9 +172,13 @@ def _judged(run: steps.Run, shown: Steps) -> None:
 
 
 def _to_the_end(
-    run: steps.Run, shown: Steps, found: int, new: int, waiting: tuple[str, ...]
+    run: steps.Run, shown: Steps, facts: Night, read: Mapping[str, Collection[Any]]
 ) -> Night:
-    """From loaded rows to the publication and the return sheets."""
+    """From loaded rows to return sheets and publication, and who hears of it.
+
+    ``facts`` is what is known of the run so far, ``read`` narrows the submissions of the
+    publication to those of this run (:func:`flows.artifacts.read_handed`).
+    """
     with shown.step("check"):
         _check(run)
     with shown.step("return"):
@@ -172,14 +186,20 @@ def _to_the_end(
     _judged(run, shown)
     with shown.step("publish"):
         imprint: Any = _publish(run)
-    return Night(
-        found=found,
-        new=new,
-        waiting=waiting,
+    publication_id = imprint.publication_id if imprint else None
+    went_well(
+        run.settings,
+        shown.seconds,
+        read_handed(run.settings.published / DATABASE, **read),
+        publication_id,
+        [Path(sheet) for sheet in sheets],
+    )
+    return replace(
+        facts,
         submissions=run.loaded.submissions,
         accepted=run.loaded.accepted,
         returned=run.loaded.returned,
-        publication_id=imprint.publication_id if imprint else None,
+        publication_id=publication_id,
         return_sheets=len(sheets),
         nothing_to_judge=tuple(check.clause_id for check in run.idle),
         smaller=run.comparison.smaller,

@@ -99,7 +99,9 @@ def load_settings(home: Path | None = None) -> Settings:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{file} cannot be read: {error}") from None
     for name in Settings.model_fields:
-        if name not in ("home", "limits", "sources", "notify") and (text := os.environ.get(f"JZEDU_{name.upper()}")):
+        if name not in ("home", "limits", "sources", "notify") and (
+            text := os.environ.get(f"JZEDU_{name.upper()}")
+        ):
             values[name] = text
     try:
         return Settings(home=place, **{k: v for k, v in values.items() if k != "home"})

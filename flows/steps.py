@@ -63,7 +63,6 @@ from warehouse.store import (
     mark_published,
     open_warehouse,
 )
-from warehouse.views import create_views
 
 #: An engine that is warming up while Prefect starts, see :mod:`flows.runner`.
 STARTED_AHEAD: ContextVar[Engine | None] = ContextVar("started_ahead", default=None)
@@ -350,7 +349,6 @@ def publish(run: Run) -> Imprint | None:
                     record(run.connection, imprint, previous=True)
             else:
                 record(run.connection, imprint, previous=False)
-        create_views(run.connection)
         detach(run.connection)
         source = standing if same else staged
         export(source, staged.with_name("parquet"))

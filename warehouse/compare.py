@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import duckdb
 
 from warehouse.publication import TABLES
+from warehouse.views import VIEWS
 
 #: What names the moment of a publication rather than what it says.
 _OF_THE_MOMENT = ("publication", "revision")
@@ -43,12 +44,12 @@ def says_the_same(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def is_comparable(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether ``previous`` has the tables of this program; an older one may lack some."""
+    """Whether ``previous`` has this program's tables and views; an older one may lack some."""
     found = connection.execute(
         "SELECT table_name, column_name FROM duckdb_columns() "
         "WHERE database_name = 'previous' AND schema_name = 'main'"
     ).fetchall()
-    wanted = {(table.name, column.name) for table in TABLES for column in table.columns}
+    wanted = {(t.name, column.name) for t in (*TABLES, *VIEWS) for column in t.columns}
     return wanted <= {(str(table), str(column)) for table, column in found}
 
 

@@ -23,6 +23,7 @@ from warehouse.compute import source_name
 from warehouse.frames import literal, table_from
 from warehouse.indicators import Catalogue, Indicator
 from warehouse.publication import TABLES, PublishedTable
+from warehouse.views import create_views
 
 DATABASE = "indicators.duckdb"
 #: Every tool with a DuckDB driver from 1.0 on can open the file.
@@ -103,7 +104,7 @@ def fill(
     catalogue: Catalogue,
     clauses: pl.DataFrame,
 ) -> None:
-    """Write all tables but the record of publications (:func:`record`).
+    """Write all tables but the record of publications (:func:`record`), and create the views.
 
     ``publication.attainment`` must be there already; ``clauses`` has the columns of the published
     table ``clause``.
@@ -126,6 +127,7 @@ def fill(
         if table.name in queries:
             _insert(connection, table, queries[table.name])
     _shortfall(connection, catalogue, clauses)
+    create_views(connection)
 
 
 def export(file: Path, folder: Path) -> None:
@@ -145,13 +147,17 @@ def release(staging: Path, published: Path, publication_id: str, keep: int) -> N
     file = staging / DATABASE
     with file.open("rb") as written:
         os.fsync(written.fileno())
+    file.chmod(0o444)
     kept = published / "history" / publication_id
     kept.mkdir(parents=True, exist_ok=True)
     try:
         # The same file under a second name: a publication is replaced as a whole, never changed.
         os.link(file, kept / DATABASE)
     except OSError:
-        shutil.copyfile(file, kept / DATABASE)
+        shutil.copy(file, kept / DATABASE)
+    # A tool that opened the last publication for writing may have left a log beside it, which every
+    # reader would replay into this one. Nobody but root can open a file without a write bit so.
+    (published / f"{DATABASE}.wal").unlink(missing_ok=True)
     os.replace(file, published / DATABASE)
     for old in sorted(path for path in kept.parent.iterdir() if path.is_dir())[: -keep or None]:
         shutil.rmtree(old, ignore_errors=True)

@@ -104,7 +104,9 @@ class FolderSource:
         """Nothing is held open."""
 
     def _offer(self, path: Path) -> Offer:
-        return Offer(_legible(path.relative_to(self._root).as_posix()), partial(_deliver, path), _mark(path))
+        return Offer(
+            _legible(path.relative_to(self._root).as_posix()), partial(_deliver, path), _mark(path)
+        )
 
 
 def pull(inbox: Path, archive: Archive) -> Pulled:

@@ -187,6 +187,10 @@ def service(
         yield running
 
 
+def lines_of(service: Service, run: Any) -> list[str]:
+    return [line for line in service.logs(run["id"]) if "rows loaded" in line]
+
+
 def test_a_night_started_through_the_api_publishes_and_tells_of_it(
     service: Service, city, told: tuple[str, queue.Queue[str]]
 ) -> None:
@@ -207,8 +211,9 @@ def test_a_night_started_through_the_api_publishes_and_tells_of_it(
     (sheet,) = city.settings.outbox.rglob("*.xlsx")
     assert sheet.as_uri() in left["return-sheets"]
 
-    lines = [line for line in service.logs(run["id"]) if "rows loaded" in line]
-    assert [line.partition(":")[0] for line in lines] == [
+    # The last lines of a log reach the server when the run's process ends, after its state.
+    service.wait(lambda: len(lines_of(service, run)) == 2)
+    assert [line.partition(":")[0] for line in lines_of(service, run)] == [
         "义县 学龄人口表 2020 (2020年人口.csv)",
         "义县 特殊群体教育保障表 2020 (2020年二.csv)",
     ]
@@ -372,7 +377,7 @@ def test_after_a_power_cut_the_record_is_put_straight_and_the_missed_night_is_ru
         with (home.root / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             cut_off = service.start("nightly")
-            service.wait(lambda: "waiting for it to end" in service.said())
+            service.wait(lambda: "another run (process" in service.said())
             children = (
                 Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
                 .read_text()
@@ -393,7 +398,7 @@ def test_after_a_power_cut_the_record_is_put_straight_and_the_missed_night_is_ru
         with (home.root / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             service.start("nightly")
-            service.wait(lambda: "waiting for it to end" in service.said())
+            service.wait(lambda: "another run (process" in service.said())
             assert service.end(signal.SIGINT) == 0
         said = service.said()
         assert said.endswith("Ending …\nStopped.\n")
