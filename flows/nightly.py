@@ -24,11 +24,12 @@ from flows.artifacts import leave_rehearsal, read_handed  # noqa: E402
 from flows.lock import only_writer  # noqa: E402
 from flows.progress import Steps  # noqa: E402
 from flows.rehearsal import rehearse  # noqa: E402
-from flows.settings import load_settings  # noqa: E402
+from flows.settings import Settings, load_settings  # noqa: E402
 from flows.sources.model import Pulled  # noqa: E402
 from warehouse.archive import Receipt  # noqa: E402
 from warehouse.ingest import Ingested  # noqa: E402
 from warehouse.publish import DATABASE, Change, Imprint  # noqa: E402
+from warehouse.reference import load_reference  # noqa: E402
 from warehouse.store import Scope  # noqa: E402
 
 
@@ -102,9 +103,11 @@ def _return(run: steps.Run) -> list[str]:
 def nightly(home: str | None = None, accept_shrink: bool = False) -> dict[str, Any]:
     """Publish the indicators of everything handed in so far.
 
-    ``home`` is the folder that holds inbox, archive, warehouse and publication; without it
-    JZEDU_HOME or ./data. ``accept_shrink`` publishes even where a whole unit or form vanishes.
     Gives the facts of :class:`Night`.
+
+    Args:
+        home: The folder of inbox, archive, warehouse and publication.
+        accept_shrink: Publish even where a whole unit or form vanishes.
     """
     settings = load_settings(Path(home) if home else None)
     shown = Steps()
@@ -135,14 +138,21 @@ def backfill(
     home: str | None = None,
     accept_shrink: bool = False,
 ) -> dict[str, Any]:
-    """Take what the archive holds for ``years`` through the whole way again.
+    """Take what the archive holds for some years through the whole way again.
 
-    ``regions`` (codes) and ``forms`` narrow it; ``dry_run`` lists what would change and changes
-    nothing; ``plan`` judges by another plan file, in a dry run only. Gives the facts of
-    :class:`Night`.
+    Gives the facts of :class:`Night`.
+
+    Args:
+        years: The statistical years to read again.
+        regions: Reporting units, by code or name; none for all of them.
+        forms: Forms by their names (kindergarten, school, class …); none for all of them.
+        dry_run: Only list what would change in which indicator, and change nothing.
+        plan: Judge by this plan file instead of the one in use; in a dry run only.
+        home: The folder of inbox, archive, warehouse and publication.
+        accept_shrink: Publish even where a whole unit or form vanishes.
     """
     settings = load_settings(Path(home) if home else None)
-    scope = Scope(tuple(years), tuple(regions or ()), tuple(forms or ()))
+    scope = Scope(tuple(years), _units(settings, regions or ()), tuple(forms or ()))
     shown = Steps()
     if dry_run:
         with only_writer(settings.home, shown.say):
@@ -162,6 +172,21 @@ def backfill(
         read = {"years": scope.years, "regions": scope.regions, "forms": scope.forms}
         night = _to_the_end(run, shown, Night(new=loaded.deliveries), read)
     return asdict(night)
+
+
+def _units(settings: Settings, words: Sequence[str]) -> tuple[str, ...]:
+    """The codes of reporting units that are named by code, name or alias."""
+    with steps.named("open"):
+        reference = load_reference(settings.home)
+    codes = []
+    for word in words:
+        code = reference.unit_of(word)
+        if code is None:
+            raise steps.StepFailed(
+                "open", f"no reporting unit {word}", "Name units of regions.csv, by code or name."
+            )
+        codes.append(code)
+    return tuple(codes)
 
 
 def _judged(run: steps.Run, shown: Steps) -> None:

@@ -21,7 +21,7 @@ from warehouse.publish import DATABASE
 from warehouse.store import Scope
 
 
-def run_nightly(home: Path | None, accept_shrink: bool) -> None:
+def run_nightly(home: Path | None, accept_shrink: bool = False) -> None:
     """Run the nightly flow, show the scorecard, and end the process with its exit code.
 
     Without a Prefect server there is nowhere to record that nothing happened: a night without

@@ -343,7 +343,7 @@ def healthy(api_url: str) -> bool:
 
 
 def next_night(api_url: str) -> datetime | None:
-    """When the server will next start the nightly run by itself; None where it has no such plan.
+    """When the server will next start a nightly run; None where it has no such plan.
 
     Raises:
         OSError: the server cannot be asked.
@@ -353,7 +353,10 @@ def next_night(api_url: str) -> datetime | None:
         "/flow_runs/filter",
         {
             "flows": {"name": {"any_": ["nightly"]}},
-            "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+            "flow_runs": {
+                "state": {"type": {"any_": ["SCHEDULED"]}},
+                "expected_start_time": {"after_": datetime.now(UTC).isoformat()},
+            },
             "sort": "NEXT_SCHEDULED_START_TIME_ASC",
             "limit": 1,
         },

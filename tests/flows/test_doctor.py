@@ -8,7 +8,9 @@ import os
 import shutil
 import socket
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -188,15 +190,34 @@ def test_a_package_of_another_version_is_a_failure(sound, monkeypatch: pytest.Mo
     assert found.found.endswith("no-such-package is missing")
 
 
+@dataclass
+class Api:
+    """Answers like a Prefect server: healthy, with the nights ``planned``, if it has no password."""
+
+    url: str = ""
+    password: str = ""
+    planned: list[str] = field(default_factory=list)
+
+
 @pytest.fixture
-def api() -> Iterator[str]:
-    """Something that answers like the health check of a Prefect server."""
+def api() -> Iterator[Api]:
+    api = Api()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/api/health" else 404)
+        def answer(self, allowed: bool, what: object) -> None:
+            self.rfile.read(int(self.headers["Content-Length"] or 0))
+            self.send_response(200 if allowed else 401)
             self.end_headers()
-            self.wfile.write(b"true")
+            self.wfile.write(json.dumps(what).encode())
+
+        def do_GET(self) -> None:
+            self.answer(self.path == "/api/health", True)
+
+        def do_POST(self) -> None:
+            asked = self.headers["Authorization"] or ""
+            allowed = asked == f"Basic {b64encode(api.password.encode()).decode()}"
+            runs = [{"expected_start_time": night} for night in api.planned]
+            self.answer(not api.password or allowed, runs)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -204,7 +225,8 @@ def api() -> Iterator[str]:
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/api"
+        api.url = f"http://127.0.0.1:{server.server_address[1]}/api"
+        yield api
         server.shutdown()
         thread.join()
 
@@ -217,12 +239,38 @@ def nobody() -> Iterator[str]:
         yield f"http://127.0.0.1:{taken.getsockname()[1]}/api"
 
 
-def test_a_server_that_answers_is_well(sound, api: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "LOCAL_API", api)
+def test_a_server_that_answers_is_well_and_tells_the_next_night(
+    sound, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.planned = ["2026-11-24T18:00:00Z"]
+    monkeypatch.setattr(doctor, "LOCAL_API", api.url)
     assert lines(sound)["server"].state == "ok"
-    monkeypatch.setenv("PREFECT_API_URL", api)
+    monkeypatch.setenv("PREFECT_API_URL", api.url)
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    assert lines(sound)["server"].state == "ok"
+    found = lines(sound)
+    assert found["server"].state == "ok"
+    assert found["schedule"] == Line(
+        "schedule", "ok", "the next night is 2026-11-25 02:00 in Asia/Shanghai"
+    )
+
+
+def test_a_server_that_plans_no_night_is_a_warning(
+    sound, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", api.url)
+    assert (lines(sound)["schedule"].state, lines(sound)["server"].state) == ("warn", "ok")
+
+
+def test_a_server_with_a_password_is_asked_with_it(
+    sound, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.password, api.planned = "admin:secret", ["2026-11-24T18:00:00Z"]
+    monkeypatch.setenv("PREFECT_API_URL", api.url)
+    monkeypatch.delenv("PREFECT_API_AUTH_STRING", raising=False)
+    refused = lines(sound)["schedule"]
+    assert (refused.state, "PREFECT_API_AUTH_STRING" in refused.do) == ("warn", True)
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", api.password)
+    assert lines(sound)["schedule"].state == "ok"
 
 
 def test_no_server_is_a_warning_but_one_that_is_named_has_to_answer(

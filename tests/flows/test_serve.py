@@ -44,6 +44,9 @@ except ServeError as error:
 PATIENCE = 120
 NOISE = ("Traceback", "CancelledError", "never awaited", "WARNING")
 
+#: Each starts a Prefect server and waits for what it does on its own.
+pytestmark = pytest.mark.slow
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -287,16 +290,9 @@ def test_what_is_no_choice_is_refused_before_it_runs(
 
 def test_the_next_night_is_at_two_in_china(service: Service) -> None:
     service.wait(lambda: "The next night: " in service.said())
-    starts = [
-        datetime.fromisoformat(run["expected_start_time"])
-        for run in service.call(
-            "/flow_runs/filter",
-            {
-                "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
-                "sort": "NEXT_SCHEDULED_START_TIME_ASC",
-            },
-        )
-    ]
+    scheduled = {"state": {"type": {"any_": ["SCHEDULED"]}}}
+    runs = service.call("/flow_runs/filter", {"flow_runs": scheduled})
+    starts = sorted(datetime.fromisoformat(run["expected_start_time"]) for run in runs)
     local = [start.astimezone(ZoneInfo("Asia/Shanghai")) for start in starts]
     assert f"The next night: {local[0]:%Y-%m-%d} 02:00 CST" in service.said()
     assert {(start.hour, start.minute) for start in local} == {(2, 0)}
@@ -363,53 +359,61 @@ def overdue(database: Path, nights: int) -> list[str]:
                 "WHERE id = ?",
                 [past, past, key],
             )
+            connection.execute(
+                "UPDATE flow_run_state SET state_details = "
+                "json_set(state_details, '$.scheduled_time', ?) "
+                "WHERE id = (SELECT state_id FROM flow_run WHERE id = ?)",
+                [past.replace(" ", "T") + "Z", key],
+            )
     return ids
 
 
+def children(process: int) -> list[int]:
+    return [
+        int(one) for one in Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    ]
+
+
 def test_after_a_power_cut_the_record_is_put_straight_and_the_missed_night_is_run(
-    home, tmp_path: Path
+    service: Service, city, tmp_path: Path
 ) -> None:
-    home.sheet("210727", "special_group", 2020, [{"dropouts": 0}])
-    home.night()
-    database = home.root / "prefect" / "prefect.db"
-    with serving(home.root, tmp_path / "first.txt") as service:
-        service.wait(lambda: "The next night: " in service.said())
-        with (home.root / ".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            cut_off = service.start("nightly")
-            service.wait(lambda: "another run (process" in service.said())
-            children = (
-                Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
-                .read_text()
-                .split()
-            )
-            assert len(children) >= 2  # the server and the run
-            for child in (*children, service.process.pid):
-                os.kill(int(child), signal.SIGKILL)
-            service.process.wait()
+    """The last one: it kills the service of all the others."""
+    service.wait(lambda: "The next night: " in service.said())
+    said_before = service.said()
+    with (city.root / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        cut_off = service.start("nightly")
+        service.wait(lambda: "another run (process" in service.said()[len(said_before) :])
+        doomed = [*children(service.process.pid), service.process.pid]
+        assert len(doomed) >= 3  # server, run and runner
+        for process in doomed:
+            os.kill(process, signal.SIGKILL)
+        service.process.wait()
+    database = city.root / "prefect" / "prefect.db"
     *missed, last = overdue(database, nights=3)
 
-    with serving(home.root, tmp_path / "second.txt") as service:
-        state = service.state(cut_off)
+    with serving(city.root, tmp_path / "output.txt") as again:
+        state = again.state(cut_off)
         assert (state["type"], "stopped during this run" in state["message"]) == ("CRASHED", True)
-        assert service.ended(last)["state"]["type"] == "COMPLETED"
-        assert [service.state(one)["type"] for one in missed] == ["CANCELLED", "CANCELLED"]
+        assert again.ended(last)["state"]["type"] == "COMPLETED"
+        assert [again.state(one)["type"] for one in missed] == ["CANCELLED", "CANCELLED"]
 
-        with (home.root / ".lock").open("w") as lock:
+        with (city.root / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            service.start("nightly")
-            service.wait(lambda: "another run (process" in service.said())
-            assert service.end(signal.SIGINT) == 0
-        said = service.said()
+            stopped = again.start("nightly")
+            again.wait(lambda: "another run (process" in again.said())
+            assert again.end(signal.SIGINT) == 0
+        said = again.said()
         assert said.endswith("Ending …\nStopped.\n")
         assert not [word for word in NOISE if word in said]
-        with socket.socket() as again:
-            again.bind(("127.0.0.1", service.port))
     with closing(sqlite3.connect(database)) as connection:
-        states = connection.execute(
-            "SELECT DISTINCT state_type FROM flow_run WHERE state_type <> 'SCHEDULED'"
+        ((left,),) = connection.execute(
+            "SELECT count(*) FROM flow_run WHERE state_type IN ('RUNNING', 'PENDING', 'CANCELLING')"
         ).fetchall()
-    assert {state for (state,) in states} == {"COMPLETED", "CANCELLED", "CRASHED"}
+        ((ended,),) = connection.execute(
+            "SELECT state_type FROM flow_run WHERE id = ?", [stopped]
+        ).fetchall()
+    assert (left, ended) == (0, "CANCELLED")
 
 
 def test_prefect_yaml_describes_the_same_deployments() -> None:
