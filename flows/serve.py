@@ -189,14 +189,27 @@ async def _serve(
         await _first(_answering(child, url, log), stop.wait())
         if not stop.is_set():
             work = _run_deployments(settings, url, log, stop, say)
-            await _first(work, stop.wait(), _ended(child, log))
+            try:
+                await _first(work, stop.wait(), _ended(child, log))
+            except _prefect_errors() as error:
+                raise ServeError(f"Prefect gave up: {error}; {log} may say why") from error
     say("Stopped.")
+
+
+def _prefect_errors() -> tuple[type[Exception], ...]:
+    from httpx import HTTPError
+    from prefect.exceptions import PrefectException
+
+    return (HTTPError, PrefectException)
 
 
 async def _run_deployments(
     settings: Settings, url: str, log: Path, stop: asyncio.Event, say: Callable[[str], None]
 ) -> None:
-    """Register the deployments and carry out their runs; cancelled, end the one in progress."""
+    """Register the deployments and carry out their runs, until cancelled.
+
+    A run in progress is then told to end, and recorded as cancelled.
+    """
     from prefect.client.orchestration import get_client
     from prefect.runner import Runner
 
@@ -411,7 +424,7 @@ def _environment(settings: Settings, folder: Path, url: str) -> None:
         os.environ.setdefault(name, value)
     if secret := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
         os.environ.setdefault("PREFECT_API_AUTH_STRING", secret)
-    # The same for Prefect's own clients, which ask for a proxy too.
+    # Prefect's clients must not go through an office proxy to reach a server of our own.
     for name in ("NO_PROXY", "no_proxy"):
         spared = [os.environ.get(name, ""), url.removeprefix("http://").rpartition(":")[0]]
         os.environ[name] = ",".join(filter(None, spared))

@@ -30,16 +30,6 @@ import yaml
 from flows.serve import DEPLOYMENTS, address
 
 ROOT = Path(__file__).parents[2]
-#: The command line's `jzedu serve`, with the port of the test.
-SCRIPT = """
-import pathlib, sys
-from flows.serve import ServeError, serve
-from flows.settings import load_settings
-try:
-    serve(load_settings(pathlib.Path(sys.argv[1])), "127.0.0.1", int(sys.argv[2]), print)
-except ServeError as error:
-    sys.exit(f"jzedu: {error}")
-"""
 #: So long a condition may take to come true; nothing here needs a tenth of it on an idle machine.
 PATIENCE = 120
 NOISE = ("Traceback", "CancelledError", "never awaited", "WARNING")
@@ -52,6 +42,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def command(home: Path, port: int) -> list[str]:
+    options = ["--home", str(home), "--host", "127.0.0.1", "--port", str(port)]
+    return [sys.executable, "-u", "-m", "flows.cli", "serve", *options]
 
 
 @dataclass
@@ -125,7 +120,7 @@ def serving(home: Path, output: Path, **env: str) -> Iterator[Service]:
     port = free_port()
     with output.open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, "-u", "-c", SCRIPT, str(home), str(port)],
+            command(home, port),
             stdout=out,
             stderr=out,
             text=True,
@@ -243,6 +238,36 @@ def test_a_night_that_fails_is_told_with_what_to_do(
     assert "jzedu_last_run_success 0.0" in (city.root / "metrics" / "jzedu.prom").read_text()
 
 
+BLOCK = """
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+from flows.notify import failed, send
+from flows.settings import NotifySettings
+block = CustomWebhookNotificationBlock(
+    name="office", url="{url}", method="POST", json_data={{"title": "{{{{subject}}}}"}}
+)
+block.save("office")
+print(send(NotifySettings(blocks=["custom-webhook/office", "custom-webhook/nobody"]),
+           [failed("backfill", "a reason")]))
+"""
+
+
+def test_notification_blocks_of_the_server_are_told_too(
+    service: Service, told: tuple[str, queue.Queue[str]]
+) -> None:
+    script = BLOCK.format(url=told[0].replace("json:", "http:"))
+    api = {"PREFECT_API_URL": f"http://127.0.0.1:{service.port}/api"}
+    said = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **api},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert told[1].get(timeout=PATIENCE).endswith("the backfill run failed")
+    assert "the notification block custom-webhook/nobody cannot be loaded" in said
+    assert "custom-webhook/office" not in said
+
+
 def test_a_dry_run_of_the_backfill_by_the_choices_of_its_form_shows_what_would_change(
     service: Service, city
 ) -> None:
@@ -311,7 +336,7 @@ def test_of_two_runs_at_once_one_waits_for_the_other(service: Service) -> None:
 
 def test_a_home_is_served_once(service: Service, city) -> None:
     second = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(city.root), str(free_port())],
+        command(city.root, free_port()),
         capture_output=True,
         text=True,
         check=False,
@@ -328,7 +353,7 @@ def test_a_port_that_is_taken_is_named(home) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         refused = subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(home.root), str(port)],
+            command(home.root, port),
             capture_output=True,
             text=True,
             check=False,
