@@ -59,6 +59,10 @@ format: $(DEVELOPMENT) ## Bring every file into the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: bench-reading
+bench-reading: $(RUNTIME) ## Time reading a workbook beside what fastexcel alone takes
+	@$(BIN)/python benchmarks/reading.py
+
 .PHONY: docs
 docs: $(RUNTIME) ## Make the pages of docs/ that come from definitions
 	$(BIN)/python -c "from expectations.warnings import warning_rules; \

@@ -152,6 +152,10 @@ def backfill(
         accept_shrink: Publish even where a whole unit or form vanishes.
     """
     settings = load_settings(Path(home) if home else None)
+    if plan and not dry_run:
+        raise steps.StepFailed(
+            "open", "a plan file was given for a real run", "Give it with a dry run."
+        )
     scope = Scope(tuple(years), _units(settings, regions or ()), tuple(forms or ()))
     shown = Steps()
     if dry_run:
@@ -212,13 +216,14 @@ def _to_the_end(
     with shown.step("publish"):
         imprint: Any = _publish(run)
     publication_id = imprint.publication_id if imprint else None
-    went_well(
+    for problem in went_well(
         run.settings,
         shown.seconds,
         read_handed(run.settings.published / DATABASE, **read),
         publication_id,
         [Path(sheet) for sheet in sheets],
-    )
+    ):
+        shown.say(problem)
     return replace(
         facts,
         submissions=run.loaded.submissions,

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,6 +16,7 @@ from rich.console import Console
 from expectations.engine import Engine
 from flows import steps
 from flows.lock import only_writer
+from flows.metrics import LastRun, write_metrics
 from flows.scorecard import show_changes, show_scorecard
 from flows.settings import Settings, load_settings
 from warehouse.publish import DATABASE
@@ -32,6 +34,7 @@ def run_nightly(home: Path | None, accept_shrink: bool = False) -> None:
     with _answered(console):
         news = _news(settings, console)
         if not news and not os.environ.get("PREFECT_API_URL"):
+            write_metrics(settings, LastRun(True, datetime.now(UTC)))
             _say_nothing_new(settings)
             return
         with Engine() if news else nullcontext() as engine:

@@ -34,9 +34,6 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 120
 NOISE = ("Traceback", "CancelledError", "never awaited", "WARNING")
 
-#: Each starts a Prefect server and waits for what it does on its own.
-pytestmark = pytest.mark.slow
-
 
 def free_port() -> int:
     with socket.socket() as probe:
