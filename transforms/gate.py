@@ -275,7 +275,15 @@ def _with_rows_sorted_out(form: Form, tables: Sequence[Table]) -> pl.DataFrame:
     labels = {c.name for c in form.columns if c.kind in _LABELS}
     figures = {c.name for c in form.columns if c.kind in (Kind.INT, Kind.NUMBER)}
     first = pl.coalesce(words.values())
-    return rows.with_columns(
+    # Nearly every row has its code and all that must be given, and is data beyond doubt: the many
+    # patterns below are for the few others.
+    plain = (
+        has_code
+        & pl.all_horizontal(pl.col(c.name).is_not_null() for c in form.required)
+        & ~pl.col("repeated")
+    )
+    rows = rows.with_columns(plain.alias("plain"))
+    sorted_out = rows.filter(~pl.col("plain")).with_columns(
         pl.when(pl.col("repeated"))
         .then(pl.lit("title"))
         .when(pl.all_horizontal(word.is_null() for word in words.values()))
@@ -287,6 +295,8 @@ def _with_rows_sorted_out(form: Form, tables: Sequence[Table]) -> pl.DataFrame:
         .otherwise(pl.lit("data"))
         .alias("fate")
     )
+    data = rows.filter("plain").with_columns(pl.lit("data").alias("fate"))
+    return pl.concat([data, sorted_out]).sort("table", "row").drop("plain")
 
 
 #: Cells that hold words; a total names itself in one of them, or where its figure's key belongs.
@@ -313,12 +323,12 @@ def _is_total(
     named = pl.any_horizontal(
         [words[n].str.contains(_TOTAL).fill_null(False) for n in places] or [pl.lit(False)]
     )
+    # The word by itself may stand in any cell: columns come in every order, and a total is labelled
+    # in the first of them.
     bare = pl.any_horizontal(
-        [words[n].str.contains(_BARE_TOTAL).fill_null(False) for n in places] or [pl.lit(False)]
+        word.str.contains(_BARE_TOTAL).fill_null(False) for word in words.values()
     )
-    missing = pl.any_horizontal(
-        [~given[c.name] for c in form.required if c.name in labels] or [pl.lit(False)]
-    )
+    missing = pl.any_horizontal(~given[column.name] for column in form.required)
     year = pl.col("year_text").str.replace_all(r"[\s\u3000]", "").str.contains(_BARE_TOTAL)
     beside = (
         pl.col("other")
