@@ -15,7 +15,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEVELOPMENT := $(VENV)/.development
-PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps
 
 export JZEDU_HOME := $(or $(JZEDU_HOME),data)
 SCALE ?= 1
@@ -80,7 +80,7 @@ bench: $(RUNTIME) ## Time a first night and a night without news over a made-up 
 # `make lock UPGRADE=--upgrade` takes the newest versions pyproject.toml allows; without it, only
 # what has to change does. setuptools is in both locks because the project itself is installed
 # without build isolation, so that nothing unlocked is ever downloaded.
-COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --custom-compile-command "make lock" $(UPGRADE)
 
 .PHONY: lock
