@@ -63,6 +63,17 @@ format: $(DEVELOPMENT) ## Bring every file into the house format
 bench-reading: $(RUNTIME) ## Time reading a workbook beside what fastexcel alone takes
 	@$(BIN)/python benchmarks/reading.py
 
+.PHONY: picture
+picture: $(RUNTIME) ## Draw the city page of the made-up city for the README (needs chromium)
+	@command -v chromium >/dev/null || { echo "make picture needs chromium" >&2; exit 1; }
+	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; \
+	$(BIN)/jzedu sample --out "$$home/inbox" --years 2018-2022; \
+	$(BIN)/jzedu nightly --home "$$home"; \
+	chromium --headless --no-sandbox --disable-gpu --disable-quic --no-first-run --hide-scrollbars \
+		--disable-background-networking --disable-component-update --disable-sync \
+		--user-data-dir="$$home/browser" --window-size=1280,1400 \
+		--screenshot="$(CURDIR)/docs/report.png" "file://$$home/published/report/index.html"
+
 .PHONY: docs
 docs: $(RUNTIME) ## Make the pages of docs/ that come from definitions
 	$(BIN)/python -c "from expectations.warnings import warning_rules; \
