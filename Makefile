@@ -114,7 +114,7 @@ superset-test: $(DEVELOPMENT) $(SUPERSET) ## The same in a temporary folder: eve
 
 .PHONY: superset-lock
 superset-lock: ## Remake deploy/superset/requirements.lock from requirements.in (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-annotate --custom-compile-command "make superset-lock" $(UPGRADE) \
 		deploy/superset/requirements.in --output-file deploy/superset/requirements.lock
 

@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote
 
 
 class CheckFailed(Exception):
@@ -154,7 +153,7 @@ def _carry_out(context: Any, source_name: str, order: dict[str, Any]) -> dict[st
 
     source = context.data_sources.add_sql(
         source_name,
-        connection_string=f"duckdb:///{quote(order['database'])}",
+        connection_string=f"duckdb:///{order['database']}",
         # One connection in autocommit, never reset: DuckDB cursors die with their connection.
         kwargs={
             "isolation_level": "AUTOCOMMIT",
