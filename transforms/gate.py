@@ -15,10 +15,10 @@ import polars as pl
 
 from transforms.findings import FINDING_SCHEMA, Submission, finding, raw, settle
 from transforms.formats import Unreadable
-from transforms.forms import FORMS, Form, Kind
+from transforms.forms import FORMS, Column, Form, Kind
 from transforms.headers import Almost, Table, cell_name, column_letters
 from transforms.rules import rule_of
-from transforms.values import parse
+from transforms.values import parse, plain
 from transforms.years import YearFound, find_year
 
 _WORDS = "合计|小计|总计|共计"
@@ -257,7 +257,23 @@ def _with_rows_sorted_out(form: Form, tables: Sequence[Table]) -> pl.DataFrame:
             for i, table in enumerate(tables)
         ],
         how="diagonal",
-    ).with_columns(pl.col("other").replace("", None))
+    )
+    # Nearly every row has its code and all that must be given, and is data beyond doubt: the many
+    # patterns of the others are not even compiled where there are none.
+    code = pl.col("institution_code") if "institution_code" in form.by_name else pl.lit("")
+    in_doubt = rows.select(
+        in_doubt=pl.col("repeated")
+        | ~code.str.contains("^[0-9]{10}$").fill_null(False)
+        | pl.any_horizontal(pl.col(c.name).is_null() for c in form.required)
+    )["in_doubt"]
+    fate = pl.Series("fate", ["data"]).new_from_index(0, rows.height)
+    if in_doubt.any():
+        fate = fate.scatter(in_doubt.arg_true(), _fates(form, rows.filter(in_doubt)))
+    return rows.with_columns(fate)
+
+
+def _fates(form: Form, rows: pl.DataFrame) -> pl.Series:
+    """What each row is: data, total, note, title or blank."""
     words = {
         column.name: pl.col(column.name).str.replace_all(r"[\s\u3000]", "")
         for column in form.columns
@@ -275,16 +291,8 @@ def _with_rows_sorted_out(form: Form, tables: Sequence[Table]) -> pl.DataFrame:
     labels = {c.name for c in form.columns if c.kind in _LABELS}
     figures = {c.name for c in form.columns if c.kind in (Kind.INT, Kind.NUMBER)}
     first = pl.coalesce(words.values())
-    # Nearly every row has its code and all that must be given, and is data beyond doubt: the many
-    # patterns below are for the few others.
-    plain = (
-        has_code
-        & pl.all_horizontal(pl.col(c.name).is_not_null() for c in form.required)
-        & ~pl.col("repeated")
-    )
-    rows = rows.with_columns(plain.alias("plain"))
-    sorted_out = rows.filter(~pl.col("plain")).with_columns(
-        pl.when(pl.col("repeated"))
+    return rows.select(
+        fate=pl.when(pl.col("repeated"))
         .then(pl.lit("title"))
         .when(pl.all_horizontal(word.is_null() for word in words.values()))
         .then(pl.when(pl.col("other").is_null()).then(pl.lit("blank")).otherwise(pl.lit("note")))
@@ -293,10 +301,7 @@ def _with_rows_sorted_out(form: Form, tables: Sequence[Table]) -> pl.DataFrame:
         .when(~has_code & _is_note(form, words, count, first, figures).fill_null(False))
         .then(pl.lit("note"))
         .otherwise(pl.lit("data"))
-        .alias("fate")
-    )
-    data = rows.filter("plain").with_columns(pl.lit("data").alias("fate"))
-    return pl.concat([data, sorted_out]).sort("table", "row").drop("plain")
+    )["fate"]
 
 
 #: Cells that hold words; a total names itself in one of them, or where its figure's key belongs.
@@ -584,28 +589,46 @@ def _typed(form: Form, tables: Sequence[Table], data: pl.DataFrame) -> pl.DataFr
     columns = []
     for column in form.columns:
         name = column.name
-        keys = [name, f"{name}@shift", f"{name}@unit"] if column.is_money else [name]
-        parsed = parse(column)
-        # What people type repeats itself: each text is understood once.
-        meaning = (
-            data.select(keys)
-            .unique()
-            .with_columns(
-                parsed.value.alias("value"),
-                parsed.unreadable.fill_null(False).alias("unreadable"),
-                parsed.outside.alias("outside"),
-            )
-        )
-        understood = data.select(keys).join(
-            meaning, on=keys, how="left", nulls_equal=True, maintain_order="left"
-        )
+        understood = _understood(column, data)
         columns += [
             understood["value"].alias(name),
-            understood[name].alias(f"{name}~"),
+            data[name].alias(f"{name}~"),
             understood["unreadable"].alias(f"{name}!unreadable"),
             understood["outside"].alias(f"{name}!outside"),
         ]
     return typed.with_columns(columns)
+
+
+def _understood(column: Column, data: pl.DataFrame) -> pl.DataFrame:
+    """value, unreadable and outside (see :func:`transforms.values.parse`) of every row's text."""
+    name = column.name
+    known = data.select(name).with_columns(value=plain(column))["value"]
+    others = known.is_null() & data[name].is_not_null()
+    marks = pl.lit(False).alias("unreadable"), pl.lit(False).alias("outside")
+    if not others.any():
+        return known.to_frame().with_columns(marks)
+    keys = [name, f"{name}@shift", f"{name}@unit"] if column.is_money else [name]
+    parsed = parse(column)
+    # What people type repeats itself: each text is understood once.
+    meaning = (
+        data.filter(others)
+        .select(keys)
+        .unique()
+        .with_columns(
+            parsed.value.alias("meant"),
+            parsed.unreadable.alias("unreadable"),
+            parsed.outside.alias("outside"),
+        )
+    )
+    return (
+        data.select(keys)
+        .with_columns(known)
+        .join(meaning, on=keys, how="left", nulls_equal=True, maintain_order="left")
+        .select(
+            pl.coalesce("value", "meant"),
+            pl.col("unreadable", "outside").fill_null(False),
+        )
+    )
 
 
 def _raw_rows(

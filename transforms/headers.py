@@ -11,8 +11,9 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import pairwise
+from operator import and_
 
 import polars as pl
 
@@ -336,29 +337,43 @@ def _body(
     year_columns: list[int],
     first_body: int,
 ) -> pl.DataFrame:
-    cells = sheet.cells
+    cells = sheet.cells.slice(first_body)
     used = {*columns.values(), *year_columns}
     others = [str(i) for i in range(cells.width) if i not in used]
-    marks = list(columns.values())[:3]
-    header = [sheet.cells.item(match.row, place) for place in marks]
-    repeated = [pl.col(str(p)) == h for p, h in zip(marks, header, strict=True) if h is not None]
-    body = cells.slice(first_body).select(
-        *(pl.col(str(place)).alias(name) for name, place in columns.items()),
-        (pl.col(str(year_columns[0])) if year_columns else pl.lit(None, pl.String)).alias(
-            "year_text"
-        ),
-        (
-            pl.concat_str(others, separator="\x1f", ignore_nulls=True)
-            if others
-            else pl.lit(None, pl.String)
-        ).alias("other"),
-        pl.int_range(first_body + 1, cells.height + 1, dtype=pl.Int64).alias("row"),
-        (pl.all_horizontal(repeated) if repeated else pl.lit(False))
-        .fill_null(False)
-        .alias("repeated"),
+    blank = pl.Series([None], dtype=pl.String).new_from_index(0, cells.height)
+    body = pl.DataFrame(
+        [
+            *(cells[str(place)].alias(name) for name, place in columns.items()),
+            (cells[str(year_columns[0])] if year_columns else blank).alias("year_text"),
+            _joined_texts(cells.select(others)).alias("other") if others else blank.alias("other"),
+            pl.int_range(
+                first_body + 1, first_body + cells.height + 1, dtype=pl.Int64, eager=True
+            ).alias("row"),
+            _header_again(sheet, match, columns, first_body).alias("repeated"),
+        ]
     )
     merged_down = dict(columns) | ({"year_text": year_columns[0]} if year_columns else {})
     return _fill_merged(body, sheet.merged, match.form, merged_down, first_body)
+
+
+def _joined_texts(cells: pl.DataFrame) -> pl.Series:
+    """The texts of each row, joined; null where there is none."""
+    joined = pl.concat_str(pl.all(), separator=_CELLS, ignore_nulls=True)
+    return cells.select(joined.replace("", None)).to_series()
+
+
+def _header_again(
+    sheet: Sheet, match: _Match, columns: dict[str, int], first_body: int
+) -> pl.Series:
+    """Which rows below the header only print it again: its first known columns say the same."""
+    heads = [sheet.cells[str(place)] for place in list(columns.values())[:3]]
+    same = [
+        (column.slice(first_body) == column[match.row]).fill_null(False)
+        for column in heads
+        if column[match.row] is not None
+    ]
+    nowhere = pl.Series([False]).new_from_index(0, sheet.cells.height - first_body)
+    return reduce(and_, same) if same else nowhere
 
 
 #: Cells merged downwards say the same of each of their rows if they hold words.

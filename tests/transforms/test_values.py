@@ -7,9 +7,13 @@ from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from transforms.forms import FORMS, Kind
+from transforms.values import parse, plain
 
 #: A column of each kind that need not be given, and one that must be.
 COUNT = ("kindergarten", "children_aged_3_5")
@@ -343,3 +347,62 @@ def test_a_yes_no_column_knows_no_other_words(
         assert sorted(entry["cell"] for entry in outcome.errors) == sorted(
             sheet.place(1, column) for column in columns
         )
+
+
+SIMPLE = st.sampled_from(
+    [
+        "是",
+        "否",
+        "无",
+        "是 ",
+        "有",
+        "小学",
+        "初中",
+        " 初中",
+        "高中",
+        "公办",
+        "进行中",
+        "三年级",
+        "-",
+        "",
+    ]
+)
+NUMERIC = st.from_regex(r"[+-]?[0-9０-９]{0,20}[.,]?[0-9]{0,3}[人% ]?", fullmatch=True)
+
+
+#: The columns of each kind, one of those that differ in nothing but their names.
+DIFFERENT = {
+    kind: {
+        (column.choices, column.low, column.high, column.unit): column
+        for form in FORMS.values()
+        for column in form.columns
+        if column.kind is kind
+    }.values()
+    for kind in Kind
+}
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@given(texts=st.lists(SIMPLE | NUMERIC | st.text(max_size=12), min_size=1, max_size=20))
+@settings(max_examples=40, deadline=None)
+def test_the_short_way_says_what_the_grammar_says(kind: Kind, texts: list[str]) -> None:
+    for column in DIFFERENT[kind]:
+        frame = pl.DataFrame(
+            {column.name: texts, f"{column.name}@shift": 0, f"{column.name}@unit": column.unit},
+            schema_overrides={f"{column.name}@unit": pl.String},
+        )
+        parsed = parse(column)
+        both = frame.select(
+            short=plain(column),
+            value=parsed.value,
+            bad=parsed.unreadable | parsed.outside,
+        ).filter(pl.col("short").is_not_null())
+        assert both["short"].equals(both["value"])
+        assert not both["bad"].any()
+
+
+def test_most_texts_go_the_short_way() -> None:
+    columns = FORMS["class"].by_name
+    tidy = {"institution_code": "2121270001", "stage": "小学", "grade": "3", "students": "45"}
+    for name, text in tidy.items():
+        assert pl.DataFrame({name: [text]}).select(plain(columns[name])).item() is not None

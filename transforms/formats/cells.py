@@ -148,6 +148,8 @@ def trim(cells: pl.DataFrame) -> pl.DataFrame:
     """The frame without its trailing blank rows and columns; null is blank."""
     if cells.width == 0:
         return cells
+    if cells[:, -1].null_count() < cells.height and any(text is not None for text in cells.row(-1)):
+        return cells
     last_filled = cells.select(pl.all().is_not_null().arg_true().max()).row(0)
     filled = [(row, column) for column, row in enumerate(last_filled) if row is not None]
     height = 1 + max((row for row, _ in filled), default=-1)

@@ -22,12 +22,16 @@ from .model import Limits, Sheet, Unreadable
 from .packages import Package, drop, local_name, parse_xml, repack, walk_xml
 from .serials import DATE_FORMATS
 
-# A sheet is plain if every row and cell begins with where it stands, and none stands beyond
-# Z99999 or ZZ999. These patterns find what is not; they may find too much (in a text, say), but
-# never too little.
-_PLAIN_REACH: Final = (99_999, 26)
-_UNPLACED: Final = r"""<(?:[^\s<>/:]*:)?(?:c|row)(?:[\t\n\r/>]| (?:[^r]|r[^=]|r=[^"]))"""
-_FAR: Final = r"""\br\s*=\s*["'](?:[A-Za-z]{3,}[0-9]|[A-Za-z]{2}[0-9]{4}|[A-Za-z]?[0-9]{6})"""
+# A sheet is plain if every row and cell begins with where it stands, and none stands beyond a
+# reach that is allowed. These patterns find what is not; they may find too much (in a text, say),
+# but never too little.
+_PLACED: Final = r"""<(?:[^\s<>/:]*:)?(?:c|row)(?:[\t\n\r/>]| (?:[^r]|r[^=]|r=[^"]{}))"""
+_UNPLACED: Final = _PLACED.format("")
+# (rows, columns) of a reach, and what is not plain for it: a long sheet, and a wide one.
+_PLAIN: Final = (
+    ((99_999, 26), _PLACED.format('|r="(?:[A-Za-z]{2}|[A-Za-z]?[0-9]{6})')),
+    ((9_999, 52), _PLACED.format('|r="(?:[B-Zb-z][A-Za-z]|[A-Za-z]{3}|[A-Za-z]{0,2}[0-9]{5})')),
+)
 _ANY_PLACE: Final = r"""\br\s*=\s*["'][A-Za-z]*[0-9]+"""
 
 _SHORTEST_CELL: Final = len('<c t="s"><v>0</v></c>')
@@ -149,8 +153,9 @@ def _measure(xml: bytes, name: str, budget: CellBudget, limits: Limits) -> None:
         text = pl.Series([xml.decode("utf-8")])
     except UnicodeDecodeError as error:
         raise Unreadable("corrupt", what=name) from error
-    if budget.allows(*_PLAIN_REACH) and not text.str.contains(f"{_UNPLACED}|{_FAR}")[0]:
-        return
+    for reach, beyond in _PLAIN:
+        if budget.allows(*reach) and not text.str.contains(beyond)[0]:
+            return
     # Blank cells and texts count here too, so that this can only clear a sheet, not refuse it.
     if not text.str.contains(_UNPLACED)[0] and budget.allows(*_widest(text)):
         return

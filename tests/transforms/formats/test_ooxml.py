@@ -3,6 +3,8 @@
 import datetime as dt
 import io
 import re
+import subprocess
+import sys
 import zipfile
 
 import openpyxl
@@ -245,6 +247,26 @@ def test_far_cells_are_found_however_they_are_written(xlsx, with_part, hide):
     data = with_part(xlsx({"a": FAR_CORNER}), SHEET, hide)
     with pytest.raises(Unreadable):
         read_workbook(data, "a.xlsx", Limits(cells=1_000_000))
+
+
+def test_a_wide_row_and_a_long_column_take_no_room_before_they_are_refused(xlsx, tmp_path):
+    file = tmp_path / "a.xlsx"
+    file.write_bytes(xlsx({"a": {(0, 0): "x", (0, 701): "y", (99_998, 25): "z"}}))
+    script = (
+        "import re, sys\n"
+        "from transforms.formats import Unreadable, read_workbook\n"
+        "try:\n"
+        "    read_workbook(open(sys.argv[1], 'rb').read(), 'a.xlsx')\n"
+        "except Unreadable as refused:\n"
+        "    peak = re.search('VmHWM:\\\\s*([0-9]+)', open('/proc/self/status').read())\n"
+        "    print(refused.code, peak[1])\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script, str(file)], capture_output=True, text=True, check=True
+    )
+    code, kilobytes = run.stdout.split()
+    assert code == "too_spread"
+    assert int(kilobytes) < 500_000
 
 
 def test_far_blank_cells_do_no_harm(xlsx, filled, with_part):
