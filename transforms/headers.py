@@ -130,12 +130,24 @@ class _Match:
     row: int
     depth: int
     texts: list[str | None]
+    #: The lowest text of a header below a group that adds nothing to it.
+    lowest: list[str | None]
     columns: dict[str, list[int]] = field(default_factory=dict)
 
     @property
-    def score(self) -> tuple[int, float, int, int]:
+    def year_columns(self) -> list[int]:
+        """The columns 年份."""
+        return [
+            place
+            for place, texts in enumerate(zip(self.texts, self.lowest, strict=True))
+            if any(text and bare(text) == YEAR_HEADER for text in texts)
+        ]
+
+    @property
+    def score(self) -> tuple[int, bool, float, int, int]:
         known = len(self.columns)
-        return (known, known / len(self.form.columns), -self.depth, -self.row)
+        share = known / len(self.form.columns)
+        return (known, bool(self.year_columns), share, -self.depth, -self.row)
 
 
 def recognise(sheet: Sheet) -> Table | Almost | None:
@@ -255,7 +267,9 @@ def _matches(
         if text is None:
             continue
         for form_name, name in _known(text) or (_known(lowest) if lowest else ()):
-            match = by_form.setdefault(form_name, _Match(FORMS[form_name], row, depth, texts))
+            match = by_form.setdefault(
+                form_name, _Match(FORMS[form_name], row, depth, texts, groups)
+            )
             match.columns.setdefault(name, []).append(column)
     return list(by_form.values())
 
@@ -277,7 +291,7 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> 
         if column.name not in columns:
             issues.append(HeaderIssue("E01", column.name))
     known = {place for places in match.columns.values() for place in places}
-    year_columns = [i for i, text in enumerate(match.texts) if text and bare(text) == YEAR_HEADER]
+    year_columns = match.year_columns
     unknown = [
         (place, text)
         for place, text in enumerate(match.texts)

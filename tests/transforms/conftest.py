@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from decimal import Decimal
+from html import escape
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,12 @@ from typing import Any
 import polars as pl
 import pytest
 import xlsxwriter
+import xlwt
+from odf.opendocument import OpenDocumentSpreadsheet
+from odf.style import Style, TableProperties
+from odf.table import Table, TableCell, TableRow
+from odf.teletype import addTextToElement
+from odf.text import P
 
 from transforms.forms import FORMS, Form
 from transforms.gate import Document, Examined, examine
@@ -225,6 +233,132 @@ def _workbook(papers: Sequence[Paper]) -> bytes:
     return out.getvalue()
 
 
+def _xls(papers: Sequence[Paper]) -> bytes:
+    out = BytesIO()
+    book = xlwt.Workbook()
+    clock, day = xlwt.easyxf(num_format_str="hh:mm"), xlwt.easyxf(num_format_str="yyyy-mm-dd")
+    for paper in papers:
+        page = book.add_sheet(paper.name or paper.form.zh)
+        page.visibility = int(paper.hidden)
+        for row, line in enumerate(paper.grid):
+            for column, cell in enumerate(line):
+                style = {time: clock, date: day}.get(type(cell))
+                if cell is not None:
+                    page.write(row, column, cell, *([style] if style else []))
+        for top, left, bottom, right in paper.merges:
+            page.merge(top, bottom, left, right)
+    book.active_sheet = next(i for i, paper in enumerate(papers) if not paper.hidden)
+    book.save(out)
+    return out.getvalue()
+
+
+def _ods(papers: Sequence[Paper]) -> bytes:
+    out = BytesIO()
+    book = OpenDocumentSpreadsheet()
+    unseen = Style(name="unseen", family="table")
+    unseen.addElement(TableProperties(display="false"))
+    book.automaticstyles.addElement(unseen)
+    for paper in papers:
+        look = {"stylename": "unseen"} if paper.hidden else {}
+        page = Table(name=paper.name or paper.form.zh, **look)
+        spans = {(top, left): (1 + bottom - top, 1 + right - left)
+                 for top, left, bottom, right in paper.merges}  # fmt: skip
+        for row, line in enumerate(paper.grid):
+            cells = TableRow()
+            for column, cell in enumerate(line):
+                down, across = spans.get((row, column), (1, 1))
+                span = {"numberrowsspanned": down, "numbercolumnsspanned": across}
+                cells.addElement(_ods_cell(cell, span if (down, across) != (1, 1) else {}))
+            page.addElement(cells)
+        book.spreadsheet.addElement(page)
+    book.write(out)
+    return out.getvalue()
+
+
+def _ods_cell(cell: Cell, span: Mapping[str, int]) -> TableCell:
+    match cell:
+        case None:
+            return TableCell(**span)
+        case int() | float():
+            return TableCell(valuetype="float", value=cell, **span)
+        case time():
+            return TableCell(valuetype="time", timevalue=f"{cell:PT%HH%MM%SS}", **span)
+        case date():
+            return TableCell(valuetype="date", datevalue=cell.isoformat(), **span)
+    written = TableCell(valuetype="string", **span)
+    for line in str(cell).split("\n"):
+        paragraph = P()
+        addTextToElement(paragraph, line)
+        written.addElement(paragraph)
+    return written
+
+
+def _html(papers: Sequence[Paper]) -> bytes:
+    """A page of tables, as systems of schools export it under the ending .xls."""
+    tables = []
+    for paper in papers:
+        rows = []
+        for row, line in enumerate(paper.grid):
+            cells = []
+            for column, cell in enumerate(line):
+                inside = [m for m in paper.merges if m[0] <= row <= m[2] and m[1] <= column <= m[3]]
+                if inside and inside[0][:2] != (row, column):
+                    continue
+                top, left, bottom, right = inside[0] if inside else (row, column, row, column)
+                span = f" rowspan={1 + bottom - top} colspan={1 + right - left}"
+                text = escape("" if cell is None else _text(cell)).replace("\n", "<br>")
+                cells.append(f"<td{span if inside else ''}>{text}</td>")
+            rows.append(f"<tr>{''.join(cells)}</tr>")
+        tables.append(f"<table><caption>{paper.name}</caption>{''.join(rows)}</table>")
+    page = "<html><meta charset=gb2312><body>" + "".join(tables) + "</body></html>"
+    return page.encode("gb18030")
+
+
+def _spreadsheetml(papers: Sequence[Paper]) -> bytes:
+    """A workbook as one XML text of 2003."""
+    pages = []
+    for paper in papers:
+        rows = []
+        for row, line in enumerate(paper.grid, 1):
+            cells = []
+            for column, cell in enumerate(line, 1):
+                if cell is None:
+                    continue
+                across = next(
+                    (m[3] - m[1] for m in paper.merges if m[:2] == (row - 1, column - 1)), 0
+                )
+                down = next(
+                    (m[2] - m[0] for m in paper.merges if m[:2] == (row - 1, column - 1)), 0
+                )
+                span = f' ss:MergeAcross="{across}" ss:MergeDown="{down}"'
+                kind = "Number" if isinstance(cell, int | float) else "String"
+                text = escape(_text(cell)).replace("\n", "&#10;")
+                cells.append(
+                    f'<Cell ss:Index="{column}"{span if across or down else ""}>'
+                    f'<Data ss:Type="{kind}">{text}</Data></Cell>'
+                )
+            rows.append(f'<Row ss:Index="{row}">{"".join(cells)}</Row>')
+        hidden = "<x:WorksheetOptions><x:Visible>SheetHidden</x:Visible></x:WorksheetOptions>"
+        pages.append(
+            f'<Worksheet ss:Name="{escape(paper.name or paper.form.zh)}"><Table>{"".join(rows)}'
+            f"</Table>{hidden if paper.hidden else ''}</Worksheet>"
+        )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><?mso-application progid="Excel.Sheet"?>'
+        '<Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"'
+        ' xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet"'
+        ' xmlns:x="urn:schemas-microsoft-com:office:excel">' + "".join(pages) + "</Workbook>"
+    ).encode()
+
+
+def _zip(papers: Sequence[Paper]) -> bytes:
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        # The name as old Chinese systems write it, without saying which encoding that is.
+        archive.writestr("报表.xlsx".encode("gb18030").decode("cp437"), _workbook(papers))
+    return out.getvalue()
+
+
 def _bytes(content: Paper | Sequence[Paper] | bytes, path: str) -> bytes:
     if isinstance(content, bytes):
         return content
@@ -299,6 +433,19 @@ def workbook() -> Callable[..., bytes]:
         return _workbook(papers)
 
     return workbook
+
+
+@pytest.fixture(scope="session")
+def written() -> Mapping[str, Callable[[Sequence[Paper]], bytes]]:
+    """What writes sheets into a workbook, by its format."""
+    return {
+        "xlsx": _workbook,
+        "xls": _xls,
+        "ods": _ods,
+        "html": _html,
+        "spreadsheetml": _spreadsheetml,
+        "zip": _zip,
+    }
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 from typing import Any, Literal
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from transforms.forms import FORMS, Column, Form, Kind
@@ -25,7 +25,18 @@ OLD_GRADES = {grade: f"初{word}" for grade, word in enumerate("一二三", 7)}
 CALENDAR = ("finance", "salary")
 
 Place = Literal["column", "title", "school year", "sheet", "file", "folder"]
-Shape = Literal["xlsx", "csv utf-8", "csv utf-8-sig", "csv gb18030", "csv utf-16", "tsv"]
+#: Formats that have sheets and merged cells, and encodings of delimited text.
+WORKBOOKS = {
+    "xlsx": ".xlsx",
+    "xls": ".et",
+    "ods": ".ods",
+    "html": ".xls",
+    "spreadsheetml": ".xls",
+    "zip": ".zip",
+}
+TEXTS = ("utf-8", "utf-8-sig", "gb18030", "utf-16")
+#: Cells merged downwards say the same of each of their rows if they hold words.
+WORDS = (Kind.TEXT, Kind.CODE, Kind.CHOICE, Kind.GRADE)
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,8 @@ class Manner:
     form: Form
     first: int
     size: int
-    shape: Shape
+    shape: str
+    delimiter: str
     year: Place
     unit_above: str | None
     lines_above: int
@@ -44,6 +56,13 @@ class Manner:
     totals: int
     notes: int
     blanks: int
+    margin: int
+    gaps: int
+    parts: int
+    hidden: bool
+    cover: bool
+    beside: bool
+    merged_down: bool
     unknown: tuple[str, ...]
     draws: Random
 
@@ -51,11 +70,10 @@ class Manner:
 @st.composite
 def manners(draw: st.DrawFn) -> Manner:
     form = FORMS[draw(st.sampled_from(sorted(FORMS)))]
-    shape: Shape = draw(
-        st.sampled_from(("xlsx", "csv utf-8", "csv utf-8-sig", "csv gb18030", "csv utf-16", "tsv"))
-    )
+    shape = draw(st.sampled_from((*WORKBOOKS, *TEXTS)))
+    is_workbook = shape in WORKBOOKS
     places: list[Place] = ["column", "title", "file", "folder"]
-    if shape == "xlsx":
+    if is_workbook:
         places.append("sheet")
     if form.name not in CALENDAR:
         places.append("school year")
@@ -64,15 +82,23 @@ def manners(draw: st.DrawFn) -> Manner:
         first=draw(st.integers(0, 60)),
         size=draw(st.integers(1, 6)),
         shape=shape,
+        delimiter=draw(st.sampled_from((",", ";", "\t"))),
         year=draw(st.sampled_from(places)),
         unit_above=draw(st.sampled_from((None, None, "元", "万元", "人"))),
         lines_above=draw(st.integers(0, 4)),
         # Text files have no merged cells.
-        two_rows=shape == "xlsx" and draw(st.booleans()),
+        two_rows=is_workbook and draw(st.booleans()),
         index_row=draw(st.booleans()),
         totals=draw(st.integers(0, 2)),
         notes=draw(st.integers(0, 2)),
         blanks=draw(st.integers(0, 2)),
+        margin=draw(st.integers(0, 2)),
+        gaps=draw(st.integers(0, 2)),
+        parts=draw(st.integers(1, 3)) if is_workbook and form.name != "finance" else 1,
+        hidden=shape not in ("html", *TEXTS) and draw(st.booleans()),
+        cover=is_workbook and draw(st.booleans()),
+        beside=is_workbook and draw(st.booleans()),
+        merged_down=is_workbook and draw(st.booleans()),
         unknown=tuple(draw(st.lists(st.sampled_from(("序号", "备注", "联系部门")), unique=True))),
         draws=draw(st.randoms(use_true_random=False)),
     )
@@ -178,14 +204,20 @@ def spread(headers: Sequence[str], top: int, draws: Random) -> tuple[list[list[A
             merges.append((top, place, top, place + 1))
             place += 2
             continue
+        if after and draws.random() < 0.2:
+            upper[place] = draws.choice(("其中", "基本情况", "有关信息"))
+            lower[place], lower[place + 1] = here, after
+            merges.append((top, place, top, place + 1))
+            place += 2
+            continue
         upper[place] = here
         merges.append((top, place, top + 1, place))
         place += 1
     return [upper, lower], merges
 
 
-def write(manner: Manner, sheet: Any, rows: pl.DataFrame) -> tuple[Any, str]:
-    """Fill ``sheet`` with ``rows`` in this manner; gives what to hand in and its path."""
+def fill(manner: Manner, sheet: Any, rows: pl.DataFrame) -> Any:
+    """Fill ``sheet`` with ``rows`` in this manner."""
     form, draws = manner.form, manner.draws
     columns: list[Column | str] = [*form.columns, *manner.unknown]
     if manner.year == "column":
@@ -219,6 +251,11 @@ def write(manner: Manner, sheet: Any, rows: pl.DataFrame) -> tuple[Any, str]:
         words = ["甲", "乙"][: len(headers) - 1]
         sheet.header.append([*words, *range(1, len(headers) - len(words) + 1)])
 
+    top = len(sheet.above) + len(sheet.header)
+    if manner.merged_down and not manner.totals and not manner.blanks:
+        for place, column in enumerate(columns):
+            if isinstance(column, Column) and column.kind in WORDS:
+                sheet.merges += merge_down(cells[place], rows[column.name].to_list(), top, place)
     sheet.rows = [list(row) for row in zip(*cells, strict=True)]
     if form.name != "finance":
         for _ in range(manner.totals):
@@ -232,34 +269,95 @@ def write(manner: Manner, sheet: Any, rows: pl.DataFrame) -> tuple[Any, str]:
         ["注：截至九月三十日。"],
     )
     sheet.below = [list(draws.choice(notes)) for _ in range(manner.notes)]
+    for _ in range(manner.gaps):
+        widen(sheet, draws.randint(1, len(headers)), len(headers))
+    for _ in range(manner.margin):
+        widen(sheet, 0, len(headers))
+    return sheet
 
+
+def merge_down(
+    cells: list[Any], values: list[Any], top: int, place: int
+) -> list[tuple[int, int, int, int]]:
+    """Merge the cells of a column whose values repeat; what they hold stands in the first."""
+    merges = []
+    first = 0
+    for row in range(1, len(values) + 1):
+        if row < len(values) and values[row] == values[first] and values[first] is not None:
+            cells[row] = None
+        else:
+            if row - first > 1:
+                merges.append((top + first, place, top + row - 1, place))
+            first = row
+    return merges
+
+
+def widen(sheet: Any, place: int, width: int) -> None:
+    """Put a blank column before ``place``, unless that would part cells merged across it."""
+    if any(left < place <= right for _, left, _, right in sheet.merges):
+        return
+    for line in (*sheet.header, *sheet.rows):
+        line.insert(place, None)
+    if place == 0:
+        for line in (*sheet.above, *sheet.below):
+            line.insert(0, None)
+    sheet.merges = [
+        (top, left + (left >= place), bottom, right + (right >= place))
+        for top, left, bottom, right in sheet.merges
+    ]
+
+
+def write(
+    manner: Manner, rows: pl.DataFrame, paper: Callable[..., Any], written: Mapping[str, Any]
+) -> tuple[bytes, str]:
+    """A file that holds ``rows`` in this manner, and its path."""
+    form = manner.form
     folder = "2020年" if manner.year == "folder" else "上报"
-    stem = "2020年报表" if manner.year == "file" else "报表"
-    path = f"义县/{folder}/{stem}.{manner.shape.split()[0]}"
-    if manner.shape == "xlsx":
-        return sheet, path
-    if manner.shape == "tsv":
-        return sheet.csv("utf-8", "\t"), path
-    return sheet.csv(manner.shape.removeprefix("csv ")), path
+    stem = f"义县/{folder}/" + ("2020年报表" if manner.year == "file" else "报表")
+    if manner.shape not in WORKBOOKS:
+        ending = ".tsv" if manner.delimiter == "\t" else ".csv"
+        sheet = fill(manner, paper(form.name, 0), rows)
+        return sheet.csv(manner.shape, manner.delimiter), stem + ending
+    size = -(-rows.height // manner.parts)
+    sheets = [fill(manner, paper(form.name, 0), part) for part in rows.iter_slices(size)]
+    for number, sheet in enumerate(sheets[1:], 2):
+        sheet.name += f" ({number})"
+    if manner.cover:
+        cover = paper(form.name, 0)
+        cover.name, cover.header = "封面", [["教育统计报表"], ["共十一张表", None, "义县教育局"]]
+        sheets.insert(0, cover)
+    if manner.beside:
+        other = paper("population" if form.name != "population" else "class")
+        other.name = "另表"
+        sheets.append(other)
+    if manner.hidden and (manner.cover or manner.beside):
+        for sheet in sheets:
+            sheet.hidden = sheet.name not in ("封面", "另表")
+    return written[manner.shape](sheets), stem + WORKBOOKS[manner.shape]
 
 
 @given(manner=manners())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_what_is_written_in_any_manner_is_read_back_equal(
     manner: Manner,
     city: dict[str, pl.DataFrame],
     paper: Callable[..., Any],
+    written: Mapping[str, Any],
     hand_in: Callable[..., Any],
 ) -> None:
     form, all_rows = manner.form, city[manner.form.name]
     first = manner.first % max(1, all_rows.height - manner.size + 1)
     # The amounts of finance add up over all of its rows.
     rows = all_rows if form.name == "finance" else all_rows.slice(first, manner.size)
-    sheet = paper(form.name, 0)
-    outcome = hand_in(*write(manner, sheet, rows))
+    content, path = write(manner, rows, paper, written)
+    outcome = hand_in(content, path)
+    note("; ".join(entry["message_en"] for entry in outcome.findings))
     assert set(outcome.rules) <= ({f"{form.code}-W01"} if manner.unknown else set())
-    assert outcome.only["accepted"]
-    assert (outcome.only["form"], outcome.only["year"]) == (form.name, 2020)
+    assert len(outcome.submissions) == 1 + manner.beside
+    for submission in outcome.submissions:
+        assert submission["accepted"]
+        assert submission["year"] == 2020
+        assert submission["rows_read"] == submission["rows_loaded"] + submission["rows_ignored"]
+    (mine,) = (entry for entry in outcome.submissions if entry["form"] == form.name)
+    assert mine["rows_loaded"] == rows.height
     assert outcome.values(form.name).equals(rows)
-    assert outcome.only["rows_loaded"] == rows.height
-    assert outcome.only["rows_read"] == rows.height + outcome.only["rows_ignored"]
