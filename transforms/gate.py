@@ -274,14 +274,16 @@ def _with_rows_sorted_out(form: Form, tables: Sequence[Table]) -> pl.DataFrame:
 
 def _fates(form: Form, rows: pl.DataFrame) -> pl.Series:
     """What each row is: data, total, note, title or blank."""
-    words = {
-        column.name: pl.col(column.name).str.replace_all(r"[\s\u3000]", "")
-        for column in form.columns
-    }
-    given = {
-        name: word.is_not_null() & ~word.str.contains(_NOTHING_GIVEN)
-        for name, word in words.items()
-    }
+    # Made once, for the patterns below look at them again and again.
+    rows = rows.with_columns(pl.col(*form.schema).str.replace_all(r"[\s\u3000]", ""))
+    rows = rows.with_columns(
+        (pl.col(name).is_not_null() & ~pl.col(name).str.contains(_NOTHING_GIVEN)).alias(
+            f"{name}!given"
+        )
+        for name in form.schema
+    )
+    words = {name: pl.col(name) for name in form.schema}
+    given = {name: pl.col(f"{name}!given") for name in form.schema}
     count = pl.sum_horizontal(given.values())
     has_code = (
         words["institution_code"].str.contains(r"^\D{0,2}[0-9０-９]{10}\D{0,2}$").fill_null(False)
