@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, reduce
+from functools import cached_property, lru_cache, reduce
 from itertools import pairwise
 from operator import and_
 
@@ -134,7 +134,7 @@ class _Match:
     lowest: list[str | None]
     columns: dict[str, list[int]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def year_columns(self) -> list[int]:
         """The columns 年份."""
         return [
