@@ -15,6 +15,8 @@ from transforms.forms.model import NUMBER_TYPE, POLARS_TYPES, Column, Kind
 
 # Texts are compared after NFKC, so that digits are 0 to 9; a class of them costs far less to compile
 # than one of the digits of every script.
+#: Marks without width that come along when text is copied from a web page or a message.
+INVISIBLE = "[\u200b-\u200f\u2060\ufe0e\ufe0f\ufeff]"
 _NOTHING = r"^(?:[-‐-―－─/／\\]+|无)$"
 _NOTHING_YES_NO = r"^[-‐-―－─/／\\]+$"
 _COUNT_UNITS = "人|所|个|名|位|班|件|项|处|起|年|岁|园|校|户"
@@ -23,12 +25,20 @@ _NEGATIVE = r"^[-‐-―−]\s*[0-9][[0-9],]*(?:\.[0-9]+)?\s*\S?$"
 _DECIMAL = r"^([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,3}(?: [0-9]{3})+|[0-9]+)?(\.[0-9]+)?\s*"
 _TRUE = ["是", "有", "√", "✓", "✔", "y", "yes", "1", "true"]
 _FALSE = ["否", "无", "×", "✗", "✘", "n", "no", "0", "false"]
+#: 7:5 is no time: nobody knows whether it is five past seven or ten to eight.
 _CLOCK = (
-    r"^(上午|下午|晚上|晚)?([0-9]{1,2})[:点时](?:([0-9]{1,2})分?(?::?([0-5]?[0-9])秒?)?|整|半)?$"
+    r"^(上午|下午|晚上|晚)?([0-9]{1,2})"
+    r"(?:[:∶]([0-9]{2})(?:[:∶]([0-9]{2}))?|[点时](?:([0-9]{1,2})分?(?:([0-9]{1,2})秒)?|整|半)?)"
+    r"(AM|PM)?$"
 )
-_EXCEL_CLOCK = r"^(?:1899-12-3[01]|1900-01-0[01])[ T]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?$"
-_FRACTION = r"^0?\.[0-9]+$"
-_DATE = r"^([0-9]{4})[-/.年]([0-9]{1,2})[-/.月]([0-9]{1,2})日?(?:[ T]00:00:00(?:\.0+)?)?$"
+#: A time of day alone, on the day that stands for none; a day later it is 24 hours or more.
+_EXCEL_CLOCK = r"^(?:1899-12-3[01]|1904-01-01)[ T]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?$"
+_FRACTION = r"^0?\.[0-9]*[1-9][0-9]*$"
+#: A real date cell may carry a time of day; a time alone (1899-12-31) is no date.
+_DATE = (
+    r"^((?:19|20)[0-9]{2})[-/.年]([0-9]{1,2})[-/.月]([0-9]{1,2})[日号]?"
+    r"(?:[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?)?$"
+)
 _COMPACT_DATE = r"^((?:19|20)[0-9]{2})((?:0[1-9]|1[0-2]))([0-3][0-9])$"
 _GRADES = {
     **{f"{word}年级": i for i, word in enumerate("一二三四五六七八九", 1)},
@@ -117,7 +127,12 @@ def parse(column: Column) -> Parsed:
     ten, Int8) and ``<name>@unit`` (String), see :class:`transforms.headers.Table`.
     """
     nothing = _NOTHING_YES_NO if column.kind is Kind.BOOL else _NOTHING
-    text = pl.col(column.name).str.normalize("NFKC").str.strip_chars(" \t\r\n\u00a0'‘’`")
+    text = (
+        pl.col(column.name)
+        .str.normalize("NFKC")
+        .str.replace_all(INVISIBLE, "")
+        .str.strip_chars(" \t\r\n\u00a0'‘’`")
+    )
     given = pl.when(text.str.contains(nothing) | (text == "")).then(None).otherwise(text)
     value, outside = _READERS[column.kind](column, given)
     return Parsed(
@@ -133,6 +148,7 @@ def _text(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     plain = (
         pl.col(column.name)
         .str.replace_many(_FULL_WIDTH, _PLAIN)
+        .str.replace_all(INVISIBLE, "")
         .str.replace_all(r"[\s\u3000\u00a0]+", " ")
         .str.replace_all(r" ?([^\x00-\x7f]) ?", "$1")
         .str.strip_chars(" '‘’`")
@@ -142,7 +158,8 @@ def _text(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 
 
 def _code(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    digits = given.str.replace_all(r"\s", "")
+    # 2100000001.0 is what becomes of a column of numbers with a blank cell; all digits are there.
+    digits = given.str.replace_all(r"\s", "").str.replace(r"^([0-9]{10})\.0+$", "$1")
     return pl.when(digits.str.contains(r"^[0-9]{10}$")).then(digits), pl.lit(False)
 
 
@@ -200,16 +217,18 @@ def _bool(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 
 
 def _time(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    words = given.str.replace_all(r"\s", "")
-    part = words.str.extract(_CLOCK, 1)
-    hour = words.str.extract(_CLOCK, 2).cast(pl.Int64, strict=False)
+    words = given.str.replace_all(r"\s", "").str.to_uppercase()
+
+    def figure(group: int) -> pl.Expr:
+        return words.str.extract(_CLOCK, group).cast(pl.Int64, strict=False)
+
     half = pl.when(words.str.ends_with("半")).then(30).otherwise(0)
     bare = words.str.contains(r"[点时](?:整|半)?$")
-    written = words.str.extract(_CLOCK, 3).cast(pl.Int64, strict=False)
+    written = pl.coalesce(figure(3), figure(5))
     minute = pl.when(written.is_null() & bare).then(half).otherwise(written)
-    second = words.str.extract(_CLOCK, 4).cast(pl.Int64, strict=False).fill_null(0)
-    # 下午9:00 is 21:00; with the hour already past noon the word only repeats it.
-    hour = pl.when(part.is_in(["下午", "晚上", "晚"]) & (hour < 12)).then(hour + 12).otherwise(hour)
+    second = pl.coalesce(figure(4), figure(6), 0)
+    part = pl.coalesce(words.str.extract(_CLOCK, 1), words.str.extract(_CLOCK, 7))
+    hour = _hour_of_day(part, figure(2))
     seconds = pl.when((hour < 24) & (minute < 60) & (second < 60)).then(
         hour * 3600 + minute * 60 + second
     )
@@ -222,8 +241,32 @@ def _time(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     return pl.coalesce(excel, typed), pl.lit(False)
 
 
+def _hour_of_day(part: pl.Expr, hour: pl.Expr) -> pl.Expr:
+    """The hour of 24 that a part of the day and an hour mean; null where they do not fit.
+
+    下午9:00 is 21:00; with the hour already past noon the word only repeats it. 上午12:00 and
+    晚上12:00 are noon to some and midnight to others.
+    """
+    return (
+        pl.when(part.is_null())
+        .then(hour)
+        .when((part == "上午") & (hour < 12))
+        .then(hour)
+        .when((part == "AM") & hour.is_between(1, 12))
+        .then(hour % 12)
+        .when(part.is_in(["下午", "PM"]) & (hour < 12))
+        .then(hour + 12)
+        .when(part.is_in(["下午", "PM"]))
+        .then(hour)
+        .when(part.is_in(["晚", "晚上"]) & hour.is_between(5, 11))
+        .then(hour + 12)
+        .when(part.is_in(["晚", "晚上"]) & (hour >= 17))
+        .then(hour)
+    )
+
+
 def _date(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    words = given.str.replace_all(r"\s*([-/.年月日])\s*", "$1")
+    words = given.str.replace_all(r"\s*([-/.年月日号])\s*", "$1")
     iso = pl.coalesce(
         _iso_date(words, _DATE),
         _iso_date(words, _COMPACT_DATE),

@@ -11,7 +11,7 @@ import hashlib
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from html import escape
 from io import BytesIO, StringIO
@@ -34,7 +34,7 @@ from transforms.headers import cell_name
 from transforms.reading import read_file
 from transforms.sample import make_city
 
-Cell = str | int | float | bool | date | time | datetime | None
+Cell = str | int | float | bool | date | time | datetime | timedelta | None
 
 UNIT, UNIT_NAME, YEAR = "210727", "义县", 2020
 REFERENCE = Path(__file__).parents[2] / "transforms" / "reference"
@@ -205,6 +205,7 @@ def _workbook(papers: Sequence[Paper]) -> bytes:
     book = xlsxwriter.Workbook(out, {"in_memory": True})
     book.set_properties({"created": datetime(2020, 10, 1)})
     clock = book.add_format({"num_format": "hh:mm"})
+    length = book.add_format({"num_format": "[h]:mm"})
     day = book.add_format({"num_format": "yyyy-mm-dd"})
     for paper in papers:
         page = book.add_worksheet(paper.name or paper.form.zh)
@@ -223,6 +224,8 @@ def _workbook(papers: Sequence[Paper]) -> bytes:
                         page.write_datetime(row, column, cell, clock)
                     case date():
                         page.write_datetime(row, column, cell, day)
+                    case timedelta():
+                        page.write_datetime(row, column, cell, length)
         for top, left, bottom, right in paper.merges:
             page.merge_range(top, left, bottom, right, paper.grid[top][left])
         if paper.hidden:

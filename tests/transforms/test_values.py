@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -63,10 +63,14 @@ UNDERSTOOD: list[tuple[tuple[str, str], Any, Any]] = [
         for typed in (
             *("7:50", "7：50", "7点50分", "07:50:00", "07:50", "７：５０", " 7:50 ", "'7:50"),
             *(time(7, 50), 470 / 1440, "0.326388889", "0.32638888888888888"),
+            *("7时50分", "上午7:50", "7∶50", "7:50 AM", "07:50:00 am"),
         )
     ),
     (CLOCK, "0:00", time(0)),
     (CLOCK, time(0), time(0)),
+    (CLOCK, "12:00:00 AM", time(0)),
+    *((CLOCK, typed, time(21, 0)) for typed in ("晚上9:00", "下午9点", "9:00 PM", "晚上21:00")),
+    *((CLOCK, typed, time(12, 30)) for typed in ("下午12:30", "12:30 PM")),
     (CLOCK, "23:59", time(23, 59)),
     (CLOCK, "7:50:30", time(7, 50, 30)),
     *(
@@ -74,13 +78,16 @@ UNDERSTOOD: list[tuple[tuple[str, str], Any, Any]] = [
         for typed in (
             *("2020-09-01", "2020-9-1", "2020/9/1", "2020/09/01", "2020年9月1日"),
             *("２０２０年９月１日", "2020年 9月 1日", " 2020-09-01 ", "'2020-09-01"),
-            date(2020, 9, 1),
+            *(date(2020, 9, 1), datetime(2020, 9, 1, 10, 30), "2020年9月1号"),
         )
     ),
     (DAY, "2020年2月29日", date(2020, 2, 29)),
     *(
         (CODE, typed, "2100000001")
-        for typed in (2100000001, "2100000001", "'2100000001", "２１００００００01", " 2100000001 ")
+        for typed in (
+            *(2100000001, "2100000001", "'2100000001", "２１００００００01", " 2100000001 "),
+            *("2100000001.0", "21 0000 0001", "\u200b2100000001\ufeff"),
+        )
     ),
     *((GRADE, typed, grade) for typed, grade in GRADES.items()),
     *((GRADE, typed, typed) for typed in range(1, 13)),
@@ -125,7 +132,7 @@ NOT_UNDERSTOOD: list[tuple[tuple[str, str], Any]] = [
         (CLOCK, typed)
         for typed in (
             *("25:10", "24:00", "7:60", "7:50:75", "早上", "七点五十", "750", "7:5O", "7:50-8:00"),
-            *(1.5, "-7:50"),
+            *(1.5, "-7:50", "7:5", "0.0", "上午15:00", "晚上12:00", "晚上3:00", "上午12:30"),
         )
     ),
     *(
@@ -136,7 +143,7 @@ NOT_UNDERSTOOD: list[tuple[tuple[str, str], Any]] = [
             "2021年2月29日",
             "九月一日",
             "2020年9月",
-            "9/1/2020",
+            *("9/1/2020", "1899-12-31 00:00:00"),
         )
     ),
     *(
@@ -147,7 +154,7 @@ NOT_UNDERSTOOD: list[tuple[tuple[str, str], Any]] = [
             "210000000",
             "21000000011",
             "21000000O1",
-            "标识码",
+            *("标识码", "210000000.0", "2100000001%"),
             2.1e10,
         )
     ),
@@ -220,6 +227,16 @@ def test_every_minute_of_the_day_survives_as_a_fraction(
     outcome = hand_in(sheet)
     expected = [time(minute // 60, minute % 60) for minute in minutes]
     assert outcome.column("school", "class_start_time") == expected
+
+
+@pytest.mark.parametrize("typed", [timedelta(hours=25, minutes=10), timedelta(hours=24)])
+def test_a_time_cell_of_a_day_or_more_is_no_time_of_day(
+    typed: timedelta, paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    """25:10 typed into Excel is a number above 1, which is 01:10 of a day that nobody meant."""
+    sheet = paper("school", 1).put(0, "arrival_time", typed)
+    error = hand_in(sheet).error
+    assert (error["rule_id"], error["cell"]) == ("SCH-E03", sheet.place(0, "arrival_time"))
 
 
 # --- nothing given ---------------------------------------------------------------------------
