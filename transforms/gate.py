@@ -19,7 +19,7 @@ from transforms.forms import FORMS, Column, Form, Kind
 from transforms.headers import Almost, Table, cell_name, column_letters
 from transforms.rules import rule_of
 from transforms.values import parse, plain
-from transforms.years import YearFound, find_year
+from transforms.years import YearFound, find_year, year_in_cell
 
 _WORDS = "合计|小计|总计|共计"
 #: A label that is nothing but the word, and one with something in front of it: 小学合计(6个班).
@@ -257,7 +257,7 @@ def _with_rows_sorted_out(form: Form, tables: Sequence[Table]) -> pl.DataFrame:
             for i, table in enumerate(tables)
         ],
         how="diagonal",
-    )
+    ).with_columns(pl.when(~pl.col("year_text").str.contains(_NOTHING_GIVEN)).then("year_text"))
     # Nearly every row has its code and all that must be given, and is data beyond doubt: the many
     # patterns of the others are not even compiled where there are none.
     code = pl.col("institution_code") if "institution_code" in form.by_name else pl.lit("")
@@ -286,7 +286,9 @@ def _fates(form: Form, rows: pl.DataFrame) -> pl.Series:
     given = {name: pl.col(f"{name}!given") for name in form.schema}
     count = pl.sum_horizontal(given.values())
     has_code = (
-        words["institution_code"].str.contains(r"^\D{0,2}[0-9０-９]{10}\D{0,2}$").fill_null(False)
+        words["institution_code"]
+        .str.contains(r"^\D{0,2}[0-9０-９]{10}(?:\.0+)?\D{0,2}$")
+        .fill_null(False)
         if "institution_code" in words
         else pl.lit(False)
     )
@@ -400,9 +402,9 @@ def _with_submissions(
     years_of: dict[int, dict[str | None, int | None]] = {}
     unread: dict[int, list[tuple[str | None, list[int]]]] = {}
     for table, text, places in written.iter_rows():
-        named = find_year(text) if text is not None else None
-        years_of.setdefault(table, {})[text] = named.year if named else None
-        if named is None:
+        year = year_in_cell(text) if text is not None else None
+        years_of.setdefault(table, {})[text] = year
+        if year is None:
             unread.setdefault(table, []).append((text, places))
     issues: list[dict[str, object]] = []
     pairs: list[tuple[int, str | None, int]] = []
@@ -413,6 +415,9 @@ def _with_submissions(
         own: list[int] = sorted({year for year in by_text.values() if year is not None})
         sources = _year_sources(table, run.documents[number])
         chosen = sources[0][1].year if sources else None
+        if own == [chosen] and [text for text, _ in unread.get(i, ())] == [None]:
+            # What is left blank in the column is of the year that title and column agree on.
+            del unread[i]
         years: list[int | None] = [*own] or [chosen]
         members = [run.submission(number, form.name, year) for year in years]
         default.append(members[0])

@@ -37,6 +37,14 @@ from transforms.years import find_year
         ("班级2020.xlsx", 2020),
         ("2020_班级", 2020),
         ("黑山县教基2020统计", 2020),
+        ("2020年统计表（2019—2025年规划）", 2020),
+        ("2021年统计表（依据2019—2020年方案）", 2021),
+        ("2020-2021学年度第一学期", 2020),
+        ("2020-2021", 2020),
+        ("二零二零年", 2020),
+        ("义县教发〔2019〕12号 2020年统计表", 2020),
+        ("义县2020年班级表 制表：教育股", 2020),
+        ("2020年班级表(打印版)", 2020),
     ],
 )
 def test_a_year_is_found(text: str, year: int) -> None:
@@ -58,6 +66,10 @@ def test_a_year_is_found(text: str, year: int) -> None:
         "2100000001",
         "1956年",
         "电话0416-2020123",
+        "全县共2050人",
+        "义县教发[2020]11号",
+        "义县教发(2020)11号",
+        "制表时间：2020年",
     ],
 )
 def test_what_is_no_year_of_the_data_is_not_taken_for_one(text: str) -> None:
@@ -147,7 +159,8 @@ def test_signatures_and_dates_below_the_table_name_no_year(
 
 
 @pytest.mark.parametrize(
-    "typed", [2020, "2020", "２０２０", "2020年", " 2020 ", "2020—2021学年", "2020年度"]
+    "typed",
+    [2020, "2020", "２０２０", "2020年", " 2020 ", "2020—2021学年", "2020年度", "2020.0", "'2020"],
 )
 def test_a_year_column_is_read_as_people_fill_it_in(
     typed: Any, paper: Callable[..., Any], hand_in: Callable[..., Any]
@@ -249,6 +262,26 @@ def test_a_blank_year_column_leaves_the_year_to_the_title(
     outcome = hand_in(paper("class", 3).insert(0, "年份", [None] * 3))
     assert outcome.only["year"] == 2020
     assert outcome.only["accepted"]
+
+
+@pytest.mark.parametrize("blank", [None, "-", "—"])
+def test_a_row_without_a_year_is_of_the_one_year_that_column_and_title_name(
+    blank: Any, paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    outcome = hand_in(paper("class", 3).insert(0, "年份", [2020, blank, 2020]))
+    assert outcome.findings == []
+    assert (outcome.only["year"], outcome.only["rows_loaded"]) == (2020, 3)
+
+
+@pytest.mark.parametrize("years", [[2019, None, 2019], [2019, None, 2020], [2020, None, "去年"]])
+def test_a_row_without_a_year_is_an_error_where_the_title_does_not_settle_it(
+    years: list[Any], paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = paper("class", 3).insert(0, "年份", years)
+    outcome = hand_in(sheet)
+    assert not any(entry["accepted"] for entry in outcome.submissions)
+    assert {entry["rule_id"] for entry in outcome.errors} == {"CLS-E30"}
+    assert sheet.place(1, "年份") in {entry["cell"] for entry in outcome.errors}
 
 
 def test_a_year_column_that_says_something_else_is_not_overruled_by_the_title(
