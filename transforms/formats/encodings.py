@@ -11,6 +11,7 @@ from typing import Final
 from .model import Unreadable
 
 _CONTROLS: Final = re.compile("[\0-\x08\x0e-\x19\x1b-\x1f]")
+_STRUCTURE: Final = re.compile("[\t\r\n,;<]")
 _MARKS: Final = (
     (b"\xef\xbb\xbf", "utf-8"),
     (b"\xff\xfe", "utf-16-le"),
@@ -22,7 +23,7 @@ _SUCCESSORS: Final = {"gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030"}
 
 
 def decode(data: bytes) -> str:
-    """Text in UTF-8, UTF-16 (with its byte order mark) or GB18030, without the mark.
+    """Text in UTF-8, UTF-16 or GB18030, without the byte order mark.
 
     UTF-8 comes before GB18030, for hardly any GB18030 text is valid in it. Raises Unreadable
     (unknown_encoding), also where control characters show that this is no text.
@@ -30,6 +31,8 @@ def decode(data: bytes) -> str:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _decode(data[len(mark) :], (encoding,))
+    if b"\0" in data:
+        return _decode_unmarked(data)
     return _decode(data, ("utf-8", "gb18030"))
 
 
@@ -43,6 +46,24 @@ def decode_markup(data: bytes) -> str:
         except (Unreadable, LookupError):  # declared wrongly, or unheard of
             pass
     return decode(data)
+
+
+def _decode_unmarked(data: bytes) -> str:
+    """UTF-16 without a mark: the order of bytes in which it is text with lines or fields.
+
+    In the other order a comma or a line break is a letter of a script that no table here is in.
+    """
+    texts = []
+    for encoding in ("utf-16-le", "utf-16-be"):
+        try:
+            text = _decode(data, (encoding,))
+        except Unreadable:
+            continue
+        if _STRUCTURE.search(text):
+            texts.append(text)
+    if len(texts) != 1:
+        raise Unreadable("unknown_encoding")
+    return texts[0]
 
 
 def _decode(data: bytes, encodings: tuple[str, ...]) -> str:

@@ -13,7 +13,7 @@ from .packages import refuse_many_elements
 _WIDEST_SPAN: Final = 1_000  # columns and rows, as browsers have it
 _TALLEST_SPAN: Final = 65_534
 _LONGEST_TAG: Final = 16 * 1024  # bytes
-_NOT_SHOWN: Final = frozenset({"script", "style", "table"})
+_NOT_SHOWN: Final = frozenset({"script", "style", "table", "comment"})
 _BLOCKS: Final = frozenset({"p", "div", "li"})
 _SOURCE_SPACE: Final = re.compile(r"[ \t\r\n\f]+")
 _EXPONENT: Final = re.compile(r"[+-]?[0-9.]+[eE][+-]?[0-9]+\Z")

@@ -27,7 +27,7 @@ PAGE = """<html xmlns:x="urn:schemas-microsoft-com:office:excel"><head>
 <tr><td>  实验
    小学&amp;</td><td>&nbsp;</td><td x:num="2100000001">2.1E+09</td></tr>
 <tr></tr>
-<tr><td>a<br>b</td><td><p>c</p><p>d</p></td><td><b>e</b>f<script>alert(1)</script>g</td></tr>
+<tr><td>a<br>b</td><td><p>c</p><p>d</p></td><td><b>e</b>f<script>alert(1)</script><comment>x</comment>g</td></tr>
 </table></body></html>"""
 CELLS = {
     (0, 0): "2020年 学校",
