@@ -141,7 +141,10 @@ class _Run:
             )
             self.document_of.append(document)
             if origin.region_code is None:
-                self.findings.append(finding(self.submissions[-1], "FIL-E03", value=origin.folder))
+                rule = "FIL-E03" if origin.folder else "FIL-E06"
+                self.findings.append(
+                    finding(self.submissions[-1], rule, value=origin.folder or None)
+                )
             if form is not None and year is None:
                 self.findings.append(finding(self.submissions[-1], "FIL-E02"))
         return self.index[key]

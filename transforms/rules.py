@@ -161,6 +161,11 @@ _GENERIC: dict[str, Rule] = {
         ),
     )
 }
+#: Of files whose unit is not known, be it by a strange folder or by none.
+_MOVE_ZH = "请把文件放到以单位代码或名称命名的文件夹中。"
+_MOVE_EN = "Put the file into a folder named by the code or the name of its unit."
+_NOBODYS_ZH = "不知道是哪个单位的数据不能入库。"
+_NOBODYS_EN = "Data of an unknown unit cannot be loaded."
 _FILE_RULES = (
     Rule(
         id="FIL-E01",
@@ -189,10 +194,10 @@ _FILE_RULES = (
         severity="error",
         zh="文件夹“{value}”不是已知的填报单位",
         en='the folder "{value}" is no known reporting unit',
-        do_zh="请把文件放到以单位代码或名称命名的文件夹中。",
-        do_en="Put the file into a folder named by the code or the name of its unit.",
-        reason_zh="不知道是哪个单位的数据不能入库。",
-        reason_en="Data of an unknown unit cannot be loaded.",
+        do_zh=_MOVE_ZH,
+        do_en=_MOVE_EN,
+        reason_zh=_NOBODYS_ZH,
+        reason_en=_NOBODYS_EN,
         example="inbox/义县教育/…",
     ),
     Rule(
@@ -216,6 +221,17 @@ _FILE_RULES = (
         reason_zh="只有少数列相符时, 不能当作该报表读取。",
         reason_en="With a few of its columns only, a sheet is not read as the form.",
         example="只有学校标识码和学校名称两列",
+    ),
+    Rule(
+        id="FIL-E06",
+        severity="error",
+        zh="文件不在任何填报单位的文件夹中",
+        en="the file lies in no unit's folder",
+        do_zh=_MOVE_ZH,
+        do_en=_MOVE_EN,
+        reason_zh=_NOBODYS_ZH,
+        reason_en=_NOBODYS_EN,
+        example="inbox/班级学生数表2020年.xlsx",
     ),
 )
 

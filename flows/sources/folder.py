@@ -36,7 +36,7 @@ class StillBeingWritten(Exception):
 
 
 def walk(inbox: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
-    """The files below ``inbox/<unit>/`` that a unit may have handed in, in a fixed order.
+    """The files below ``inbox`` that a unit may have handed in, in a fixed order.
 
     ``on_error`` is told of every folder that cannot be read.
     """

@@ -1,7 +1,8 @@
 """What a source offers and delivers, and the ways in which it can fail.
 
 A source lists its files as offers; an offer knows how to fetch itself. Paths are relative to the
-source's root and begin with the folder of the reporting unit, as in the inbox.
+source's root and begin with the folder of the reporting unit, as in the inbox; a file that lies
+in no such folder is delivered all the same, so that it can be answered.
 """
 
 from __future__ import annotations
@@ -104,10 +105,13 @@ class Source(Protocol):
 
 
 def wanted(path: str) -> bool:
-    """Whether a unit may have handed this in: a file of a readable kind below a unit's folder."""
-    folder, _, name = path.rpartition("/")
+    """Whether a unit may have handed this in: a file of a readable kind, no lock file and not hidden.
+
+    One that lies beside the folders of the units is wanted too: it goes back with a finding.
+    """
+    name = path.rpartition("/")[2]
     readable = PurePosixPath(name).suffix.lower() in READABLE_SUFFIXES
-    return bool(folder) and readable and not name.startswith(("~$", "."))
+    return readable and not name.startswith(("~$", "."))
 
 
 def unsafe(path: str) -> str | None:

@@ -60,7 +60,7 @@ class S3Source:
             self._client = _client(settings, credentials, home)
 
     def files(self) -> Listing:
-        """All objects below the folders of the prefix."""
+        """All objects below the prefix."""
         listing = Listing()
         root = self._settings.root
         with self._said_plainly():

@@ -7,9 +7,9 @@
     username = "jzedu"
     path = "/submissions"
 
-Below a source's root the first folders are the reporting units, as in the inbox. Relative paths of
-this machine are relative to JZEDU_HOME. Passwords, keys and tokens have no place here: see
-:mod:`flows.sources.credentials`.
+Below a source's root the first folders are the reporting units, as in the inbox; a file beside
+them is taken and goes back. Relative paths of this machine are relative to JZEDU_HOME. Passwords,
+keys and tokens have no place here: see :mod:`flows.sources.credentials`.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class SftpSource:
         self._client: asyncssh.SFTPClient | None = None
 
     def files(self) -> Listing:
-        """All files below the folders of the root."""
+        """All files below the root."""
         return self._run(self._files)
 
     def probe(self) -> None:
@@ -73,8 +73,7 @@ class SftpSource:
     async def _files(self, client: asyncssh.SFTPClient) -> Listing:
         listing = Listing()
         for name, facts in await self._root_entries(client):
-            if _is_folder(facts):
-                await self._walk(client, _below(self._root, name), name, listing)
+            await self._look_at(client, _below(self._root, name), name, facts, listing)
         listing.offers.sort(key=lambda offer: offer.path)
         return listing
 
@@ -97,10 +96,21 @@ class SftpSource:
             listing.refused.append(f"{shown(folder)}: {error.reason}")
             return
         for name, facts in entries:
-            if _is_folder(facts):
-                await self._walk(client, _below(place, name), _below(path, name), listing)
-            elif stat.S_ISREG(facts.permissions or 0):
-                self._offer(_below(place, name), _below(path, name), facts, listing)
+            await self._look_at(client, _below(place, name), _below(path, name), facts, listing)
+
+    async def _look_at(
+        self,
+        client: asyncssh.SFTPClient,
+        place: bytes,
+        path: bytes,
+        facts: asyncssh.SFTPAttrs,
+        listing: Listing,
+    ) -> None:
+        """Offer a file, go down into a folder, leave links and devices alone."""
+        if _is_folder(facts):
+            await self._walk(client, place, path, listing)
+        elif stat.S_ISREG(facts.permissions or 0):
+            self._offer(place, path, facts, listing)
 
     def _offer(
         self, place: bytes, path: bytes, facts: asyncssh.SFTPAttrs, listing: Listing

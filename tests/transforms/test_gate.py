@@ -818,6 +818,17 @@ def test_an_unknown_unit_folder_is_returned_with_all_else_filled_in(
     assert "义县教育" in error["message_zh"]
 
 
+def test_a_file_in_no_folder_is_returned_with_all_else_filled_in(
+    paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    outcome = hand_in(paper("class"), "班级2020年.xlsx", None)
+    only = outcome.only
+    assert (only["region_code"], only["form"], only["year"]) == (None, "class", 2020)
+    assert only["rows_returned"] == 6
+    assert (outcome.error["rule_id"], outcome.error["value"]) == ("FIL-E06", None)
+    assert "文件不在任何填报单位的文件夹中" in outcome.error["message_zh"]
+
+
 def test_no_year_is_returned(paper: Callable[..., Any], hand_in: Callable[..., Any]) -> None:
     outcome = hand_in(paper("class", title="班级学生数表"))
     assert outcome.rules == ["FIL-E02"]
@@ -1141,7 +1152,7 @@ def test_each_error_is_caught_by_its_own_rule_alone(rule: str, alone: Any) -> No
 
 
 def test_no_rule_of_a_file_is_without_a_test() -> None:
-    """Each of them has its own above: what is unreadable, undated, of no unit or of no form."""
+    """Each of them has its own above: what is unreadable, undated, of no unit, in no folder or of no form."""
     assert {rule for rule in RULES if rule.startswith("FIL-")} == {
-        f"FIL-E0{number}" for number in range(1, 6)
+        f"FIL-E0{number}" for number in range(1, 7)
     }

@@ -51,6 +51,7 @@ def answered(
         archive.writestr("人口/2020年.csv", as_csv("population", BAD))
     home.deliver(f"{LINGHE}/全.zip", buffer.getvalue())
     home.deliver("沈阳市/2020年.csv", as_csv("population", GOOD))
+    home.deliver("无处2020年.csv", as_csv("population", GOOD))
     home.deliver(f"{GUTA}/空.xlsx", b"")
     return home, home.night()
 
@@ -74,6 +75,7 @@ def test_a_file_with_findings_is_answered_under_its_unit(answered: tuple[Home, N
         answer(home, LINGHE, "两表.xlsx"),
         answer(home, LINGHE, "全.zip/人口/2020年.csv"),
         answer(home, "unknown", "沈阳市/2020年.csv"),
+        answer(home, "unknown", "无处2020年.csv"),
     }
     assert {path for path in home.settings.outbox.rglob("*") if path.is_file()} == expected
     assert set(night.returned) == expected
@@ -85,6 +87,7 @@ def test_the_answer_says_what_is_wrong(answered: tuple[Home, Night]) -> None:
         (LINGHE, "提醒2020年.csv", ("血型",)),
         (LINGHE, "全.zip/人口/2020年.csv", ("五百",)),
         ("unknown", "沈阳市/2020年.csv", ("沈阳市",)),
+        ("unknown", "无处2020年.csv", ("不在任何填报单位的文件夹中",)),
     ):
         for word in said:
             assert word in words(answer(answered[0], region, file)), file

@@ -201,6 +201,18 @@ def test_a_unit_is_known_by_code_name_and_alias(home: Home, as_csv: Csv) -> None
     assert home.ask("SELECT rule_id, value FROM finding") == [("FIL-E03", "沈阳市")]
 
 
+def test_a_file_beside_the_folders_of_the_units_is_returned(home: Home, as_csv: Csv) -> None:
+    home.deliver("2020年.csv", as_csv("population", people(1)))
+    home.sheet(LINGHE, "population", 2020, people(2))
+    home.night()
+    assert home.ask(
+        "SELECT region_code, form, year, file_name, rows_read, rows_returned FROM submission "
+        "WHERE status = 'returned'"
+    ) == [(None, "population", 2020, "2020年.csv", 2, 1)]
+    assert home.ask("SELECT region_code, rule_id, value FROM finding") == [(None, "FIL-E06", None)]
+    assert in_force(home, LINGHE, 2020) == 2
+
+
 def test_files_of_a_zip_have_its_hash_and_its_time(home: Home, as_csv: Csv) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

@@ -31,13 +31,15 @@ def test_the_inbox_is_always_a_source(station: Any, put_file: Any) -> None:
 
 def test_only_files_that_a_unit_may_have_handed_in_are_read(station: Any, put_file: Any) -> None:
     good = put_file(station.inbox / "210727/A.XLSX", b"a")
-    put_file(station.inbox / "a.csv", b"no unit")
+    put_file(station.inbox / "beside.csv", b"no unit, which is for the gate to say")
     for name in ("~$a.xlsx", ".a.csv", "a.pdf", "csv"):
         put_file(station.inbox / "210727" / name, b"no")
+        put_file(station.inbox / name, b"no")
+    (station.inbox / "unit.csv").symlink_to(good)
     (station.inbox / "210727/link.csv").symlink_to(good)
     (station.inbox / "210727/again").symlink_to(station.inbox / "210727")
     os.mkfifo(station.inbox / "210727/pipe.csv")
-    assert (station.pull().found, set(station.held())) == (1, {"210727/A.XLSX"})
+    assert (station.pull().found, set(station.held())) == (2, {"210727/A.XLSX", "beside.csv"})
 
 
 def test_a_file_open_for_writing_waits(station: Any, put_file: Any) -> None:

@@ -123,12 +123,17 @@ def test_an_index_is_read_with_its_folders(station: Any, site: Site, noise: Any)
     site.index("/in/210727/", "2020/", "~$lock.xlsx", "a.pdf", ".hidden.csv")
     site.index("/in/210727/2020/", "%E5%AD%A6%E6%A0%A1%201.xlsx")
     site.index("/in/%E4%B9%89%E5%8E%BF/", "b.csv")
+    site.pages["/in/root.csv"] = Page(b"no unit, which is for the gate to say")
     site.pages["/in/210727/2020/%E5%AD%A6%E6%A0%A1%201.xlsx"] = Page(big)
     site.pages["/in/%E4%B9%89%E5%8E%BF/b.csv"] = Page(b"b", changed=datetime(2020, 10, 2, 3, 4, 5))
     pulled = station.pull(portal(site.url + "in/"))
-    assert station.held() == {"210727/2020/学校 1.xlsx": big, "义县/b.csv": b"b"}
+    assert station.held() == {
+        "210727/2020/学校 1.xlsx": big,
+        "义县/b.csv": b"b",
+        "root.csv": b"no unit, which is for the gate to say",
+    }
     assert station.receipt("义县/b.csv").received_at == datetime(2020, 10, 2, 3, 4, 5)
-    assert (pulled.found, pulled.waiting) == (2, ())
+    assert (pulled.found, pulled.waiting) == (3, ())
 
 
 def test_an_index_as_apache_makes_it(station: Any, site: Site) -> None:

@@ -103,13 +103,17 @@ def test_objects_arrive_whole_with_path_and_time_of_receipt(
     storage.put("in/义县/班级.csv", b"a,b\n")
     storage.put("in2/210727/other.csv", b"not below the prefix")
     storage.put("in/", b"")
-    storage.put("in/root.csv", b"no unit")
+    storage.put("in/root.csv", b"no unit, which is for the gate to say")
     storage.put("in/210727/~$lock.xlsx", b"lock")
     storage.put("in/210727/a.pdf", b"pdf")
     pulled = station.pull(bucket(prefix="in"))
-    assert station.held() == {"210727/2020/学校 1.xlsx": big, "义县/班级.csv": b"a,b\n"}
+    assert station.held() == {
+        "210727/2020/学校 1.xlsx": big,
+        "义县/班级.csv": b"a,b\n",
+        "root.csv": b"no unit, which is for the gate to say",
+    }
     assert station.receipt("210727/2020/学校 1.xlsx").received_at == changed
-    assert (pulled.found, len(pulled.receipts), pulled.waiting) == (2, 2, ())
+    assert (pulled.found, len(pulled.receipts), pulled.waiting) == (3, 3, ())
 
 
 def test_only_what_changed_is_fetched(

@@ -313,7 +313,8 @@ def test_links_pipes_lock_files_and_other_kinds_are_never_opened(
     station: Any, server: SftpServer, counties: Any, put_file: Any
 ) -> None:
     good = put_file(server.root / "210727/a.csv", b"a")
-    put_file(server.root / "a.csv", b"no unit")
+    put_file(server.root / "a.csv", b"no unit, which is for the gate to say")
+    (server.root / "link.csv").symlink_to(good)
     put_file(server.root / "210727/~$a.xlsx", b"lock")
     put_file(server.root / "210727/.hidden.csv", b"hidden")
     put_file(server.root / "210727/a.pdf", b"pdf")
@@ -322,8 +323,8 @@ def test_links_pipes_lock_files_and_other_kinds_are_never_opened(
     (server.root / "unit").symlink_to(server.root / "210727")
     os.mkfifo(server.root / "210727/pipe.csv")
     pulled = station.pull(counties())
-    assert (pulled.found, pulled.waiting) == (1, ())
-    assert server.opened == ["210727/a.csv"]
+    assert (pulled.found, pulled.waiting) == (2, ())
+    assert server.opened == ["210727/a.csv", "a.csv"]
 
 
 def test_names_in_gb_18030_are_read_and_bad_ones_are_named(
