@@ -46,11 +46,13 @@ from warehouse.publish import (
     detach,
     export,
     fill,
+    keep_standing,
     list_changes,
     record,
     release,
     release_folders,
     stage,
+    standing_id,
 )
 from warehouse.reference import Reference, ReferenceError, load_reference
 from warehouse.report import write_report
@@ -214,7 +216,7 @@ def reload_deliveries(run: Run, scope: Scope, on_file: Callable[[], None]) -> In
     """
     with named("load"), _transaction(run.connection):
         known = forget(run.connection, scope)
-        again = _ingest(run, known, on_file, scope)
+        again = _ingest(run, known, on_file)
         unread_ones = pending(run.connection, run.archive)
         new = _ingest(run, unread_ones, on_file)
         run.loaded = Ingested(
@@ -237,9 +239,7 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         raise
 
 
-def _ingest(
-    run: Run, receipts: list[Receipt], on_file: Callable[[], None], scope: Scope | None = None
-) -> Ingested:
+def _ingest(run: Run, receipts: list[Receipt], on_file: Callable[[], None]) -> Ingested:
     return ingest(
         run.connection,
         run.archive,
@@ -248,7 +248,6 @@ def _ingest(
         limits=run.settings.limits,
         workers=run.settings.workers,
         on_file=on_file,
-        scope=scope,
     )
 
 
@@ -330,9 +329,10 @@ def publish(run: Run) -> Imprint | None:
     with named("publish"):
         staged = fill_publication(run)
         standing = run.settings.published / DATABASE
-        same = False
+        same, previous_id = False, None
         if standing.exists():
             with beside(run.connection, standing):
+                previous_id = standing_id(run.connection)
                 if is_comparable(run.connection):
                     same = says_the_same(run.connection)
                     run.comparison = compare(run.connection)
@@ -343,26 +343,23 @@ def publish(run: Run) -> Imprint | None:
                 "Find out why; if it is meant, run again with --accept-shrink.",
             )
         imprint = _imprint(run)
-        if not same:
-            if standing.exists():
-                with beside(run.connection, standing):
-                    record(run.connection, imprint, previous=True)
-            else:
-                record(run.connection, imprint, previous=False)
+        if previous_id is None:
+            record(run.connection, imprint, None)
+        elif not same:
+            with beside(run.connection, standing):
+                record(run.connection, imprint, previous_id)
         detach(run.connection)
         source = standing if same else staged
         export(source, staged.with_name("parquet"))
         with duckdb.connect(str(source), read_only=True) as publication:
             write_report(publication, staged.with_name("report"), run.reference.folder)
+        published, keep = run.settings.published, run.settings.keep_publications
+        if previous_id is not None:
+            keep_standing(published, previous_id, keep)
         if same:
-            release_folders(staged.parent, run.settings.published)
+            release_folders(staged.parent, published)
         else:
-            release(
-                staged.parent,
-                run.settings.published,
-                imprint.publication_id,
-                run.settings.keep_publications,
-            )
+            release(staged.parent, published, imprint.publication_id, keep)
         mark_published(run.connection, _stamp(run))
     return None if same else imprint
 

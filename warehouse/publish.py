@@ -141,27 +141,40 @@ def export(file: Path, folder: Path) -> None:
 def release(staging: Path, published: Path, publication_id: str, keep: int) -> None:
     """Put the staged publication in the place of the one that stands.
 
-    The database is renamed over the old one, and kept in ``history/<publication_id>/`` as well;
-    of the earlier publications the last ``keep`` stay there. The folders beside it follow.
+    The database is renamed over the old one; the history (:func:`keep_standing`) and the folders
+    beside it follow.
     """
     file = staging / DATABASE
     with file.open("rb") as written:
         os.fsync(written.fileno())
     file.chmod(0o444)
-    kept = published / "history" / publication_id
-    kept.mkdir(parents=True, exist_ok=True)
-    try:
-        # The same file under a second name: a publication is replaced as a whole, never changed.
-        os.link(file, kept / DATABASE)
-    except OSError:
-        shutil.copy(file, kept / DATABASE)
     # A tool that opened the last publication for writing may have left a log beside it, which every
     # reader would replay into this one. Nobody but root can open a file without a write bit so.
     (published / f"{DATABASE}.wal").unlink(missing_ok=True)
     os.replace(file, published / DATABASE)
+    keep_standing(published, publication_id, keep)
+    release_folders(staging, published)
+
+
+def keep_standing(published: Path, publication_id: str, keep: int) -> None:
+    """Have the publication that stands in ``history/<publication_id>/`` as well.
+
+    Of all publications the last ``keep`` stay there. A run that was killed before it came to this
+    is made up for by the next one; the other way round, history would hold what was never published.
+    """
+    kept = published / "history" / publication_id
+    kept.mkdir(parents=True, exist_ok=True)
+    if not (kept / DATABASE).exists():
+        partial = published / "history" / f".{DATABASE}.part"
+        partial.unlink(missing_ok=True)
+        try:
+            # The same file under a second name: it is replaced as a whole, never changed.
+            os.link(published / DATABASE, partial)
+        except OSError:
+            shutil.copy(published / DATABASE, partial)
+        os.replace(partial, kept / DATABASE)
     for old in sorted(path for path in kept.parent.iterdir() if path.is_dir())[: -keep or None]:
         shutil.rmtree(old, ignore_errors=True)
-    release_folders(staging, published)
 
 
 def release_folders(staging: Path, published: Path) -> None:
@@ -263,30 +276,27 @@ def _shortfall(
         )
 
 
-def record(connection: duckdb.DuckDBPyConnection, imprint: Imprint, previous: bool) -> None:
+def record(
+    connection: duckdb.DuckDBPyConnection, imprint: Imprint, previous_id: str | None
+) -> None:
     """Write who this publication is: the earlier ones, itself, and what changed between them.
 
-    ``previous`` says whether the publication that stands is attached under that name.
+    ``previous_id`` names the publication that stands, attached as ``previous``; None for the first.
     """
-    last = None
-    if previous:
+    if previous_id is not None:
         connection.execute(
-            "INSERT INTO publication.publication SELECT * FROM previous.publication;"
-            "INSERT INTO publication.revision SELECT * FROM previous.revision;"
-        )
-        row = connection.execute(
-            "SELECT publication_id FROM previous.publication ORDER BY published_at DESC LIMIT 1"
-        ).fetchone()
-        last = row[0] if row else None
-        connection.execute(
-            f"INSERT INTO publication.revision "
-            f"SELECT {literal(imprint.publication_id)}, * FROM ({CHANGES}) ORDER BY ALL"
+            f"""
+            INSERT INTO publication.publication SELECT * FROM previous.publication;
+            INSERT INTO publication.revision SELECT * FROM previous.revision;
+            INSERT INTO publication.revision
+            SELECT {literal(imprint.publication_id)}, * FROM ({CHANGES}) ORDER BY ALL
+            """
         )
     connection.execute(
         f"""
         INSERT INTO publication.publication
         SELECT {literal(imprint.publication_id)}, {literal(imprint.published_at)},
-            {literal(last)}, {literal(imprint.code_version)}, {literal(imprint.plan_version)},
+            {literal(previous_id)}, {literal(imprint.code_version)}, {literal(imprint.plan_version)},
             (SELECT count(*) FROM in_force),
             (SELECT count(*) FROM publication.revision
              WHERE publication_id = {literal(imprint.publication_id)})
@@ -294,51 +304,102 @@ def record(connection: duckdb.DuckDBPyConnection, imprint: Imprint, previous: bo
     )
 
 
-#: What moved between two publications: a value, or a verdict while the value stood.
+def standing_id(connection: duckdb.DuckDBPyConnection) -> str:
+    """The id of the publication that is attached as ``previous``."""
+    rows = connection.execute("SELECT max(publication_id) FROM previous.publication").fetchall()
+    return str(rows[0][0])
+
+
+#: What moved between two publications, and the submission that moved it.
+#:
+#: ``moved`` has a row where a figure is another one, or a verdict while the figure stood. What moved
+#: it is a submission that came into force since the last publication (``arrived``); one that was
+#: known before and is in force now only because a rule or list changed has not arrived. A figure
+#: moves by the submissions of its own year, a verdict by itself by figures of earlier years: the
+#: start of the line to the threshold, or the year before. What no submission accounts for, and every
+#: verdict by itself of a clause that was changed, is due to a definition (NULL).
 CHANGES = """
-WITH before AS (
-    SELECT v.indicator_id, v.region_code, v.year, v.numerator, v.denominator, v.value,
-        a.clause_id, a.status
-    FROM previous.indicator_value v
-    LEFT JOIN previous.attainment a USING (indicator_id, region_code, year)
-), now AS (
-    SELECT v.indicator_id, v.region_code, v.year, v.numerator, v.denominator, v.value,
-        a.clause_id, a.status
-    FROM publication.indicator_value v
-    LEFT JOIN publication.attainment a USING (indicator_id, region_code, year)
-), moved AS (
-    SELECT coalesce(n.indicator_id, b.indicator_id) AS indicator_id,
-        coalesce(n.region_code, b.region_code) AS region_code,
-        coalesce(n.year, b.year) AS year,
-        b.value AS old_value, n.value AS new_value, b.status AS old_status,
+WITH figure AS (
+    SELECT indicator_id, region_code, year, b.value AS old_value, n.value AS new_value,
+        n.value IS DISTINCT FROM b.value OR n.numerator IS DISTINCT FROM b.numerator
+            OR n.denominator IS DISTINCT FROM b.denominator AS moved
+    FROM publication.indicator_value n
+    FULL JOIN previous.indicator_value b USING (indicator_id, region_code, year)
+), verdict AS (
+    SELECT clause_id, indicator_id, region_code, year, b.status AS old_status,
         n.status AS new_status
-    FROM now n FULL JOIN before b
-        ON (n.indicator_id, n.region_code, n.year) = (b.indicator_id, b.region_code, b.year)
-        AND n.clause_id IS NOT DISTINCT FROM b.clause_id
-    WHERE n.value IS DISTINCT FROM b.value OR n.status IS DISTINCT FROM b.status
-        OR n.numerator IS DISTINCT FROM b.numerator
-        OR n.denominator IS DISTINCT FROM b.denominator
+    FROM publication.attainment n
+    FULL JOIN previous.attainment b USING (clause_id, indicator_id, region_code, year)
+), same_clause AS (
+    SELECT clause_id, indicator_id, kind, comparator, threshold, due_year, effective_from,
+        effective_to
+    FROM publication.clause
+    INTERSECT
+    SELECT clause_id, indicator_id, kind, comparator, threshold, due_year, effective_from,
+        effective_to
+    FROM previous.clause
+), moved AS (
+    SELECT indicator_id, region_code, year, f.old_value, f.new_value, v.old_status, v.new_status,
+        f.moved AS by_figure, c.kind, p.indicator_id IS NOT NULL AS known_before
+    FROM figure f
+    LEFT JOIN verdict v USING (indicator_id, region_code, year)
+    LEFT JOIN same_clause c USING (clause_id)
+    LEFT JOIN previous.indicator p USING (indicator_id)
+    WHERE f.moved OR v.old_status IS DISTINCT FROM v.new_status
 ), arrived AS (
-    SELECT f.submission_id, f.region_code, f.form, f.year, f.received_at
-    FROM in_force f
-    WHERE f.submission_id NOT IN (
-        SELECT submission_id FROM previous.submission
-        WHERE status IN ('accepted', 'accepted_with_warnings')
-    )
+    SELECT f.submission_id, f.region_code, f.form, f.year, f.received_at, v.expected
+    FROM in_force f JOIN version_in_force v USING (submission_id)
+    LEFT JOIN previous.submission p USING (submission_id)
+    WHERE p.submission_id IS NULL
+        -- An earlier time of receipt that turned up late may put a known version in force.
+        OR p.status NOT IN ('accepted', 'accepted_with_warnings') AND EXISTS (
+            SELECT 1 FROM submission s JOIN previous.submission b USING (submission_id)
+            WHERE (s.region_code, s.form, s.year) = (f.region_code, f.form, f.year)
+                AND s.received_at <> b.received_at
+        )
+), mover AS (
+    -- An arrival moves figures of its unit and of the regions above; what moved the unit's own comes
+    -- first.
+    SELECT i.indicator_id, r.region_code, a.year, a.submission_id, a.received_at,
+        coalesce(own.moved, false) AS moved_own
+    FROM arrived a
+    JOIN (SELECT DISTINCT indicator_id, form FROM indicator_form) i USING (form)
+    JOIN (
+        SELECT region_code, region_code AS unit FROM region UNION ALL
+        SELECT region_code, unit FROM member
+    ) r ON r.unit = a.region_code
+    LEFT JOIN figure own ON (own.indicator_id, own.region_code, own.year)
+        = (i.indicator_id, a.region_code, a.year)
+    WHERE a.expected
 ), cause AS (
-    SELECT m.indicator_id, m.region_code, m.year,
-        arg_max(a.submission_id, (a.year = m.year, a.received_at, a.submission_id))
+    SELECT m.indicator_id, m.region_code, m.year, m.by_figure, m.kind,
+        arg_max(a.submission_id, (-a.year, a.moved_own, a.received_at, a.submission_id))
             AS submission_id
-    FROM moved m
-    JOIN indicator_form i USING (indicator_id)
-    JOIN arrived a ON a.form = i.form AND a.year IN (m.year, m.year - 1)
-        AND (a.region_code = m.region_code OR (m.region_code, a.region_code) IN (
-            SELECT (region_code, unit) FROM member))
-    GROUP BY m.indicator_id, m.region_code, m.year
+    FROM (SELECT DISTINCT indicator_id, region_code, year, by_figure, kind FROM moved) m
+    JOIN mover a USING (indicator_id, region_code)
+    JOIN figure f ON (f.indicator_id, f.region_code, f.year) = (m.indicator_id, m.region_code, a.year)
+    WHERE f.moved AND CASE
+        WHEN m.by_figure THEN a.year = m.year
+        WHEN m.kind = 'level' THEN a.year < m.year
+        WHEN m.kind = 'never_falls' THEN a.year = m.year - 1
+        ELSE false END
+    GROUP BY ALL
+), opened AS (
+    -- The first submission of a new year, or of a later one, makes rows for all it says nothing of.
+    SELECT y.year, arg_min(a.submission_id, (a.received_at, a.submission_id)) AS submission_id
+    FROM (SELECT DISTINCT year FROM publication.indicator_value
+        ANTI JOIN previous.indicator_value USING (year)) y
+    JOIN arrived a ON a.year >= y.year
+    GROUP BY y.year
 )
-SELECT m.indicator_id, m.region_code, m.year, m.old_value, m.new_value,
-    m.old_status, m.new_status, c.submission_id
-FROM moved m LEFT JOIN cause c USING (indicator_id, region_code, year)
+SELECT DISTINCT m.indicator_id, m.region_code, m.year, m.old_value, m.new_value,
+    m.old_status, m.new_status,
+    CASE WHEN m.known_before THEN coalesce(c.submission_id,
+        CASE WHEN m.by_figure OR m.kind IS NOT NULL THEN o.submission_id END) END AS submission_id
+FROM moved m
+LEFT JOIN cause c ON (c.indicator_id, c.region_code, c.year, c.by_figure)
+    = (m.indicator_id, m.region_code, m.year, m.by_figure) AND c.kind IS NOT DISTINCT FROM m.kind
+LEFT JOIN opened o ON o.year = m.year
 """
 
 
