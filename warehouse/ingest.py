@@ -18,7 +18,7 @@ from transforms.gate import Document, examine
 from transforms.reading import read_file
 from warehouse.archive import Archive, Receipt
 from warehouse.reference import Reference
-from warehouse.store import Loaded, Scope, known_deliveries, load
+from warehouse.store import Loaded, known_deliveries, load
 
 #: Files read, checked and loaded together.
 PORTION = 2000
@@ -53,11 +53,10 @@ def ingest(
     limits: Limits,
     workers: int,
     on_file: Callable[[], None],
-    scope: Scope | None = None,
 ) -> Ingested:
     """Read ``receipts`` from the archive and load what they hold. The caller commits.
 
-    ``on_file`` is called after every file read; ``scope`` leaves out what is not of it.
+    ``on_file`` is called after every file read.
 
     Raises:
         ArchiveDamaged: an original is missing or changed.
@@ -72,9 +71,7 @@ def ingest(
                 documents += found
                 origins += [i] * len(found)
                 on_file()
-            outcome = load(
-                connection, portion, examine(documents), _origins(documents, origins), scope
-            )
+            outcome = load(connection, portion, examine(documents), _origins(documents, origins))
             loaded = Loaded(
                 loaded.submissions + outcome.submissions,
                 loaded.accepted + outcome.accepted,

@@ -117,11 +117,14 @@ def mark_published(connection: duckdb.DuckDBPyConnection, stamp: str) -> None:
 def forget(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[Receipt]:
     """Take the submissions of ``scope`` out of the warehouse; give the deliveries they came from.
 
-    The caller reads these again (:func:`load` with the same scope) in the same transaction.
+    The caller reads these again and loads them (:func:`load`) in the same transaction. Of what else
+    they hold, only what the warehouse does not know is loaded: a sheet that is now read for another
+    year, unit or form is not lost.
     """
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE forgotten AS FROM submission WHERE {scope.condition}"
     )
+    _leave_note(connection, "forgotten")
     rows = connection.execute(
         "SELECT received_at, path, sha256 FROM delivery"
         " WHERE (sha256, CASE WHEN contains(path, '/') THEN split_part(path, '/', 1) ELSE '' END)"
@@ -139,14 +142,12 @@ def load(
     receipts: Sequence[Receipt],
     examined: Examined,
     documents: pl.DataFrame,
-    scope: Scope | None = None,
 ) -> Loaded:
     """Put examined deliveries into the warehouse. The caller holds the transaction.
 
     ``documents`` has document, receipt (index into ``receipts``), folder, file_name, entry. The
     same bytes delivered again are the same submission: what it says of itself comes from its
     earliest delivery, whichever was read first, so that the order of arrival never matters.
-    ``scope`` leaves out submissions that are not of it.
     """
     deliveries = pl.DataFrame(
         [(i, r.received_at, r.path, r.sha256) for i, r in enumerate(receipts)],
@@ -162,10 +163,10 @@ def load(
     table_from(connection, "TEMP TABLE deliveries", deliveries)
     table_from(connection, "TEMP TABLE incoming_submission", incoming)
     connection.execute(
-        f"""
+        """
         CREATE OR REPLACE TEMP TABLE fresh AS
         SELECT n.*, k.submission_id IS NULL AS is_new
-        FROM (FROM incoming_submission WHERE {scope.condition if scope else "true"}) n
+        FROM incoming_submission n
         LEFT JOIN submission k USING (submission_id)
         WHERE k.submission_id IS NULL OR (n.received_at, n.path) < (k.received_at, k.path);
         DELETE FROM delivery d USING deliveries n WHERE d.sha256 = n.sha256 AND d.path = n.path;
@@ -199,13 +200,20 @@ def load(
                 f"INSERT INTO {table} BY NAME "
                 f"SELECT * FROM frame SEMI JOIN fresh USING (submission_id)"
             )
-    # Whoever ends between this and the publication leaves a note for the next night.
-    connection.execute(
-        "INSERT INTO unpublished SELECT max(received_at) FROM fresh HAVING count(*) > 0"
-    )
+    _leave_note(connection, "fresh")
     counts = connection.execute(
         "SELECT count(*), count(*) FILTER (accepted), count(*) FILTER (NOT accepted) FROM fresh"
         " WHERE is_new"
     ).fetchone()
     assert counts is not None
     return Loaded(*counts)
+
+
+def _leave_note(connection: duckdb.DuckDBPyConnection, changed: str) -> None:
+    """Have the next night publish, should this run end before it does.
+
+    ``changed`` is a table of submissions; where it is empty, there is nothing to publish.
+    """
+    connection.execute(
+        f"INSERT INTO unpublished SELECT max(received_at) FROM {changed} HAVING count(*) > 0"
+    )

@@ -218,6 +218,28 @@ def test_a_backfill_takes_up_a_changed_rule(
     ]
 
 
+def test_what_is_now_read_for_a_year_outside_the_backfill_is_not_lost(
+    home: Any, by_hand: Any
+) -> None:
+    home.sheet("义县", "class", 2020, with_large(60))
+    home.sheet("古塔区", "class", 2019, with_large(60))
+    home.night()
+    # An older program had taken the sheet of 2020 for one of 2019.
+    with duckdb.connect(str(home.settings.warehouse)) as connection:
+        for table in ("submission", 'submitted."class"'):
+            connection.execute(
+                f"UPDATE {table} SET year = 2019, submission_id = 'old' WHERE region_code = '210727'"
+            )
+    with steps.Run.open(home.settings) as run:
+        steps.reload_deliveries(run, Scope((2019,)), lambda: None)
+        assert steps.must_publish(run)
+    backfill(home, by_hand, (2019,))
+    assert home.ask("SELECT region_code, year, status FROM submission ORDER BY 1") == [
+        ("210702", 2019, "accepted"),
+        ("210727", 2020, "accepted"),
+    ]
+
+
 def test_a_dry_run_lists_the_changes_and_touches_nothing(
     home: Any, by_hand: Any, tmp_path: Path
 ) -> None:
