@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
@@ -93,6 +94,7 @@ def show_explanation(console: Console, explanation: Explanation) -> None:
         _verdict(console, verdict, explanation.unit)
     _units(console, explanation)
     _submissions(console, explanation)
+    _versions(console, explanation)
     for rows in explanation.rows:
         _rows(console, rows, explanation)
     _findings(console, explanation)
@@ -198,6 +200,36 @@ def _submissions(console: Console, e: Explanation) -> None:
                 "\n".join(places),
                 _time(used.received_at),
                 f"{used.sha256[:12]}…",
+            )
+        )
+    console.print(table)
+
+
+def _versions(console: Console, e: Explanation) -> None:
+    """The versions of the forms that were handed in more than once."""
+    numbers = Counter((version.region_code, version.form) for version in e.versions)
+    several = [v for v in e.versions if numbers[v.region_code, v.form] > 1]
+    if not several:
+        return
+    table = _table(
+        "各版本 versions",
+        "单位 unit",
+        "报表 form",
+        "文件 file",
+        "生效 in force from (UTC)",
+        "失效 until",
+        "SHA-256",
+    )
+    for version in several:
+        until = version.in_force_until
+        table.add_row(
+            *_cells(
+                version.region_name,
+                version.form_zh,
+                version.file_name,
+                _time(version.in_force_from),
+                _time(until) if until else "在用 in force",
+                f"{version.sha256[:12]}…",
             )
         )
     console.print(table)

@@ -28,6 +28,7 @@ from warehouse.explanation import (
     Missing,
     Remark,
     Verdict,
+    Version,
 )
 from warehouse.frames import literal
 from warehouse.indicators import Catalogue, Indicator
@@ -288,6 +289,29 @@ class _Publication:
             )
         )
 
+    def versions(self) -> tuple[Version, ...]:
+        """The accepted versions of the forms that entered, as far as the publication knows them.
+
+        Each holds from its time of receipt to that of the next (:mod:`warehouse.schema`).
+        """
+        return tuple(
+            Version(code, self.figure.names[code], form, FORMS[form].zh, *row)
+            for code, form, *row in self._rows(
+                """
+                SELECT region_code, form, submission_id, file_name, sha256,
+                    received_at AS in_force_from,
+                    lead(received_at) OVER (
+                        PARTITION BY region_code, form
+                        ORDER BY received_at, sha256, status <> 'superseded', submission_id
+                    ) AS in_force_until
+                FROM published.submission
+                SEMI JOIN entering USING (region_code, form, year)
+                WHERE status <> 'returned'
+                ORDER BY region_code, form, in_force_until NULLS LAST, in_force_from
+                """
+            )
+        )
+
     def missing(self) -> tuple[Missing, ...]:
         """The forms that are expected of the units and not in force."""
         return tuple(
@@ -462,6 +486,7 @@ def _explanation(told: _Publication, evidence: Evidence, limit: int | None) -> E
         contributions=() if figure.is_unit else told.contributions(),
         missing=missing,
         submissions=evidence.submissions(figure.names),
+        versions=told.versions(),
         rows=tuple(evidence.row_lists(limit)),
         findings=told.findings(evidence.used, missing),
         since=history[-1].publication_id if history else imprints[0][0],

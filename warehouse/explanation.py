@@ -104,6 +104,24 @@ class SubmissionUsed:
 
 
 @dataclass(frozen=True)
+class Version:
+    """An accepted version of a form behind the figure, and the time in which it holds; UTC.
+
+    ``in_force_until`` is when the next version was received, None for the one in force.
+    """
+
+    region_code: str
+    region_name: str
+    form: str
+    form_zh: str
+    submission_id: str
+    file_name: str
+    sha256: str
+    in_force_from: datetime
+    in_force_until: datetime | None
+
+
+@dataclass(frozen=True)
 class Cell:
     """A cell of a row and what was understood from it; ``cell`` is None if the column is not there.
 
@@ -238,6 +256,7 @@ class Explanation:
     contributions: tuple[Contribution, ...]
     missing: tuple[Missing, ...]
     submissions: tuple[SubmissionUsed, ...]
+    versions: tuple[Version, ...]
     rows: tuple[RowList, ...]
     findings: tuple[FindingShown, ...]
     since: str

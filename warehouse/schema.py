@@ -1,7 +1,7 @@
 """The tables of ``warehouse.duckdb``, made from the form definitions.
 
 Schema ``main`` holds the ledger: deliveries, submissions with the accounting of their sheets,
-findings. Schema ``submitted`` has one table for each form with the rows of every accepted version.
+findings; its view ``version`` says from when until when each accepted version was in force. Schema ``submitted`` has one table for each form with the rows of every accepted version.
 Schema ``standing`` has a view for each form with the rows of the submissions in force, schema
 ``current`` with those of them that count: the ones that are expected of their unit. Plain DuckDB SQL, without indexes or generated columns, so that
 the same statements run on a DuckLake catalogue.
@@ -59,15 +59,21 @@ CREATE SCHEMA IF NOT EXISTS current;
 """
 
 #: Of the accepted versions of a form, unit and year the one received last is in force; on equal
-#: times the larger hash wins, and of files in one zip the later name.
+#: times the larger hash wins, and of files in one zip the later name. A version comes into force when
+#: it is received and holds until the next one is, whatever order they turned up in: so the archive's
+#: receipts alone say it. One that is replaced at the time it comes has never held.
 _IN_FORCE = """
+CREATE OR REPLACE VIEW version AS
+SELECT submission_id, region_code, form, year, received_at AS in_force_from,
+    lead(received_at) OVER (
+        PARTITION BY region_code, form, year
+        ORDER BY received_at, sha256, entry NULLS FIRST, submission_id
+    ) AS in_force_until
+FROM submission
+WHERE accepted;
 CREATE OR REPLACE VIEW in_force AS
 SELECT * FROM submission
-WHERE accepted
-QUALIFY row_number() OVER (
-    PARTITION BY region_code, form, year
-    ORDER BY received_at DESC, sha256 DESC, entry DESC NULLS LAST, submission_id DESC
-) = 1
+SEMI JOIN (FROM version WHERE in_force_until IS NULL) USING (submission_id)
 """
 
 

@@ -97,6 +97,30 @@ def test_what_stands_in_a_file_is_neither_markup_nor_control_character(home: Hom
     assert "[red]甲[/red]园\N{REPLACEMENT CHARACTER}=1+1" in text
 
 
+def test_versions_are_listed_with_the_time_in_which_they_hold(home: Home) -> None:
+    explanation = explained(home, "2.1")
+    assert [
+        (v.form, v.file_name, str(v.in_force_from), str(v.in_force_until or "-"))
+        for v in explanation.versions
+    ] == [
+        (
+            "kindergarten",
+            "幼儿园基本情况表2020年.csv",
+            "2020-09-15 02:00:00",
+            "2020-10-01 00:00:00",
+        ),
+        ("kindergarten", "更正2020年.csv", "2020-10-01 00:00:00", "-"),
+        ("population", "学龄人口表2020年.csv", "2020-09-15 02:00:00", "-"),
+    ]
+    shown = printed(explanation).partition("各版本 versions")[2].splitlines()
+    assert "2020-09-15 02:00" in shown[2] and "2020-10-01 00:00" in shown[2]
+    assert "更正2020年.csv" in shown[3] and "在用 in force" in shown[3]
+    # The publication before knew one version; the time it was replaced at was still to come.
+    past = explained(home, "2.1", file=publication_file(home.settings.published, first(home)))
+    assert {v.in_force_until for v in past.versions} == {None}
+    assert "各版本" not in printed(past)
+
+
 def test_a_unit_without_figures_says_why(home: Home) -> None:
     text = printed(explained(home, "2.1", "古塔区"))
     assert "! 没有数据: 缺古塔区的幼儿园基本情况表; 古塔区的学龄人口表" in text

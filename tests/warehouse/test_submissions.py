@@ -89,6 +89,27 @@ def test_the_version_received_last_is_in_force(versions: Home) -> None:
     ]
 
 
+def test_every_version_holds_from_its_receipt_to_that_of_the_next(home: Home) -> None:
+    for name, received in (
+        ("乙2020.csv", "2020-09-02 00:00:00"),
+        ("丙2020.csv", "2020-09-03 00:00:00"),
+        # Came last, and was there first.
+        ("甲2020.csv", "2020-09-01 00:00:00"),
+    ):
+        home.sheet(GUTA, "population", 2020, people(ord(name[0])), name=name, received=received)
+        home.night()
+    with duckdb.connect(str(home.settings.warehouse), read_only=True) as connection:
+        rows = connection.execute(
+            "SELECT file_name, in_force_from::DATE::VARCHAR, in_force_until::DATE::VARCHAR"
+            " FROM version JOIN submission USING (submission_id) ORDER BY in_force_from"
+        ).fetchall()
+    assert rows == [
+        ("甲2020.csv", "2020-09-01", "2020-09-02"),
+        ("乙2020.csv", "2020-09-02", "2020-09-03"),
+        ("丙2020.csv", "2020-09-03", None),
+    ]
+
+
 def test_a_returned_version_leaves_the_one_before_in_force(versions: Home) -> None:
     assert in_force(versions, GUTA) == 20
     assert statuses(versions, GUTA) == [
