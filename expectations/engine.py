@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -129,6 +131,7 @@ class Engine:
 
 def _serve() -> None:
     """What the child does: import, then answer one order a line until there are no more."""
+    threading.Thread(target=_end_with_the_run, daemon=True).start()
     # Whatever a library prints must not get between the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -143,6 +146,18 @@ def _serve() -> None:
         except Exception as error:  # whatever it is, the run must hear of it and stop
             answer = {"broken": [], "failed": [f"{type(error).__name__}: {error}"]}
         print(json.dumps(answer, default=str), file=answers, flush=True)
+
+
+def _end_with_the_run() -> None:
+    """End this process when the other end of its pipe closes, whatever it is doing.
+
+    A run that is killed cannot end its child; one that went on would hold a database that the next
+    run has to open.
+    """
+    pipe = select.poll()
+    pipe.register(sys.stdin.fileno(), 0)  # that the other end closed is told without being asked
+    pipe.poll()
+    os._exit(1)
 
 
 def _carry_out(context: Any, source_name: str, order: dict[str, Any]) -> dict[str, Any]:

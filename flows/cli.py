@@ -234,10 +234,13 @@ def explain(
     INDICATOR is an id, a name or a clause (2.1), REGION a code or a name; a part of one is enough
     where it is unique.
     """
+    from functools import partial
+
     from rich.console import Console
 
     import warehouse.explain
     from flows.explaining import json_of, publication_file, show_explanation
+    from flows.lock import no_writer
     from flows.settings import load_settings
     from warehouse.indicators import load_catalogue
     from warehouse.reference import load_reference
@@ -245,16 +248,17 @@ def explain(
 
     settings = load_settings(home)
     try:
-        explanation = warehouse.explain.explain(
-            publication_file(settings.published, publication),
-            settings.warehouse,
-            load_reference(settings.home),
-            load_catalogue(),
-            indicator,
-            region,
-            year,
-            rows,
-        )
+        with no_writer(settings.home, partial(click.echo, err=True)):
+            explanation = warehouse.explain.explain(
+                publication_file(settings.published, publication),
+                settings.warehouse,
+                load_reference(settings.home),
+                load_catalogue(),
+                indicator,
+                region,
+                year,
+                rows,
+            )
     except warehouse.explain.CannotExplain as error:
         raise click.UsageError(str(error)) from None
     except WarehouseLocked as error:

@@ -1,4 +1,8 @@
-"""One writer at a time: a lock on JZEDU_HOME that ends with the process that holds it."""
+"""One writer at a time, and none while somebody reads the warehouse: a lock on JZEDU_HOME.
+
+The kernel releases it when its holder ends, however it ends, so that a killed run never blocks the
+next one.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +17,46 @@ from pathlib import Path
 def only_writer(home: Path, on_wait: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock of ``home``; wait for another run to end, after saying so once.
 
-    The kernel releases the lock when its holder ends, however it ends, so that a killed run never
-    blocks the next one. ``on_wait`` gets a sentence that names the run that holds it.
+    ``on_wait`` gets a sentence that names the run that holds it.
     """
     home.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(home / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(descriptor, 64, 0).decode("ascii", "replace").strip() or "unknown"
-            on_wait(f"another run (process {holder}) is writing to {home}; waiting for it to end")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _take(descriptor, fcntl.LOCK_EX, home, on_wait)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        try:
+            yield
+        finally:
+            os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def no_writer(home: Path, on_wait: Callable[[str], None]) -> Iterator[None]:
+    """Keep runs from writing to ``home`` while the block reads; wait for one, after saying so once.
+
+    Any number may read at a time. Nothing of ``home`` is written: where no run has ever been, there
+    is no lock to hold.
+    """
+    try:
+        descriptor = os.open(home / ".lock", os.O_RDONLY)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        _take(descriptor, fcntl.LOCK_SH, home, on_wait)
         yield
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int, kind: int, home: Path, on_wait: Callable[[str], None]) -> None:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(descriptor, 64, 0).decode("ascii", "replace").strip()
+        other = f"another run (process {holder}) is writing to" if holder else "somebody is reading"
+        on_wait(f"{other} {home}; waiting for it to end")
+        fcntl.flock(descriptor, kind)

@@ -69,6 +69,9 @@ from warehouse.store import (
 #: An engine that is warming up while Prefect starts, see :mod:`flows.runner`.
 STARTED_AHEAD: ContextVar[Engine | None] = ContextVar("started_ahead", default=None)
 
+#: For so many seconds a run waits for what a killed one has left to let go of the warehouse.
+_PATIENCE = 10
+
 
 class StepFailed(Exception):
     """A step of a run failed; nothing was published."""
@@ -148,7 +151,7 @@ class Run:
         try:
             yield
         finally:
-            opened = open_warehouse(self.settings.warehouse, self.reference)
+            opened = open_warehouse(self.settings.warehouse, self.reference, patience=_PATIENCE)
             self.connection = self.opened.enter_context(opened)
 
     @classmethod
@@ -164,7 +167,7 @@ class Run:
             archive = Archive(settings.archive)
         with ExitStack() as stack:
             with named("open"):
-                opened = open_warehouse(settings.warehouse, reference)
+                opened = open_warehouse(settings.warehouse, reference, patience=_PATIENCE)
                 connection = stack.enter_context(opened)
             run = cls(settings, reference, catalogue, plan, archive, connection, stack)
             try:

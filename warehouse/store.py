@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, sleep
 
 import duckdb
 import polars as pl
@@ -64,21 +65,17 @@ class Loaded:
 
 @contextmanager
 def open_warehouse(
-    file: Path, reference: Reference, *, read_only: bool = False
+    file: Path, reference: Reference, *, read_only: bool = False, patience: float = 0
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection to the warehouse, with its tables prepared.
+
+    What is left of a run that was killed lets go of the file a moment after the run: ``patience`` is
+    for how many seconds to wait for that.
 
     Raises:
         WarehouseLocked: another process writes to it.
     """
-    try:
-        connection = duckdb.connect(str(file), read_only=read_only)
-    except duckdb.IOException as error:
-        if "lock" in str(error):
-            raise WarehouseLocked(
-                f"{file} is open in another process; wait until that run has ended, or end it"
-            ) from None
-        raise
+    connection = _connected(file, read_only, monotonic() + patience)
     try:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         if not read_only:
@@ -86,6 +83,20 @@ def open_warehouse(
         yield connection
     finally:
         connection.close()
+
+
+def _connected(file: Path, read_only: bool, until: float) -> duckdb.DuckDBPyConnection:
+    while True:
+        try:
+            return duckdb.connect(str(file), read_only=read_only)
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise
+        if monotonic() >= until:
+            raise WarehouseLocked(
+                f"{file} is open in another process; wait until that run has ended, or end it"
+            )
+        sleep(0.05)
 
 
 def known_deliveries(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Receipt]:

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
+import select
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 
 from expectations.clauses import PLAN
 from expectations.engine import Engine
 from flows import steps
-from flows.lock import only_writer
+from flows.lock import no_writer, only_writer
+from flows.settings import Settings
 from warehouse.archive import Archive
+from warehouse.reference import load_reference
+from warehouse.store import WarehouseLocked, open_warehouse
 
 if TYPE_CHECKING:
     from tests.conftest import Home
@@ -190,6 +199,90 @@ def test_a_run_waits_for_the_one_before_and_says_so(tmp_path: Path, ending: str)
     (sentence,) = said
     assert str(other.pid) in sentence
     assert str(tmp_path) in sentence
+
+
+def test_who_reads_the_warehouse_keeps_runs_waiting_and_waits_for_them(tmp_path: Path) -> None:
+    with no_writer(tmp_path, pytest.fail):
+        assert not list(tmp_path.iterdir()), "reading writes nothing"
+    said: list[str] = []
+    with holder(tmp_path) as run:
+
+        def end(sentence: str) -> None:
+            said.append(sentence)
+            run.kill()
+
+        # Two readers at a time, and a run that waits until the last one has ended.
+        with ExitStack() as reading:
+            reading.enter_context(no_writer(tmp_path, end))
+            reading.enter_context(no_writer(tmp_path, pytest.fail))
+
+            def stop(sentence: str) -> None:
+                said.append(sentence)
+                reading.close()
+
+            # The note of the killed run is still there; one that ended has taken it away.
+            (tmp_path / ".lock").write_text("")
+            with only_writer(tmp_path, stop):
+                pass
+    assert str(run.pid) in said[0]
+    assert said[1] == f"somebody is reading {tmp_path}; waiting for it to end"
+    assert (tmp_path / ".lock").read_text() == ""
+
+
+def test_what_a_killed_run_leaves_open_is_waited_for(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    with steps.Run.open(settings):
+        pass
+    script = (
+        "import duckdb, sys\n"
+        f"db = duckdb.connect({str(settings.warehouse)!r})\n"
+        "print('open', flush=True)\n"
+        "sys.stdin.readline()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdin is not None and child.stdout is not None
+        assert child.stdout.readline() == "open\n"
+        impatient = open_warehouse(settings.warehouse, load_reference(tmp_path))
+        with pytest.raises(WarehouseLocked, match="open in another process"), impatient:
+            pass
+        threading.Timer(0.2, child.stdin.close).start()
+        with steps.Run.open(settings) as run:
+            assert not steps.unread(run)
+
+
+def test_great_expectations_ends_with_the_run_that_started_it(tmp_path: Path) -> None:
+    database = tmp_path / "any.duckdb"
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("CREATE TABLE judgement AS SELECT 1")
+    endless = "SELECT * FROM {batch}, range(1000000000000) WHERE range < 0"
+    order = {
+        "database": str(database),
+        "table": "judgement",
+        "suites": {"reached": [{"name": "2.1", "query": endless, "description": ""}]},
+        "docs": None,
+    }
+    script = (
+        "import sys\n"
+        "from expectations.engine import Engine\n"
+        "child = Engine()._child\n"
+        f"print({json.dumps(order)!r}, file=child.stdin, flush=True)\n"
+        "print(child.pid, flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        child = int(run.stdout.readline())
+        watched = os.pidfd_open(child)
+        run.kill()
+    ended, _, _ = select.select([watched], [], [], 60)
+    os.close(watched)
+    if not ended:
+        os.kill(child, signal.SIGKILL)
+    assert ended
 
 
 def test_a_free_home_is_taken_without_a_word(tmp_path: Path) -> None:
