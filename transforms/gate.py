@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from transforms.findings import FINDING_SCHEMA, Submission, finding, raw, settle
-from transforms.formats import Unreadable
+from transforms.formats import Unreadable, column_letters
 from transforms.forms import FORMS, Column, Form, Kind
-from transforms.headers import Almost, Table, cell_name, column_letters
+from transforms.headers import Almost, Table, cell_name
 from transforms.rules import rule_of
 from transforms.values import parse, plain
 from transforms.years import YearFound, find_year, year_in_cell

@@ -17,7 +17,7 @@ from operator import and_
 
 import polars as pl
 
-from transforms.formats import Sheet
+from transforms.formats import Sheet, column_letters
 from transforms.forms import FORMS, Column, Form, Kind
 from transforms.years import YearFound, find_year, find_year_in_lines
 
@@ -175,17 +175,6 @@ def recognise(sheet: Sheet) -> Table | Almost | None:
 def cell_name(row: int, column: int) -> str:
     """``E14`` for row 14 (from 1) and column 4 (from 0)."""
     return f"{column_letters(column)}{row}"
-
-
-@lru_cache(maxsize=32768)
-def column_letters(column: int) -> str:
-    """``A`` for 0, ``AA`` for 26."""
-    letters = ""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters
 
 
 def _known(text: str) -> tuple[tuple[str, str], ...]:

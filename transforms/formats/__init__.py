@@ -3,11 +3,13 @@
     read_workbook(data, name)   the sheets of one file
     is_zip_of_files(data, name) whether it is a zip of such files instead
     open_zip(data, name)        the files in that zip
+    column_letters(index)       the letters by which people know a column
 
 The content decides what a file is, never its ending. What cannot be read raises Unreadable with a
 sentence for the people who sent it; memory stays within Limits, whatever the file claims.
 """
 
+from .cells import column_letters
 from .model import Limits, Sheet, Unreadable
 from .reader import read_workbook
 from .zips import READABLE_SUFFIXES, Entry, is_zip_of_files, open_zip
@@ -18,6 +20,7 @@ __all__ = [
     "Limits",
     "Sheet",
     "Unreadable",
+    "column_letters",
     "is_zip_of_files",
     "open_zip",
     "read_workbook",

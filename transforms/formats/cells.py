@@ -6,6 +6,7 @@ promises, and here the limits on rows, columns and cells are kept.
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 import polars as pl
@@ -18,6 +19,7 @@ Range = tuple[int, int, int, int]
 _WHOLE: Final = re.compile(r"[+-]?[0-9]+\Z")
 
 
+@lru_cache(maxsize=32768)
 def column_letters(index: int) -> str:
     """The letters of a zero-based column: 0 -> "A", 26 -> "AA"."""
     letters = ""
