@@ -16,7 +16,7 @@ import polars as pl
 from transforms.findings import FINDING_SCHEMA, Submission, finding, raw, settle
 from transforms.formats import Unreadable, column_letters
 from transforms.forms import FORMS, Column, Form, Kind
-from transforms.headers import Almost, Table, cell_name
+from transforms.headers import APART, Almost, Table, cell_name
 from transforms.rules import rule_of
 from transforms.values import parse, plain
 from transforms.years import YearFound, find_year, year_in_cell
@@ -25,8 +25,8 @@ _WORDS = "合计|小计|总计|共计"
 #: A label that is nothing but the word, and one with something in front of it: 小学合计(6个班).
 _BARE_TOTAL = rf"^(?:{_WORDS})(?:\(.*\)|（.*）)?[:：]?$"
 _TOTAL = rf"^.{{0,20}}(?:{_WORDS})(?:\(.*\)|（.*）)?[:：]?$"
-_BARE_BESIDE = rf"(?:^|\x1f)(?:{_WORDS})[:：]?(?:$|\x1f)"
-_TOTAL_BESIDE = rf"(?:^|\x1f)[^\x1f]{{0,20}}(?:{_WORDS})[:：]?(?:$|\x1f)"
+_BARE_BESIDE = rf"(?:^|{APART})(?:{_WORDS})[:：]?(?:$|{APART})"
+_TOTAL_BESIDE = rf"(?:^|{APART})[^{APART}]{{0,20}}(?:{_WORDS})[:：]?(?:$|{APART})"
 #: Signatures and notes: the word alone, or with a colon behind it; 审核评估机制改革 is neither.
 _NOTE = (
     r"^(?:(?:填表人|填报人|制表人?|审核人?|复核人?|经办人|负责人|单位负责人|统计负责人|分管领导|领导签字"
@@ -214,15 +214,18 @@ def _examine_form(run: _Run, form: Form, found: Sequence[tuple[int, Table]]) -> 
         (submission, table): size
         for submission, table, size in typed.group_by("submission", "table").len().iter_rows()
     }
+    merged, excused = _merged_figures(form, tables, typed)
+    found_raw = raw(
+        [
+            *_cell_checks(form, tables, typed),
+            *_row_checks(form, typed),
+            *_set_checks(form, tables, typed, partial),
+        ]
+    )
     run.findings.extend(
         settle(
-            raw(
-                [
-                    *_cell_checks(form, tables, typed),
-                    *_row_checks(form, typed),
-                    *_set_checks(form, tables, typed, partial),
-                ]
-            ),
+            # What is blank or too large because of a merged figure has the same cause.
+            raw([found_raw.join(excused, on=["table", "column", "row"], how="anti"), *merged]),
             form,
             tables,
             run.submissions,
@@ -681,6 +684,34 @@ def _cell_checks(form: Form, tables: Sequence[Table], typed: pl.DataFrame) -> li
                 bad = bad.with_columns(pl.lit(None, pl.String).alias(f"{name}~"))
                 found.append(_raw_rows(bad, rule_of(form, "E02").id, (name,)))
     return found
+
+
+def _merged_figures(
+    form: Form, tables: Sequence[Table], typed: pl.DataFrame
+) -> tuple[list[pl.DataFrame], pl.DataFrame]:
+    """Figures merged over several rows of data, and the cells (table, column, row) they cover."""
+    places = [
+        (i, name, first, last)
+        for i, table in enumerate(tables)
+        for name, first, last in table.merged_figures
+    ]
+    covered: list[tuple[int, str, int]] = []
+    found = []
+    for i, name, first, last in places:
+        rows = typed.filter((pl.col("table") == i) & pl.col("row").is_between(first, last))
+        if rows.height > 1:
+            covered += [(i, name, row) for row in rows["row"]]
+            column = tables[i].columns[name]
+            span = f"{cell_name(first, column)}:{cell_name(last, column)}"
+            one = _raw_rows(rows.head(1), rule_of(form, "E32").id, (name,), pl.lit(span))
+            found.append(
+                one.with_columns(
+                    pl.lit(rows["row"].to_list(), pl.List(pl.Int64)).alias("rows"),
+                    pl.lit(rows.height, pl.Int64).alias("cells"),
+                )
+            )
+    schema = {"table": pl.Int64(), "column": pl.String(), "row": pl.Int64()}
+    return found, pl.DataFrame(covered, schema=schema, orient="row")
 
 
 def _row_checks(form: Form, typed: pl.DataFrame) -> list[pl.DataFrame]:

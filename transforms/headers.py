@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, reduce
 from itertools import pairwise
@@ -19,6 +19,7 @@ import polars as pl
 
 from transforms.formats import Sheet, column_letters
 from transforms.forms import FORMS, Column, Form, Kind
+from transforms.values import INVISIBLE
 from transforms.years import YearFound, find_year, find_year_in_lines
 
 #: Titles and fillers above a header; a form whose header stands lower is not found.
@@ -26,21 +27,35 @@ HEADER_SEARCH_ROWS = 60
 #: A header may be spread over this many rows.
 HEADER_DEPTH = 3
 YEAR_HEADER = "年份"
+#: Stands between the texts of a row that are joined; no cell holds it.
+APART = "\x1f"
 
+_INVISIBLE = re.compile(INVISIBLE)
 _BRACKETED = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]|【([^【】]*)】|〔([^〔〕]*)〕")
 _MONEY_UNIT = re.compile(r"(?:人民币)?((亿|千万|百万|十万|万|千|百)?元)(?:/.*|每.*)?")
-#: 单位：万元 above a table; 填报单位 and the like name an office, not a unit of measure. The cells
-#: of a row are joined by the separator, so that the unit may stand in a cell of its own.
-_CELLS = "\x1f"
-_UNIT_LINE = re.compile(
-    rf"(?:(?<![\u4e00-\u9fff])|(?<=金额)|(?<=货币)|(?<=计量))单位:{_CELLS}*([^{_CELLS}]+)"
+#: 单位：万元 above a table; 填报单位 and the like name an office, not a unit of measure. What the
+#: units are stands behind the label or, where that is alone in its cell, in the next one.
+_UNIT_LABEL = re.compile(
+    r"(?:(?<![\u4e00-\u9fff])|(?<=金额)|(?<=货币)|(?<=计量)|(?<=经费)|(?<=资金))单\s*位(?:为|是)?"
 )
-_SEPARATORS = re.compile(r"[、,/;和及\s]+")
+_WORDS = re.compile(r"[\u4e00-\u9fffA-Za-z]+")
+_AND_REMARKS = re.compile(r"[,、;]")
+_AND = re.compile(r"[和及与或]")
+_MAGNITUDES = frozenset({"百", "千", "万", "十万", "百万", "千万", "亿"})
 _POWERS = {None: 0, "百": 2, "千": 3, "万": 4, "十万": 5, "百万": 6, "千万": 7, "亿": 8}
-_SCALED_COUNT = re.compile(r"(亿|万|千|百)(人|所|名|个|件|项)|[%‰]")
+_COUNTED = "人|所|名|个|件|项|班|处|园|户"
+_SCALED_COUNT = re.compile(rf"(亿|万|千|百)(?:{_COUNTED})|[%‰]")
+_FOREIGN_MONEY = re.compile(r"[¥$€£]|RMB|CNY|USD")
+#: A cell under a header that says nothing but the unit: (元), 万元, 人.
+_UNIT_ALONE = re.compile(
+    rf"[(\[【〔]?(?:单位)?(?:(?:人民币)?[百千万十亿]*元(?:/.*|每.*)?|[百千万亿]?(?:{_COUNTED})|岁|%)[)\]】〕]?"
+)
 _MONTHLY = re.compile(r"月")
 _OTHER_PERIOD = re.compile(r"年|学期|学年|季|天|日|周")
-_INDEX_WORDS = frozenset("甲乙丙丁戊己庚辛壬癸")
+_INDEX_WORDS = frozenset("甲乙丙丁戊己庚辛壬癸ABCDEFGH")
+_NOT_COUNTED = frozenset(("栏次", "栏号", "-", "—"))
+#: The number of a column; one that is made of others says so: 4=5+6.
+_INDEX_NUMBER = re.compile(r"([0-9]+)(?:=[0-9+\-*/()]+)?")
 #: Words over a group of columns that add nothing to the headers below them.
 _NEUTRAL_GROUP = re.compile(
     r"^(?!.*(?:公办|民办|城区|镇区|乡村|城市|农村|男|女|小学|初中|高中|中职))"
@@ -50,9 +65,9 @@ _NEUTRAL_GROUP = re.compile(
 
 @lru_cache(maxsize=65536)
 def normalise(header: str) -> str:
-    """``header`` as headers are compared: NFKC, no white space, no colon, no leading star."""
-    text = "".join(unicodedata.normalize("NFKC", header).split())
-    return text.replace(":", "").strip("*※")
+    """``header`` as headers are compared: NFKC, no white space, no colon, no star around it."""
+    text = "".join(_INVISIBLE.sub("", unicodedata.normalize("NFKC", header)).split())
+    return text.replace(":", "").strip("*※★☆▲")
 
 
 @lru_cache(maxsize=65536)
@@ -97,7 +112,8 @@ class Table:
     (the row of the sheet, from 1), ``year_text`` (the column 年份, null where there is none),
     ``other`` (the text of all unknown columns, joined) and ``repeated`` (a header printed again).
     ``shift`` gives, for money columns, the power of ten that brings the text to the form's unit;
-    ``unit`` the unit that the submitted amounts are in.
+    ``unit`` the unit that the submitted amounts are in. ``merged_figures`` are column, first and
+    last row of every figure that stands in a cell merged over several rows.
     """
 
     form: Form
@@ -113,6 +129,7 @@ class Table:
     title_year: YearFound | None
     sheet_year: YearFound | None
     issues: tuple[HeaderIssue, ...] = ()
+    merged_figures: tuple[tuple[str, int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -229,8 +246,10 @@ def _joined(
     lines = [list(line) for line in rows[row : row + depth]]
     for row0, col0, row1, col1 in merged:
         if row <= row0 < row + depth and col1 > col0 and row1 < row + depth:
-            for column in range(col0, min(col1, width - 1) + 1):
-                lines[row0 - row][column] = lines[row0 - row][col0]
+            for column in range(col0 + 1, min(col1, width - 1) + 1):
+                # A header merged over its own columns and rows is one header, not a group.
+                if any(line[column] is not None for line in lines[row1 - row + 1 :]):
+                    lines[row0 - row][column] = lines[row0 - row][col0]
     for upper, lower in pairwise(lines):
         for column in range(1, width):
             if upper[column] is None and lower[column] is not None and upper[column - 1]:
@@ -241,11 +260,18 @@ def _joined(
     groups: list[str | None] = []
     for column in range(width):
         parts = [line[column] for line in lines if line[column] is not None]
+        parts[1:] = [_in_brackets(part) for part in parts[1:]]
         texts.append("".join(part for part in parts if part) or None)
         lowest = parts[-1] if len(parts) > 1 else None
         neutral = all(_NEUTRAL_GROUP.match(part) for part in parts[:-1] if part)
         groups.append(lowest if neutral else None)
     return texts, groups
+
+
+def _in_brackets(part: str | None) -> str | None:
+    """A unit under a header as it would stand beside it: 元 becomes (元)."""
+    bracketed = part is not None and part[:1] in "([【〔"
+    return f"({part})" if part and not bracketed and _UNIT_ALONE.fullmatch(part) else part
 
 
 def _matches(
@@ -267,7 +293,7 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> 
     form, cells = match.form, sheet.cells
     first_body = _end_of_header(sheet, match, top)
     titles = [cell for line in top[: match.row] for cell in line if cell is not None]
-    lines = [_CELLS.join(cell for cell in line if cell is not None) for line in top[: match.row]]
+    lines = [[cell for cell in line if cell is not None] for line in top[: match.row]]
     issues: list[HeaderIssue] = []
     columns = {name: places[0] for name, places in match.columns.items()}
     for name, places in match.columns.items():
@@ -294,12 +320,14 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> 
                 value="、".join(_original(top, match, place) for place, _ in unknown),
             )
         )
-    shift, unit, unit_issues = _units(form, columns, match, lines)
+    lines += [[_original(top, match, place)] for place, _ in unknown]
+    below = top[match.row + match.depth : first_body]
+    shift, unit, unit_issues = _units(form, columns, match, lines, below)
     issues.extend(unit_issues)
     return Table(
         form=form,
         sheet=sheet.name,
-        body=_body(sheet, match, columns, year_columns, first_body),
+        body=_body(sheet, match, top, columns, year_columns, first_body),
         columns=columns,
         header_row=match.row + match.depth,
         rows_above=first_body,
@@ -310,6 +338,7 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> 
         title_year=find_year_in_lines(titles),
         sheet_year=find_year(sheet.name),
         issues=tuple(issues),
+        merged_figures=_merged_figures(sheet, form, columns, first_body),
     )
 
 
@@ -320,6 +349,8 @@ def _end_of_header(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, 
     for row0, col0, row1, _ in sheet.merged:
         if match.row <= row0 <= last and col0 in places and row1 < match.row + HEADER_DEPTH:
             last = max(last, row1)
+    while last + 1 < len(top) and _is_unit_row(top[last + 1]):
+        last += 1
     below = next(
         (row for row in range(last + 1, len(top)) if any(cell is not None for cell in top[row])),
         None,
@@ -336,6 +367,7 @@ def _original(top: Sequence[tuple[str | None, ...]], match: _Match, place: int) 
 def _body(
     sheet: Sheet,
     match: _Match,
+    top: Sequence[tuple[str | None, ...]],
     columns: dict[str, int],
     year_columns: list[int],
     first_body: int,
@@ -352,7 +384,7 @@ def _body(
             pl.int_range(
                 first_body + 1, first_body + cells.height + 1, dtype=pl.Int64, eager=True
             ).alias("row"),
-            _header_again(sheet, match, columns, first_body).alias("repeated"),
+            _printed_again(sheet, match, top[:first_body], columns).alias("repeated"),
         ]
     )
     merged_down = dict(columns) | ({"year_text": year_columns[0]} if year_columns else {})
@@ -361,26 +393,36 @@ def _body(
 
 def _joined_texts(cells: pl.DataFrame) -> pl.Series:
     """The texts of each row, joined; null where there is none."""
-    joined = pl.concat_str(pl.all(), separator=_CELLS, ignore_nulls=True)
+    joined = pl.concat_str(pl.all(), separator=APART, ignore_nulls=True)
     return cells.select(joined.replace("", None)).to_series()
 
 
-def _header_again(
-    sheet: Sheet, match: _Match, columns: dict[str, int], first_body: int
+def _printed_again(
+    sheet: Sheet,
+    match: _Match,
+    above: Sequence[tuple[str | None, ...]],
+    columns: dict[str, int],
 ) -> pl.Series:
-    """Which rows below the header only print it again: its first known columns say the same."""
-    heads = [sheet.cells[str(place)] for place in list(columns.values())[:3]]
-    same = [
-        (column.slice(first_body) == column[match.row]).fill_null(False)
-        for column in heads
-        if column[match.row] is not None
-    ]
-    nowhere = pl.Series([False]).new_from_index(0, sheet.cells.height - first_body)
-    return reduce(and_, same) if same else nowhere
+    """Which rows below ``above`` only print a row of it again, as each printed page does.
+
+    The header is known by its first columns, other rows by all their cells.
+    """
+    cells = sheet.cells
+    heads = [cells[str(place)] for place in list(columns.values())[:3]]
+    same = [(c == c[match.row]).fill_null(False) for c in heads if c[match.row] is not None]
+    nowhere = pl.Series([False]).new_from_index(0, cells.height)
+    again = reduce(and_, same) if same else nowhere
+    for line in set(above):
+        place = next((i for i, cell in enumerate(line) if cell is not None), None)
+        if place is not None:
+            alike = (cells[str(place)] == line[place]).arg_true().to_list()
+            rows = [row for row in alike if row >= len(above) and cells.row(row) == line]
+            again = again.scatter(rows, True) if rows else again
+    return again.slice(len(above))
 
 
-#: Cells merged downwards say the same of each of their rows if they hold words.
-_CARRIED_DOWN = (Kind.TEXT, Kind.CODE, Kind.CHOICE, Kind.GRADE)
+#: Cells merged downwards say the same of each of their rows, unless they hold a figure.
+_FIGURES = (Kind.INT, Kind.NUMBER)
 
 
 def _fill_merged(
@@ -392,19 +434,13 @@ def _fill_merged(
 ) -> pl.DataFrame:
     """Give the text of a cell merged downwards to each of its rows.
 
-    Only words are carried down: a merged figure is one figure for several rows, and which part
-    of it belongs to which row is not known.
+    A merged figure is not carried down: it is one figure for several rows, and which part of it
+    belongs to which row is not known (see :func:`_merged_figures`).
     """
-    names = {place: name for name, place in columns.items()}
-    for row0, col0, row1, col1 in merged:
-        if row0 < first_body or row1 == row0 or col0 != col1 or col0 not in names:
-            continue
-        name = names[col0]
+    for name, row0, row1 in _merged_down(merged, columns, first_body):
         column = form.by_name.get(name)
-        if column is not None and column.kind not in _CARRIED_DOWN:
-            continue
         top = row0 - first_body
-        if top >= body.height:
+        if (column is not None and column.kind in _FIGURES) or top >= body.height:
             continue
         inside = pl.int_range(pl.len()).is_between(top, row1 - first_body)
         body = body.with_columns(
@@ -413,41 +449,94 @@ def _fill_merged(
     return body
 
 
+def _merged_figures(
+    sheet: Sheet, form: Form, columns: dict[str, int], first_body: int
+) -> tuple[tuple[str, int, int], ...]:
+    """Column, first and last row (from 1) of the figures that are merged over several rows."""
+    figures = {n: place for n, place in columns.items() if form.by_name[n].kind in _FIGURES}
+    return tuple(
+        (name, row0 + 1, row1 + 1)
+        for name, row0, row1 in _merged_down(sheet.merged, figures, first_body)
+        if row0 < sheet.cells.height and sheet.cells.item(row0, figures[name]) is not None
+    )
+
+
+def _merged_down(
+    merged: Sequence[tuple[int, int, int, int]], columns: dict[str, int], first_body: int
+) -> Iterator[tuple[str, int, int]]:
+    """Column, first and last row (from 0) of the cells merged over several rows of the data.
+
+    A cell may be as wide as the header over it, no wider.
+    """
+    if not merged:
+        return
+    names = {place: name for name, place in columns.items()}
+    wide = {(col0, col1) for _, col0, row1, col1 in merged if row1 < first_body}
+    for row0, col0, row1, col1 in merged:
+        fits = col0 == col1 or (col0, col1) in wide
+        if row0 >= first_body and row1 > row0 and col0 in names and fits:
+            yield names[col0], row0, row1
+
+
+def _is_unit_row(row: tuple[str | None, ...]) -> bool:
+    """Whether the row below a header only names the units of its columns: (人) (万元)."""
+    words = [normalise(cell) for cell in row if cell is not None]
+    return bool(words) and all(_UNIT_ALONE.fullmatch(word) for word in words)
+
+
 def _is_index_row(row: tuple[str | None, ...]) -> bool:
     """Whether the row below a header only numbers the columns: 甲 乙 1 2 3."""
     words = [normalise(cell).strip("()") for cell in row if cell is not None]
     letters = [word for word in words if word in _INDEX_WORDS]
-    numbers = [word for word in words if word not in _INDEX_WORDS and word not in ("栏次", "栏号")]
-    if not words or not all(number.isdecimal() for number in numbers):
+    numbers = [
+        _INDEX_NUMBER.fullmatch(word)
+        for word in words
+        if word not in _INDEX_WORDS and word not in _NOT_COUNTED
+    ]
+    if not words or not all(numbers):
         return False
-    counted = [int(number) for number in numbers]
+    counted = [int(number[1]) for number in numbers if number]
     if counted != list(range(1, len(counted) + 1)):
         return False
     return bool(letters) or len(counted) >= 3
 
 
 def _units(
-    form: Form, columns: dict[str, int], match: _Match, titles: Sequence[str]
+    form: Form,
+    columns: dict[str, int],
+    match: _Match,
+    titles: Sequence[Sequence[str]],
+    below: Sequence[tuple[str | None, ...]],
 ) -> tuple[dict[str, int], dict[str, str], list[HeaderIssue]]:
-    """For every money column the power of ten between the submitted unit and the form's own."""
-    above = _units_above(titles)
+    """For every money column the power of ten between the submitted unit and the form's own.
+
+    ``below`` are the rows between the header and the data, in which units may stand.
+    """
+    words = [word for line in titles for word in _words_of_units(line)]
+    above = {found[1] for word in words if (found := _MONEY_UNIT.fullmatch(word))}
     shift: dict[str, int] = {}
     unit: dict[str, str] = {}
     issues: list[HeaderIssue] = []
+    scaled = next((w for w in words if w in _MAGNITUDES or _SCALED_COUNT.fullmatch(w)), None)
+    in_scaled: list[tuple[str, str]] = []
     for name, place in columns.items():
         column = form.by_name[name]
+        under = [_in_brackets(normalise(line[place] or "")) or "" for line in below]
         brackets = [
             "".join(groups).removeprefix("单位")
-            for groups in _BRACKETED.findall(match.texts[place] or "")
+            for groups in _BRACKETED.findall("".join((match.texts[place] or "", *under)))
         ]
-        written = next(
-            (text for text in brackets if "元" in text or _SCALED_COUNT.search(text)),
-            "",
-        )
+        written = next((text for text in brackets if _is_unit(text)), "")
+        if stated := [part for part in _AND_REMARKS.split(written) if _MONEY_UNIT.fullmatch(part)]:
+            written = "、".join(dict.fromkeys(stated))  # (必填,元) says no more than (元)
+        if written in _MAGNITUDES and column.is_money:
+            written += "元"
         problem = None
         if not column.is_money:
             if column.kind in (Kind.INT, Kind.NUMBER) and written:
                 problem = written
+            elif column.kind is Kind.INT and column.high is None and not brackets and scaled:
+                in_scaled.append((name, cell_name(match.row + match.depth, place)))
         else:
             base = _MONEY_UNIT.fullmatch(column.unit or "")
             found = _MONEY_UNIT.fullmatch(written)
@@ -473,22 +562,46 @@ def _units(
                     expected_en=column.unit or "plain numbers",
                 )
             )
+    if in_scaled:  # 单位：万人 above the table holds for all its counts
+        cells = tuple(cell for _, cell in in_scaled)
+        issues.append(
+            HeaderIssue(
+                "E09",
+                in_scaled[0][0],
+                cells,
+                value=scaled,
+                expected="个数",
+                expected_en="plain numbers",
+            )
+        )
     return shift, unit, issues
 
 
-def _units_above(titles: Sequence[str]) -> set[str]:
-    """The units of money that the rows above a table name."""
-    units: set[str] = set()
-    for title in titles:
-        plain = unicodedata.normalize("NFKC", title)
-        # White space may part two phrases, or the characters of one: 单 位：元.
-        apart = re.sub(r"\s+", _CELLS, plain)
-        together = _CELLS.join("".join(cell.split()) for cell in plain.split(_CELLS))
-        for words in (*_UNIT_LINE.findall(apart), *_UNIT_LINE.findall(together)):
-            for word in _SEPARATORS.split(bare(words).strip("()[]")):
-                if found := _MONEY_UNIT.fullmatch(word):
-                    units.add(found[1])
-    return units
+def _is_unit(bracketed: str) -> bool:
+    """Whether what stands in brackets in a header changes what its figures mean."""
+    return (
+        "元" in bracketed
+        or bracketed in _MAGNITUDES
+        or bool(_SCALED_COUNT.search(bracketed) or _FOREIGN_MONEY.search(bracketed))
+    )
+
+
+def _words_of_units(line: Sequence[str]) -> list[str]:
+    """The words that a row above a table gives as units: 元 and 人 of 单位：元、人."""
+    for i, cell in enumerate(line):
+        plain = unicodedata.normalize("NFKC", cell)
+        label = _UNIT_LABEL.search(plain)
+        if label is None:
+            continue
+        rest = plain[label.end() :]
+        if not _WORDS.search(rest) and i + 1 < len(line):
+            rest = unicodedata.normalize("NFKC", line[i + 1])
+        # White space may part two words, or the characters of one: 万 元.
+        spaced = [word for text in (rest, "".join(rest.split())) for word in _WORDS.findall(text)]
+        words = [part for word in spaced for part in _AND.split(word)]
+        if words:
+            return words
+    return []
 
 
 def _period_fits(column: Column, written: str) -> bool:

@@ -138,6 +138,18 @@ _GENERIC: dict[str, Rule] = {
             example="从第3列起所有数据右移一列",
         ),
         Rule(
+            id="E32",
+            severity="error",
+            zh="“{column}”的数字“{value}”写在合并单元格中({other}), 无法分清各行是多少",
+            en='{column}: the figure "{value}" stands in a merged cell ({other}), so that it is'
+            " unknown how much belongs to which row",
+            do_zh="请取消合并, 逐行填写。",
+            do_en="Unmerge the cell and give each row its own figure.",
+            reason_zh="合并的数字不能拆分, 也不能重复计算。",
+            reason_en="A merged figure can neither be divided nor counted for every row.",
+            example="三所学校的人数合并成一个单元格",
+        ),
+        Rule(
             id="W01",
             severity="warning",
             zh="有不认识的列, 已忽略: {value}",

@@ -1061,6 +1061,17 @@ def with_a_strange_year(paper: Callable[..., Any], name: str) -> Broken:
     return sheet.insert(0, "年份", [*[2020] * last, "去年"]), sheet.place(last, "年份")
 
 
+def with_a_merged_figure(paper: Callable[..., Any], name: str) -> Broken:
+    sheet = paper(name)
+    column = [c for n, c in NEGATIVE if n == name][-1]
+    sheet.put(1, column, 1).put(2, column, None)
+    if name == "finance":  # its sums are of another column
+        sheet.put(0, column, 1)
+    place = sheet.columns.index(column)
+    sheet.merges.append((sheet.line(1) - 1, place, sheet.line(2) - 1, place))
+    return sheet, sheet.place(1, column)
+
+
 def with_wrong_columns(paper: Callable[..., Any], name: str) -> Broken:
     sheet = paper(name)
     for column in (c for n, c in TYPED + CHOICES if n == name):
@@ -1080,12 +1091,14 @@ IN_EVERY_FORM = {
     "E09": with_a_strange_unit,
     "E30": with_a_strange_year,
     "E31": with_wrong_columns,
+    "E32": with_a_merged_figure,
 }
 #: No key to repeat, no second row to forbid, too few columns or rows to tell a shift.
 CANNOT_HAPPEN = {
     *(f"{FORMS[name].code}-E05" for name in ONE_ROW),
     *(f"{FORMS[name].code}-E06" for name in KEYED),
     *(f"{FORMS[name].code}-E31" for name in (*ONE_ROW, "population")),
+    *(f"{FORMS[name].code}-E32" for name in ONE_ROW),
 }
 #: Rule: form, what is typed into the third row (or the only one), the cell that is marked.
 OWN_RULES: dict[str, tuple[str, dict[str, Any], str]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import time
 from decimal import Decimal
 from typing import Any
 
@@ -632,6 +633,89 @@ def test_a_code_merged_over_the_classes_of_a_school_holds_for_each(
     assert outcome.column("class", "institution_code") == [code] * 4
 
 
+def test_what_is_merged_down_says_the_same_of_each_row_unless_it_is_a_figure(
+    paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = paper("school", 3)
+    for column, text in (("boarding", "否"), ("class_start_time", "8:00"), ("urban_rural", "镇区")):
+        place = sheet.columns.index(column)
+        sheet.fill(column, [text, None, None])
+        sheet.merges.append((2, place, 4, place))
+    outcome = hand_in(sheet)
+    assert outcome.findings == []
+    assert outcome.column("school", "boarding") == [False] * 3
+    assert outcome.column("school", "class_start_time") == [time(8)] * 3
+
+
+def test_a_merged_figure_is_neither_repeated_nor_given_to_the_first_row(
+    paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = paper("kindergarten", 4).fill("monthly_fee", [500, None, None, 600])
+    place = sheet.columns.index("monthly_fee")
+    sheet.merges.append((2, place, 4, place))
+    error = hand_in(sheet).error
+    assert (error["rule_id"], error["cell"], error["cells"]) == ("KG-E32", "J3", 3)
+    assert error["places"] == ["J3", "J4", "J5"]
+    assert "500" in error["message_zh"]
+    assert "J3:J5" in error["message_en"]
+
+
+def test_a_header_merged_over_columns_and_rows_is_one_header(
+    paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
+) -> None:
+    """The name takes two columns, and a group over another column makes the header two rows."""
+    sheet = paper("class", 3).insert(2, "", [None] * 3)
+    sheet.header[0][2] = None
+    sheet.header = [[*sheet.header[0][:-1], "人数情况"], [None] * 6 + ["班级人数"]]
+    sheet.merges = [(1, 1, 2, 2), *((1, place, 2, place) for place in (0, 3, 4, 5))]
+    sheet.merges += [(row, 1, row, 2) for row in (3, 4, 5)]
+    outcome = hand_in(sheet)
+    assert outcome.findings == []
+    assert outcome.values("class").equals(city["class"].head(3))
+
+
+@pytest.mark.parametrize("star", ["*", "★", "※"])
+def test_a_star_for_what_must_be_given_makes_no_other_header(
+    star: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = paper("class")
+    sheet.header = [[f"{star}{text}" for text in sheet.header[0]]]
+    assert hand_in(sheet).findings == []
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        ["甲", "乙", "1", "2", "3", "4=1+2"],
+        ["A", "B", "C", 1, 2, 3],
+        ["—", "—", 1, 2, 3, 4],
+        ["①", "②", "③", "④", "⑤", "⑥"],
+    ],
+)
+def test_an_index_row_comes_in_many_forms(
+    index: list[Any], paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = paper("class")
+    sheet.header.append(index)
+    outcome = hand_in(sheet)
+    assert outcome.findings == []
+    assert outcome.only["rows_loaded"] == 6
+
+
+def test_what_each_printed_page_repeats_is_no_data(
+    paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
+) -> None:
+    sheet = split(paper("salary"))
+    sheet.above.append(["单位：人"])
+    sheet.merges = [(row + 1, left, last + 1, right) for row, left, last, right in sheet.merges]
+    sheet.header.append(list(range(1, 9)))
+    sheet.below = [list(line) for line in (*sheet.above, *sheet.header)]
+    outcome = hand_in(sheet)
+    assert outcome.findings == []
+    assert outcome.values("salary").equals(city["salary"])
+    assert outcome.sheets[0]["titles"] == 2 * len(sheet.below)
+
+
 # --- units -----------------------------------------------------------------------------------
 
 #: Header of the money column, lines above the table, what is typed, 万元 that are meant.
@@ -679,6 +763,99 @@ def test_amounts_are_kept_in_wan_yuan_whatever_unit_they_came_in(
     outcome = hand_in(sheet)
     assert outcome.findings == []
     assert outcome.column("finance", "budget_expenditure") == [Decimal(meant)] * 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["单位", "元"],
+        ["计量单位", None, "元"],
+        ["单位（元）"],
+        ["单位：人民币（元）"],
+        ["单位：人 元"],
+        ["单位：人·元"],
+        ["单位：【元】"],
+        ["单位：元。"],
+        ["制表单位：义县财政局 单位：元"],
+        ["金额单位为元"],
+    ],
+)
+def test_a_unit_above_the_table_is_obeyed_however_it_is_written(
+    line: list[Any], paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    """A unit that is passed over makes every amount ten thousand times too large."""
+    sheet = paper("salary").head("teacher_pay_total", "中小学教师年工资收入总额")
+    sheet.above.append(line)
+    outcome = hand_in(sheet.put(0, "teacher_pay_total", 25000000))
+    assert outcome.findings == []
+    assert outcome.column("salary", "teacher_pay_total") == [Decimal(2500)]
+
+
+@pytest.mark.parametrize("merged", [True, False])
+@pytest.mark.parametrize("unit", ["(元)", "元", "（单位：元）"])
+def test_a_unit_in_a_row_of_its_own_below_the_header_is_obeyed(
+    unit: str, merged: bool, paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = paper("salary")
+    sheet.header = [
+        [column.header for column in FORMS["salary"].columns],
+        [unit, *([None] if merged else ["人"]), unit, *[None if merged else "(人)"] * 5],
+    ]
+    if merged:
+        sheet.merges = [(1, place, 2, place) for place in (1, 3, 4, 5, 6, 7)]
+    sheet.put(0, "teacher_pay_total", 25000000).put(0, "civil_pay_total", 12000000)
+    outcome = hand_in(sheet)
+    assert outcome.findings == []
+    assert outcome.column("salary", "teacher_pay_total") == [Decimal(2500)]
+    assert outcome.column("salary", "civil_pay_total") == [Decimal(1200)]
+
+
+def test_a_unit_among_the_headers_holds_for_the_table(
+    paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = paper("salary").head("teacher_pay_total", "中小学教师年工资收入总额")
+    sheet.insert(8, "单位：元", [None]).put(0, "teacher_pay_total", 25000000)
+    assert hand_in(sheet).column("salary", "teacher_pay_total") == [Decimal(2500)]
+
+
+@pytest.mark.parametrize(
+    ("form", "column", "header"),
+    [
+        ("population", "population", "常住人口数(万)"),
+        ("population", "population", "常住人口数(万人)"),
+        ("salary", "teacher_pay_total", "中小学教师年工资收入总额(¥)"),
+        ("salary", "teacher_pay_total", "中小学教师年工资收入总额(美元)"),
+    ],
+)
+def test_a_unit_that_is_not_the_forms_is_never_passed_over(
+    form: str,
+    column: str,
+    header: str,
+    paper: Callable[..., Any],
+    hand_in: Callable[..., Any],
+) -> None:
+    sheet = paper(form).head(column, header)
+    error = hand_in(sheet).error
+    assert error["rule_id"] == f"{FORMS[form].code}-E09"
+    assert error["cell"] == sheet.place(-1, column)
+
+
+def test_counts_in_ten_thousands_by_the_line_above_are_one_error(
+    paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = paper("special_group")
+    sheet.above.append(["单位：万人"])
+    error = hand_in(sheet).error
+    assert (error["rule_id"], error["value"], error["cells"]) == ("SPG-E09", "万人", 9)
+
+
+@pytest.mark.parametrize("remark", ["(必填,元)", "(元、保留两位小数)", "（必填）（元）"])
+def test_a_remark_beside_the_unit_of_a_header_changes_nothing(
+    remark: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = paper("salary").head("teacher_pay_total", f"中小学教师年工资收入总额{remark}")
+    outcome = hand_in(sheet.put(0, "teacher_pay_total", 25000000))
+    assert outcome.column("salary", "teacher_pay_total") == [Decimal(2500)]
 
 
 def test_the_unit_may_stand_in_the_cell_beside_its_label(
