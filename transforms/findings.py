@@ -107,7 +107,7 @@ def finding(
     cell = places[0] if places else None
     count = cells if cells is not None else max(1, len(places))
     zh_text, en_text = rule.zh.format(**words), rule.en.format(**words)
-    if count > 1 and rule_id.partition("-")[2] in ("E02", "E03", "E04"):
+    if count > 1 and rule_id.partition("-")[2] in ("E02", "E03", "E04", "W03"):
         zh_text += f"; 同一列共{count}个单元格" + ("如此" if not more else "不合要求")
         en_text += f"; {count} cells of the column " + ("are like this" if not more else "are bad")
     place_zh = "".join(

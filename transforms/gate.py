@@ -574,9 +574,10 @@ def _account(
 
 
 def _typed(form: Form, tables: Sequence[Table], data: pl.DataFrame) -> pl.DataFrame:
-    """The data rows with every column typed, its text as ``<name>~`` and two marks beside it.
+    """The data rows with every column typed, its text as ``<name>~`` and three marks beside it.
 
-    ``<name>!unreadable`` and ``<name>!outside`` are true where the text is bad.
+    ``<name>!unreadable`` and ``<name>!outside`` are true where the text is bad,
+    ``<name>!rounded`` where it has more decimals than are kept.
     """
     money = [column for column in form.columns if column.is_money]
     index = list(range(len(tables)))
@@ -606,20 +607,22 @@ def _typed(form: Form, tables: Sequence[Table], data: pl.DataFrame) -> pl.DataFr
         columns += [
             understood["value"].alias(name),
             data[name].alias(f"{name}~"),
-            understood["unreadable"].alias(f"{name}!unreadable"),
-            understood["outside"].alias(f"{name}!outside"),
+            *(understood[mark].alias(f"{name}!{mark}") for mark in _MARKS),
         ]
     return typed.with_columns(columns)
 
 
+#: What is noted of a text, and the rule that it breaks (see :class:`transforms.values.Parsed`).
+_MARKS = {"unreadable": "E03", "outside": "E04", "rounded": "W03"}
+
+
 def _understood(column: Column, data: pl.DataFrame) -> pl.DataFrame:
-    """value, unreadable and outside (see :func:`transforms.values.parse`) of every row's text."""
+    """value and the marks (see :func:`transforms.values.parse`) of every row's text."""
     name = column.name
     known = data.select(name).with_columns(value=plain(column))["value"]
     others = known.is_null() & data[name].is_not_null()
-    marks = pl.lit(False).alias("unreadable"), pl.lit(False).alias("outside")
     if not others.any():
-        return known.to_frame().with_columns(marks)
+        return known.to_frame().with_columns(pl.lit(False).alias(mark) for mark in _MARKS)
     keys = [name, f"{name}@shift", f"{name}@unit"] if column.is_money else [name]
     parsed = parse(column)
     # What people type repeats itself: each text is understood once.
@@ -631,16 +634,14 @@ def _understood(column: Column, data: pl.DataFrame) -> pl.DataFrame:
             parsed.value.alias("meant"),
             parsed.unreadable.alias("unreadable"),
             parsed.outside.alias("outside"),
+            parsed.rounded.alias("rounded"),
         )
     )
     return (
         data.select(keys)
         .with_columns(known)
         .join(meaning, on=keys, how="left", nulls_equal=True, maintain_order="left")
-        .select(
-            pl.coalesce("value", "meant"),
-            pl.col("unreadable", "outside").fill_null(False),
-        )
+        .select(pl.coalesce("value", "meant"), pl.col(*_MARKS).fill_null(False))
     )
 
 
@@ -667,7 +668,7 @@ def _cell_checks(form: Form, tables: Sequence[Table], typed: pl.DataFrame) -> li
     found = []
     for column in form.columns:
         name = column.name
-        for mark, number in (("unreadable", "E03"), ("outside", "E04")):
+        for mark, number in _MARKS.items():
             bad = typed.filter(pl.col(f"{name}!{mark}"))
             if bad.height:
                 found.append(_raw_rows(bad, rule_of(form, number).id, (name,)))

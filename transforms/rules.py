@@ -171,6 +171,17 @@ _GENERIC: dict[str, Rule] = {
             reason_en="With the wrong year the figures land in another year.",
             example="标题写2020年, 文件名写2021年",
         ),
+        Rule(
+            id="W03",
+            severity="warning",
+            zh="“{column}”的内容“{value}”小数过长, 已四舍五入到6位小数",
+            en='{column}: "{value}" has more decimals than are kept; it was rounded to six',
+            do_zh="请核对这个数; 无误则不用处理。",
+            do_en="Check the figure; if it is right, nothing to do.",
+            reason_zh="不声不响的舍入会让数对不上。",
+            reason_en="Figures that are rounded unseen do not add up later.",
+            example="1234.56789012",
+        ),
     )
 }
 #: Of files whose unit is not known, be it by a strange folder or by none.

@@ -82,12 +82,14 @@ class Parsed:
     """Expressions over a frame of submitted text, for one column.
 
     ``value`` is the typed value, null where nothing is given or the text is bad; ``unreadable``
-    is true where the text is not of the column's kind, ``outside`` where it is, but not allowed.
+    is true where the text is not of the column's kind, ``outside`` where it is, but not allowed,
+    ``rounded``, for numbers that need not be whole, where it has more decimals than are kept.
     """
 
     value: pl.Expr
     unreadable: pl.Expr
     outside: pl.Expr
+    rounded: pl.Expr
 
 
 def plain(column: Column) -> pl.Expr:
@@ -139,6 +141,7 @@ def parse(column: Column) -> Parsed:
         value=value,
         unreadable=given.is_not_null() & value.is_null() & ~outside.fill_null(False),
         outside=outside.fill_null(False),
+        rounded=_rounded(column, given, value) if column.kind is Kind.NUMBER else pl.lit(False),
     )
 
 
@@ -182,12 +185,16 @@ def _whole(given: pl.Expr) -> pl.Expr:
     return digits.str.to_integer(strict=False, dtype=pl.Int64)
 
 
+def _figure(given: pl.Expr) -> pl.Expr:
+    return given.str.extract(r"^([[0-9]., ]+)").str.replace_all(r"[, ]", "")
+
+
 def _number(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     units = (
         r"(万元|元)(?:/月|每月)?" if column.is_money else r"(%|人|所|个|名|项|件|次|名|位|元|万元)"
     )
     pattern = _DECIMAL + rf"(?:{units})?$"
-    figure = given.str.extract(r"^([[0-9]., ]+)").str.replace_all(r"[, ]", "")
+    figure = _figure(given)
     good = given.str.contains(pattern) & given.str.contains(r"^\.?[0-9]")
     exact = pl.when(good).then(figure).cast(pl.Decimal(38, 12), strict=False)
     if column.is_money:
@@ -204,6 +211,17 @@ def _number(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
         exact = pl.when(good_unit & (exact < _MOST)).then(exact) * factor
     outside = given.str.contains(_NEGATIVE) | (exact >= _MOST).fill_null(False)
     return pl.when(~outside).then(exact).cast(NUMBER_TYPE, strict=False), outside
+
+
+def _rounded(column: Column, given: pl.Expr, value: pl.Expr) -> pl.Expr:
+    """Whether ``value`` differs from the figure that was given.
+
+    Beyond fourteen digits a computer's own sums are inexact (0.1 + 0.2), which nobody typed.
+    """
+    figure = _figure(given).cast(pl.Float64, strict=False)
+    if column.is_money:
+        figure = figure * pl.lit(10.0).pow(pl.col(f"{column.name}@shift"))
+    return ((figure - value.cast(pl.Float64)).abs() > figure * 1e-14).fill_null(False)
 
 
 def _bool(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:

@@ -239,6 +239,27 @@ def test_a_time_cell_of_a_day_or_more_is_no_time_of_day(
     assert (error["rule_id"], error["cell"]) == ("SCH-E03", sheet.place(0, "arrival_time"))
 
 
+@pytest.mark.parametrize("typed", ["123.1234567", 1000 / 3, "0.0000001"])
+def test_decimals_beyond_those_kept_are_not_dropped_unseen(
+    typed: Any, paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = paper("salary", 1).put(0, "teacher_pay_total", typed)
+    outcome = hand_in(sheet)
+    assert outcome.only["accepted"]
+    assert outcome.rules == ["SAL-W03"]
+    assert outcome.warnings[0]["cell"] == sheet.place(0, "teacher_pay_total")
+    kept = outcome.column("salary", "teacher_pay_total")[0]
+    assert abs(kept - Decimal(str(typed))) < Decimal("0.000001")
+
+
+@pytest.mark.parametrize("typed", ["1234.5600000000002", 0.1 + 0.2, 2345.678 * 3])
+def test_what_a_computer_adds_to_a_sum_is_no_decimal_of_it(
+    typed: Any, paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = paper("salary", 1).put(0, "teacher_pay_total", typed)
+    assert hand_in(sheet, "义县/表.csv").findings == []
+
+
 # --- nothing given ---------------------------------------------------------------------------
 
 NOTHING_CASES = [
