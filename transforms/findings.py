@@ -87,14 +87,17 @@ def finding(
     other: str | None = None,
     cells: int | None = None,
     wanted: tuple[str, str] | None = None,
+    remedy: tuple[str, str] | None = None,
     more: int = 0,
 ) -> dict[str, object]:
     """One row of the findings frame, with its messages written out.
 
-    ``more`` is the number of further cells with other contents that the same cause touches.
+    ``wanted`` and ``remedy`` (each in Chinese and English) take the place of what the column
+    expects and of what the rule says to do. ``more`` is the number of further cells with other contents that the same cause touches.
     """
     rule = RULES[rule_id]
     form = None if submission.form is None else FORMS[submission.form]
+    do_zh, do_en = remedy or (rule.do_zh, rule.do_en)
     zh, en = wanted or (expected(column) if column is not None else ("", ""))
     words = {
         "form": form.zh if form else "",
@@ -138,13 +141,9 @@ def finding(
         "row": row,
         "column_name": column.name if column else None,
         "value": value,
-        "message_zh": f"{place_zh}: {zh_text}。{rule.do_zh}"
-        if place_zh
-        else f"{zh_text}。{rule.do_zh}",
-        "message_en": f"{place_en}: {en_text}. {rule.do_en}"
-        if place_en
-        else f"{en_text}. {rule.do_en}",
-        "do_zh": rule.do_zh,
+        "message_zh": f"{place_zh}: {zh_text}。{do_zh}" if place_zh else f"{zh_text}。{do_zh}",
+        "message_en": f"{place_en}: {en_text}. {do_en}" if place_en else f"{en_text}. {do_en}",
+        "do_zh": do_zh,
         "cells": count,
         "places": list(places[:MARKED_CELLS]),
     }

@@ -178,7 +178,14 @@ def examine(documents: Sequence[Document]) -> Examined:
         if isinstance(document.content, Unreadable):
             problem = document.content
             submission = run.submissions[run.submission(number, None, None)]
-            run.findings.append(finding(submission, "FIL-E01", value=problem.zh, other=problem.en))
+            run.findings.append(
+                finding(
+                    submission,
+                    "FIL-E01",
+                    wanted=(problem.zh, problem.en),
+                    remedy=(problem.do_zh, problem.do_en),
+                )
+            )
             continue
         for item in document.content:
             if isinstance(item, Table):

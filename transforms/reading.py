@@ -10,7 +10,7 @@ from transforms.headers import Almost, Table, recognise
 
 
 def read_file(
-    data: bytes,
+    data: bytes | Unreadable,
     path: str,
     *,
     sha256: str,
@@ -19,9 +19,9 @@ def read_file(
 ) -> list[Document]:
     """The documents in one file: itself, or each file in a zip.
 
-    ``path`` is the path below the inbox, ``<unit folder>/…/<file>``; a file
-    beside the unit folders has none. Nothing is raised for a file
-    that cannot be read: the document then says why.
+    ``data`` is what the file holds, or why nobody looks into it. ``path`` is the path below the
+    inbox, ``<unit folder>/…/<file>``; a file beside the unit folders has none. Nothing is raised
+    for a file that cannot be read: the document then says why.
     """
     limits = limits or Limits()
     *outer, name = PurePosixPath(path).parts
@@ -44,6 +44,8 @@ def read_file(
             content=content,
         )
 
+    if isinstance(data, Unreadable):
+        return [document(None, data)]
     try:
         if not is_zip_of_files(data, name):
             return [document(None, _tables(data, name, limits))]

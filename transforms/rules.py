@@ -193,8 +193,8 @@ _FILE_RULES = (
     Rule(
         id="FIL-E01",
         severity="error",
-        zh="{value}",
-        en="{other}",
+        zh="文件无法读取: {expected}",
+        en="the file cannot be read: {expected_en}",
         do_zh="请在电脑上确认文件能正常打开, 另存为.xlsx后重新报送。",
         do_en="Make sure that the file opens, save it as .xlsx and hand it in again.",
         reason_zh="打不开的文件无法读取。",

@@ -778,6 +778,18 @@ def test_a_file_that_cannot_be_opened_is_returned_with_form_and_year_unknown(
     error = outcome.error
     assert error["rule_id"] == "FIL-E01"
     assert error["sheet"] is error["cell"] is error["form"] is error["year"] is None
+    assert error["value"] is None
+
+
+def test_what_to_do_about_an_unreadable_file_goes_by_what_is_wrong_with_it(
+    hand_in: Callable[..., Any],
+) -> None:
+    data = bytearray(zipped({"2020.csv": b"1"}))
+    for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        data[data.index(signature) + offset] |= 1  # what says that an entry has a password
+    error = hand_in(bytes(data), "义县/全部.zip").error
+    assert error["message_zh"] == "文件无法读取: 文件设有打开密码。请取消密码后重新上报。"
+    assert error["do_zh"] == "请取消密码后重新上报。"
 
 
 def test_a_file_without_any_form_is_returned(

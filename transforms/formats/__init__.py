@@ -3,6 +3,7 @@
     read_workbook(data, name)   the sheets of one file
     is_zip_of_files(data, name) whether it is a zip of such files instead
     open_zip(data, name)        the files in that zip
+    open_entry(data, name, one) one of them
     column_letters(index)       the letters by which people know a column
 
 The content decides what a file is, never its ending. What cannot be read raises Unreadable with a
@@ -12,7 +13,7 @@ sentence for the people who sent it; memory stays within Limits, whatever the fi
 from .cells import column_letters
 from .model import Limits, Sheet, Unreadable
 from .reader import read_workbook
-from .zips import READABLE_SUFFIXES, Entry, is_zip_of_files, open_zip
+from .zips import READABLE_SUFFIXES, Entry, is_zip_of_files, open_entry, open_zip
 
 __all__ = [
     "READABLE_SUFFIXES",
@@ -22,6 +23,7 @@ __all__ = [
     "Unreadable",
     "column_letters",
     "is_zip_of_files",
+    "open_entry",
     "open_zip",
     "read_workbook",
 ]

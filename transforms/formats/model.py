@@ -33,6 +33,7 @@ class Limits:
 
     The defaults leave room for a form of 200,000 rows and keep one reader below about 2 GB.
 
+    - `taken_bytes`: a file in the inbox or another folder; a larger one stays there, unanswered.
     - `file_bytes`: the file itself, and each file inside a zip.
     - `unpacked_bytes`: everything unpacked from one container, counted while unpacking, and the
       text that the cells of one workbook come to.
@@ -44,6 +45,7 @@ class Limits:
     - `elements`: elements and attributes of XML or HTML, where that is read as a tree.
     """
 
+    taken_bytes: int = 2 * 2**30
     file_bytes: int = 64 * 2**20
     unpacked_bytes: int = 256 * 2**20
     zip_entries: int = 5_000
@@ -60,63 +62,85 @@ DEFAULT_LIMITS: Final = Limits()
 
 _LONGEST_FACT: Final = 120  # characters
 
-_SENTENCES: Final[dict[str, tuple[str, str]]] = {
+#: What is wrong and what to do about it, in Chinese and in English.
+_SENTENCES: Final[dict[str, tuple[str, str, str, str]]] = {
     "empty": (
-        "文件是空的(0 字节)或没有读取权限,请重新导出并上报。",
-        "The file is empty (0 bytes) or must not be read; export it again and hand it in once more.",
+        "文件是空的(0 字节)或没有读取权限",
+        "请重新导出并上报。",
+        "the file is empty (0 bytes) or must not be read",
+        "Export it again and hand it in once more.",
     ),
     "corrupt": (
-        "文件已损坏或不完整({what}),请用 Excel 或 WPS 打开原文件,另存为 .xlsx 后重新上报。",
-        "The file is damaged or incomplete ({what}); open the original in Excel or WPS, "
-        "save it as .xlsx and hand it in again.",
+        "文件已损坏或不完整({what})",
+        "请用 Excel 或 WPS 打开原文件, 另存为 .xlsx 后重新上报。",
+        "the file is damaged or incomplete ({what})",
+        "Open the original in Excel or WPS, save it as .xlsx and hand it in again.",
     ),
     "encrypted": (
-        "文件设有打开密码,请取消密码后重新上报。",
-        "The file is protected by a password; remove the password and hand it in again.",
+        "文件设有打开密码",
+        "请取消密码后重新上报。",
+        "the file is protected by a password",
+        "Remove the password and hand it in again.",
     ),
     "too_large": (
-        "文件过大:{what}超过 {limit},请删去多余的内容或拆分后重新上报。",
-        "The file is too large: {what_en} exceed {limit}; remove what is not needed, or split it, "
-        "and hand it in again.",
+        "文件过大: {what}超过 {limit}",
+        "请删去多余的内容或拆分后重新上报。",
+        "the file is too large: {what_en} exceed {limit}",
+        "Remove what is not needed, or split it, and hand it in again.",
     ),
     "too_spread": (
-        "工作表“{sheet}”的内容一直到第 {row} 行、第 {column} 列,超出可读取的范围,"
+        "工作表“{sheet}”的内容一直到第 {row} 行、第 {column} 列, 超出可读取的范围",
         "请删去表格以外的内容后重新上报。",
-        "Sheet “{sheet}” reaches as far as row {row}, column {column}, beyond what can be read; "
-        "delete everything outside the table and hand it in again.",
+        "sheet “{sheet}” reaches as far as row {row}, column {column}, beyond what can be read",
+        "Delete everything outside the table and hand it in again.",
     ),
     "unsafe_xml": (
-        "文件含有不允许的 XML 声明(DTD),请用 Excel 或 WPS 另存为 .xlsx 后重新上报。",
-        "The file contains an XML declaration that is not allowed (DTD); save it as .xlsx "
-        "with Excel or WPS and hand it in again.",
+        "文件含有不允许的 XML 声明(DTD)",
+        "请用 Excel 或 WPS 另存为 .xlsx 后重新上报。",
+        "the file contains an XML declaration that is not allowed (DTD)",
+        "Save it as .xlsx with Excel or WPS and hand it in again.",
     ),
     "unsafe_zip": (
-        "压缩包内的文件名“{entry}”含有不允许的路径,请改名后重新压缩上报。",
-        "The name “{entry}” inside the zip has a path that is not allowed; rename the file, "
-        "zip it again and hand it in.",
+        "压缩包内的文件名“{entry}”含有不允许的路径",
+        "请改名后重新压缩上报。",
+        "the name “{entry}” inside the zip has a path that is not allowed",
+        "Rename the file, zip it again and hand it in.",
+    ),
+    "link_in_zip": (
+        "压缩包内的“{entry}”是符号链接, 不是文件",
+        "请把文件本身放入压缩包后重新上报。",
+        "“{entry}” inside the zip is a symbolic link and no file",
+        "Put the file itself into the zip and hand it in again.",
     ),
     "nested_zip": (
-        "压缩包内还有压缩包“{entry}”,请解压后把表格文件直接放入一个压缩包上报。",
-        "The zip holds another zip, “{entry}”; unpack it and put the workbooks "
-        "directly into one zip.",
+        "压缩包内还有压缩包“{entry}”",
+        "请解压后把表格文件直接放入一个压缩包上报。",
+        "the zip holds another zip, “{entry}”",
+        "Unpack it and put the workbooks directly into one zip.",
     ),
     "nothing_inside": (
-        "压缩包内没有可读取的表格文件,请放入 .xlsx、.xls、.et、.ods 或 .csv 文件后重新上报。",
-        "The zip holds no file that can be read; put .xlsx, .xls, .et, .ods or .csv files "
-        "into it and hand it in again.",
+        "压缩包内没有可读取的表格文件",
+        "请放入 .xlsx、.xls、.et、.ods 或 .csv 文件后重新上报。",
+        "the zip holds no file that can be read",
+        "Put .xlsx, .xls, .et, .ods or .csv files into it and hand it in again.",
     ),
     "no_sheets": (
-        "文件中没有表格,请填写在工作表中并另存为 .xlsx 后重新上报。",
-        "The file holds no table; fill in a worksheet, save it as .xlsx and hand it in again.",
+        "文件中没有表格",
+        "请填写在工作表中并另存为 .xlsx 后重新上报。",
+        "the file holds no table",
+        "Fill in a worksheet, save it as .xlsx and hand it in again.",
     ),
     "not_a_workbook": (
-        "这不是表格文件,而是{what},请上报 .xlsx、.xls、.et、.ods 或 .csv 文件。",
-        "This is not a workbook but {what_en}; hand in an .xlsx, .xls, .et, .ods or .csv file.",
+        "这不是表格文件, 而是{what}",
+        "请上报 .xlsx、.xls、.et、.ods 或 .csv 文件。",
+        "this is not a workbook but {what_en}",
+        "Hand in an .xlsx, .xls, .et, .ods or .csv file.",
     ),
     "unknown_encoding": (
-        "无法识别文件的文字编码,请在 Excel 中另存为 .xlsx 或“CSV UTF-8”后重新上报。",
-        "The text encoding of the file is unknown; save it as .xlsx or “CSV UTF-8” in Excel "
-        "and hand it in again.",
+        "无法识别文件的文字编码",
+        "请在 Excel 中另存为 .xlsx 或“CSV UTF-8”后重新上报。",
+        "the text encoding of the file is unknown",
+        "Save it as .xlsx or “CSV UTF-8” in Excel and hand it in again.",
     ),
 }
 
@@ -124,22 +148,27 @@ _SENTENCES: Final[dict[str, tuple[str, str]]] = {
 class Unreadable(Exception):
     """A file, or a file in a zip, that gives no cells.
 
-    `code` is a short slug that stays the same for good; `zh` and `en` are one plain sentence each:
-    what is wrong and what to do about it.
+    `code` is a short slug that stays the same for good. `zh` and `en` say what is wrong, without a
+    full stop; `do_zh` and `do_en` say in a sentence what to do about it.
     """
 
     def __init__(self, code: str, **facts: object) -> None:
-        zh, en = _SENTENCES[code]
+        zh, self.do_zh, en, self.do_en = _SENTENCES[code]
         self.code = code
         shown = {key: _shown(fact) for key, fact in facts.items()}
         self.zh = zh.format(**shown)
         self.en = en.format(**shown)
-        super().__init__(self.en)
+        super().__init__(f"{self.en}. {self.do_en}")
 
     @classmethod
     def too_large(cls, what_zh: str, what_en: str, limit: object) -> "Unreadable":
         """The refusal of a file in which something exceeds `limit`."""
         return cls("too_large", what=what_zh, what_en=what_en, limit=limit)
+
+    @classmethod
+    def file_too_large(cls, limits: Limits) -> "Unreadable":
+        """The refusal of a file, by itself or in a zip, of more than `limits.file_bytes`."""
+        return cls.too_large("文件大小", "its bytes", megabytes(limits.file_bytes))
 
 
 def _shown(fact: object) -> str:

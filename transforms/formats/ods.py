@@ -55,7 +55,7 @@ def _sheets(xml: bytes, limits: Limits) -> list[Sheet]:
             drop(element)
         elif event == "end" and kind == "table-row" and grid is not None:
             repeat = int(element.get(f"{_TABLE}number-rows-repeated", "1"))
-            _put_row(element, grid, row, repeat)
+            _put_row(element, grid, row, repeat, budget)
             row += repeat
             drop(element)
         elif event == "end" and kind == "style":
@@ -67,11 +67,13 @@ def _sheets(xml: bytes, limits: Limits) -> list[Sheet]:
     return sheets
 
 
-def _put_row(element: etree._Element, grid: Grid, row: int, repeat: int) -> None:
+def _put_row(
+    element: etree._Element, grid: Grid, row: int, repeat: int, budget: CellBudget
+) -> None:
     column = 0
     for cell in element.iterchildren(f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
         columns = int(cell.get(f"{_TABLE}number-columns-repeated", "1"))
-        text = _text(cell)
+        text = _text(cell, budget)
         if text:
             # The last row first: where it is too far off, none of them takes any room.
             for index in range(row + repeat - 1, row - 1, -1):
@@ -83,10 +85,10 @@ def _put_row(element: etree._Element, grid: Grid, row: int, repeat: int) -> None
         column += columns
 
 
-def _text(cell: etree._Element) -> str:
+def _text(cell: etree._Element, budget: CellBudget) -> str:
     match cell.get(f"{_OFFICE}value-type"):
         case "float" | "percentage" | "currency":
-            shown = _paragraphs(cell)
+            shown = _paragraphs(cell, budget)
             # Some writers call an error a number.
             return shown if shown.startswith("#") else number_text(cell.get(f"{_OFFICE}value", ""))
         case "boolean":
@@ -97,7 +99,7 @@ def _text(cell: etree._Element) -> str:
             return _time(cell.get(f"{_OFFICE}time-value", ""))
         case _:
             # Errors are texts whose value is "", and are shown.
-            return cell.get(f"{_OFFICE}string-value", "") or _paragraphs(cell)
+            return cell.get(f"{_OFFICE}string-value", "") or _paragraphs(cell, budget)
 
 
 def _time(duration: str) -> str:
@@ -110,17 +112,20 @@ def _time(duration: str) -> str:
     return f"{total // 3600:02}:{total // 60 % 60:02}:{total % 60:02}"
 
 
-def _paragraphs(cell: etree._Element) -> str:
-    return "\n".join(_inline(paragraph) for paragraph in cell.iterchildren(f"{_TEXT}p"))
+def _paragraphs(cell: etree._Element, budget: CellBudget) -> str:
+    return "\n".join(_inline(paragraph, budget) for paragraph in cell.iterchildren(f"{_TEXT}p"))
 
 
-def _inline(element: etree._Element) -> str:
+def _inline(element: etree._Element, budget: CellBudget) -> str:
     """The text of a paragraph, with what stands for spaces, tabs and line breaks."""
     pieces = [element.text or ""]
     for child in element:
         match local_name(child):
             case "s":
-                pieces.append(" " * min(int(child.get(f"{_TEXT}c", "1")), _LONGEST_RUN))
+                spaces = max(0, min(int(child.get(f"{_TEXT}c", "1")), _LONGEST_RUN))
+                # A few bytes stand for many; all of one cell come before the cell is counted.
+                budget.charge_text(spaces)
+                pieces.append(" " * spaces)
             case "tab":
                 pieces.append("\t")
             case "line-break":
@@ -128,6 +133,6 @@ def _inline(element: etree._Element) -> str:
             case "annotation" | "note" | "ruby-text" | "":
                 pass
             case _:
-                pieces.append(_inline(child))
+                pieces.append(_inline(child, budget))
         pieces.append(child.tail or "")
     return "".join(pieces)

@@ -9,6 +9,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from lxml import etree
 
@@ -16,6 +17,7 @@ from .model import Limits, Unreadable, megabytes
 
 ZIP_MAGIC = b"PK"
 _SMALL_PART = 8 * 2**20  # bytes
+_ENTRY_HEADER = 30  # bytes, the least before an entry's own
 _DIRECTORY_RECORD = 46  # bytes, the least an entry takes in a zip's directory
 # What zipfile and the decompressors below it raise on damaged input.
 ZIP_ERRORS = (
@@ -46,7 +48,18 @@ def open_archive(data: bytes, limits: Limits, name: str) -> zipfile.ZipFile:
         raise Unreadable("corrupt", what=name) from error
     if len(archive.infolist()) > limits.zip_entries:
         raise Unreadable.too_large("所含文件数", "the files inside", limits.zip_entries)
+    if _overlap(archive.infolist()):
+        raise Unreadable("corrupt", what=name)
     return archive
+
+
+def _overlap(entries: Sequence[zipfile.ZipInfo]) -> bool:
+    """Whether entries share their bytes, which no writer does: so few of them stand for many."""
+    in_order = sorted(entries, key=lambda entry: entry.header_offset)
+    return any(
+        entry.header_offset + _ENTRY_HEADER + entry.compress_size > following.header_offset
+        for entry, following in pairwise(in_order)
+    )
 
 
 def unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes | None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from . import biff, delimited, html, ods, ooxml, spreadsheetml, xlsb
 from .encodings import decode, decode_markup
-from .model import DEFAULT_LIMITS, Limits, Sheet, Unreadable, megabytes
+from .model import DEFAULT_LIMITS, Limits, Sheet, Unreadable
 from .ole import OLE_MAGIC, CompoundFile
 from .packages import ZIP_MAGIC, Package, refuse_dtd
 from .zips import suffix
@@ -50,7 +50,7 @@ def _read(data: bytes, name: str, limits: Limits) -> list[Sheet]:
     if not data:
         raise Unreadable("empty")
     if len(data) > limits.file_bytes:
-        raise Unreadable.too_large("文件大小", "its bytes", megabytes(limits.file_bytes))
+        raise Unreadable.file_too_large(limits)
     for magic, what, what_en in _OTHER_KINDS:
         if data.startswith(magic):
             raise Unreadable("not_a_workbook", what=what, what_en=what_en)

@@ -1,7 +1,9 @@
 """Zips of workbooks: the files in them, and a finding for each that is refused."""
 
 import re
+import stat
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,14 +50,11 @@ def open_zip(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> list[En
     the number of entries, all entries unpacked), corrupt, nothing_inside.
     """
     if len(data) > limits.file_bytes:
-        raise Unreadable.too_large("文件大小", "its bytes", megabytes(limits.file_bytes))
+        raise Unreadable.file_too_large(limits)
     archive = open_archive(data, limits, name)
     left = limits.unpacked_bytes
     entries = []
-    for info in archive.infolist():
-        entry_name = _name(info)
-        if not _is_wanted(entry_name):
-            continue
+    for entry_name, info in _wanted(archive):
         try:
             content = _content(archive, info, entry_name, min(left, limits.file_bytes))
         except Unreadable as reason:
@@ -68,12 +67,20 @@ def open_zip(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> list[En
             limit = megabytes(limits.unpacked_bytes)
             raise Unreadable.too_large("解压后的大小", "its unpacked contents", limit)
         else:
-            limit = megabytes(limits.file_bytes)
-            refusal = Unreadable.too_large("文件大小", "its bytes", limit)
-            entries.append(Entry(entry_name, refusal))
+            entries.append(Entry(entry_name, Unreadable.file_too_large(limits)))
     if not entries:
         raise Unreadable("nothing_inside")
     return entries
+
+
+def open_entry(data: bytes, name: str, entry: str, limits: Limits = DEFAULT_LIMITS) -> bytes | None:
+    """One file of a zip by the name that `open_zip` gives it; None where it gives no bytes."""
+    try:
+        archive = open_archive(data, limits, name)
+        info = dict(_wanted(archive)).get(entry)
+        return None if info is None else _content(archive, info, entry, limits.file_bytes)
+    except Unreadable:
+        return None
 
 
 def suffix(name: str) -> str:
@@ -81,6 +88,17 @@ def suffix(name: str) -> str:
     file = re.split(r"[/\\]", name)[-1]
     stem, dot, ending = file.rpartition(".")
     return f".{ending.lower()}" if dot and stem else ""
+
+
+def _wanted(archive: zipfile.ZipFile) -> Iterator[tuple[str, zipfile.ZipInfo]]:
+    """The readable files with their names; a name that occurs again is told from the first."""
+    times: dict[str, int] = {}
+    for info in archive.infolist():
+        name = _name(info)
+        if _is_wanted(name):
+            times[name] = times.get(name, 0) + 1
+            stem, dot, ending = name.rpartition(".")
+            yield (name if times[name] == 1 else f"{stem}({times[name]}){dot}{ending}"), info
 
 
 def _name(info: zipfile.ZipInfo) -> str:
@@ -109,6 +127,8 @@ def _is_wanted(name: str) -> bool:
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, most: int) -> bytes | None:
     if _UNSAFE.search(name):
         raise Unreadable("unsafe_zip", entry=name)
+    if stat.S_ISLNK(info.external_attr >> 16):
+        raise Unreadable("link_in_zip", entry=name)
     if suffix(name) == ".zip":
         raise Unreadable("nested_zip", entry=name)
     content = unpack(archive, info, most)

@@ -67,8 +67,10 @@ def small_xls() -> bytes:
 def test_what_is_no_workbook(data, code):
     reason = refused(data)
     assert reason.code == code
-    assert reason.zh.endswith("。")
-    assert reason.en.endswith(".")
+    assert not reason.zh.endswith("。")
+    assert not reason.en.endswith(".")
+    assert reason.do_zh.endswith("。")
+    assert reason.do_en.endswith(".")
 
 
 def test_files_over_the_limit_are_not_looked_into():

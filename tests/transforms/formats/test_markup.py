@@ -260,6 +260,14 @@ def test_ods_values(ods, filled, attributes, content, expected):
     assert filled(sheet) == {(2, 1): expected}
 
 
+def test_ods_spaces_of_one_cell_are_counted_before_they_are_laid_out(ods):
+    spaces = "<text:s text:c='32767'/>" * 100
+    data = ods(ods_row(ods_cell('office:value-type="string"', f"<text:p>{spaces}</text:p>")))
+    with pytest.raises(Unreadable) as refused:
+        read_workbook(data, "a.ods", Limits(unpacked_bytes=1_000_000))
+    assert refused.value.code == "too_large"
+
+
 def test_ods_runs_and_merged_ranges(ods, filled):
     word = "<text:p>x</text:p>"
     data = ods(

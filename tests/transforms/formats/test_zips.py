@@ -1,11 +1,20 @@
 """Zips of workbooks: names as they were meant, good files read, bad ones refused one by one."""
 
 import io
+import stat
+import struct
 import zipfile
 
 import pytest
 
-from transforms.formats import Limits, Unreadable, is_zip_of_files, open_zip, read_workbook
+from transforms.formats import (
+    Limits,
+    Unreadable,
+    is_zip_of_files,
+    open_entry,
+    open_zip,
+    read_workbook,
+)
 
 LIMITS = Limits()
 
@@ -116,6 +125,48 @@ def test_a_false_declared_size_does_not_help(zipped):
     (entry,) = open_zip(bytes(data), "a.zip")
     assert isinstance(entry.data, Unreadable)
     assert entry.data.code == "corrupt"
+
+
+def test_entries_that_share_their_bytes_are_one_refusal(zipped):
+    data = zipped({"a0.csv": CSV})
+    start, end = data.index(b"PK\1\2"), data.index(b"PK\5\6")
+    record = data[start:end]
+    directory = b"".join(record.replace(b"a0.csv", b"a%d.csv" % i) for i in range(10))
+    tail = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 10, 10, len(directory), start, 0)
+    assert refused(data[:start] + directory + tail) == "corrupt"
+
+
+def test_links_are_refused_alone(zipped):
+    link = zipfile.ZipInfo("a.csv")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr("b.csv", CSV)
+    bad, good = open_zip(buffer.getvalue(), "a.zip")
+    assert isinstance(bad.data, Unreadable)
+    assert bad.data.code == "link_in_zip"
+    assert good.data == CSV
+
+
+def test_a_name_that_occurs_again_is_told_from_the_first(zipped):
+    data = zipped({"表/a.csv": b"1", "表/b.csv": b"2"}).replace(
+        "表/b.csv".encode(), "表/a.csv".encode()
+    )
+    assert [(entry.name, entry.data) for entry in open_zip(data, "a.zip")] == [
+        ("表/a.csv", b"1"),
+        ("表/a(2).csv", b"2"),
+    ]
+    assert open_entry(data, "a.zip", "表/a(2).csv") == b"2"
+
+
+def test_one_file_of_a_zip(zipped):
+    data = zipped({"a.csv": CSV, "../b.csv": CSV, "c.txt": b"x"})
+    assert open_entry(data, "a.zip", "a.csv") == CSV
+    for name in ("../b.csv", "c.txt", "d.csv"):
+        assert open_entry(data, "a.zip", name) is None
+    assert open_entry(b"PK\3\4 cut off", "a.zip", "a.csv") is None
+    assert open_entry(data, "a.zip", "a.csv", Limits(file_bytes=len(CSV) - 1)) is None
 
 
 def test_too_many_entries_are_refused(zipped):
