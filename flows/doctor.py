@@ -251,7 +251,7 @@ def _archive(settings: Settings, chance: random.Random) -> Iterator[Line]:
     try:
         originals = sorted({receipt.sha256 for receipt in archive.receipts()})
         for sha256 in chance.sample(originals, min(_SAMPLE, len(originals))):
-            archive.read(sha256)
+            archive.verify(sha256)
         missing = [one for one in originals if not (settings.archive / one[:2] / one).is_file()]
         if missing:
             raise ArchiveDamaged(f"{len(missing)} originals are missing, the first is {missing[0]}")

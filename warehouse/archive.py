@@ -12,10 +12,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
+
+_PIECE = 2**20  # bytes
 
 
 @dataclass(frozen=True, order=True)
@@ -49,12 +54,14 @@ class Archive:
         self.root = root
         self._receipts = root / "receipts"
 
-    def keep(self, data: bytes) -> str:
-        """Archive ``data`` and give its SHA-256; the same bytes are kept once."""
-        digest = hashlib.sha256(data).hexdigest()
+    def keep(self, content: bytes | BinaryIO) -> str:
+        """Archive the content of a file and give its SHA-256; the same bytes are kept once."""
+        file = BytesIO(content) if isinstance(content, bytes) else content
+        digest = digest_of(file)
         target = self._place(digest)
         if not target.exists():
-            _write(target, data)
+            file.seek(0)
+            _write(target, file)
         return digest
 
     def sign(self, receipts: Iterable[Receipt]) -> None:
@@ -72,7 +79,7 @@ class Archive:
         ]
         if lines:
             data = ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
-            _write(self._receipts / f"{hashlib.sha256(data).hexdigest()}.jsonl", data)
+            _write(self._receipts / f"{hashlib.sha256(data).hexdigest()}.jsonl", BytesIO(data))
 
     def receipts(self) -> Iterator[Receipt]:
         """All receipts; of the same bytes at the same path only the earliest."""
@@ -101,27 +108,62 @@ class Archive:
         Raises:
             ArchiveDamaged: it is not there, or no longer what it was.
         """
+        with self._open(sha256) as file:
+            data = file.read()
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise self._changed(sha256)
+        return data
+
+    def size(self, sha256: str) -> int:
+        """The bytes of the original with this hash, as a number.
+
+        Raises:
+            ArchiveDamaged: it is not there.
+        """
+        with self._open(sha256) as file:
+            return file.seek(0, os.SEEK_END)
+
+    def verify(self, sha256: str) -> None:
+        """Look whether the original with this hash is what it was, however large it is.
+
+        Raises:
+            ArchiveDamaged: it is not there, or no longer what it was.
+        """
+        with self._open(sha256) as file:
+            if digest_of(file) != sha256:
+                raise self._changed(sha256)
+
+    def _open(self, sha256: str) -> BinaryIO:
         place = self._place(sha256)
         try:
-            data = place.read_bytes()
+            return place.open("rb")
         except FileNotFoundError:
             raise ArchiveDamaged(
                 f"{place} is missing from the archive; restore it from the backup"
             ) from None
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise ArchiveDamaged(f"{place} was changed; restore it from the backup")
-        return data
+
+    def _changed(self, sha256: str) -> ArchiveDamaged:
+        return ArchiveDamaged(f"{self._place(sha256)} was changed; restore it from the backup")
 
     def _place(self, sha256: str) -> Path:
         return self.root / sha256[:2] / sha256
 
 
-def _write(target: Path, data: bytes) -> None:
+def digest_of(file: BinaryIO) -> str:
+    """The SHA-256 of a file's whole content, read piece by piece; it stands at its end then."""
+    file.seek(0)
+    digest = hashlib.sha256()
+    while piece := file.read(_PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _write(target: Path, content: BinaryIO) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with partial.open("wb") as file:
-            file.write(data)
+            shutil.copyfileobj(content, file, _PIECE)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(target)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from transforms.formats import Limits
+from transforms.formats import Limits, Unreadable
 from transforms.gate import Document, examine
 from transforms.reading import read_file
 from warehouse.archive import Archive, Receipt
@@ -89,8 +89,10 @@ def _portions(receipts: Sequence[Receipt]) -> Iterator[Sequence[Receipt]]:
 def _read(
     receipt: Receipt, archive: Archive, reference: Reference, limits: Limits
 ) -> list[Document]:
+    # What is too large to be read is not read to find that out.
+    too_large = archive.size(receipt.sha256) > limits.file_bytes
     return read_file(
-        archive.read(receipt.sha256),
+        Unreadable.file_too_large(limits) if too_large else archive.read(receipt.sha256),
         receipt.path,
         sha256=receipt.sha256,
         region_code=reference.unit_of(receipt.folder),

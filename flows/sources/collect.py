@@ -1,22 +1,22 @@
 """What is new at one source, into the archive.
 
-A file is fetched whole into memory, its size and hash are checked, and only then is it archived;
-receipts are signed after the originals they speak of. A transfer that breaks off therefore leaves
+A file is fetched whole, its size and hash are checked, and only then is it archived; receipts are signed after the originals they speak of. A transfer that breaks off therefore leaves
 nothing behind, and is started again.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, MutableMapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from io import BytesIO
+from os import SEEK_END
+from typing import BinaryIO, Final, TypeVar
 
 from flows.sources.memory import Memory, Seen
 from flows.sources.model import (
-    Delivery,
     Interrupted,
     Listing,
     NotTaken,
@@ -26,7 +26,7 @@ from flows.sources.model import (
     SourceError,
     shown,
 )
-from warehouse.archive import Archive, Receipt
+from warehouse.archive import Archive, Receipt, digest_of
 
 #: Seconds to wait before each further try.
 DELAYS: Final = (1.0, 5.0, 20.0)
@@ -59,7 +59,7 @@ class Collector:
     """One round over one source.
 
     ``known`` are the receipts of the archive by key, and is kept up to date. ``limit`` is the
-    largest file to take, in bytes. A file changed within the last ``settle`` is left to be
+    largest file to take, in bytes, and ``setting`` what it is called under [limits]. A file changed within the last ``settle`` is left to be
     finished. The clock (UTC, naive) and ``sleep`` can be replaced.
     """
 
@@ -68,6 +68,7 @@ class Collector:
     known: Known
     memory: Memory
     limit: int | None = None
+    setting: str = "file_bytes"
     settle: timedelta = timedelta(0)
     now: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
@@ -132,30 +133,31 @@ class Collector:
         if mark and mark == offer.mark:
             return
         if self.limit is not None and offer.size is not None and offer.size > self.limit:
-            raise too_large(self.limit)
+            raise too_large(self.limit, self.setting)
         self._settled(offer, offer.changed)
         delivery = patiently(lambda: offer.fetch(mark), self.sleep)
         if delivery is None:
             return
         self._settled(offer, delivery.changed)
-        digest = hashlib.sha256(delivery.data).hexdigest()
-        if offer.sha256 not in (None, digest):
-            raise NotTaken(
-                f"its SHA-256 is {digest[:12]}…, not {str(offer.sha256)[:12]}… as the manifest"
-                " says; has the manifest been made anew?"
-            )
-        received = delivery.changed or offer.changed or self.now()
-        self._keep(Receipt(received, path, digest), delivery)
+        data = delivery.data
+        with closing(BytesIO(data) if isinstance(data, bytes) else data) as content:
+            digest = digest_of(content)
+            if offer.sha256 not in (None, digest):
+                raise NotTaken(
+                    f"its SHA-256 is {digest[:12]}…, not {str(offer.sha256)[:12]}… as the manifest"
+                    " says; has the manifest been made anew?"
+                )
+            received = delivery.changed or offer.changed or self.now()
+            self._keep(Receipt(received, path, digest), content, delivery.mark)
 
-    def _keep(self, receipt: Receipt, delivery: Delivery) -> None:
-        self.archive.keep(delivery.data)
+    def _keep(self, receipt: Receipt, content: BinaryIO, mark: str) -> None:
+        self.archive.keep(content)
         before = self.known.get(receipt.key)
         if before is None or receipt.received_at < before.received_at:
             self.unsigned.append(receipt)
-        if delivery.mark:
-            self.memory.seen[receipt.path] = Seen(
-                mark=delivery.mark, size=len(delivery.data), sha256=receipt.sha256
-            )
+        if mark:
+            size = content.seek(0, SEEK_END)
+            self.memory.seen[receipt.path] = Seen(mark=mark, size=size, sha256=receipt.sha256)
 
     def _sign(self) -> None:
         self.archive.sign(self.unsigned)
@@ -175,9 +177,9 @@ class Collector:
             )
 
 
-def too_large(limit: int) -> NotTaken:
-    """The refusal of a file of more than ``limit`` bytes."""
+def too_large(limit: int, setting: str = "file_bytes") -> NotTaken:
+    """The refusal of a file of more than ``limit`` bytes, which is that ``setting``."""
     return NotTaken(
         f"is larger than {limit / 2**20:g} MB and was not fetched; have it split, or raise"
-        " file_bytes under [limits]"
+        f" {setting} under [limits]"
     )

@@ -9,10 +9,13 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO, Final
 
 from flows.sources.collect import Collector
 from flows.sources.memory import Memory
@@ -28,6 +31,10 @@ from flows.sources.model import (
 )
 from warehouse.archive import Archive
 
+#: A larger file is copied on disk, and not read into memory (bytes).
+IN_MEMORY: Final = 16 * 2**20
+_PIECE: Final = 2**20
+
 __all__ = ["FolderSource", "Pulled", "pull", "take", "walk"]
 
 
@@ -35,21 +42,40 @@ class StillBeingWritten(Exception):
     """Somebody has the file open for writing, or it changed while it was read."""
 
 
-def walk(inbox: Path, on_error: Callable[[OSError], None] | None = None) -> Iterator[Path]:
+def walk(inbox: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
     """The files below ``inbox`` that a unit may have handed in, in a fixed order.
 
-    ``on_error`` is told of every folder that cannot be read.
+    ``on_error`` is told of every folder that cannot be read, and of what in it cannot be looked at.
     """
-    for folder, folders, names in os.walk(inbox, onerror=on_error, followlinks=False):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(folder, name)
-            if wanted(path.relative_to(inbox).as_posix()) and _is_file(path):
-                yield path
+    # Not os.walk: it calls itself for every folder, and so ends where folders lie a thousand deep.
+    folders = [os.fspath(inbox)]
+    while folders:
+        folder = folders.pop()
+        below = []
+        try:
+            with os.scandir(folder) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            on_error(error)
+            continue
+        for entry in listed:
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    below.append(entry.path)
+                elif wanted(entry.name) and stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode):
+                    yield Path(entry.path)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                on_error(error)
+        folders += reversed(below)
 
 
-def take(path: Path) -> tuple[bytes, datetime]:
-    """The bytes of a file and the time of its last change (UTC, naive).
+def take(path: Path, scratch: Path | None = None) -> tuple[bytes | BinaryIO, datetime]:
+    """The content of a file and the time of its last change (UTC, naive).
+
+    A large one is given as a copy of it, an open file that has no name and lies on the disk of the
+    folder ``scratch``.
 
     Raises:
         StillBeingWritten: it is open for writing or changed meanwhile.
@@ -60,11 +86,24 @@ def take(path: Path) -> tuple[bytes, datetime]:
         before = os.fstat(file.fileno())
         if _has_writer(file.fileno()):
             raise StillBeingWritten(str(path))
-        data = file.read()
+        content = _content(file, before.st_size, scratch)
         after = os.fstat(file.fileno())
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise StillBeingWritten(str(path))
-    return data, _changed(after)
+        # One that grew is not read to its end, which a writer could put off for ever.
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise StillBeingWritten(str(path))
+    return content, _changed(after)
+
+
+def _content(file: BinaryIO, size: int, scratch: Path | None) -> bytes | BinaryIO:
+    if size <= IN_MEMORY:
+        return file.read(size)
+    with ExitStack() as stack:
+        copy = stack.enter_context(tempfile.TemporaryFile(dir=scratch))
+        while size > 0 and (piece := file.read(min(size, _PIECE))):
+            copy.write(piece)
+            size -= len(piece)
+        stack.pop_all()
+    return copy
 
 
 def _changed(facts: os.stat_result) -> datetime:
@@ -74,10 +113,11 @@ def _changed(facts: os.stat_result) -> datetime:
 
 
 class FolderSource:
-    """The files of a folder, as a source like any other."""
+    """The files of a folder, as a source like any other; ``scratch`` as in :func:`take`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, scratch: Path | None = None) -> None:
         self._root = root
+        self._scratch = scratch
 
     def files(self) -> Listing:
         """All files; a folder that is not there is an error, because a share may be unmounted."""
@@ -85,8 +125,8 @@ class FolderSource:
         listing = Listing()
 
         def refuse(error: OSError) -> None:
-            folder = Path(str(error.filename)).relative_to(self._root)
-            listing.refused.append(f"{shown(str(folder))}: {error.strerror}")
+            place = Path(str(error.filename)).relative_to(self._root)
+            listing.refused.append(f"{shown(_legible(str(place)))}: {error.strerror}")
 
         listing.offers += [self._offer(path) for path in walk(self._root, refuse)]
         return listing
@@ -104,8 +144,12 @@ class FolderSource:
         """Nothing is held open."""
 
     def _offer(self, path: Path) -> Offer:
+        mark, size = _mark(path)
         return Offer(
-            _legible(path.relative_to(self._root).as_posix()), partial(_deliver, path), _mark(path)
+            _legible(path.relative_to(self._root).as_posix()),
+            partial(_deliver, path, self._scratch),
+            mark,
+            size,
         )
 
 
@@ -123,15 +167,16 @@ def pull(inbox: Path, archive: Archive) -> Pulled:
     ).collect(lambda: None)
 
 
-def _deliver(path: Path, _: str) -> Delivery:
-    mark = _mark(path)
+def _deliver(path: Path, scratch: Path | None, _: str) -> Delivery:
+    mark = _mark(path)[0]
     try:
-        data, changed = take(path)
+        try:
+            data, changed = take(path, scratch)
+        except PermissionError:
+            # Answered like an empty file; once it may be read its bytes are another delivery.
+            data, changed = b"", _changed(path.lstat())
     except StillBeingWritten:
         raise NotTaken("is still being written") from None
-    except PermissionError:
-        # It is answered like an empty file; once it may be read its bytes are another delivery.
-        data, changed = b"", _changed(path.lstat())
     except OSError as error:
         raise NotTaken(str(error.strerror)) from None
     return Delivery(data, changed, mark)
@@ -146,21 +191,14 @@ def _legible(name: str) -> str:
         return data.decode("gb18030", "replace")
 
 
-def _is_file(path: Path) -> bool:
-    """Whether this is a regular file, and no link, pipe or file that has gone meanwhile."""
-    try:
-        return stat.S_ISREG(path.lstat().st_mode)
-    except OSError:
-        return False
-
-
-def _mark(path: Path) -> str:
-    """Size, times and number of the file; "" where it has gone."""
+def _mark(path: Path) -> tuple[str, int | None]:
+    """Size, times and number of the file, and its size alone; "" and None where it has gone."""
     try:
         facts = path.lstat()
     except OSError:
-        return ""
-    return f"{facts.st_size}:{facts.st_mtime_ns}:{facts.st_ctime_ns}:{facts.st_ino}"
+        return "", None
+    mark = f"{facts.st_size}:{facts.st_mtime_ns}:{facts.st_ctime_ns}:{facts.st_ino}"
+    return mark, facts.st_size
 
 
 def _has_writer(descriptor: int) -> bool:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Final, Protocol
+from typing import BinaryIO, Final, Protocol
 
 from transforms.formats import READABLE_SUFFIXES
 from warehouse.archive import Receipt
@@ -56,10 +56,11 @@ class Pulled:
 class Delivery:
     """A whole file: its bytes, and the time of its last change (UTC, naive) where that is told.
 
-    ``mark`` as in :class:`Offer`, as it was when the bytes were read.
+    A large one comes as an open copy of it that nobody else has. ``mark`` as in :class:`Offer`, as
+    it was when the bytes were read.
     """
 
-    data: bytes
+    data: bytes | BinaryIO
     changed: datetime | None
     mark: str
 

@@ -49,9 +49,17 @@ def pull_all(
     """
     known: Known = {receipt.key: receipt for receipt in archive.receipts()}
 
-    def collect(source: Source, memory: Memory, limit: int | None, settle: int) -> Pulled:
+    def collect(source: Source, memory: Memory, setting: str, settle: int = 0) -> Pulled:
         return Collector(
-            source, archive, known, memory, limit, timedelta(seconds=settle), now, sleep
+            source,
+            archive,
+            known,
+            memory,
+            getattr(limits, setting),
+            setting,
+            timedelta(seconds=settle),
+            now,
+            sleep,
         ).collect(on_file)
 
     def collect_from(settings: SourceSettings) -> Pulled:
@@ -62,15 +70,16 @@ def pull_all(
         except SourceError as error:
             return Pulled(0, (), (f"{settings.name}: {secrets.scrub(str(error))}",))
         memory = Memory.of(home, settings.name, settings.address)
-        # A file in a folder that is too large costs nothing to take; its unit is told by the gate.
-        limit = None if isinstance(settings, FolderSettings) else limits.file_bytes
+        # A file in a folder costs little to take even if it is too large to be read; its unit is
+        # then told by the gate.
+        setting = "taken_bytes" if isinstance(settings, FolderSettings) else "file_bytes"
         settle = settings.settle_seconds if isinstance(settings, SftpSettings | HttpSettings) else 0
         with closing(source):
-            pulled = collect(source, memory, limit, settle)
+            pulled = collect(source, memory, setting, settle)
         said = tuple(f"{settings.name}: {secrets.scrub(text)}" for text in pulled.waiting)
         return Pulled(pulled.found, pulled.receipts, said)
 
-    rounds = [collect(FolderSource(inbox), Memory(), None, 0)]
+    rounds = [collect(FolderSource(inbox, home), Memory(), "taken_bytes")]
     rounds += [collect_from(settings) for settings in sources]
     return Pulled(
         sum(pulled.found for pulled in rounds),
@@ -103,7 +112,7 @@ def _open(settings: SourceSettings, secrets: Credentials, home: Path, limits: Li
     """
     match settings:
         case FolderSettings():
-            return FolderSource(home / settings.path)
+            return FolderSource(home / settings.path, home)
         case SftpSettings():
             from flows.sources.sftp import SftpSource
 

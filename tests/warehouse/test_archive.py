@@ -60,6 +60,20 @@ def test_a_changed_original_is_found_out(archive: Archive) -> None:
         archive.read(digest)
 
 
+def test_an_original_is_verified_and_measured_without_being_read_whole(archive: Archive) -> None:
+    digest = archive.keep(b"one")
+    assert archive.size(digest) == 3
+    archive.verify(digest)
+    (file,) = (path for path in archive.root.rglob("*") if path.is_file())
+    file.write_bytes(b"two")
+    with pytest.raises(ArchiveDamaged, match=rf"{digest} was changed; restore it"):
+        archive.verify(digest)
+    file.unlink()
+    for look in (archive.verify, archive.size):
+        with pytest.raises(ArchiveDamaged, match=rf"{digest} is missing.*restore it"):
+            look(digest)
+
+
 def test_a_missing_original_is_found_out(archive: Archive) -> None:
     digest = hashlib.sha256(b"never").hexdigest()
     with pytest.raises(ArchiveDamaged, match=rf"{digest} is missing.*restore it"):

@@ -265,6 +265,21 @@ def test_what_cannot_be_opened_is_a_returned_submission(home: Home) -> None:
     assert home.ask("SELECT DISTINCT rule_id, severity FROM finding") == [("FIL-E01", "error")]
 
 
+def test_a_file_too_large_to_be_read_is_archived_and_returned(
+    make_home: Callable[..., Home], as_csv: Csv
+) -> None:
+    home = make_home(limits={"file_bytes": 1000})
+    home.deliver(f"{GUTA}/2020年.csv", as_csv("population", people(1)) + b"\n" * 1000)
+    home.sheet(LINGHE, "population", 2020, people(2))
+    home.night()
+    ((sha256, message),) = home.ask(
+        "SELECT sha256, message_zh FROM submission JOIN finding USING (submission_id)"
+    )
+    assert (home.settings.archive / sha256[:2] / sha256).stat().st_size > 1000
+    assert "文件过大" in message
+    assert in_force(home, LINGHE, 2020) == 2
+
+
 def deliveries(as_csv: Csv, as_book: Callable[..., bytes]) -> list[tuple[str, bytes, str]]:
     """Deliveries in which almost everything depends on which of them counts."""
     zipped = io.BytesIO()

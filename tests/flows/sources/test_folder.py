@@ -120,6 +120,58 @@ def test_a_folder_that_cannot_be_read_is_said(station: Any, put_file: Any) -> No
     assert [error.filename for error in errors] == [str(station.inbox / "210727")]
 
 
+def test_a_large_file_is_copied_on_disk_and_archived_whole(
+    station: Any, put_file: Any, monkeypatch: pytest.MonkeyPatch, noise: Any
+) -> None:
+    monkeypatch.setattr("flows.sources.folder.IN_MEMORY", 1000)
+    large = noise(3_000_000)
+    file = put_file(station.inbox / "210727/a.csv", large)
+    put_file(station.inbox / "210727/b.csv", large[:1000])
+    assert station.pull().waiting == ()
+    assert station.held() == {"210727/a.csv": large, "210727/b.csv": large[:1000]}
+    with file.open("ab"):
+        assert station.pull().waiting == ("210727/a.csv: is still being written",)
+    assert [path.name for path in station.home.iterdir() if path.is_file()] == []
+
+
+def test_a_file_over_the_limit_of_folders_stays_where_it_is_and_is_named(
+    station: Any, put_file: Any
+) -> None:
+    station.limits = type(station.limits)(taken_bytes=2**20)
+    put_file(station.inbox / "210727/a.csv", b"a" * (2**20 + 1))
+    put_file(station.inbox / "210727/b.csv", b"b")
+    (sentence,) = station.pull().waiting
+    assert sentence.startswith("210727/a.csv: is larger than 1 MB and was not fetched")
+    assert "taken_bytes under [limits]" in sentence
+    assert station.held() == {"210727/b.csv": b"b"}
+
+
+def test_folders_however_deep_are_gone_through_and_what_is_beyond_reach_is_said(
+    station: Any, put_file: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_file(station.inbox / "210727/b.csv", b"b")
+    monkeypatch.chdir(station.inbox / "210727")
+    # Deeper than calls go, then longer than a path may be, which has to be made step by step.
+    folders = ["d"] * 1100 + ["e" * 250] * 16
+    for folder in folders:
+        os.mkdir(folder)
+        os.chdir(folder)
+        if folder == "d":
+            last = os.getcwd()
+    put_file(Path(last) / "a.csv", b"a")
+    try:
+        (sentence,) = station.pull().waiting
+        assert sentence.startswith("210727/d/d/d/")
+        assert sentence.endswith("File name too long")
+        assert sorted(station.held().values()) == [b"a", b"b"]
+    finally:
+        # Nor can those who clear up after tests go that deep.
+        (Path(last) / "a.csv").unlink()
+        for folder in reversed(folders):
+            os.chdir("..")
+            os.rmdir(folder)
+
+
 def test_a_name_in_an_old_chinese_encoding_is_made_legible(station: Any, tmp_path: Path) -> None:
     folder = os.fsencode(tmp_path / "mounted/210727")
     os.makedirs(folder)
