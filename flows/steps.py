@@ -402,6 +402,7 @@ def send_returns(run: Run, on_file: Callable[[], None] = lambda: None) -> list[P
             run.connection,
             run.archive,
             run.settings.outbox,
+            limits=run.settings.limits,
             workers=run.settings.workers,
             on_file=on_file,
         )

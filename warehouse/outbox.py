@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
 
@@ -13,23 +16,29 @@ import duckdb
 import polars as pl
 
 from transforms.findings import FINDING_SCHEMA
-from transforms.formats import Unreadable, open_zip
+from transforms.formats import Limits, open_entry
 from transforms.returns import write_return_sheet
 from warehouse.archive import Archive
 from warehouse.frames import literal
 
-#: Files of folders that belong to no unit are answered here.
+#: Files of no known unit's folder are answered here.
 UNKNOWN_UNIT = "unknown"
 #: Fewer sheets than this are written here; a process of its own takes half a second to start.
 IN_PARALLEL = 8
+_ENDING = ".退回.xlsx"
+#: What a name, and a path below the outbox, may take (bytes). File systems allow 255 and 4,096; a
+#: name in a zip may be longer, and an answer's name is longer than that of its file.
+_LONGEST_NAME, _LONGEST_PATH = 200, 1_000
+#: Letters that are not to be seen, or that file systems of other kinds do not take.
+_UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _TYPES = {**FINDING_SCHEMA, "unit": pl.String(), "entry": pl.String()}
 
 
 @dataclass(frozen=True)
 class _Sheet:
-    """One return sheet to be: where it goes, what it says, and what it is a copy of."""
+    """One return sheet to be: where below the outbox, what it says, what it is a copy of."""
 
-    target: Path
+    target: PurePosixPath
     mark: str
     sha256: str
     name: str
@@ -46,41 +55,59 @@ def write_returns(
     archive: Archive,
     outbox: Path,
     *,
+    limits: Limits,
     workers: int = 1,
     on_file: Callable[[], None] = lambda: None,
 ) -> list[Path]:
     """Bring the outbox up to date; give the return sheets that were written.
 
-    A file with findings has one return sheet, ``outbox/<region_code>/<path in the inbox>.退回.xlsx`` (without a
-    folder named by the code),
-    with the findings of all submissions in it; a file that was replaced at its path is answered no
-    more. A sheet that says the same already is left alone;
+    A file with findings has one return sheet, ``outbox/<region_code>/<path in the inbox>.退回.xlsx``
+    (without a folder named by the code), with the findings of all submissions in it; a file that
+    was replaced at its path is answered no more. A sheet that says the same already is left alone;
     one whose findings are gone (a warning that no longer holds, or was explained) is taken away.
     """
-    sheets = list(_sheets(connection, outbox))
+    sheets = list(_sheets(connection))
     known = dict(connection.execute("SELECT target, mark FROM sent").fetchall())
-    stale = [s for s in sheets if known.get(str(s.target)) != s.mark or not s.target.exists()]
+    stale = [
+        sheet
+        for sheet in sheets
+        if known.get(str(sheet.target)) != sheet.mark or not (outbox / sheet.target).exists()
+    ]
     for gone in set(known) - {str(sheet.target) for sheet in sheets}:
-        Path(gone).unlink(missing_ok=True)
+        _take_away(outbox / gone, outbox)
         connection.execute(f"DELETE FROM sent WHERE target = {literal(gone)}")
+    originals: dict[str, list[_Sheet]] = {}
+    for sheet in stale:
+        originals.setdefault(sheet.sha256, []).append(sheet)
+    write = partial(_write, archive=archive.root, outbox=outbox, limits=limits)
     if len(stale) >= IN_PARALLEL and workers > 1:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            done = pool.map(_write, stale, [archive.root] * len(stale), chunksize=4)
-            for _ in done:
-                on_file()
+            for written in pool.map(write, originals.values()):
+                for _ in range(written):
+                    on_file()
     else:
-        for sheet in stale:
-            _write(sheet, archive.root)
-            on_file()
+        for together in originals.values():
+            for _ in range(write(together)):
+                on_file()
     for sheet in stale:
         connection.execute(
             f"DELETE FROM sent WHERE target = {literal(sheet.target)};"
             f"INSERT INTO sent VALUES ({literal(sheet.target)}, {literal(sheet.mark)})"
         )
-    return [sheet.target for sheet in stale]
+    return [outbox / sheet.target for sheet in stale]
 
 
-def _sheets(connection: duckdb.DuckDBPyConnection, outbox: Path) -> Iterator[_Sheet]:
+def _take_away(sheet: Path, outbox: Path) -> None:
+    """Delete an answer, and the folders that held nothing else."""
+    sheet.unlink(missing_ok=True)
+    with suppress(OSError):  # which says that a folder is not empty, or not there
+        for folder in sheet.parents:
+            if folder == outbox or outbox not in folder.parents:
+                break
+            folder.rmdir()
+
+
+def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[_Sheet]:
     cursor = connection.execute(
         """
         SELECT s.sha256, s.folder, s.path, s.entry, s.region_code AS unit, f.submission_id,
@@ -104,17 +131,21 @@ def _sheets(connection: duckdb.DuckDBPyConnection, outbox: Path) -> Iterator[_Sh
     columns = [column[0] for column in cursor.description or ()]
     frame = pl.DataFrame(cursor.fetchall(), schema=columns, orient="row", schema_overrides=_TYPES)
     groups = frame.group_by("sha256", "path", "entry", "unit", maintain_order=True)
+    taken: set[str] = set()
     for (sha256, path, entry, unit), findings in groups:
         place = PurePosixPath(str(path))
         inside = PurePosixPath(*place.parts[1:]) if len(place.parts) > 1 else place
-        target = outbox / (str(unit) if unit else UNKNOWN_UNIT)
         # A unit may use several folders; the one named by its code needs no name of its own.
         below = place.parts[1:] if place.parts[0] == unit else place.parts
-        for part in (*below, *(PurePosixPath(str(entry)).parts if entry else ())):
-            target /= _plain(part)
+        target = _target(
+            str(unit) if unit else UNKNOWN_UNIT,
+            (*below, *(PurePosixPath(str(entry)).parts if entry else ())),
+            hashlib.sha256(repr((path, entry)).encode("utf-8", "surrogateescape")).hexdigest()[:8],
+            taken,
+        )
         said = repr((sha256, findings.select(list(FINDING_SCHEMA)).rows()))
         yield _Sheet(
-            target=target.with_name(f"{target.name}.退回.xlsx"),
+            target=target,
             mark=hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest(),
             sha256=str(sha256),
             name=str(inside),
@@ -123,28 +154,49 @@ def _sheets(connection: duckdb.DuckDBPyConnection, outbox: Path) -> Iterator[_Sh
         )
 
 
-def _write(sheet: _Sheet, archive: Path) -> None:
-    write_return_sheet(
-        sheet.target,
-        sheet.findings,
-        file_name=sheet.file_name,
-        original=_original(Archive(archive), sheet),
-    )
+def _target(unit: str, parts: Sequence[str], number: str, taken: set[str]) -> PurePosixPath:
+    """Where the answer to a file goes, below the outbox: beside no other and too long nowhere.
+
+    ``number`` tells files apart whose names come to the same; ``taken`` is kept up to date.
+    """
+    *folders, name = map(_plain, parts)
+    # A folder called as an answer would stand in its place.
+    folders = [f"{part}_" if part.endswith(_ENDING) else part for part in folders]
+    if len("/".join((*folders, name)).encode()) > _LONGEST_PATH:
+        folders = [number]
+    place = PurePosixPath(unit, *folders)
+    target = place / f"{name}{_ENDING}"
+    # Not every file system tells capitals from small letters.
+    if str(target).casefold() in taken:
+        target = place / f"{name}~{number}{_ENDING}"
+    taken.add(str(target).casefold())
+    return target
 
 
-def _original(archive: Archive, sheet: _Sheet) -> bytes | None:
-    data = archive.read(sheet.sha256)
-    if sheet.entry is not None:
-        try:
-            entries = open_zip(data, sheet.name)
-        except Unreadable:
-            return None
-        found = next((entry.data for entry in entries if entry.name == sheet.entry), None)
-        data = found if isinstance(found, bytes) else b""
-    return data if data.startswith(b"PK\x03\x04") else None
+def _write(sheets: Sequence[_Sheet], archive: Path, outbox: Path, limits: Limits) -> int:
+    """Write the answers to files of the same bytes; give their number."""
+    originals = Archive(archive)
+    digest = sheets[0].sha256
+    readable = originals.size(digest) <= limits.file_bytes
+    data = originals.read(digest) if readable else b""
+    for sheet in sheets:
+        original: bytes | None = data
+        if sheet.entry is not None:
+            original = open_entry(data, sheet.name, sheet.entry, limits)
+        write_return_sheet(
+            outbox / sheet.target,
+            sheet.findings,
+            file_name=sheet.file_name,
+            original=original if original and original.startswith(b"PK\x03\x04") else None,
+        )
+    return len(sheets)
 
 
 def _plain(name: str) -> str:
     """A name that is safe as one part of a path."""
-    cleaned = "".join("_" if char in '/\\:*?"<>|' or ord(char) < 32 else char for char in name)
-    return cleaned.strip(". ")[:120] or "_"
+    cleaned = "".join(
+        "_" if char in '/\\:*?"<>|' or unicodedata.category(char) in _UNSEEN else char
+        for char in name
+    )
+    cut = cleaned.encode()[:_LONGEST_NAME].decode("utf-8", "ignore")
+    return cut.strip(". ") or "_"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,6 @@ import openpyxl
 import pytest
 
 from flows import steps
-from warehouse.outbox import write_returns
 
 if TYPE_CHECKING:
     from tests.conftest import Home, Night
@@ -109,19 +109,19 @@ def test_only_what_is_not_there_is_written_again(answered: tuple[Home, Night]) -
     gone = answer(home, GUTA, "空.xlsx")
     gone.unlink()
     with steps.Run.open(home.settings) as run:
-        assert write_returns(run.connection, run.archive, home.settings.outbox) == [gone]
-        assert write_returns(run.connection, run.archive, home.settings.outbox) == []
+        assert steps.send_returns(run) == [gone]
+        assert steps.send_returns(run) == []
 
 
 def test_a_file_that_was_put_right_is_answered_no_more(
     home: Home, as_csv: Callable[..., bytes]
 ) -> None:
-    home.deliver(f"{GUTA}/2020年.csv", as_csv("population", BAD), "2020-09-01 00:00:00")
+    home.deliver(f"{GUTA}/深/2020年.csv", as_csv("population", BAD), "2020-09-01 00:00:00")
     (sheet,) = home.night().returned
     assert sheet.exists()
-    home.deliver(f"{GUTA}/2020年.csv", as_csv("population", GOOD), "2020-09-02 00:00:00")
+    home.deliver(f"{GUTA}/深/2020年.csv", as_csv("population", GOOD), "2020-09-02 00:00:00")
     assert home.night().returned == []
-    assert not sheet.exists()
+    assert list(home.settings.outbox.iterdir()) == []
 
 
 def test_an_entry_of_a_zip_cannot_climb_out(home: Home, as_csv: Callable[..., bytes]) -> None:
@@ -151,3 +151,42 @@ def test_two_folders_of_one_unit_are_answered_both(
     said = "".join(words(file) for file in (home.settings.outbox / GUTA).rglob("*.xlsx"))
     assert "五百" in said
     assert "七个" in said
+
+
+def test_long_names_deep_folders_and_names_alike_are_all_answered(
+    home: Home, as_csv: Callable[..., bytes]
+) -> None:
+    names = (
+        "长" * 83 + ".csv",
+        "/".join("长" * 80 for _ in range(10)) + "/2020年.csv",
+        "同?.csv",
+        "同*.csv",
+        "a.csv",
+        "a.csv.退回.xlsx/2020年.csv",
+    )
+    for number, name in enumerate(names):
+        bad = [{"age": 3, "population": f"第{number}"}]
+        home.deliver(f"{GUTA}/{name}", as_csv("population", bad, [2020]))
+    home.deliver(f"古塔区/{GUTA}.csv", as_csv("population", [{"age": 3, "population": "又一"}]))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("深/" * 2000 + "长" * 300 + "2020年.csv", as_csv("population", BAD))
+    home.deliver(f"{GUTA}/全.zip", buffer.getvalue())
+    written = home.night().returned
+    assert len(set(written)) == len(names) + 2
+    said = "".join(words(file) for file in written)
+    assert all(f"第{number}" in said for number in range(len(names)))
+    with steps.Run.open(home.settings) as run:
+        assert steps.send_returns(run) == []
+
+
+def test_a_home_that_was_moved_leaves_its_old_place_alone(
+    home: Home, as_csv: Callable[..., bytes], tmp_path: Path, make_home: Callable[..., Home]
+) -> None:
+    home.deliver(f"{GUTA}/2020年.csv", as_csv("population", BAD))
+    (old,) = home.night().returned
+    moved = make_home()
+    shutil.copytree(home.root, moved.root, dirs_exist_ok=True)
+    with steps.Run.open(moved.settings) as run:
+        assert steps.send_returns(run) == []
+    assert old.exists()
