@@ -61,6 +61,8 @@ def went_wrong(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
 
     if state.is_crashed() and flow_run.deployment_id is None:
         return  # stopped by hand at a terminal, where somebody knows
+    if flow_run.parameters.get("dry_run"):
+        return  # a rehearsal touches nothing, and whoever asked for it waits for the answer
     error = state.result(raise_on_failure=False) if state.is_failed() else None
     reason = str(error) if isinstance(error, Exception) else state.message or "no reason is known"
     notices = [failed(flow.name, reason)]

@@ -6,6 +6,7 @@ written.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -23,7 +24,12 @@ def rehearse(settings: Settings, plan: Path | None = None) -> Iterator[Settings]
     ``plan`` is the plan file to judge by there. The caller holds the lock of the real home, so
     that the copies are whole.
     """
-    with tempfile.TemporaryDirectory(prefix="jzedu-") as folder:
+    place = hashlib.sha256(str(settings.home.resolve()).encode()).hexdigest()[:12]
+    prefix = f"jzedu-{place}-"
+    # What a dry run that was killed has left: nobody else rehearses this home now.
+    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix) as folder:
         home = Path(folder)
         if settings.warehouse.exists():
             shutil.copyfile(settings.warehouse, home / settings.warehouse.name)

@@ -187,6 +187,7 @@ def pull_inbox(run: Run, on_file: Callable[[], None] = lambda: None) -> Pulled:
     """Archive what is new in the inbox and at the other sources."""
     with named("pull"):
         settings = run.settings
+        run.archive.sweep()
         return pull_all(
             settings.sources, settings.inbox, run.archive, settings.limits, settings.home, on_file
         )

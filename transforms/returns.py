@@ -9,9 +9,9 @@ no text of a submission is ever written as a formula.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-import tempfile
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -494,10 +494,13 @@ def _to_bytes(workbook: Workbook) -> bytes:
 def _replace(out: Path, content: bytes) -> None:
     """Put ``content`` at ``out`` in one step, so that nobody opens half a file."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".", dir=out.parent) as scratch:
-        part = Path(scratch) / "part"
+    # Always the same name: what a killed run leaves of it, the next one writes over.
+    part = out.with_name(f".{hashlib.sha256(out.name.encode()).hexdigest()[:16]}.part")
+    try:
         with part.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)

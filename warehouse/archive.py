@@ -2,9 +2,9 @@
 
 ``archive/<first two digits>/<sha256>`` holds an original. ``archive/receipts/<sha256>.jsonl``
 holds the receipts of one delivery round, one JSON object a line: sha256, path (as found, below the
-inbox), received_at (UTC). Both are written under a temporary name and renamed, and never changed
-afterwards; receipts are written after the originals they speak of, so that a run killed at any
-moment leaves nothing half.
+inbox), received_at (UTC). Both are written under a temporary name in ``archive/.partial`` and
+renamed, and never changed afterwards; receipts are written after the originals they speak of, so
+that a run killed at any moment leaves nothing half.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Archive:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._receipts = root / "receipts"
+        self._partial = root / ".partial"
 
     def keep(self, content: bytes | BinaryIO) -> str:
         """Archive the content of a file and give its SHA-256; the same bytes are kept once."""
@@ -61,7 +62,7 @@ class Archive:
         target = self._place(digest)
         if not target.exists():
             file.seek(0)
-            _write(target, file)
+            self._write(target, file)
         return digest
 
     def sign(self, receipts: Iterable[Receipt]) -> None:
@@ -79,7 +80,7 @@ class Archive:
         ]
         if lines:
             data = ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
-            _write(self._receipts / f"{hashlib.sha256(data).hexdigest()}.jsonl", BytesIO(data))
+            self._write(self._receipts / f"{hashlib.sha256(data).hexdigest()}.jsonl", BytesIO(data))
 
     def receipts(self) -> Iterator[Receipt]:
         """All receipts; of the same bytes at the same path only the earliest."""
@@ -148,6 +149,23 @@ class Archive:
     def _place(self, sha256: str) -> Path:
         return self.root / sha256[:2] / sha256
 
+    def sweep(self) -> None:
+        """Clear away what a killed run left half written; nobody else may be writing."""
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+    def _write(self, target: Path, content: BinaryIO) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._partial.mkdir(exist_ok=True)
+        partial = self._partial / target.name
+        try:
+            with partial.open("wb") as file:
+                shutil.copyfileobj(content, file, _PIECE)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+
 
 def digest_of(file: BinaryIO) -> str:
     """The SHA-256 of a file's whole content, read piece by piece; it stands at its end then."""
@@ -156,16 +174,3 @@ def digest_of(file: BinaryIO) -> str:
     while piece := file.read(_PIECE):
         digest.update(piece)
     return digest.hexdigest()
-
-
-def _write(target: Path, content: BinaryIO) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with partial.open("wb") as file:
-            shutil.copyfileobj(content, file, _PIECE)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)

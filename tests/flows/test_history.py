@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import random
 import subprocess
 import sys
@@ -176,6 +177,40 @@ def test_past_publications_stay_whole_and_only_so_many(make_home: Callable[..., 
         )
 
 
+def test_history_holds_every_publication_that_was_and_no_other(
+    home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise OSError("killed")
+
+    def kept() -> list[str]:
+        return sorted(path.parent.name for path in history.glob("*/indicators.duckdb"))
+
+    def published() -> list[str]:
+        return [name for (name,) in home.ask("SELECT publication_id FROM publication ORDER BY 1")]
+
+    history = home.settings.published / "history"
+    home.sheet("义县", "class", 2020, with_large(55))
+    home.night()
+    home.sheet("义县", "class", 2019, with_large(55))
+    # Before the publication takes its place: it never was one.
+    with monkeypatch.context() as before:
+        before.setattr("warehouse.publish.os.replace", die)
+        with pytest.raises(steps.StepFailed):
+            home.night()
+    assert kept() == published()
+    # After it: it was one, and is still the last when news make the next.
+    with monkeypatch.context() as after:
+        after.setattr("warehouse.publish.keep_standing", die)
+        with pytest.raises(steps.StepFailed):
+            home.night()
+    assert kept() == published()[:1]
+    home.sheet("义县", "class", 2018, with_large(55))
+    home.night()
+    assert kept() == published()
+    assert len(kept()) == 3
+
+
 def test_a_backfill_from_nothing_gives_what_the_nights_gave(home: Any, by_hand: Any) -> None:
     for night, students in enumerate((55, 60), start=1):
         home.sheet(
@@ -298,56 +333,111 @@ def test_a_unit_that_vanishes_stops_the_publication(
     ]
 
 
-def test_nights_killed_at_any_moment_lose_nothing(make_home: Callable[..., Any]) -> None:
-    def fill(home: Any) -> None:
-        for year in (2019, 2020):
-            home.sheet("义县", "class", year, with_large(50 + year % 10))
-            home.sheet("古塔区", "population", year, [{"age": 3, "population": year}])
-        home.sheet(
-            "义县",
-            "class",
-            2020,
-            with_large(70),
-            received="2020-09-16 00:00:00",
-            name="更正2020.csv",
-        )
+def handed_in(home: Any) -> None:
+    """Two units and two years, a correction, one that is sent back and one that comes late."""
+    for year in (2019, 2020):
+        home.sheet("义县", "class", year, with_large(50 + year % 10))
+        home.sheet("古塔区", "population", year, [{"age": 3, "population": year}])
+    for name, students, received in (
+        ("更正2020.csv", 70, "2020-09-16 00:00:00"),
+        ("退回2020.csv", 151, "2020-09-17 00:00:00"),
+        ("迟到2020.csv", 55, "2020-09-14 00:00:00"),
+    ):
+        home.sheet("义县", "class", 2020, with_large(students), received=received, name=name)
 
-    undisturbed = make_home()
-    fill(undisturbed)
-    undisturbed.night()
-    wanted = published_rows(undisturbed)
 
-    script = Path(__file__).with_name("night_that_dies.py")
-    home = make_home()
-    fill(home)
-    whole = run_night(script, make_filled(make_home, fill), 10**9)
-    assert whole.returncode == 0, whole.stderr
-    calls = int(whole.stdout)
-    # Early, late and in between; the last moments are those of writing the publication.
-    moments = [*random.Random(1).sample(range(calls // 20, calls), 5), int(calls * 0.97)]
-    for moment in sorted(moments):
-        died = run_night(script, home.root, moment)
+def nights_before(home: Any) -> None:
+    """What a killed night starts from: a publication, and news in the inbox."""
+    home.sheet("义县", "class", 2019, with_large(70))
+    home.night()
+    handed_in(home)
+
+
+def read_wrongly(home: Any) -> None:
+    """What a killed backfill starts from: an older program took every class for one of 40."""
+    handed_in(home)
+    home.load()
+    with duckdb.connect(str(home.settings.warehouse)) as connection:
+        connection.execute('UPDATE submitted."class" SET students = 40')
+    home.night()
+
+
+def without_warehouse(home: Any) -> None:
+    """The same, and the warehouse has to be made again."""
+    read_wrongly(home)
+    home.settings.warehouse.unlink()
+
+
+@pytest.mark.parametrize(
+    ("kind", "before"),
+    [("nightly", nights_before), ("backfill", read_wrongly), ("backfill", without_warehouse)],
+)
+def test_runs_killed_at_any_moment_lose_nothing(
+    make_home: Callable[..., Any], kind: str, before: Callable[[Any], None]
+) -> None:
+    undisturbed, home = make_home(), make_home()
+    for each in (undisturbed, home):
+        before(each)
+    calls, releasing = map(int, run_to_the_end(undisturbed, kind).split())
+    assert undisturbed.ask("SELECT count(*) > 0 FROM revision") == [(True,)]
+    some = random.Random(len(before.__name__))
+    moments = [
+        some.sample(range(*span), 2) for span in ((calls // 20, releasing), (releasing, calls))
+    ]
+    for moment in itertools.chain(*moments):
+        died = run_that_dies(home, kind, moment)
         assert died.returncode in (-9, 0), died.stderr
-        for file in home.settings.published.glob("indicators.duckdb"):
-            with duckdb.connect(str(file), read_only=True) as connection:
-                assert connection.execute("SELECT count(*) FROM publication").fetchone() == (1,)
+        assert_nothing_half(home)
+    run_to_the_end(home, kind)
+    assert_nothing_half(home)
+
+    assert published_rows(home) == published_rows(undisturbed)
+    # Every change once, under one publication, with the same cause.
+    told = (
+        "SELECT p.previous_id IS NULL, r.* EXCLUDE (publication_id) FROM revision r"
+        " JOIN publication p USING (publication_id) ORDER BY ALL"
+    )
+    assert home.ask(told) == undisturbed.ask(told)
+    published = [name for (name,) in home.ask("SELECT publication_id FROM publication ORDER BY 1")]
+    assert len(published) == 2
+    history = home.settings.published / "history"
+    assert sorted(path.name for path in history.iterdir()) == published
+    for table in TABLES:
+        file = home.settings.published / "parquet" / f"{table.name}.parquet"
+        assert home.ask(f"FROM '{file}' ORDER BY ALL") == home.ask(
+            f"FROM {table.name} ORDER BY ALL"
+        )
+    for folder in ("outbox", "archive"):
+        assert every_file(home.root / folder) == every_file(undisturbed.root / folder)
     with steps.Run.open(home.settings) as run:
-        outstanding = steps.must_publish(run) or steps.unread(run)
-    if outstanding:
-        home.night()
-    assert published_rows(home) == wanted
+        assert not steps.must_publish(run) and not steps.unread(run)
 
 
-def make_filled(make_home: Callable[..., Any], fill: Callable[[Any], None]) -> Path:
-    home = make_home()
-    fill(home)
-    return Path(home.root)
+def assert_nothing_half(home: Any) -> None:
+    """The publication that stands and each that is kept open, and are whole."""
+    published = home.settings.published
+    for file in (home.publication, *(published / "history").glob("*/indicators.duckdb")):
+        with duckdb.connect(str(file), read_only=True) as connection:
+            for table in TABLES:
+                connection.execute(f"FROM {table.name}").fetchall()
+            rows = connection.execute("SELECT publication_id FROM publication").fetchall()
+        ids = {name for (name,) in rows}
+        assert file.parent == published or file.parent.name in ids
+        assert ids <= {name for (name,) in home.ask("SELECT publication_id FROM publication")}
 
 
-def run_night(script: Path, home: Path, moment: int) -> subprocess.CompletedProcess[str]:
+def run_that_dies(home: Any, kind: str, moment: int) -> subprocess.CompletedProcess[str]:
+    script = Path(__file__).with_name("run_that_dies.py")
     return subprocess.run(
-        [sys.executable, str(script), str(home), str(moment)],
+        [sys.executable, str(script), str(home.root), kind, str(moment)],
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def run_to_the_end(home: Any, kind: str) -> str:
+    """What a run says that is not killed."""
+    whole = run_that_dies(home, kind, 10**9)
+    assert whole.returncode == 0, whole.stderr
+    return whole.stdout

@@ -121,10 +121,13 @@ def test_signing_nothing_writes_nothing(archive: Archive) -> None:
 def test_what_was_being_written_when_a_run_was_killed_does_not_count(archive: Archive) -> None:
     digest = archive.keep(b"one")
     archive.sign([Receipt(NOON, "义县/一.csv", digest)])
-    folder = archive.root / "receipts"
-    (whole,) = folder.iterdir()
-    (folder / f".{whole.name}.4711.part").write_bytes(whole.read_bytes()[:20])
+    half = archive.root / ".partial" / hashlib.sha256(b"two").hexdigest()
+    half.write_bytes(b"t")
     assert len(list(archive.receipts())) == 1
+    archive.sweep()
+    assert not half.parent.exists()
+    assert archive.read(archive.keep(b"two")) == b"two"
+    assert archive.read(digest) == b"one"
 
 
 @pytest.mark.parametrize(
