@@ -15,6 +15,7 @@ from rich.console import Console
 
 from expectations.engine import Engine
 from flows import steps
+from flows.guard import guarded
 from flows.lock import only_writer
 from flows.metrics import LastRun, write_metrics
 from flows.scorecard import show_changes, show_scorecard
@@ -37,7 +38,7 @@ def run_nightly(home: Path | None, accept_shrink: bool = False) -> None:
             write_metrics(settings, LastRun(True, datetime.now(UTC)))
             _say_nothing_new(settings)
             return
-        with Engine() if news else nullcontext() as engine:
+        with guarded(), Engine() if news else nullcontext() as engine:
             steps.STARTED_AHEAD.set(engine)
             console.print("[dim]starting Prefect …[/]")
             from flows.nightly import nightly
@@ -58,7 +59,7 @@ def run_backfill(
     """Run the backfill flow, show what changed, and end the process with its exit code."""
     settings = load_settings(home)
     console = Console(stderr=True)
-    with _answered(console), Engine() as engine:
+    with _answered(console), guarded(), Engine() as engine:
         steps.STARTED_AHEAD.set(engine)
         console.print("[dim]starting Prefect …[/]")
         from flows.nightly import backfill

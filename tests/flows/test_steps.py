@@ -285,6 +285,38 @@ def test_great_expectations_ends_with_the_run_that_started_it(tmp_path: Path) ->
     assert ended
 
 
+@pytest.mark.parametrize("killed", [True, False])
+def test_what_a_run_has_started_ends_with_it_where_it_is_killed(killed: bool) -> None:
+    script = (
+        "import subprocess, sys\n"
+        "from flows.guard import guarded\n"
+        "idle = [sys.executable, '-c', 'import signal; signal.pause()']\n"
+        "with guarded():\n"
+        "    print(subprocess.Popen(idle).pid, flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None and run.stdin is not None
+        child = int(run.stdout.readline())
+        watched = os.pidfd_open(child)
+        if killed:
+            run.kill()
+        else:
+            run.stdin.close()
+    try:
+        if killed:
+            assert select.select([watched], [], [], 60)[0]
+        else:
+            assert run.returncode == 0
+            os.kill(child, 0)  # it ended well, and sees to its own
+    finally:
+        if not killed:
+            os.kill(child, signal.SIGKILL)
+        os.close(watched)
+
+
 def test_a_free_home_is_taken_without_a_word(tmp_path: Path) -> None:
     for _ in range(2):
         with only_writer(tmp_path / "new", pytest.fail):
