@@ -21,7 +21,7 @@ from prefect.cache_policies import NO_CACHE  # noqa: E402
 from flows import steps  # noqa: E402
 from flows.aftermath import went_well, went_wrong  # noqa: E402
 from flows.artifacts import leave_rehearsal, read_handed  # noqa: E402
-from flows.lock import only_writer  # noqa: E402
+from flows.lock import no_writer, only_writer  # noqa: E402
 from flows.progress import Steps  # noqa: E402
 from flows.rehearsal import rehearse  # noqa: E402
 from flows.settings import Settings, load_settings  # noqa: E402
@@ -159,7 +159,7 @@ def backfill(
     scope = Scope(tuple(years), _units(settings, regions or ()), tuple(forms or ()))
     shown = Steps()
     if dry_run:
-        with only_writer(settings.home, shown.say):
+        with no_writer(settings.home, shown.say):
             rehearsal = rehearse(settings, Path(plan) if plan else None)
             with rehearsal as copy, steps.Run.open(copy) as run:
                 run.warm_up()

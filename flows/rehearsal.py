@@ -6,31 +6,29 @@ written.
 
 from __future__ import annotations
 
-import hashlib
+import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from flows.settings import Settings
 from warehouse.publish import DATABASE
+
+_PREFIX = "jzedu-rehearsal-"
 
 
 @contextmanager
 def rehearse(settings: Settings, plan: Path | None = None) -> Iterator[Settings]:
     """Settings of a temporary home that sees the archive and the publication of ``settings``.
 
-    ``plan`` is the plan file to judge by there. The caller holds the lock of the real home, so
-    that the copies are whole.
+    ``plan`` is the plan file to judge by there. The caller keeps runs from writing to the real
+    home, so that the copies are whole.
     """
-    place = hashlib.sha256(str(settings.home.resolve()).encode()).hexdigest()[:12]
-    prefix = f"jzedu-{place}-"
-    # What a dry run that was killed has left: nobody else rehearses this home now.
-    for left in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
-        shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=prefix) as folder:
-        home = Path(folder)
+    _sweep()
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, _held(Path(folder)) as home:
         if settings.warehouse.exists():
             shutil.copyfile(settings.warehouse, home / settings.warehouse.name)
             journal = settings.warehouse.with_name(settings.warehouse.name + ".wal")
@@ -43,3 +41,25 @@ def rehearse(settings: Settings, plan: Path | None = None) -> Iterator[Settings]
         if (settings.published / DATABASE).exists():
             (home / "published" / DATABASE).symlink_to(settings.published / DATABASE)
         yield settings.model_copy(update={"home": home, "plan": plan or settings.plan})
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[Path]:
+    """Hold a lock on ``folder``, which ends with this process however it ends.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield folder
+    finally:
+        os.close(descriptor)
+
+
+def _sweep() -> None:
+    """Take away the copies of dry runs that were killed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError), _held(left):
+            shutil.rmtree(left)

@@ -77,7 +77,7 @@ def run_backfill(
         show_changes(_stdout(), night["changes"])
         _stdout().print(f"{night['new']} files read again; nothing was changed.")
     else:
-        _say(night, settings)
+        _say(night, settings, "files read again")
     _leave(0)
 
 
@@ -108,7 +108,7 @@ def _news(settings: Settings, console: Console) -> bool:
         return bool(steps.unread(run)) or steps.must_publish(run)
 
 
-def _say(night: dict[str, Any], settings: Settings) -> None:
+def _say(night: dict[str, Any], settings: Settings, files: str = "new files") -> None:
     out = _stdout()
     for sentence in (*night["smaller"], *night["leaps"], *night["lapsed"]):
         out.print(f"  look: {sentence}", highlight=False, markup=False)
@@ -117,7 +117,7 @@ def _say(night: dict[str, Any], settings: Settings) -> None:
         return
     show_scorecard(out, settings.published / DATABASE)
     out.print(
-        f"{night['new']} new files, {night['submissions']} submissions: "
+        f"{night['new']} {files}, {night['submissions']} submissions: "
         f"{night['accepted']} accepted, {night['returned']} returned"
         + (f" (return sheets in {settings.outbox})" if night["return_sheets"] else ""),
         highlight=False,

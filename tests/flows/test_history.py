@@ -55,7 +55,7 @@ def every_file(root: Path) -> dict[str, str]:
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))
-        if path.is_file() and path.name != ".lock"
+        if path.is_file()
     }
 
 
@@ -307,6 +307,18 @@ def test_a_dry_run_lists_the_changes_and_touches_nothing(
         ("large_class_share", "210727", 2020, "met", "not_met", None),
     ]
     assert every_file(home.root) == before
+
+
+def test_the_copy_of_a_dry_run_that_was_killed_is_swept_away_by_the_next(
+    home: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    killed = tmp_path / "jzedu-rehearsal-killed"
+    killed.mkdir()
+    (killed / "warehouse.duckdb").write_bytes(b"half")
+    with rehearse(home.settings) as one, rehearse(home.settings) as another:
+        assert sorted(tmp_path.glob("jzedu-*")) == sorted((one.home, another.home))
+    assert not list(tmp_path.glob("jzedu-*"))
 
 
 def test_a_unit_that_vanishes_stops_the_publication(
