@@ -1,4 +1,4 @@
-"""Prefect and Great Expectations as this project uses them: no telemetry, no noise.
+"""Prefect and Great Expectations as this project uses them: no telemetry, no noise, no hurry.
 
 Imported before Prefect, because Prefect reads its settings when it is imported. What a user has
 set stays as it is.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 
-#: Analytics off; the terminal belongs to our own progress, the server still gets all logs.
+#: Analytics off; the terminal belongs to our own progress, the server still gets all logs. The
+#: temporary server has time to start on a machine that is busy with other things.
 _DEFAULTS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -16,6 +17,7 @@ _DEFAULTS = {
     "GX_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     "PREFECT_CLI_PROMPT": "false",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
 }

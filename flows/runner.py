@@ -91,6 +91,15 @@ def _answered(console: Console) -> Iterator[None]:
         console.print(str(error), highlight=False, markup=False)
         console.print("Nothing was published; the last publication stands.")
         _leave(1)
+    except RuntimeError as error:
+        if "ephemeral Prefect API server" not in str(error):
+            raise
+        console.print(
+            "[red]jzedu:[/] Prefect's temporary server did not start: the machine may be too busy. "
+            "Run again; the next night takes up everything that is new."
+        )
+        console.print("Nothing was published; the last publication stands.")
+        _leave(1)
     except KeyboardInterrupt:
         console.print("Stopped. Nothing was published; run again to go on.")
         _leave(1)

@@ -108,6 +108,17 @@ def test_without_a_server_a_night_publishes_and_the_next_has_nothing_to_do(
     assert digest(tmp_path) == before
 
 
+def test_a_temporary_server_that_does_not_start_is_said_in_a_sentence(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    inbox(tmp_path)
+    hasty = {**env, "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "1"}
+    night = jzedu("nightly", "--home", str(tmp_path), env=hasty)
+    assert night.returncode == 1
+    assert "Prefect's temporary server did not start" in night.stderr
+    assert not [word for word in NOISE if word in night.stdout + night.stderr]
+
+
 def test_a_night_without_news_imports_neither_prefect_nor_great_expectations(
     tmp_path: Path, env: dict[str, str], server: str
 ) -> None:
