@@ -27,6 +27,7 @@ from warehouse.explanation import (
     FindingShown,
     Missing,
     Remark,
+    RowList,
     Verdict,
     Version,
 )
@@ -454,6 +455,7 @@ def _explanation(told: _Publication, evidence: Evidence, limit: int | None) -> E
     figure, indicator = told.figure, told.figure.indicator
     imprints, history = told.imprints(), told.history()
     verdicts, missing = told.verdicts(), told.missing()
+    rows = tuple(evidence.row_lists(limit))
     top, bottom = indicator.top.zh, indicator.bottom.zh if indicator.bottom is not None else None
     scale = f"{indicator.scale} × " if indicator.scale != 1 else ""
     return Explanation(
@@ -482,16 +484,31 @@ def _explanation(told: _Publication, evidence: Evidence, limit: int | None) -> E
             *told.why_no_value(missing),
             *told.like_for_like(verdicts),
             *_doubts(figure, evidence),
+            *_products(evidence, rows),
         ),
         contributions=() if figure.is_unit else told.contributions(),
         missing=missing,
         submissions=evidence.submissions(figure.names),
         versions=told.versions(),
-        rows=tuple(evidence.row_lists(limit)),
+        rows=rows,
         findings=told.findings(evidence.used, missing),
         since=history[-1].publication_id if history else imprints[0][0],
         history=history,
     )
+
+
+def _products(evidence: Evidence, lists: Sequence[RowList]) -> Iterator[Remark]:
+    """Which parts are no sum of the rows that are all listed: products of totals."""
+    for listed in lists:
+        part = evidence.parts.get(listed.part)
+        if part is None or len(listed.rows) < listed.total:
+            continue
+        if sum(row.contribution or 0 for row in listed.rows) != evidence.total(part):
+            yield Remark(
+                f"“{listed.zh}”由各行合计数相乘得出, 不是各行之积的和",
+                f"The {listed.part} multiplies the totals over all rows; it is no sum of what each "
+                "row gives",
+            )
 
 
 def _doubts(figure: _Figure, evidence: Evidence) -> Iterator[Remark]:

@@ -387,6 +387,24 @@ def test_the_rows_add_up_to_every_published_figure(home: Home) -> None:
             assert figure is None or sum(row.contribution or 0 for row in rows.rows) == figure
 
 
+def test_a_product_of_totals_says_that_its_rows_do_not_add_up(
+    make_home: Callable[..., Home],
+) -> None:
+    home = make_home()
+    pay = {"teacher_pay_total": 10, "teachers": 1, "civil_pay_total": 8, "civil_servants": 1}
+    for unit in (YIXIAN, GUTA):
+        home.sheet(unit, "salary", 2020, [pay])
+    home.night()
+    city = ask(home, "4.1", CITY)
+    # (10 + 10) × (1 + 1), and not 10 × 1 + 10 × 1.
+    assert (city.numerator, [r.contribution for r in city.rows[0].rows]) == (40, [10, 10])
+    assert [remark.en.split(";")[0] for remark in city.remarks] == [
+        "The numerator multiplies the totals over all rows",
+        "The denominator multiplies the totals over all rows",
+    ]
+    assert not ask(home, "4.1", YIXIAN).remarks
+
+
 def test_a_definition_that_has_changed_is_not_passed_over(home: Home) -> None:
     record = CATALOGUE.by_id[RATE].model_dump()
     record["denominator"]["rows"] = "age BETWEEN 3 AND 6"
