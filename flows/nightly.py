@@ -122,7 +122,7 @@ def nightly(home: str | None = None, accept_shrink: bool = False) -> dict[str, A
         else:
             run.warm_up()
             _load(run, receipts, shown)
-            read = {"sha256": {receipt.sha256 for receipt in receipts}}
+            read = {"sha256": {receipt.sha256 for receipt in receipts} | steps.unannounced(run)}
             facts = Night(found=pulled.found, new=len(receipts), waiting=pulled.waiting)
             night = _to_the_end(run, shown, facts, read)
     return asdict(night)

@@ -213,6 +213,21 @@ def load_deliveries(run: Run, receipts: list[Receipt], on_file: Callable[[], Non
     return run.loaded
 
 
+def unannounced(run: Run) -> set[str]:
+    """The hashes of files that are loaded and that the publication that stands does not know.
+
+    Those of this run, and of one that was killed before it published.
+    """
+    standing = run.settings.published / DATABASE
+    with named("load"), ExitStack() as stack:
+        known = ""
+        if standing.exists():
+            stack.enter_context(beside(run.connection, standing))
+            known = " ANTI JOIN previous.submission USING (submission_id)"
+        rows = run.connection.execute(f"SELECT sha256 FROM submission{known}").fetchall()
+    return {sha256 for (sha256,) in rows}
+
+
 def reload_deliveries(run: Run, scope: Scope, on_file: Callable[[], None]) -> Ingested:
     """Read again what the archive holds for ``scope``, in one transaction.
 

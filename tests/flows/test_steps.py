@@ -367,6 +367,20 @@ def no_space(*_: object, **__: object) -> Any:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/somewhere")
 
 
+def test_what_a_killed_night_has_loaded_is_told_of_by_the_next(home: Home) -> None:
+    first = home.sheet(GUTA, "population", 2020, people(10)).read_bytes()
+    with steps.Run.open(home.settings) as run:
+        assert steps.unannounced(run) == set()
+    home.load()
+    with steps.Run.open(home.settings) as run:
+        assert steps.unannounced(run) == {hashlib.sha256(first).hexdigest()}
+    home.night()
+    second = home.sheet(LINGHE, "population", 2020, people(20)).read_bytes()
+    home.load()
+    with steps.Run.open(home.settings) as run:
+        assert steps.unannounced(run) == {hashlib.sha256(second).hexdigest()}
+
+
 @pytest.mark.parametrize(
     ("function", "step"),
     [
