@@ -91,7 +91,13 @@ _EXAMPLES = {
     "students": "45",
     "population": "5230",
     "students_average": "10250",
+    "teacher_pay_total": "12345.6",
+    "teachers": "1500",
+    "civil_pay_total": "8234.5",
+    "civil_servants": "1000",
 }
+#: Codes begin with the kind of institution and the province: a primary school, but for these forms.
+_CODES = {"kindergarten": "1121000001", "vocational": "3621000001"}
 
 
 def write_template(
@@ -347,8 +353,8 @@ def _write_example(book: Workbook, sheet: Worksheet, form: Form) -> None:
 
 def _example(form: Form, column: Column) -> str:
     """What could stand in the column; all examples of a form together make a row without error."""
-    if column.kind is Kind.CODE and column.name in form.key and form.name == "kindergarten":
-        return "1121000001"
+    if column.kind is Kind.CODE and column.name in form.key:
+        return _CODES.get(form.name, _EXAMPLE_OF_KIND[Kind.CODE])
     if column.choices:
         return column.choices[0]
     return _EXAMPLES.get(column.name) or _EXAMPLE_OF_KIND[column.kind]

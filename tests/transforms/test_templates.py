@@ -291,6 +291,23 @@ def test_the_examples_make_a_row_without_error(
         assert table.filter(check.bad).is_empty(), check.rule.id
 
 
+def test_the_examples_draw_no_warning_of_their_own(template: Callable[..., Workbook]) -> None:
+    """Codes begin with the kind of their institution and the province; pay is 2 to 40 万 a year."""
+
+    def examples(name: str) -> dict[str, str]:
+        lines = template(FORMS[name])[EXAMPLE_SHEET].iter_rows(min_row=2, values_only=True)
+        return {
+            column.name: str(line[1])
+            for column, line in zip(FORMS[name].columns, lines, strict=True)
+        }
+
+    for name, start in (("kindergarten", "1121"), ("school", "2121"), ("vocational", "3621")):
+        assert examples(name)["institution_code"].startswith(start)
+    pay = {name: float(text) for name, text in examples("salary").items()}
+    assert 2 <= pay["teacher_pay_total"] / pay["teachers"] <= 40
+    assert 2 <= pay["civil_pay_total"] / pay["civil_servants"] <= 40
+
+
 def typed(column: Column, text: str) -> Any:
     """The value of an example; fails where it is not of the column's kind or domain."""
     match column.kind:
