@@ -13,13 +13,13 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import polars as pl
 from openpyxl import Workbook, load_workbook
@@ -32,6 +32,8 @@ from openpyxl.worksheet.hyperlink import Hyperlink
 from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 from openpyxl.writer.excel import ExcelWriter
+
+from transforms.carrying import carry_over
 
 if TYPE_CHECKING:
     from _typeshed import SizedBuffer
@@ -207,7 +209,8 @@ def _annotated_copy(original: bytes, findings: list[_Finding], file_name: str) -
         with warnings.catch_warnings():
             # It warns of what it cannot carry over (pictures, shapes, extensions).
             warnings.simplefilter("ignore")
-            workbook = load_workbook(_unpacked(original), rich_text=True)
+            parts = _unpacked(original)
+            workbook = load_workbook(_packed(parts, ZIP_STORED), rich_text=True)
         if not workbook.worksheets:
             return None
         sheets: dict[str, Worksheet] = {
@@ -215,17 +218,28 @@ def _annotated_copy(original: bytes, findings: list[_Finding], file_name: str) -
         }
         _mark(sheets, findings)
         _write_list(_first_sheet(workbook), findings, file_name, linkable=sheets)
-        return _to_bytes(workbook)
+        return _completed(_to_bytes(workbook), parts)
     except Exception:
         return None
+
+
+def _completed(copy: bytes, original: Mapping[str, bytes]) -> bytes:
+    """The copy with what openpyxl left behind, where that can be carried over."""
+    try:
+        with ZipFile(BytesIO(copy)) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        return _packed(carry_over(original, parts), ZIP_DEFLATED).getvalue()
+    except Exception:
+        # Cells, marks and list are what the clerk needs most.
+        return copy
 
 
 class _OutOfBounds(ValueError):
     """A workbook that openpyxl must not be let loose on."""
 
 
-def _unpacked(original: bytes) -> BytesIO:
-    """The workbook with its parts stored plainly, once they are known to be harmless.
+def _unpacked(original: bytes) -> dict[str, bytes]:
+    """The parts of the workbook by name, once they are known to be harmless.
 
     openpyxl unpacks whatever a zip holds, expands entities, and makes an object for each cell of
     a merged or linked range; a few kilobytes can so fill any memory. Handing it the counted parts,
@@ -234,8 +248,8 @@ def _unpacked(original: bytes) -> BytesIO:
     if len(original) > COPIED_BYTES:
         raise _OutOfBounds("file")
     left, tags, area = COPIED_UNPACKED_BYTES, 0, 0
-    plain = BytesIO()
-    with ZipFile(BytesIO(original)) as source, ZipFile(plain, "w") as target:
+    parts: dict[str, bytes] = {}
+    with ZipFile(BytesIO(original)) as source:
         names = set(source.namelist())
         if len(names) > COPIED_PARTS:
             raise _OutOfBounds("parts")
@@ -256,8 +270,17 @@ def _unpacked(original: bytes) -> BytesIO:
             area += sum(_area(ref.decode("ascii")) for ref in _REF.findall(data))
             if area > COPIED_AREA:
                 raise _OutOfBounds("ranges")
-            target.writestr(ZipInfo(name), data)
-    return plain
+            parts[name] = data
+    return parts
+
+
+def _packed(parts: Mapping[str, bytes], method: int) -> BytesIO:
+    """A zip of the parts; equal parts give equal bytes."""
+    packed = BytesIO()
+    with ZipFile(packed, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(_entry(name), data, method)
+    return packed
 
 
 def _area(ref: str) -> int:
