@@ -354,6 +354,36 @@ def test_totals_are_no_data(
     assert outcome.sheets[0]["totals"] == 2
 
 
+@pytest.mark.parametrize("label", ["合计（6所）", "合计6所", "合计：", "小学合计"])
+@pytest.mark.parametrize("column", ["institution_name", "序号"])
+def test_a_total_may_count_the_answers_too(
+    label: str,
+    column: str,
+    paper: Callable[..., Any],
+    hand_in: Callable[..., Any],
+    city: dict[str, pl.DataFrame],
+) -> None:
+    sheet = paper("school").insert(0, "序号", range(1, 7))
+    kinds = [FORMS["school"].by_name[name].kind for name in sheet.columns[1:]]
+    total = [None, *(3 if kind in (Kind.INT, Kind.BOOL) else None for kind in kinds)]
+    total[sheet.columns.index(column)] = label
+    sheet.rows.append(total)
+    outcome = hand_in(sheet)
+    assert outcome.rules == ["SCH-W01"]
+    assert outcome.values("school").equals(city["school"].head(6))
+
+
+@pytest.mark.parametrize("name", ["salary", "special_group"])
+def test_the_one_row_of_a_unit_may_call_itself_the_total(
+    name: str, paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
+) -> None:
+    outcome = hand_in(paper(name).insert(0, "项目", ["合计"]))
+    assert outcome.values(name).equals(city[name])
+    both = paper(name).insert(0, "项目", ["义县"])
+    both.rows.append(["合计", *both.rows[0][1:]])
+    assert hand_in(both).values(name).equals(city[name])
+
+
 def test_a_total_may_carry_a_remark(
     paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
 ) -> None:
@@ -387,6 +417,12 @@ NOTES = [
     [None, None, None, None, None, "填报日期：2020-10-15"],
     ["注：人数为9月30日在册人数。"],
     ["备注：无"],
+    ["日期：2020年10月15日"],
+    ["日期", "2020年10月15日"],
+    ["局长签字：", None, "填表：教育股"],
+    ["（公章）"],
+    ["制表单位：义县教育局", "制表时间：2020年10月"],
+    ["第1页，共2页"],
 ]
 
 
@@ -428,9 +464,41 @@ def test_a_remark_alone_in_a_row_is_no_data(
     assert outcome.values(name).equals(city[name].head(len(sheet.rows)))
 
 
+def test_a_note_goes_on_in_the_rows_below_it(
+    paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
+) -> None:
+    sheet = paper("milestone")
+    sheet.below = [[], ["说明："], ["1. 按上级文件填写。"], ["2. 数据截至9月1日。"]]
+    outcome = hand_in(sheet)
+    assert outcome.findings == []
+    assert outcome.values("milestone").equals(city["milestone"].head(6))
+    assert outcome.sheets[0]["notes"] == 3
+
+
+def test_a_row_of_dashes_is_blank(paper: Callable[..., Any], hand_in: Callable[..., Any]) -> None:
+    sheet = paper("class")
+    sheet.below = [["-", "—", "/", "-", "-", "-"]]
+    outcome = hand_in(sheet)
+    assert outcome.findings == []
+    assert outcome.sheets[0]["blanks"] == 1
+
+
+@pytest.mark.parametrize("typed", ["五十二人", "约五十人"])
+def test_a_figure_in_words_that_stands_alone_is_still_an_error(
+    typed: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = paper("population", 3).put(1, "age", None).put(1, "population", typed)
+    outcome = hand_in(sheet)
+    assert sorted((entry["rule_id"], entry["cell"]) for entry in outcome.errors) == [
+        ("POP-E02", "A4"),
+        ("POP-E03", "B4"),
+    ]
+
+
 @pytest.mark.parametrize(
     "item",
     [
+        "合同签字盖章制度改革",
         regression("审核评估机制改革", reason="taken for the signature 审核(人), and lost unseen"),
         regression("负责人选拔制度改革", reason="taken for the signature 负责人, and lost unseen"),
         regression("培训教师人次合计", reason="taken for a total, and lost unseen"),
