@@ -156,7 +156,9 @@ def _text(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
         .str.replace_all(r" ?([^\x00-\x7f]) ?", "$1")
         .str.strip_chars(" '‘’`")
     )
-    error = given.str.contains(r"^#(?:REF|DIV/0|N/A|VALUE|NAME|NUM|NULL)[!?]?$")
+    error = given.str.contains(
+        r"^(?:#(?:REF|DIV/0|N/A|VALUE|NAME|NUM|NULL|GETTING_DATA)[!?]?|Err:[0-9]+|=.*)$"
+    )
     return pl.when(given.is_not_null() & ~error).then(plain), pl.lit(False)
 
 

@@ -38,6 +38,8 @@ def find_year(text: str) -> YearFound | None:
     day (``2020-10-15``) and a month (``2020年9月``) name none: what is not clear is not guessed.
     """
     text = unicodedata.normalize("NFKC", text)
+    if text.lstrip().startswith("="):  # a formula without a result: 2019 of =2019+1 is no year
+        return None
     text = _CHINESE.sub(lambda match: match[0].translate(_CHINESE_DIGITS), text)
     text = _DOCUMENT.sub(" ", text)
     if dated := _NOT_THE_YEAR.search(text):

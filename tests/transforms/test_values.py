@@ -163,6 +163,8 @@ NOT_UNDERSTOOD: list[tuple[tuple[str, str], Any]] = [
         (GRADE, typed)
         for typed in ("0", "13", 0, 13, "大班", "十三年级", "初四", "高四", "1.5", "-1")
     ),
+    *((NAME, typed) for typed in ("#NAME?", "Err:502", "=A1&B1")),
+    *((MUST_COUNT, typed) for typed in ("=1+1", "Err:508")),
     *((STATUS, typed) for typed in ("完成", "进行", "已完成50%", "1")),
     *((("class", "stage"), typed) for typed in ("大学", "合计班", "小")),
     *((("population", "age"), typed) for typed in ("19", 19, "-1", "三岁", "3.5")),

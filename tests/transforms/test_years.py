@@ -70,6 +70,7 @@ def test_a_year_is_found(text: str, year: int) -> None:
         "义县教发[2020]11号",
         "义县教发(2020)11号",
         "制表时间：2020年",
+        "=2019+1",
     ],
 )
 def test_what_is_no_year_of_the_data_is_not_taken_for_one(text: str) -> None:

@@ -97,6 +97,10 @@ def _text(cell: etree._Element, budget: CellBudget) -> str:
             return cell.get(f"{_OFFICE}date-value", "").replace("T", " ")
         case "time":
             return _time(cell.get(f"{_OFFICE}time-value", ""))
+        case None if not _paragraphs(cell):
+            # A formula that no program has calculated yet.
+            formula = cell.get(f"{_TABLE}formula", "").partition(":")[2]
+            return cell.get(f"{_OFFICE}string-value", "") or formula
         case _:
             # Errors are texts whose value is "", and are shown.
             return cell.get(f"{_OFFICE}string-value", "") or _paragraphs(cell, budget)

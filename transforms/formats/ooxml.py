@@ -10,6 +10,7 @@ import posixpath
 import re
 import sys
 from collections.abc import Iterator
+from html import unescape
 from typing import Final, cast
 from urllib.parse import unquote
 
@@ -40,6 +41,12 @@ _REFERENCE: Final = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})\Z")
 _MERGE: Final = re.compile(
     rb"""<(?:[^\s<>/:]*:)?mergeCell\s[^<>]*?\bref\s*=\s*["']"""
     rb"""\$?([A-Za-z]{1,3})\$?([0-9]{1,7}):\$?([A-Za-z]{1,3})\$?([0-9]{1,7})["']"""
+)
+# A formula without a result; one whose result is no text at all says so (t="str").
+_UNANSWERED: Final = re.compile(
+    rb"""<(?P<p>(?:[^\s<>/:]*:)?)c(?P<cell>\s[^<>]*?\br="(?P<place>[A-Za-z]{1,3}[0-9]{1,7})"[^<>]*)>\s*"""
+    rb"""<(?P=p)f(?:\s[^<>]*)?(?:/>|>(?P<formula>[^<]*)</(?P=p)f>)\s*"""
+    rb"""(?:<(?P=p)v\s*/>|<(?P=p)v>\s*</(?P=p)v>)?\s*</(?P=p)c>"""
 )
 _FORMAT_CODE: Final = re.compile(rb"""<(?:[^\s<>/:]*:)?numFmt\s[^<>]*?numFmtId=["']([0-9]+)["']""")
 _STYLE_FORMAT: Final = re.compile(
@@ -96,7 +103,10 @@ def read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
         for element in root
     )
     container = _container(sheets, strings, _part_of_kind(package, relations, "styles"), since_1904)
-    frames = read_sheets(container, names, budget)
+    frames = [
+        _with_unanswered(frame, xml)
+        for frame, xml in zip(read_sheets(container, names, budget), sheets, strict=True)
+    ]
     return [
         Sheet(name, is_hidden, cells, merged_ranges(_merged(xml, budget)))
         for name, is_hidden, cells, xml in zip(names, hidden, frames, sheets, strict=True)
@@ -275,6 +285,27 @@ def _with_local_dates(styles: bytes) -> bytes:
         return found[1] + (_COMMON_DATE if is_date else found[2]) + found[3]
 
     return _STYLE_FORMAT.sub(replaced, styles)
+
+
+def _with_unanswered(cells: pl.DataFrame, xml: bytes) -> pl.DataFrame:
+    """The cells, and the formulas that no program has calculated yet as what they are.
+
+    The library leaves them blank, but who typed a formula gave something.
+    """
+    if b"<f" not in xml and b":f" not in xml:
+        return cells
+    texts: dict[int, dict[int, str]] = {}
+    for cell in _UNANSWERED.finditer(xml):
+        row, column = _position(cell["place"].decode())
+        if b't="str"' not in cell["cell"] and row < cells.height and column < cells.width:
+            formula = unescape((cell["formula"] or b"").decode("utf-8", "replace"))
+            texts.setdefault(column, {})[row] = f"={formula}"
+    for column, by_row in texts.items():
+        values = cells[str(column)].to_list()
+        for row, text in by_row.items():
+            values[row] = text
+        cells = cells.with_columns(pl.Series(str(column), values, dtype=pl.String))
+    return cells
 
 
 def _without_counts(strings: bytes) -> bytes:

@@ -58,8 +58,8 @@ def _put_row(element: etree._Element, grid: Grid, row: int) -> None:
         if across or down:
             grid.merge(row, column, row + down, column + across)
         data = cell.find(f"{_SS}Data")
-        if data is not None:
-            grid.put(row, column, _text(data))
+        # A formula without data is one that no program has calculated yet.
+        grid.put(row, column, cell.get(f"{_SS}Formula", "") if data is None else _text(data))
         column += 1 + across
 
 

@@ -132,7 +132,7 @@ SPREADSHEET = """<?xml version="1.0"{encoding}?>
    <Cell><Data ss:Type="DateTime">1899-12-31T07:50:00.000</Data></Cell>
    <Cell><Data ss:Type="Error">#REF!</Data></Cell>
    <Cell><ss:Data ss:Type="String"><B>粗</B>体</ss:Data></Cell>
-   <Cell><Data ss:Type="String">2.1E+09</Data></Cell></Row>
+   <Cell><Data ss:Type="String">2.1E+09</Data></Cell><Cell ss:Formula="=R1C1+1"/></Row>
  </Table></Worksheet>
  <Worksheet ss:Name="b"><Table/><x:WorksheetOptions><x:Visible>SheetVeryHidden</x:Visible>
  </x:WorksheetOptions></Worksheet>
@@ -161,6 +161,7 @@ def test_spreadsheetml(filled, declared, encoding):
         (7, 7): "#REF!",
         (7, 8): "粗体",
         (7, 9): "2.1E+09",
+        (7, 10): "=R1C1+1",  # not calculated by whoever wrote it
     }
 
 
@@ -251,6 +252,7 @@ def ods_cell(attributes: str = "", content: str = "") -> str:
             "#DIV/0!",
         ),
         ('office:value-type="float" office:value="0"', "<text:p>#REF!</text:p>", "#REF!"),
+        ('table:formula="of:=[.A1]+1"', "", "=[.A1]+1"),
     ],
 )
 def test_ods_values(ods, filled, attributes, content, expected):

@@ -129,6 +129,32 @@ def test_formulas_come_as_their_results(filled):
     assert filled(one_sheet(book_of(write))) == {(0, 0): "2", (0, 1): "甲"}
 
 
+def test_formulas_without_a_result_are_not_blank(filled):
+    """As programs write them that do not calculate; Excel itself says that a result is no text."""
+    buffer = io.BytesIO()
+    book = openpyxl.Workbook()
+    book.active.append(["x", "=B1&C1", "=1+1", 7])
+    book.save(buffer)
+    data = buffer.getvalue()
+    assert filled(one_sheet(data)) == {
+        (0, 0): "x",
+        (0, 1): "=B1&C1",
+        (0, 2): "=1+1",
+        (0, 3): "7",
+    }
+
+
+def test_a_formula_whose_result_is_no_text_is_blank(filled, xlsx, with_part):
+    data = with_part(
+        xlsx({"a": {(0, 0): 1.0, (0, 1): 2.0, (0, 2): 3.0}}),
+        "xl/worksheets/sheet1.xml",
+        lambda xml: xml.replace(
+            b'<c r="B1"><v>2</v></c>', b'<c r="B1" t="str"><f>IF(A1=1,"",0)</f><v></v></c>'
+        ),
+    )
+    assert filled(one_sheet(data)) == {(0, 0): "1", (0, 2): "3"}
+
+
 def test_rich_text_is_joined(filled):
     def write(book):
         sheet = book.add_worksheet()
