@@ -97,13 +97,12 @@ def _text(cell: etree._Element, budget: CellBudget) -> str:
             return cell.get(f"{_OFFICE}date-value", "").replace("T", " ")
         case "time":
             return _time(cell.get(f"{_OFFICE}time-value", ""))
-        case None if not _paragraphs(cell):
-            # A formula that no program has calculated yet.
-            formula = cell.get(f"{_TABLE}formula", "").partition(":")[2]
-            return cell.get(f"{_OFFICE}string-value", "") or formula
-        case _:
+        case kind:
             # Errors are texts whose value is "", and are shown.
-            return cell.get(f"{_OFFICE}string-value", "") or _paragraphs(cell, budget)
+            shown = cell.get(f"{_OFFICE}string-value", "") or _paragraphs(cell, budget)
+            # A formula that no program has calculated yet has neither kind nor text.
+            formula = "" if kind else cell.get(f"{_TABLE}formula", "")
+            return shown or formula.partition(":")[2]
 
 
 def _time(duration: str) -> str:
