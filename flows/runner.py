@@ -74,7 +74,10 @@ def run_backfill(
             accept_shrink=accept_shrink,
         )
     if dry_run:
-        show_changes(_stdout(), night["changes"])
+        if (settings.published / DATABASE).exists():
+            show_changes(_stdout(), night["changes"])
+        else:
+            _stdout().print("There is no publication yet that could change.")
         _stdout().print(f"{night['new']} files read again; nothing was changed.")
     else:
         _say(night, settings, "files read again")

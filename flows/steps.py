@@ -452,10 +452,10 @@ def code_version() -> str:
 
 
 def _stamp(run: Run) -> str:
-    """What a publication is made by: program, plan, indicators and reference lists."""
+    """What a publication is made by: program, plan, indicators, reference lists, explanations."""
     lists = hashlib.sha256(run.catalogue.model_dump_json().encode())
-    for name in ("regions.csv", "townships.csv"):
-        file = run.reference.folder / name
+    files = [run.reference.folder / name for name in ("regions.csv", "townships.csv")]
+    for file in (*files, run.settings.home / EXPLANATIONS):
         lists.update(file.read_bytes() if file.exists() else b"")
     return f"{code_version()} {_plan_stamp(run.plan)} {lists.hexdigest()[:8]}"
 

@@ -330,7 +330,8 @@ def test_the_lock_is_let_go_when_the_run_fails(tmp_path: Path) -> None:
         pass
 
 
-def test_a_warehouse_open_elsewhere_is_named(home: Home) -> None:
+def test_a_warehouse_open_elsewhere_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "_PATIENCE", 0)
     home.load()
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
     with subprocess.Popen(
@@ -494,6 +495,10 @@ def test_there_is_something_to_publish_once(home: Home, tmp_path: Path) -> None:
     with steps.Run.open(home.settings.model_copy(update={"plan": plan})) as run:
         assert steps.must_publish(run)
     with steps.Run.open(home.settings.model_copy(update={"national_rules": True})) as run:
+        assert steps.must_publish(run)
+    # And so are other reasons given for warnings.
+    (home.root / "explanations.yaml").write_text("explanations: []\n", "utf-8")
+    with steps.Run.open(home.settings) as run:
         assert steps.must_publish(run)
 
 
