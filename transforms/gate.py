@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from transforms.findings import FINDING_SCHEMA, Submission, finding, raw, settle
+from transforms.findings import FINDING_SCHEMA, MARKED_CELLS, Submission, finding, raw, settle
 from transforms.formats import Unreadable, column_letters
 from transforms.forms import FORMS, Column, Form, Kind
 from transforms.headers import APART, Almost, Table, cell_name
 from transforms.rules import rule_of
+from transforms.shifts import SAMPLE, first_shifted
 from transforms.values import parse, plain
 from transforms.years import YearFound, find_year, year_in_cell
 
@@ -238,10 +239,13 @@ def _examine_form(run: _Run, form: Form, found: Sequence[tuple[int, Table]]) -> 
             *_set_checks(form, tables, typed, partial),
         ]
     )
+    # What is blank or too large because of a merged figure has the same cause.
+    found_raw = raw([found_raw.join(excused, on=["table", "column", "row"], how="anti"), *merged])
+    shifts, found_raw = _shifts(form, tables, data, typed, found_raw, run.submissions)
+    run.findings.extend(shifts)
     run.findings.extend(
         settle(
-            # What is blank or too large because of a merged figure has the same cause.
-            raw([found_raw.join(excused, on=["table", "column", "row"], how="anti"), *merged]),
+            found_raw,
             form,
             tables,
             run.submissions,
@@ -751,6 +755,67 @@ def _cell_checks(form: Form, tables: Sequence[Table], typed: pl.DataFrame) -> li
                 bad = bad.with_columns(pl.lit(None, pl.String).alias(f"{name}~"))
                 found.append(_raw_rows(bad, rule_of(form, "E02").id, (name,)))
     return found
+
+
+def _shifts(
+    form: Form,
+    tables: Sequence[Table],
+    data: pl.DataFrame,
+    typed: pl.DataFrame,
+    found: pl.DataFrame,
+    submissions: Sequence[Submission],
+) -> tuple[list[dict[str, object]], pl.DataFrame]:
+    """A finding for each table whose cells moved by a column, and the raw rows that are left."""
+    shifts = []
+    by_table = ("submission", "table")
+    sizes = typed.group_by(by_table).len("size")
+    suspects = (
+        found.group_by(*by_table, "rule", "column")
+        .len("hits")
+        .join(sizes, on=by_table)
+        .filter(2 * pl.col("hits") >= pl.col("size"))
+        .select(by_table)
+        .unique()
+        .sort(by_table)
+    )
+    for submission, table in suspects.iter_rows():
+        here = (pl.col("submission") == submission) & (pl.col("table") == table)
+        columns = tables[table].columns
+        rows = typed.filter(here)["row"]
+        first = first_shifted(
+            form,
+            columns,
+            data.filter(here).head(SAMPLE),
+            lambda texts: _typed(form, tables, texts),
+        )
+        if first is None:
+            continue
+        behind = [name for name, place in columns.items() if place >= columns[first]]
+        last = max(columns, key=lambda name: columns[name])
+        blank = pl.col("rule").str.ends_with("E02") & pl.col("column").is_in([first, last])
+        # A blank column alone is no shift.
+        if found.filter(here & ~blank).height < min(2, len(rows)):
+            continue
+        found = found.filter(
+            ~(here & pl.col("columns").list.eval(pl.element().is_in(behind)).list.any())
+        )
+        shifts.append(
+            finding(
+                submissions[submission],
+                rule_of(form, "E31").id,
+                sheet=tables[table].sheet,
+                places=[
+                    cell_name(row, columns[name])
+                    for row in rows[:MARKED_CELLS]
+                    for name in sorted(behind, key=lambda name: columns[name])
+                ],
+                row=rows[0],
+                column=form.by_name[first],
+                value=str(len(behind)),
+                cells=len(behind) * len(rows),
+            )
+        )
+    return shifts, found
 
 
 def _merged_figures(
