@@ -39,7 +39,7 @@ _CAUSES = {
     "submission": "报送 submission",
     "plan": "规划条款变化 change of the plan",
     "code": "程序变化 change of the program",
-    None: "其他 other",
+    None: "定义或名单变化 change of a definition or list",
 }
 
 

@@ -25,10 +25,7 @@ def only_writer(home: Path, on_wait: Callable[[str], None]) -> Iterator[None]:
         _take(descriptor, fcntl.LOCK_EX, home, on_wait)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        try:
-            yield
-        finally:
-            os.ftruncate(descriptor, 0)
+        yield
     finally:
         os.close(descriptor)
 
@@ -53,10 +50,22 @@ def no_writer(home: Path, on_wait: Callable[[str], None]) -> Iterator[None]:
 
 
 def _take(descriptor: int, kind: int, home: Path, on_wait: Callable[[str], None]) -> None:
+    if _taken(descriptor, kind):
+        return
+    # What can be shared is held by readers only.
+    if _taken(descriptor, fcntl.LOCK_SH):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        other = "somebody is reading"
+    else:
+        holder = os.pread(descriptor, 64, 0).decode("ascii", "replace").strip() or "unknown"
+        other = f"another run (process {holder}) is writing to"
+    on_wait(f"{other} {home}; waiting for it to end")
+    fcntl.flock(descriptor, kind)
+
+
+def _taken(descriptor: int, kind: int) -> bool:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.pread(descriptor, 64, 0).decode("ascii", "replace").strip()
-        other = f"another run (process {holder}) is writing to" if holder else "somebody is reading"
-        on_wait(f"{other} {home}; waiting for it to end")
-        fcntl.flock(descriptor, kind)
+        return False
+    return True
