@@ -9,6 +9,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from flows.sources.model import shown
 from transforms.forms import FORMS
 
 _STATES = {
@@ -100,7 +101,7 @@ def show_status(console: Console, database: Path, year: int | None, as_json: boo
     if orphans:
         console.print("\n[bold]Returned, of no form, year or unit[/]")
         for file, message in orphans:
-            console.print(f"  {file}: {message}", markup=False, highlight=False)
+            console.print(f"  {shown(file)}: {message}", markup=False, highlight=False)
     if last:
         console.print(
             f"\nLast publication {last[0]}, {last[1]:%Y-%m-%d %H:%M} UTC, "

@@ -268,6 +268,8 @@ def test_status_shows_every_unit_form_and_year(
     (tmp_path / "inbox" / "义县" / "2020" / "late.csv").write_text(
         "年龄,常住人口数\n3,abc\n", "utf-8"
     )
+    # In nobody's folder, and with a name that would speak to the terminal.
+    (tmp_path / "inbox" / "\x1b[31m无处\n2020年.csv").write_text("年龄,常住人口数\n3,5\n", "utf-8")
     assert jzedu("nightly", "--home", str(tmp_path), env=env).returncode == 0
     run = jzedu("status", "--home", str(tmp_path), "--json", env=env)
     assert run.returncode == 0, run.stderr
@@ -283,3 +285,5 @@ def test_status_shows_every_unit_form_and_year(
     people = jzedu("status", "--home", str(tmp_path), env=env)
     assert "not handed in" in people.stdout
     assert "古塔区" in people.stdout
+    assert "?[31m无处?2020年.csv" in people.stdout
+    assert "\x1b" not in people.stdout

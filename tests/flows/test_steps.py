@@ -64,7 +64,7 @@ def test_files_of_the_known_endings_are_taken_wherever_they_lie(
 ) -> None:
     endings = ["xlsx", "xlsm", "xlsb", "xls", "et", "ods", "csv", "tsv", "zip", "XLSX", "Csv"]
     wanted = {f"{GUTA}/文件{number}.{ending}" for number, ending in enumerate(endings)}
-    wanted |= {f"{GUTA}/深/更深 的/~文件.csv", "义县/a b.csv", "nobody/x.csv"}
+    wanted |= {f"{GUTA}/深/更深 的/~文件.csv", "义县/a b.csv", "nobody/x.csv", "无处.csv"}
     for path in wanted:
         home.deliver(path, as_csv("population", people(1)))
     with steps.Run.open(home.settings) as run:
@@ -86,7 +86,7 @@ def test_files_of_the_known_endings_are_taken_wherever_they_lie(
         f"{GUTA}/报表.txt",
         f"{GUTA}/报表",
         f"{GUTA}/csv",
-        "报表2020年.csv",
+        "~$报表2020年.xlsx",
     ],
 )
 def test_other_files_are_never_read(home: Home, as_csv: Callable[..., bytes], path: str) -> None:

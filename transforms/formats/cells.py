@@ -71,7 +71,11 @@ class CellBudget:
         """Raises Unreadable (too_spread) if the sheet reaches further than is allowed."""
         if not self.allows(rows, columns):
             raise Unreadable(
-                "too_spread", sheet=sheet, row=rows, column=column_letters(columns - 1)
+                "too_spread",
+                place=f"工作表“{sheet}”的" if sheet else "",
+                place_en=f"sheet “{sheet}”" if sheet else "the table",
+                row=rows,
+                column=column_letters(columns - 1),
             )
 
     def charge(self, sheet: str, rows: int, columns: int) -> None:

@@ -56,6 +56,11 @@ class Limits:
     merged: int = 100_000
     elements: int = 5_000_000
 
+    def __post_init__(self) -> None:
+        for name, number in vars(self).items():
+            if number < 1:
+                raise ValueError(f"{name} must be at least 1")
+
 
 DEFAULT_LIMITS: Final = Limits()
 
@@ -89,9 +94,9 @@ _SENTENCES: Final[dict[str, tuple[str, str, str, str]]] = {
         "Remove what is not needed, or split it, and hand it in again.",
     ),
     "too_spread": (
-        "工作表“{sheet}”的内容一直到第 {row} 行、第 {column} 列, 超出可读取的范围",
+        "{place}内容一直到第 {row} 行、第 {column} 列, 超出可读取的范围",
         "请删去表格以外的内容后重新上报。",
-        "sheet “{sheet}” reaches as far as row {row}, column {column}, beyond what can be read",
+        "{place_en} reaches as far as row {row}, column {column}, beyond what can be read",
         "Delete everything outside the table and hand it in again.",
     ),
     "unsafe_xml": (

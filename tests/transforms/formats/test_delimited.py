@@ -106,6 +106,8 @@ def test_limits_are_kept(limits):
     with pytest.raises(Unreadable) as refused:
         read_workbook(TEXT.encode(), "a.csv", limits)
     assert refused.value.code == "too_spread"
+    # A sheet that has no name is not called by it.
+    assert refused.value.zh.startswith("内容一直到第")
 
 
 def test_blank_text_is_an_empty_sheet():
