@@ -16,7 +16,7 @@ import polars as pl
 from transforms.findings import FINDING_SCHEMA, MARKED_CELLS, Submission, finding, raw, settle
 from transforms.formats import Unreadable, column_letters
 from transforms.forms import FORMS, Column, Form, Kind
-from transforms.headers import APART, Almost, Table, cell_name
+from transforms.headers import APART, YEAR, Almost, Table, cell_name
 from transforms.rules import rule_of
 from transforms.shifts import SAMPLE, first_shifted
 from transforms.values import parse, plain
@@ -485,7 +485,6 @@ def _with_submissions(
     issues: list[dict[str, object]] = []
     pairs: list[tuple[int, str | None, int]] = []
     default: list[int] = []
-    sheets: dict[int, set[str]] = {}
     for i, (number, table) in enumerate(found):
         by_text = years_of.get(i, {})
         own: list[int] = sorted({year for year in by_text.values() if year is not None})
@@ -502,7 +501,6 @@ def _with_submissions(
                 pairs.append((i, text, run.submission(number, form.name, year)))
         for member in members:
             submission = run.submissions[member]
-            sheets.setdefault(member, set()).add(table.sheet)
             issues.extend(_header_findings(submission, form, table))
             if any(
                 submission.year is not None and submission.year not in source.covers
@@ -564,16 +562,12 @@ def _with_submissions(
         )
         .drop("default")
     )
-    filled = set(rows.filter(pl.col("fate").is_in(["data", "undated"]))["submission"].unique())
-    for member, names in sheets.items():
-        if member not in filled:
-            issues.append(
-                finding(
-                    run.submissions[member],
-                    rule_of(form, "E08").id,
-                    sheet="、".join(sorted(names)),
-                )
-            )
+    filled = set(rows.filter(pl.col("fate").is_in(["data", "undated"]))["table"].unique())
+    issues += [
+        finding(run.submissions[default[i]], rule_of(form, "E08").id, sheet=table.sheet)
+        for i, (_, table) in enumerate(found)
+        if i not in filled
+    ]
     return rows, default, issues
 
 
@@ -602,7 +596,7 @@ def _header_findings(submission: Submission, form: Form, table: Table) -> list[d
             sheet=table.sheet,
             row=table.header_row if issue.cells else None,
             places=issue.cells,
-            column=form.by_name[issue.column] if issue.column else None,
+            column={**form.by_name, YEAR.name: YEAR}[issue.column] if issue.column else None,
             value=issue.value,
             other=issue.other,
             wanted=(issue.expected or "", issue.expected_en or ""),

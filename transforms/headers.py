@@ -26,7 +26,8 @@ from transforms.years import YearFound, find_year, find_year_in_lines
 HEADER_SEARCH_ROWS = 60
 #: A header may be spread over this many rows.
 HEADER_DEPTH = 3
-YEAR_HEADER = "年份"
+#: The column that any form may have beside its own.
+YEAR = Column(name="year", header="年份", kind=Kind.INT, en="Year of the data")
 #: Stands between the texts of a row that are joined; no cell holds it.
 APART = "\x1f"
 
@@ -157,7 +158,7 @@ class _Match:
         return [
             place
             for place, texts in enumerate(zip(self.texts, self.lowest, strict=True))
-            if any(text and bare(text) == YEAR_HEADER for text in texts)
+            if any(text and bare(text) == YEAR.header for text in texts)
         ]
 
     @property
@@ -179,7 +180,9 @@ def recognise(sheet: Sheet) -> Table | Almost | None:
     found = sum(column.name in match.columns for column in match.form.required)
     needed = len(match.form.required)
     shared = len(match.columns)
-    if shared < 2 and sum(text is not None for text in match.texts) > 3:
+    # One header alone (事项, 年龄) is that of many a list that is no form.
+    beside = len(match.form.columns) > 3 or sum(text is not None for text in match.texts) > 3
+    if shared < 2 and beside:
         return None
     if 2 * found < needed:
         if shared < 2:
@@ -296,7 +299,8 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> 
     lines = [[cell for cell in line if cell is not None] for line in top[: match.row]]
     issues: list[HeaderIssue] = []
     columns = {name: places[0] for name, places in match.columns.items()}
-    for name, places in match.columns.items():
+    year_columns = match.year_columns
+    for name, places in (*match.columns.items(), (YEAR.name, year_columns)):
         if len(places) > 1:
             names = tuple(cell_name(match.row + match.depth, place) for place in places)
             issues.append(
@@ -306,7 +310,6 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> 
         if column.name not in columns:
             issues.append(HeaderIssue("E01", column.name))
     known = {place for places in match.columns.values() for place in places}
-    year_columns = match.year_columns
     unknown = [
         (place, text)
         for place, text in enumerate(match.texts)

@@ -10,8 +10,10 @@ from functools import lru_cache
 _DASH = r"[-‐-―~～至到/]+"
 _RANGE = re.compile(rf"(?<!\d)(20\d{{2}})\s*年?\s*{_DASH}\s*(20\d{{2}}|\d{{2}})(?!\d)\s*年?(学年)?")
 _NAMED = re.compile(r"(?<!\d)(20\d{2})\s*(?:学年|年)(?!\s*\d{1,2}\s*月)")
-#: A number that counts something (2050人) is no year.
-_BARE = re.compile(r"(?<!\d)(20\d{2})(?!\s*[年人所个名元万亿班项件份页]|[-./]?\d)")
+#: A number that counts something (共2050人) is no year.
+_BARE = re.compile(
+    r"(?<![\d共计约达])(20\d{2})(?!\s*(?:年|[人所个名元班项件份页](?![\u4e00-\u9fff]))|[-./]?\d)"
+)
 _CHINESE = re.compile(r"[二][〇零○OoＯ][〇零○OoＯ一二三四五六七八九]{2}(?=\s*(?:学年|年))")
 _CHINESE_DIGITS = str.maketrans("〇零○OoＯ一二三四五六七八九", "000000123456789")
 #: What follows these words is a date of filling in or of validity, not the year of the data.

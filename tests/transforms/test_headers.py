@@ -254,6 +254,26 @@ def test_the_same_known_header_twice_is_an_error(
     assert "G2" in outcome.error["message_zh"]
 
 
+def test_the_year_column_twice_is_an_error(
+    paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = paper("class").insert(0, "年份", [2020] * 6).insert(7, "年份", [2019] * 6)
+    error = hand_in(sheet).error
+    assert (error["rule_id"], error["cell"], error["cells"]) == ("CLS-E07", "A2", 2)
+    assert "年份" in error["message_zh"]
+
+
+def test_a_cover_sheet_with_one_known_word_is_no_form(
+    paper: Callable[..., Any], workbook: Callable[..., bytes], hand_in: Callable[..., Any]
+) -> None:
+    cover = paper("class", 2)
+    cover.name, cover.above = "封面", []
+    cover.header, cover.rows = [["序号", "事项", "说明"]], [[1, "报送时间", "10月31日前"]]
+    outcome = hand_in(workbook(cover, paper("class")))
+    assert outcome.findings == []
+    assert outcome.only["form"] == "class"
+
+
 def test_a_sheet_that_is_no_form_is_left_alone(
     paper: Callable[..., Any], workbook: Callable[..., bytes], hand_in: Callable[..., Any]
 ) -> None:
@@ -588,6 +608,17 @@ def test_a_form_without_rows_is_an_error(
     assert (outcome.only["form"], outcome.only["year"]) == (name, 2020)
     assert outcome.error["rule_id"] == f"{FORMS[name].code}-E08"
     assert outcome.error["sheet"] == FORMS[name].zh
+
+
+def test_a_sheet_without_rows_beside_one_with_rows_is_an_error_too(
+    paper: Callable[..., Any], workbook: Callable[..., bytes], hand_in: Callable[..., Any]
+) -> None:
+    full, empty = paper("class"), paper("class", 0)
+    full.name, empty.name = "小学", "初中"
+    outcome = hand_in(workbook(full, empty))
+    assert outcome.rules == ["CLS-E08"]
+    assert outcome.error["sheet"] == "初中"
+    assert outcome.only["rows_returned"] == 6
 
 
 def test_totals_and_notes_alone_are_no_rows(
