@@ -266,7 +266,10 @@ def _joined(
         parts[1:] = [_in_brackets(part) for part in parts[1:]]
         texts.append("".join(part for part in parts if part) or None)
         lowest = parts[-1] if len(parts) > 1 else None
-        neutral = all(_NEUTRAL_GROUP.match(part) for part in parts[:-1] if part)
+        # 人数 over 班级人数 says nothing that the header below it does not say.
+        neutral = all(
+            part in (lowest or "") or _NEUTRAL_GROUP.match(part) for part in parts[:-1] if part
+        )
         groups.append(lowest if neutral else None)
     return texts, groups
 

@@ -759,6 +759,18 @@ def test_a_merged_figure_is_neither_repeated_nor_given_to_the_first_row(
     assert "J3:J5" in error["message_en"]
 
 
+@pytest.mark.parametrize(
+    ("group", "read"), [("人数", True), ("人数情况", True), ("其中", True), ("女生", False)]
+)
+def test_a_group_over_a_header_is_passed_over_if_it_says_nothing_new(
+    group: str, read: bool, paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = paper("class", 3)
+    sheet.header = [[*sheet.header[0][:-1], group], [None] * 5 + ["班级人数"]]
+    sheet.merges = [(1, place, 2, place) for place in range(5)]
+    assert hand_in(sheet).rules == ([] if read else ["CLS-E01", "CLS-W01"])
+
+
 def test_a_header_merged_over_columns_and_rows_is_one_header(
     paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
 ) -> None:
