@@ -44,6 +44,8 @@ COLUMN_CONTENTS = 5
 #: column with an unreadable one behind it.
 SHIFTED_COLUMNS = 3
 SHIFTED_UNREADABLE = 2
+#: In fewer rows than these, bad cells are named one by one.
+SHIFTED_ROWS = 5
 _SHOWN = 60
 
 RAW_SCHEMA: dict[str, pl.DataType] = {
@@ -212,7 +214,7 @@ def settle(
                 more=hits - cause["hits"] if spread else 0,
             )
             stands = tables[table].columns.get(str(name), -1)
-            mostly = 2 * hits >= sizes[submission, table] and hits > 1
+            mostly = 2 * hits >= sizes[submission, table] and hits >= SHIFTED_ROWS
             if mostly and str(rule_id).partition("-")[2] in ("E02", "E03", "E04"):
                 whole.setdefault((submission, table), []).append((stands, entry))
             else:

@@ -686,6 +686,17 @@ def test_a_blank_column_is_no_shift_because_of_another_fault(
     assert outcome.rules == [f"{FORMS[name].code}-E02", f"{FORMS[name].code}-E03"]
 
 
+def test_a_few_bad_cells_are_named_each_though_they_fill_their_columns(
+    paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = paper("school", 2)
+    bad = {"arrival_time": "25:10", "class_start_time": "8点多", "boarders": "十几人"}
+    for column, text in bad.items():
+        sheet.fill(column, [text] * 2)
+    found = {(e["cell"], e["value"], e["cells"]) for e in hand_in(sheet).errors}
+    assert found == {(sheet.place(0, column), text, 2) for column, text in bad.items()}
+
+
 def test_a_shift_is_marked_where_it_begins(
     paper: Callable[..., Any], hand_in: Callable[..., Any]
 ) -> None:
