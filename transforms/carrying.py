@@ -26,6 +26,14 @@ _EXCEL_2010: Final = "{http://schemas.microsoft.com/office/spreadsheetml/2009/9/
 _FOLDER: Final = "xl/kept"
 _RELATION: Final = "kept"
 _DRAWN: Final = ("xl/drawings/", "xl/charts/", "xl/media/")
+#: What a drawing may point to: nothing that is executed, and nothing that is fetched by opening it.
+_DRAWN_KINDS: Final = frozenset(
+    {
+        "image", "hdphoto", "chart", "chartEx", "chartStyle", "chartColorStyle", "chartUserShapes",
+        "themeOverride", "diagramData", "diagramLayout", "diagramQuickStyle", "diagramColors",
+        "diagramDrawing", "hyperlink",
+    }
+)  # fmt: skip
 #: Extensions of a sheet that stand for themselves.
 _EXTENSIONS: Final = frozenset({"sparklineGroups", "dataValidations", "conditionalFormattings"})
 #: What marks a shape as the face of a control or an object, and a frame as a slicer.
@@ -138,8 +146,12 @@ def _keep(
     if relations is not None:
         root = _root(relations)
         for relation in root.iter(f"{_PACKAGE}Relationship"):
-            target = _target(part, relation)
-            if relation.get("TargetMode") != "External" and target in original:
+            kind = relation.get("Type", "").rpartition("/")[2]
+            outside = relation.get("TargetMode") == "External"
+            if kind not in _DRAWN_KINDS or (outside and kind != "hyperlink"):
+                raise ValueError(f"{part} points to a {kind}")
+            if not outside and kind != "hyperlink":
+                target = _target(part, relation)
                 relation.set("Target", f"/{_keep(original, target, parts, types)}")
         parts[_relations_part(kept)] = etree.tostring(root, encoding="UTF-8", standalone=True)
     return kept

@@ -192,6 +192,21 @@ def test_a_drawing_that_cannot_be_carried_over_costs_nothing_else(
     assert book["小学"]["B2"].comment is not None
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('Target="../media/image1.png"', 'Target="file:////host/a.png" TargetMode="External"'),
+        ("relationships/image", "relationships/oleObject"),
+    ],
+)
+def test_nothing_is_carried_over_that_reaches_out_or_is_executed(
+    rich: bytes, answer: Callable[[bytes], dict[str, bytes]], old: str, new: str
+) -> None:
+    parts = answer(changed(rich, "xl/drawings/_rels/drawing1.xml.rels", old, new))
+    assert not any(b"host" in part or b"oleObject" in part for part in parts.values())
+    assert opened(parts)["小学"]["B2"].comment is not None
+
+
 def opened(parts: dict[str, bytes]) -> Workbook:
     """The workbook as openpyxl reads it, which warns of what it leaves behind."""
     buffer = BytesIO()
