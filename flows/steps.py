@@ -164,6 +164,12 @@ class Run:
             reference = load_reference(settings.home)
             catalogue = load_catalogue()
             plan = plan_of(settings)
+            for clause in plan.clauses:
+                if clause.indicator_id not in catalogue.by_id:
+                    raise PlanError(
+                        f"clause {clause.clause_id} of the plan file {settings.plan or PLAN} speaks of"
+                        f" the indicator {clause.indicator_id}, which is not defined"
+                    )
             archive = Archive(settings.archive)
         with ExitStack() as stack:
             with named("open"):
@@ -309,12 +315,11 @@ def compute_indicators(run: Run) -> int:
     with named("compute"):
         clauses = run.plan.clauses
         run.staged = stage(run.connection, run.settings.published)
-        known = [c.indicator_id for c in clauses if c.indicator_id in run.catalogue.by_id]
         compute_tables(
             run.connection,
             run.catalogue,
             run.reference,
-            dict.fromkeys(known),
+            dict.fromkeys(c.indicator_id for c in clauses),
             dict.fromkeys(c.indicator_id for c in clauses if c.kind == "never_falls"),
         )
         run.asked, run.idle = lay_out(run.connection, run.plan, run.catalogue)

@@ -474,6 +474,19 @@ def test_a_plan_that_cannot_be_read_is_named(
     assert "Correct that file" in failed.value.remedy
 
 
+def test_a_plan_that_speaks_of_an_unknown_indicator_is_named(
+    make_home: Callable[..., Home], tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.yaml"
+    text = PLAN.read_text("utf-8")
+    plan.write_text(text.replace("indicator_id: large_class_share", "indicator_id: huge"), "utf-8")
+    with (
+        pytest.raises(steps.StepFailed, match=r"clause 2\.9 of the plan file .*plan\.yaml .* huge"),
+        steps.Run.open(make_home(plan=plan).settings),
+    ):
+        pass
+
+
 # When to publish
 
 
