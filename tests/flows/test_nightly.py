@@ -119,6 +119,23 @@ def test_a_temporary_server_that_does_not_start_is_said_in_a_sentence(
     assert not [word for word in NOISE if word in night.stdout + night.stderr]
 
 
+def test_a_dry_run_that_fails_says_why_and_touches_nothing(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    home, plan = tmp_path / "home", tmp_path / "plan.yaml"
+    (home / "inbox" / "210727").mkdir(parents=True)
+    plan.write_text("clauses: [", "utf-8")
+    before = sorted(home.rglob("*"))
+    failed = jzedu(
+        *("backfill", "--years", "2020", "--dry-run", "--plan", str(plan), "--home", str(home)),
+        env=env,
+    )
+    assert failed.returncode == 1
+    assert "plan.yaml" in failed.stderr and "no YAML" in " ".join(failed.stderr.split())
+    assert not [word for word in NOISE if word in failed.stdout + failed.stderr]
+    assert sorted(home.rglob("*")) == before
+
+
 def test_a_night_without_news_imports_neither_prefect_nor_great_expectations(
     tmp_path: Path, env: dict[str, str], server: str
 ) -> None:
