@@ -263,7 +263,9 @@ def _joined(
     groups: list[str | None] = []
     for column in range(width):
         parts = [line[column] for line in lines if line[column] is not None]
-        parts[1:] = [_in_brackets(part) for part in parts[1:]]
+        if not _known("".join(part for part in parts if part)):
+            # What ends in a word that is a unit as well (小区配套 over 园) was a header already.
+            parts[1:] = [_in_brackets(part) for part in parts[1:]]
         texts.append("".join(part for part in parts if part) or None)
         lowest = parts[-1] if len(parts) > 1 else None
         # 人数 over 班级人数 says nothing that the header below it does not say.

@@ -1081,3 +1081,19 @@ def test_no_two_forms_share_all_their_required_headers() -> None:
         for other in forms
         if one is not other and headers(one) <= headers(other)
     ]
+
+
+def test_a_word_that_is_a_unit_too_ends_a_header_over_two_rows(
+    paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = paper("kindergarten")
+    first = sheet.columns.index("residential_quarter")
+    upper, lower = list(sheet.header[0]), [None] * len(sheet.columns)
+    upper[first : first + 2] = ["小区配套", None]
+    lower[first : first + 2] = ["园", "治理完成"]
+    sheet.header = [upper, lower]
+    top = len(sheet.above)
+    sheet.merges = [(top, first, top, first + 1)]
+    outcome = hand_in(sheet)
+    assert outcome.findings == []
+    assert outcome.only["rows_loaded"] == 6
