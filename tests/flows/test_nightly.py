@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -64,9 +65,24 @@ def server(env: dict[str, str]) -> Iterator[str]:
             break
     else:
         pytest.fail("the Prefect server did not start:\n" + "".join(said))
-    yield f"http://127.0.0.1:{port}/api"
+    # It says so before it answers.
+    api = f"http://127.0.0.1:{port}/api"
+    while not answers(f"{api}/health"):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.1)
+            pytest.fail("the Prefect server ended:\n" + process.communicate()[0])
+    yield api
     process.terminate()
     process.communicate()
+
+
+def answers(address: str) -> bool:
+    """Whether a server answers there."""
+    try:
+        with urllib.request.urlopen(address):
+            return True
+    except OSError:
+        return False
 
 
 def inbox(home: Path) -> None:
