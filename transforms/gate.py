@@ -42,6 +42,8 @@ _FOOT = r"※|\*|.{0,8}[(（]?(?:盖章|公章|签章|签字)|第[0-9]+页|共[0
 _NOTE = rf"(?:^|{APART})(?:{_LABEL}|{_FOOT})"
 #: Any label, where no words belong: 财务股：.
 _ANY_LABEL = r"^[\p{Han}A-Za-z、/()（）]{2,16}[:：]"
+#: A row that heads those below it: 一、小学, （二）初中.
+_HEADING = r"^(?:[(（][一二三四五六七八九十]{1,3}[)）]|[一二三四五六七八九十]{1,3}[、.．])"
 _NUMBER_IN_WORDS = r"^[约近]?[零〇一二两三四五六七八九十百千万]+\p{Han}{0,2}$"
 _FIGURE = r"^['’]?[0-9０-９][0-9０-９.,，]*\s*[人所元%％]?$"
 _LONE_DATE = r"^[0-9]{4}[-年/.][0-9]{1,2}[-月/.][0-9]{1,2}日?(?:00:00:00)?$"
@@ -447,6 +449,14 @@ def _is_note(
         & ~words[c.name].str.contains(_NUMBER_IN_WORDS)
         & ~words[c.name].is_in(list(c.choices))
         for c in wordless
+    ]
+    out_of_place += [
+        words[c.name].str.contains(_HEADING)
+        for c in form.columns
+        if c.kind is not Kind.TEXT or c.name not in form.key
+    ]
+    out_of_place += [
+        words[c.name].str.contains(r"^\p{Han}+$") for c in form.columns if c.kind is Kind.CODE
     ]
     lone = (count == 1) & (
         pl.any_horizontal(out_of_place).fill_null(False) | first.str.contains(_LONE_DATE)

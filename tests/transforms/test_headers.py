@@ -484,6 +484,18 @@ def test_a_remark_alone_in_a_row_is_no_data(
     assert outcome.values(name).equals(city[name].head(len(sheet.rows)))
 
 
+@pytest.mark.parametrize("heading", ["一、小学", "（二）初中", "小学"])
+def test_a_heading_inside_the_table_is_no_data(
+    heading: str, paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, Any]
+) -> None:
+    sheet = paper("school", 4)
+    blank = [None] * (len(sheet.columns) - 1)
+    sheet.rows = [[heading, *blank], *sheet.rows[:2], [heading, *blank], *sheet.rows[2:]]
+    outcome = hand_in(sheet)
+    assert outcome.findings == []
+    assert outcome.values("school").equals(city["school"].head(4))
+
+
 def test_a_note_goes_on_in_the_rows_below_it(
     paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
 ) -> None:
