@@ -435,14 +435,25 @@ def _is_note(
     beside = (
         pl.col("other").str.replace_all(r"[ \t\u3000]", "").str.contains(_NOTE).fill_null(False)
     )
-    substance = pl.any_horizontal(
-        [words[name].str.contains(_FIGURE).fill_null(False) for name in figures]
+    filled = {name: words[name].str.contains(_FIGURE).fill_null(False) for name in figures}
+    chosen = pl.any_horizontal(
+        [words[c.name].is_in(list(c.choices)).fill_null(False) for c in form.columns if c.choices]
+        or [pl.lit(False)]
+    )
+    substance = chosen | pl.any_horizontal(
+        [*filled.values()]
         + [
-            words[column.name].is_in(list(column.choices)).fill_null(False)
-            for column in form.columns
-            if column.choices
+            words[c.name].str.contains(_LONE_DATE).fill_null(False)
+            for c in form.columns
+            if c.kind is Kind.DATE
         ]
     )
+    # A signature may have a date or a telephone number beside it, not a row of figures.
+    short = pl.sum_horizontal(
+        figure & ~words[name].str.contains(rf"^[0-9]{{7,}}$|{_LONE_DATE}")
+        for name, figure in filled.items()
+    )
+    full = chosen | (2 * short >= len(figures))
     wordless = [c for c in form.columns if c.kind not in (Kind.TEXT, Kind.BOOL)]
     out_of_place = [
         words[c.name].str.contains(r"\p{Han}{4,}")
@@ -463,7 +474,7 @@ def _is_note(
     )
     labelled = [words[c.name].str.contains(_ANY_LABEL).fill_null(False) for c in wordless]
     marked = pl.any_horizontal([*noted, *labelled, beside])
-    return first.str.contains(rf"^{_LABEL}") | (~substance & marked) | lone
+    return (first.str.contains(rf"^{_LABEL}") & ~full) | (~substance & marked) | lone
 
 
 def _with_submissions(

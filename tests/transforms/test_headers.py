@@ -484,6 +484,17 @@ def test_a_remark_alone_in_a_row_is_no_data(
     assert outcome.values(name).equals(city[name].head(len(sheet.rows)))
 
 
+@pytest.mark.parametrize("word", ["注", "日期", "说明"])
+@every_form
+def test_a_full_row_is_no_note_because_of_one_strange_word(
+    name: str, word: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+) -> None:
+    sheet = paper(name)
+    sheet.put(0, FORMS[name].columns[0].name, word)
+    only = hand_in(sheet).only
+    assert only["rows_loaded"] + only["rows_returned"] == len(sheet.rows)
+
+
 @pytest.mark.parametrize("heading", ["一、小学", "（二）初中", "小学"])
 def test_a_heading_inside_the_table_is_no_data(
     heading: str, paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, Any]
