@@ -31,7 +31,7 @@ YEAR = Column(name="year", header="年份", kind=Kind.INT, en="Year of the data"
 #: Stands between the texts of a row that are joined; no cell holds it.
 APART = "\x1f"
 
-_INVISIBLE = re.compile(INVISIBLE)
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _BRACKETED = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]|【([^【】]*)】|〔([^〔〕]*)〕")
 _MONEY_UNIT = re.compile(r"(?:人民币)?((亿|千万|百万|十万|万|千|百)?元)(?:/.*|每.*)?")
 #: 单位：万元 above a table; 填报单位 and the like name an office, not a unit of measure. What the

@@ -6,6 +6,7 @@ expressions; nothing is guessed: text that is not of the column's kind is an err
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -16,7 +17,7 @@ from transforms.forms.model import NUMBER_TYPE, POLARS_TYPES, Column, Kind
 # Texts are compared after NFKC, so that digits are 0 to 9; a class of them costs far less to compile
 # than one of the digits of every script.
 #: Marks without width that come along when text is copied from a web page or a message.
-INVISIBLE = "[\u200b-\u200f\u2060\ufe0e\ufe0f\ufeff]"
+INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufe0e\ufe0f\ufeff"
 _NOTHING = r"^(?:[-‐-―－─/／\\]+|无)$"
 _NOTHING_YES_NO = r"^[-‐-―－─/／\\]+$"
 _COUNT_UNITS = "人|所|个|名|位|班|件|项|处|起|年|岁|园|校|户"
@@ -26,20 +27,27 @@ _DECIMAL = r"^([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,3}(?: [0-9]{3})+|[0-9]+)?(\.[0-9
 _TRUE = ["是", "有", "√", "✓", "✔", "y", "yes", "1", "true"]
 _FALSE = ["否", "无", "×", "✗", "✘", "n", "no", "0", "false"]
 #: 7:5 is no time: nobody knows whether it is five past seven or ten to eight.
-_CLOCK = (
-    r"^(上午|下午|晚上|晚)?([0-9]{1,2})"
-    r"(?:[:∶]([0-9]{2})(?:[:∶]([0-9]{2}))?|[点时](?:([0-9]{1,2})分?(?:([0-9]{1,2})秒)?|整|半)?)"
-    r"(AM|PM)?$"
+_CLOCK = re.compile(
+    r"(上午|下午|晚上|晚)?([0-9]{1,2})"
+    r"(?:[:∶]([0-9]{2})(?:[:∶]([0-9]{2}))?|[点时](?:([0-9]{1,2})分?(?:([0-9]{1,2})秒)?|整|(半))?)"
+    r"(AM|PM)?"
 )
 #: A time of day alone, on the day that stands for none; a day later it is 24 hours or more.
-_EXCEL_CLOCK = r"^(?:1899-12-3[01]|1904-01-01)[ T]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?$"
-_FRACTION = r"^0?\.[0-9]*[1-9][0-9]*$"
+_EXCEL_CLOCK = re.compile(
+    r"(?:1899-12-3[01]|1904-01-01)[ T]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?"
+)
+_FRACTION = re.compile(r"0?\.[0-9]*[1-9][0-9]*")
 #: A real date cell may carry a time of day; a time alone (1899-12-31) is no date.
 _DATE = (
     r"^((?:19|20)[0-9]{2})[-/.年]([0-9]{1,2})[-/.月]([0-9]{1,2})[日号]?"
     r"(?:[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?)?$"
 )
 _COMPACT_DATE = r"^((?:19|20)[0-9]{2})((?:0[1-9]|1[0-2]))([0-3][0-9])$"
+#: A formula, what became of one, or a date: the class 3-1 that Excel took for the first of March.
+_NO_TEXT = (
+    r"^(?:#(?:REF|DIV/0|N/A|VALUE|NAME|NUM|NULL|GETTING_DATA)[!?]?|Err:[0-9]+|=.*"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.]+)?)$"
+)
 _GRADES = {
     **{f"{word}年级": i for i, word in enumerate("一二三四五六七八九", 1)},
     **{f"{i}年级": i for i in range(1, 13)},
@@ -130,10 +138,7 @@ def parse(column: Column) -> Parsed:
     """
     nothing = _NOTHING_YES_NO if column.kind is Kind.BOOL else _NOTHING
     text = (
-        pl.col(column.name)
-        .str.normalize("NFKC")
-        .str.replace_all(INVISIBLE, "")
-        .str.strip_chars(" \t\r\n\u00a0'‘’`")
+        pl.col(column.name).str.normalize("NFKC").str.strip_chars(f" \t\r\n\u00a0'‘’`{INVISIBLE}")
     )
     given = pl.when(text.str.contains(nothing) | (text == "")).then(None).otherwise(text)
     value, outside = _READERS[column.kind](column, given)
@@ -151,15 +156,11 @@ def _text(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     plain = (
         pl.col(column.name)
         .str.replace_many(_FULL_WIDTH, _PLAIN)
-        .str.replace_all(INVISIBLE, "")
         .str.replace_all(r"[\s\u3000\u00a0]+", " ")
         .str.replace_all(r" ?([^\x00-\x7f]) ?", "$1")
-        .str.strip_chars(" '‘’`")
+        .str.strip_chars(f" '‘’`{INVISIBLE}")
     )
-    error = given.str.contains(
-        r"^(?:#(?:REF|DIV/0|N/A|VALUE|NAME|NUM|NULL|GETTING_DATA)[!?]?|Err:[0-9]+|=.*)$"
-    )
-    return pl.when(given.is_not_null() & ~error).then(plain), pl.lit(False)
+    return pl.when(given.is_not_null() & ~given.str.contains(_NO_TEXT)).then(plain), pl.lit(False)
 
 
 def _code(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
@@ -237,52 +238,55 @@ def _bool(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 
 
 def _time(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    words = given.str.replace_all(r"\s", "").str.to_uppercase()
-
-    def figure(group: int) -> pl.Expr:
-        return words.str.extract(_CLOCK, group).cast(pl.Int64, strict=False)
-
-    half = pl.when(words.str.ends_with("半")).then(30).otherwise(0)
-    bare = words.str.contains(r"[点时](?:整|半)?$")
-    written = pl.coalesce(figure(3), figure(5))
-    minute = pl.when(written.is_null() & bare).then(half).otherwise(written)
-    second = pl.coalesce(figure(4), figure(6), 0)
-    part = pl.coalesce(words.str.extract(_CLOCK, 1), words.str.extract(_CLOCK, 7))
-    hour = _hour_of_day(part, figure(2))
-    seconds = pl.when((hour < 24) & (minute < 60) & (second < 60)).then(
-        hour * 3600 + minute * 60 + second
-    )
-    excel = given.str.extract(_EXCEL_CLOCK, 1).str.to_time("%H:%M:%S", strict=False)
-    fraction = (
-        pl.when(given.str.contains(_FRACTION)).then(given).cast(pl.Float64, strict=False) * 86400
-    ).round(0)
-    fraction = pl.when(fraction < 86400).then(fraction).cast(pl.Int64)
-    typed = (pl.coalesce(seconds, fraction) * 1_000_000_000).cast(pl.Time)
-    return pl.coalesce(excel, typed), pl.lit(False)
+    # Schools keep a handful of times, and a clock has more forms than one pattern can compare fast.
+    return given.map_batches(_times, return_dtype=pl.Time), pl.lit(False)
 
 
-def _hour_of_day(part: pl.Expr, hour: pl.Expr) -> pl.Expr:
-    """The hour of 24 that a part of the day and an hour mean; null where they do not fit.
+def _times(texts: pl.Series) -> pl.Series:
+    seconds = [None if text is None else _seconds(text) for text in texts]
+    return (pl.Series(seconds, dtype=pl.Int64) * 1_000_000_000).cast(pl.Time)
+
+
+def _seconds(text: str) -> int | None:
+    """The second of the day that ``text`` names, or None."""
+    if found := _EXCEL_CLOCK.fullmatch(text):
+        hour, minute, second = (int(figure) for figure in found.groups())
+    elif _FRACTION.fullmatch(text):
+        hour, minute, second = 0, 0, round(float(text) * 86400)
+        return second if second < 86400 else None
+    elif found := _CLOCK.fullmatch("".join(text.split()).upper()):
+        part, o_clock, with_colon, colon_second, in_words, word_second, half, meridiem = (
+            found.groups()
+        )
+        named = _hour_of_day(part or meridiem, int(o_clock))
+        if named is None:
+            return None
+        hour = named
+        minute = int(with_colon or in_words or (30 if half else 0))
+        second = int(colon_second or word_second or 0)
+    else:
+        return None
+    inside = hour < 24 and minute < 60 and second < 60
+    return hour * 3600 + minute * 60 + second if inside else None
+
+
+def _hour_of_day(part: str | None, hour: int) -> int | None:
+    """The hour of 24 that a part of the day and an hour mean; None where they do not fit.
 
     下午9:00 is 21:00; with the hour already past noon the word only repeats it. 上午12:00 and
     晚上12:00 are noon to some and midnight to others.
     """
-    return (
-        pl.when(part.is_null())
-        .then(hour)
-        .when((part == "上午") & (hour < 12))
-        .then(hour)
-        .when((part == "AM") & hour.is_between(1, 12))
-        .then(hour % 12)
-        .when(part.is_in(["下午", "PM"]) & (hour < 12))
-        .then(hour + 12)
-        .when(part.is_in(["下午", "PM"]))
-        .then(hour)
-        .when(part.is_in(["晚", "晚上"]) & hour.is_between(5, 11))
-        .then(hour + 12)
-        .when(part.is_in(["晚", "晚上"]) & (hour >= 17))
-        .then(hour)
-    )
+    match part:
+        case None:
+            return hour
+        case "上午":
+            return hour if hour < 12 else None
+        case "AM":
+            return hour % 12 if 1 <= hour <= 12 else None
+        case "下午" | "PM":
+            return hour + 12 if hour < 12 else hour
+        case _:  # 晚上
+            return hour + 12 if 5 <= hour < 12 else hour if hour >= 17 else None
 
 
 def _date(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:

@@ -163,6 +163,7 @@ NOT_UNDERSTOOD: list[tuple[tuple[str, str], Any]] = [
         (GRADE, typed)
         for typed in ("0", "13", 0, 13, "大班", "十三年级", "初四", "高四", "1.5", "-1")
     ),
+    *((CLASS_NAME, typed) for typed in ("2020-03-01 00:00:00", "2020-03-01")),
     *((NAME, typed) for typed in ("#NAME?", "Err:502", "=A1&B1")),
     *((MUST_COUNT, typed) for typed in ("=1+1", "Err:508")),
     *((STATUS, typed) for typed in ("完成", "进行", "已完成50%", "1")),
