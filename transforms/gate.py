@@ -281,7 +281,7 @@ def _with_rows_sorted_out(form: Form, tables: Sequence[Table]) -> pl.DataFrame:
     rows = pl.concat(
         [blank]
         + [
-            table.body.with_columns(pl.lit(i, pl.Int64).alias("table"))
+            table.body.hstack([pl.Series("table", [i]).new_from_index(0, table.body.height)])
             for i, table in enumerate(tables)
         ],
         how="diagonal",

@@ -162,6 +162,14 @@ class _Match:
         ]
 
     @property
+    def is_plain(self) -> bool:
+        """Whether all that must be there is, and nothing else."""
+        named = sum(len(places) for places in self.columns.values()) + len(self.year_columns)
+        return named == sum(text is not None for text in self.texts) and all(
+            column.name in self.columns for column in self.form.required
+        )
+
+    @property
     def score(self) -> tuple[int, bool, float, int, int]:
         known = len(self.columns)
         share = known / len(self.form.columns)
@@ -216,6 +224,9 @@ def _best_match(
             for match in _matches(texts, groups, row, depth):
                 if best is None or match.score > best.score:
                     best = match
+            # Nothing is left for the rows below to say.
+            if best is not None and (best.row, best.depth) == (row, depth) and best.is_plain:
+                break
         # A header that is complete ends the search, once every row of it was tried as its first:
         # a line above the header may otherwise be taken for its upper part.
         if (
@@ -417,16 +428,22 @@ def _printed_again(
     """
     cells = sheet.cells
     heads = [cells[str(place)] for place in list(columns.values())[:3]]
-    same = [(c == c[match.row]).fill_null(False) for c in heads if c[match.row] is not None]
-    nowhere = pl.Series([False]).new_from_index(0, cells.height)
-    again = reduce(and_, same) if same else nowhere
+    alike = [column == column[match.row] for column in heads if column[match.row] is not None]
+    again = set(_below(reduce(and_, alike), len(above))) if alike else set()
     for line in set(above):
         place = next((i for i, cell in enumerate(line) if cell is not None), None)
         if place is not None:
-            alike = (cells[str(place)] == line[place]).arg_true().to_list()
-            rows = [row for row in alike if row >= len(above) and cells.row(row) == line]
-            again = again.scatter(rows, True) if rows else again
-    return again.slice(len(above))
+            below = _below(cells[str(place)] == line[place], len(above))
+            again |= {row for row in below if cells.row(row) == line}
+    repeated = pl.Series([False]).new_from_index(0, cells.height)
+    return (repeated.scatter(sorted(again), True) if again else repeated).slice(len(above))
+
+
+def _below(marks: pl.Series, row: int) -> list[int]:
+    """The rows from ``row`` on that are marked; nearly always none, which is quick to see."""
+    if marks.sum() == marks.head(row).sum():
+        return []
+    return [place for place in marks.arg_true() if place >= row]
 
 
 #: Cells merged downwards say the same of each of their rows, unless they hold a figure.

@@ -10,6 +10,7 @@ import posixpath
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from html import unescape
 from typing import Final, cast
 from urllib.parse import unquote
@@ -26,13 +27,16 @@ from .serials import DATE_FORMATS
 # A sheet is plain if every row and cell begins with where it stands, and none stands beyond a
 # reach that is allowed. These patterns find what is not; they may find too much (in a text, say),
 # but never too little.
-_PLACED: Final = r"""<(?:[^\s<>/:]*:)?(?:c|row)(?:[\t\n\r/>]| (?:[^r]|r[^=]|r=[^"]{}))"""
-_UNPLACED: Final = _PLACED.format("")
+_TAG: Final = r"<(?:[^\s<>/:]*:)?"
+_PLACED: Final = r"""(?:c|row)(?:[\t\n\r/>]| (?:[^r]|r[^=]|r=[^"]{}))"""
+_UNPLACED: Final = _TAG + _PLACED.format("")
 # (rows, columns) of a reach, and what is not plain for it: a long sheet, and a wide one.
-_PLAIN: Final = (
-    ((99_999, 26), _PLACED.format('|r="(?:[A-Za-z]{2}|[A-Za-z]?[0-9]{6})')),
-    ((9_999, 52), _PLACED.format('|r="(?:[B-Zb-z][A-Za-z]|[A-Za-z]{3}|[A-Za-z]{0,2}[0-9]{5})')),
+_LONG: Final = (99_999, 26), _PLACED.format('|r="(?:[A-Za-z]{2}|[A-Za-z]?[0-9]{6})')
+_WIDE: Final = (
+    (9_999, 52),
+    _PLACED.format('|r="(?:[B-Zb-z][A-Za-z]|[A-Za-z]{3}|[A-Za-z]{0,2}[0-9]{5})'),
 )
+_FORMULA: Final = r"f[\s/>]"
 _ANY_PLACE: Final = r"""\br\s*=\s*["'][A-Za-z]*[0-9]+"""
 
 _SHORTEST_CELL: Final = len('<c t="s"><v>0</v></c>')
@@ -71,6 +75,16 @@ _RELATION: Final = (
 )
 
 
+@dataclass(frozen=True)
+class _Page:
+    """A sheet before it is read; ``formulas`` says whether it may hold any."""
+
+    name: str
+    hidden: bool
+    xml: bytes
+    formulas: bool
+
+
 def read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
     """The sheets of the workbook whose main part is `workbook`; raises Unreadable."""
     root = parse_xml(package.read_xml(workbook), workbook)
@@ -81,35 +95,34 @@ def read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
 
     strings = _part_of_kind(package, relations, "sharedStrings")
     budget = CellBudget(limits)
-    names: list[str] = []
-    hidden: list[bool] = []
-    sheets: list[bytes] = []
+    pages: list[_Page] = []
     for element in listed:
         kind, target = relations.get(_relation_id(element), ("", ""))
         if kind != "worksheet":  # chart, dialogue and macro sheets have no cells
             continue
         name = element.get("name", "")
         xml = package.read_xml(target)
-        _measure(xml, name, budget, limits)
+        formulas = _measure(xml, name, budget, limits)
         _check_text(xml, strings, budget, limits)
-        names.append(name)
-        hidden.append(element.get("state", "visible") != "visible")
-        sheets.append(xml)
-    if not sheets:
+        pages.append(_Page(name, element.get("state", "visible") != "visible", xml, formulas))
+    if not pages:
         raise Unreadable("no_sheets")
 
     since_1904 = any(
         local_name(element) == "workbookPr" and element.get("date1904") in ("1", "true")
         for element in root
     )
-    container = _container(sheets, strings, _part_of_kind(package, relations, "styles"), since_1904)
-    frames = [
-        _with_unanswered(frame, xml)
-        for frame, xml in zip(read_sheets(container, names, budget), sheets, strict=True)
-    ]
+    styles = _part_of_kind(package, relations, "styles")
+    container = _container([page.xml for page in pages], strings, styles, since_1904)
+    frames = read_sheets(container, [page.name for page in pages], budget)
     return [
-        Sheet(name, is_hidden, cells, merged_ranges(_merged(xml, budget)))
-        for name, is_hidden, cells, xml in zip(names, hidden, frames, sheets, strict=True)
+        Sheet(
+            page.name,
+            page.hidden,
+            _with_unanswered(cells, page.xml) if page.formulas else cells,
+            merged_ranges(_merged(page.xml, budget)),
+        )
+        for page, cells in zip(pages, frames, strict=True)
     ]
 
 
@@ -157,19 +170,28 @@ def _part_of_kind(package: Package, relations: dict[str, tuple[str, str]], kind:
     return b""
 
 
-def _measure(xml: bytes, name: str, budget: CellBudget, limits: Limits) -> None:
-    """Raises Unreadable (too_spread) if reading the sheet would take more cells than are left."""
+def _measure(xml: bytes, name: str, budget: CellBudget, limits: Limits) -> bool:
+    """Whether the sheet may hold formulas.
+
+    Raises Unreadable (too_spread) if reading it would take more cells than are left.
+    """
     try:
         text = pl.Series([xml.decode("utf-8")])
     except UnicodeDecodeError as error:
         raise Unreadable("corrupt", what=name) from error
-    for reach, beyond in _PLAIN:
-        if budget.allows(*reach) and not text.str.contains(beyond)[0]:
-            return
-    # Blank cells and texts count here too, so that this can only clear a sheet, not refuse it.
-    if not text.str.contains(_UNPLACED)[0] and budget.allows(*_widest(text)):
-        return
-    budget.check(name, *_reach(xml, name, limits))
+
+    def holds(pattern: str) -> bool:
+        return bool(text.str.contains(pattern)[0])
+
+    # Nearly every sheet is cleared of everything here, in one pass.
+    if budget.allows(*_LONG[0]) and not holds(f"{_TAG}(?:{_FORMULA}|{_LONG[1]})"):
+        return False
+    if not any(budget.allows(*reach) and not holds(_TAG + far) for reach, far in (_LONG, _WIDE)):
+        # Blank cells and texts count here too, so that this can only clear a sheet, not refuse it.
+        cleared = not holds(_UNPLACED) and budget.allows(*_widest(text))
+        if not cleared:
+            budget.check(name, *_reach(xml, name, limits))
+    return holds(_TAG + _FORMULA)
 
 
 def _widest(text: pl.Series) -> tuple[int, int]:
@@ -292,8 +314,6 @@ def _with_unanswered(cells: pl.DataFrame, xml: bytes) -> pl.DataFrame:
 
     The library leaves them blank, but who typed a formula gave something.
     """
-    if b"<f" not in xml and b":f" not in xml:
-        return cells
     texts: dict[int, dict[int, str]] = {}
     for cell in _UNANSWERED.finditer(xml):
         row, column = _position(cell["place"].decode())
