@@ -11,9 +11,8 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache, reduce
+from functools import cached_property, lru_cache
 from itertools import pairwise
-from operator import and_
 
 import polars as pl
 
@@ -213,11 +212,15 @@ def _best_match(
     top: Sequence[tuple[str | None, ...]], merged: Sequence[tuple[int, int, int, int]]
 ) -> _Match | None:
     best: _Match | None = None
-    rows = [[None if cell is None else normalise(cell) for cell in row] for row in top]
-    for row in range(min(HEADER_SEARCH_ROWS, len(rows))):
+    rows: list[list[str | None]] = []
+    for row in range(min(HEADER_SEARCH_ROWS, len(top))):
+        rows += [
+            [None if cell is None else normalise(cell) for cell in line]
+            for line in top[len(rows) : row + HEADER_DEPTH]
+        ]
         if not any(text is not None for text in rows[row]):
             continue
-        for depth in range(1, min(HEADER_DEPTH, len(rows) - row) + 1):
+        for depth in range(1, min(HEADER_DEPTH, len(top) - row) + 1):
             if depth > 1 and not any(text and _known(text) for text in _hints(rows, row, depth)):
                 continue
             texts, groups = _joined(rows, merged, row, depth)
@@ -428,8 +431,12 @@ def _printed_again(
     """
     cells = sheet.cells
     heads = [cells[str(place)] for place in list(columns.values())[:3]]
-    alike = [column == column[match.row] for column in heads if column[match.row] is not None]
-    again = set(_below(reduce(and_, alike), len(above))) if alike else set()
+    heads = [column for column in heads if column[match.row] is not None]
+    again = {
+        row
+        for row in (_below(heads[0] == heads[0][match.row], len(above)) if heads else ())
+        if all(column[row] == column[match.row] for column in heads)
+    }
     for line in set(above):
         place = next((i for i, cell in enumerate(line) if cell is not None), None)
         if place is not None:

@@ -109,12 +109,21 @@ def plain(column: Column) -> pl.Expr:
     """
     text = pl.col(column.name)
     match column.kind:
+        case Kind.TEXT:
+            # The plain expression of a TEXT must give the text itself.
+            words = text.str.contains(r"^[0-9A-Za-z]*[\u4e00-\u9fff][0-9A-Za-z\u4e00-\u9fff]*$")
+            return pl.when(words & (text != "无")).then(text)
         case Kind.CODE:
             return pl.when((text.str.len_bytes() == 10) & _digits(text).is_not_null()).then(text)
         case Kind.INT | Kind.GRADE:
             number = _digits(text)
             high = _MOST if column.high is None else column.high
             return pl.when(number.is_between(column.low, high)).then(number)
+        case Kind.NUMBER:
+            simple = text.str.contains(r"^[0-9]{1,12}(?:\.[0-9]{1,6})?$")
+            if column.is_money:
+                simple &= pl.col(f"{column.name}@shift") == 0
+            return pl.when(simple).then(text.cast(NUMBER_TYPE, strict=False))
         case Kind.BOOL:
             return pl.when(text == "是").then(True).when(text == "否").then(False)
         case Kind.CHOICE:
@@ -124,10 +133,9 @@ def plain(column: Column) -> pl.Expr:
 
 
 def _digits(text: pl.Expr) -> pl.Expr:
-    """The number of texts that are at most 18 of the digits 0 to 9, null for all others."""
-    return pl.when(
-        text.str.len_bytes().is_between(1, 18) & (text.str.strip_chars("0123456789") == "")
-    ).then(text.str.to_integer(strict=False, dtype=pl.Int64))
+    """The number of texts that are digits 0 to 9 and nothing else, null for all others."""
+    signed = text.str.starts_with("+") | text.str.starts_with("-")
+    return pl.when(~signed).then(text.str.to_integer(strict=False, dtype=pl.Int64))
 
 
 def parse(column: Column) -> Parsed:

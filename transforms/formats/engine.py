@@ -44,17 +44,11 @@ def _cells(
     first = sheet.available_columns()[0].absolute_index  # leading blank columns are left out
     budget.charge(name, sheet.height, first + sheet.width)
     batch, errors = sheet.to_arrow_with_errors()
-    loaded = pl.from_arrow(batch)
-    assert isinstance(loaded, pl.DataFrame)
-    columns = loaded.get_columns()
+    columns = [pl.Series(str(first + i), column) for i, column in enumerate(batch.columns)]
     if errors is not None:
         columns = _with_errors(columns, errors)
-    blank = [
-        pl.Series(str(index), [None], dtype=pl.String).new_from_index(0, loaded.height)
-        for index in range(first)
-    ]
-    named = [column.alias(str(first + i)) for i, column in enumerate(columns)]
-    return trim(pl.DataFrame(blank + named))
+    blank = pl.Series([None], dtype=pl.String).new_from_index(0, batch.num_rows)
+    return trim(pl.DataFrame([blank.alias(str(index)) for index in range(first)] + columns))
 
 
 def _with_errors(columns: list[pl.Series], errors: fastexcel.CellErrors) -> list[pl.Series]:

@@ -16,12 +16,14 @@ from typing import Final, cast
 from urllib.parse import unquote
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 from lxml import etree
 
 from .cells import CellBudget, Range, column_index, merged_ranges
 from .engine import read_sheets
 from .model import Limits, Sheet, Unreadable
-from .packages import Package, drop, local_name, parse_xml, repack, walk_xml
+from .packages import Package, drop, local_name, parse_xml, refuse_dtd, repack, walk_xml
 from .serials import DATE_FORMATS
 
 # A sheet is plain if every row and cell begins with where it stands, and none stands beyond a
@@ -39,6 +41,7 @@ _WIDE: Final = (
 _FORMULA: Final = r"f[\s/>]"
 _ANY_PLACE: Final = r"""\br\s*=\s*["'][A-Za-z]*[0-9]+"""
 
+_USUAL_MAIN: Final = "xl/workbook.xml"
 _SHORTEST_CELL: Final = len('<c t="s"><v>0</v></c>')
 
 _REFERENCE: Final = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})\Z")
@@ -101,7 +104,7 @@ def read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
         if kind != "worksheet":  # chart, dialogue and macro sheets have no cells
             continue
         name = element.get("name", "")
-        xml = package.read_xml(target)
+        xml = package.read(target)
         formulas = _measure(xml, name, budget, limits)
         _check_text(xml, strings, budget, limits)
         pages.append(_Page(name, element.get("state", "visible") != "visible", xml, formulas))
@@ -128,6 +131,8 @@ def read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
 
 def main_part(package: Package) -> str:
     """The name of the workbook's main part; raises Unreadable (not_a_workbook, corrupt)."""
+    if _USUAL_MAIN in package:
+        return _USUAL_MAIN
     targets = (
         target for kind, target in relations_of(package, "").values() if kind == "officeDocument"
     )
@@ -173,29 +178,34 @@ def _part_of_kind(package: Package, relations: dict[str, tuple[str, str]], kind:
 def _measure(xml: bytes, name: str, budget: CellBudget, limits: Limits) -> bool:
     """Whether the sheet may hold formulas.
 
-    Raises Unreadable (too_spread) if reading it would take more cells than are left.
+    Raises Unreadable: too_spread if reading it would take more cells than are left, unsafe_xml.
     """
-    try:
-        text = pl.Series([xml.decode("utf-8")])
-    except UnicodeDecodeError as error:
-        raise Unreadable("corrupt", what=name) from error
+    text = pa.scalar(xml, pa.binary())
 
     def holds(pattern: str) -> bool:
-        return bool(text.str.contains(pattern)[0])
+        return bool(pc.match_substring_regex(text, pattern).as_py())
 
     # Nearly every sheet is cleared of everything here, in one pass.
-    if budget.allows(*_LONG[0]) and not holds(f"{_TAG}(?:{_FORMULA}|{_LONG[1]})"):
+    if budget.allows(*_LONG[0]) and not holds(f"<!D|{_TAG}(?:{_FORMULA}|{_LONG[1]})"):
         return False
+    refuse_dtd(xml)
     if not any(budget.allows(*reach) and not holds(_TAG + far) for reach, far in (_LONG, _WIDE)):
         # Blank cells and texts count here too, so that this can only clear a sheet, not refuse it.
-        cleared = not holds(_UNPLACED) and budget.allows(*_widest(text))
+        cleared = not holds(_UNPLACED) and budget.allows(*_widest(xml, name))
         if not cleared:
             budget.check(name, *_reach(xml, name, limits))
     return holds(_TAG + _FORMULA)
 
 
-def _widest(text: pl.Series) -> tuple[int, int]:
-    """(rows, columns) up to the last that anything in a sheet's XML names."""
+def _widest(xml: bytes, name: str) -> tuple[int, int]:
+    """(rows, columns) up to the last that anything in a sheet's XML names.
+
+    Raises Unreadable (corrupt) where that is no UTF-8.
+    """
+    try:
+        text = pl.Series([xml.decode("utf-8")])
+    except UnicodeDecodeError as error:
+        raise Unreadable("corrupt", what=name) from error
     places = text.str.extract_all(_ANY_PLACE).explode()
     rows = places.str.extract("([0-9]+)$").str.to_integer(strict=False, dtype=pl.UInt64)
     letters = places.str.extract("([A-Za-z]*)[0-9]+$").unique().drop_nulls()

@@ -16,7 +16,8 @@ READABLE_SUFFIXES: Final = frozenset(
 
 _UNSAFE: Final = re.compile(r"(?:^|/)\.\.(?:/|$)|^/|^[A-Za-z]:|\\|[\0-\x1f\x7f]")
 # A container of Office has one of these parts; a zip of files has none of them at its top.
-_CONTAINER_PARTS: Final = frozenset({"[content_types].xml", "mimetype", "content.xml"})
+_CONTAINER_PARTS: Final = frozenset({b"[content_types].xml", b"mimetype", b"content.xml"})
+_NAME_AT: Final = 30  # bytes before the name of a zip's first entry; its length stands there too
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,15 @@ def is_zip_of_files(data: bytes, name: str) -> bool:
     """
     if not data.startswith(b"PK"):
         return False
+    length = int.from_bytes(data[_NAME_AT - 4 : _NAME_AT - 2], "little")
+    if data[_NAME_AT : _NAME_AT + length].lower() in _CONTAINER_PARTS:
+        return False  # as nearly every container begins
     try:
         names = {entry.filename for entry in open_archive(data, DEFAULT_LIMITS, name).infolist()}
     except Unreadable:
         return suffix(name) == ".zip"
-    return not any(part.replace("\\", "/").lower() in _CONTAINER_PARTS for part in names)
+    parts = {name.replace("\\", "/").lower().encode() for name in names}
+    return _CONTAINER_PARTS.isdisjoint(parts)
 
 
 def open_zip(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> list[Entry]:
