@@ -45,7 +45,7 @@ def check_files(
         digest = hashlib.sha256(data).hexdigest()
         receipts.append(Receipt(changed, path, digest))
         documents += read_file(data, path, sha256=digest, region_code=code, limits=settings.limits)
-    examined = examine(documents)
+    examined = examine(documents, reference.unit_named)
     # A unit that is not known says nothing about the file: it is a dry run, not a delivery.
     findings = examined.findings.filter(pl.col("rule_id") != "FIL-E03")
     if settings.warehouse.exists() and all(receipt.folder != "?" for receipt in receipts):

@@ -8,7 +8,7 @@ never depends on what else was delivered, or when.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -101,6 +101,7 @@ class _Run:
     """What is gathered over all forms of one run."""
 
     documents: Sequence[Document]
+    unit_named: Callable[[str], str | None]
     submissions: list[Submission] = field(default_factory=list)
     document_of: list[int] = field(default_factory=list)
     index: dict[tuple[int, str | None, int | None], int] = field(default_factory=dict)
@@ -136,13 +137,18 @@ class _Run:
         return self.index[key]
 
 
-def examine(documents: Sequence[Document]) -> Examined:
+def examine(
+    documents: Sequence[Document], unit_named: Callable[[str], str | None] = lambda words: None
+) -> Examined:
     """Clean and check everything that was found in ``documents``; see :class:`Examined`.
+
+    ``unit_named`` gives the region code of the unit that words such as 义县教育局 speak of, so that
+    a sheet can be held against the folder it lies in.
 
     Of the same bytes under several paths of one unit the first document counts; another one adds
     a submission only where the path alone says that it is for another year.
     """
-    run = _Run(documents)
+    run = _Run(documents, unit_named)
     by_form: dict[str, list[tuple[int, Table]]] = {}
     seen: dict[tuple[str, str, str | None], set[int | None]] = {}
     for number, document in enumerate(documents):
@@ -281,6 +287,19 @@ def _with_submissions(
                         sheet=table.sheet,
                         value=str(submission.year),
                         other="、".join(f"{place}“{words}”" for place, words in said),
+                    )
+                )
+            words, cell = table.office or ("", "")
+            folder, named = submission.region_code, run.unit_named(words) if words else None
+            if folder and named and named != folder:
+                issues.append(
+                    finding(
+                        submission,
+                        rule_of(form, "W04").id,
+                        sheet=table.sheet,
+                        places=(cell,),
+                        value=run.documents[number].folder,
+                        other=words,
                     )
                 )
             for text, places in unread.get(i, ()):

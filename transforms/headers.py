@@ -38,6 +38,8 @@ _MONEY_UNIT = re.compile(r"(?:人民币)?((亿|千万|百万|十万|万|千|百)
 _UNIT_LABEL = re.compile(
     r"(?:(?<![\u4e00-\u9fff])|(?<=金额)|(?<=货币)|(?<=计量)|(?<=经费)|(?<=资金))单\s*位(?:为|是)?"
 )
+#: 填报单位：义县教育局, the office in the same cell or in the next one.
+_OFFICE = re.compile(r"(?:填报|填表|报送|上报|编报)单位(?:名称)?(?:\([^()]*\))?\s*:?(.*)")
 _WORDS = re.compile(r"[\u4e00-\u9fffA-Za-z]+")
 _AND_REMARKS = re.compile(r"[,、;]")
 _AND = re.compile(r"[和及与或]")
@@ -112,7 +114,8 @@ class Table:
     (the row of the sheet, from 1), ``year_text`` (the column 年份, null where there is none),
     ``other`` (the text of all unknown columns, joined) and ``repeated`` (a header printed again).
     ``shift`` gives, for money columns, the power of ten that brings the text to the form's unit;
-    ``unit`` the unit that the submitted amounts are in. ``merged_figures`` are column, first and
+    ``unit`` the unit that the submitted amounts are in. ``office`` is who filled in the sheet, as the
+    rows above the table say, and the cell in which it stands. ``merged_figures`` are column, first and
     last row of every figure that stands in a cell merged over several rows.
     """
 
@@ -130,6 +133,7 @@ class Table:
     sheet_year: YearFound | None
     issues: tuple[HeaderIssue, ...] = ()
     merged_figures: tuple[tuple[str, int, int], ...] = ()
+    office: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -361,7 +365,21 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> 
         sheet_year=find_year(sheet.name),
         issues=tuple(issues),
         merged_figures=_merged_figures(sheet, form, columns, first_body),
+        office=_office(top[: match.row]),
     )
+
+
+def _office(above: Sequence[tuple[str | None, ...]]) -> tuple[str, str] | None:
+    """Who filled in the sheet, and the cell that says so."""
+    for row, line in enumerate(above, 1):
+        cells = [(place, cell) for place, cell in enumerate(line) if cell is not None]
+        for i, (place, cell) in enumerate(cells):
+            if found := _OFFICE.match(unicodedata.normalize("NFKC", cell).strip()):
+                if words := found[1].strip():
+                    return words, cell_name(row, place)
+                if i + 1 < len(cells):
+                    return cells[i + 1][1].strip(), cell_name(row, cells[i + 1][0])
+    return None
 
 
 def _end_of_header(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> int:

@@ -182,6 +182,17 @@ _GENERIC: dict[str, Rule] = {
             reason_en="Figures that are rounded unseen do not add up later.",
             example="1234.56789012",
         ),
+        Rule(
+            id="W04",
+            severity="warning",
+            zh="表中的填报单位“{other}”与文件所在文件夹“{value}”不一致; 以文件夹为准",
+            en='the sheet was filled in by "{other}", but lies in the folder "{value}", which was taken',
+            do_zh="请核对单位; 如果放错了文件夹, 请在正确的文件夹中重新报送。",
+            do_en="Check the unit; if the file lies in the wrong folder, hand it in from the right one.",
+            reason_zh="单位错了, 数据会记到别的县区。",
+            reason_en="With the wrong unit the figures count for another county.",
+            example="文件夹为古塔区, 表中填报单位为凌河区",
+        ),
     )
 }
 #: Of files whose unit is not known, be it by a strange folder or by none.

@@ -71,7 +71,12 @@ def ingest(
                 documents += found
                 origins += [i] * len(found)
                 on_file()
-            outcome = load(connection, portion, examine(documents), _origins(documents, origins))
+            outcome = load(
+                connection,
+                portion,
+                examine(documents, reference.unit_named),
+                _origins(documents, origins),
+            )
             loaded = Loaded(
                 loaded.submissions + outcome.submissions,
                 loaded.accepted + outcome.accepted,

@@ -67,6 +67,17 @@ class Reference:
         """The region code of an inbox folder, or None for a folder of no known unit."""
         return self.unit_by_folder.get(folder_key(folder))
 
+    def unit_named(self, words: str) -> str | None:
+        """The region code of the unit that words such as 义县教育局 speak of.
+
+        None where they name no unit, or several.
+        """
+        key = folder_key(words)
+        named = {
+            code for name, code in self.unit_by_folder.items() if name in key and not name.isdigit()
+        }
+        return self.unit_of(words) or (named.pop() if len(named) == 1 else None)
+
     @cached_property
     def expected(self) -> pl.DataFrame:
         """region_code, form: every form that is expected of a unit."""

@@ -919,6 +919,46 @@ def test_a_file_in_no_folder_is_returned_with_all_else_filled_in(
     assert "文件不在任何填报单位的文件夹中" in outcome.error["message_zh"]
 
 
+def unit_named(words: str) -> str | None:
+    """The region code of the unit that is spoken of."""
+    units = {"凌河区": "210703", "义县": "210727"}
+    return next((code for name, code in units.items() if name in words), None)
+
+
+@pytest.mark.parametrize(
+    ("above", "cell"),
+    [
+        (["填报单位：凌河区教育局（盖章）"], "A2"),
+        (["填报单位：凌河区教育局  单位：人"], "A2"),
+        ([None, "填报单位(盖章)", None, "凌河区教育局"], "D2"),
+    ],
+)
+def test_an_office_of_another_unit_than_the_folder_is_told(
+    paper: Callable[..., Any], received: Callable[..., Any], above: list[Any], cell: str
+) -> None:
+    sheet = paper("class")
+    sheet.above.append(above)
+    examined = examine(received(sheet), unit_named)
+    (warning,) = examined.findings.rows(named=True)
+    assert (warning["rule_id"], warning["severity"]) == ("CLS-W04", "warning")
+    assert (warning["cell"], warning["cells"]) == (cell, 1)
+    for name in ("凌河区教育局", "义县"):
+        assert name in warning["message_zh"]
+        assert name in warning["message_en"]
+    (submission,) = examined.submissions.rows(named=True)
+    assert submission["accepted"]
+    assert submission["region_code"] == "210727"
+
+
+@pytest.mark.parametrize("office", ["义县教育局", "辽宁省教育厅", ""])
+def test_an_office_that_is_the_unit_or_no_other_one_is_no_contradiction(
+    paper: Callable[..., Any], received: Callable[..., Any], office: str
+) -> None:
+    sheet = paper("class")
+    sheet.above.append([f"填报单位：{office}"])
+    assert examine(received(sheet), unit_named).findings.is_empty()
+
+
 def test_no_year_is_returned(paper: Callable[..., Any], hand_in: Callable[..., Any]) -> None:
     outcome = hand_in(paper("class", title="班级学生数表"))
     assert outcome.rules == ["FIL-E02"]

@@ -108,3 +108,22 @@ def test_a_list_that_cannot_be_used_says_why(own: Path, content: str, words: str
     (own / "reference" / "regions.csv").write_text(content, encoding="utf-8")
     with pytest.raises(ReferenceError, match=words):
         load_reference(own).unit_of("上城")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("义县教育局", "210727"),
+        ("锦州市 凌海市教育和体育局", "210781"),
+        ("北宁市教委", "210782"),
+        ("市教育局直属", "210701"),
+        ("古塔区与凌河区", None),
+        ("辽宁省教育厅", None),
+        ("2107270001", None),
+        ("", None),
+    ],
+)
+def test_a_unit_is_known_by_the_words_that_speak_of_it(
+    tmp_path: Path, words: str, code: str | None
+) -> None:
+    assert load_reference(tmp_path).unit_named(words) == code
