@@ -257,7 +257,10 @@ def _set_checks(
                 off.select(
                     "submission",
                     pl.coalesce("total_table", "table").alias("table"),
-                    pl.lit(check.rule.id).alias("rule"),
+                    pl.when(pl.col("total_row").is_null())
+                    .then(pl.lit(check.absent.id))
+                    .otherwise(pl.lit(check.rule.id))
+                    .alias("rule"),
                     pl.lit(check.amount).alias("column"),
                     pl.col("total_row").alias("row"),
                     pl.when(pl.col("total_row").is_null())

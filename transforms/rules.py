@@ -273,7 +273,10 @@ RULES: dict[str, Rule] = {rule.id: rule for rule in _FILE_RULES}
 for _form in FORMS.values():
     for _rule in _GENERIC.values():
         RULES[f"{_form.code}-{_rule.id}"] = replace(_rule, id=f"{_form.code}-{_rule.id}")
-    for _own in [check.rule for check in _form.row_checks] + [c.rule for c in _form.total_checks]:
+    for _own in (
+        *(check.rule for check in _form.row_checks),
+        *(rule for check in _form.total_checks for rule in (check.rule, check.absent)),
+    ):
         if _own.id in RULES:
             raise ValueError(f"rule id {_own.id} is used twice")
         RULES[_own.id] = _own

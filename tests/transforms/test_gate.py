@@ -498,8 +498,9 @@ def test_a_total_alone_is_not_the_sum_of_nothing(
 def test_finance_without_its_total_is_one_error(
     paper: Callable[..., Any], hand_in: Callable[..., Any]
 ) -> None:
-    error = sole_error(hand_in(finance(paper, 合计=None, **LEVELS)), "finance", "E10")
-    assert error["sheet"] == "教育经费表"
+    error = sole_error(hand_in(finance(paper, 合计=None, **LEVELS)), "finance", "E11")
+    assert (error["sheet"], error["cell"], error["cells"]) == ("教育经费表", None, 1)
+    assert "没有“合计”行" in error["message_zh"]
 
 
 def test_the_total_may_stand_anywhere(
@@ -1250,6 +1251,8 @@ def broken(rule: str, paper: Callable[..., Any]) -> Broken:
     name = next(name for name, form in FORMS.items() if form.code == code)
     if number in IN_EVERY_FORM:
         return IN_EVERY_FORM[number](paper, name)
+    if rule == "FIN-E11":
+        return finance(paper, 合计=None, **LEVELS), ANYWHERE
     if rule == "FIN-E10":
         sheet = finance(paper, 合计="1501.52", **LEVELS)
         return sheet, sheet.place(0, "budget_expenditure")

@@ -121,11 +121,13 @@ class RowCheck:
 class TotalCheck:
     """An error of a table in which one row must be the sum of the others.
 
-    The row whose ``label`` is ``total`` must exist and its ``amount`` must be the sum of the
-    amounts of all other rows, to ``tolerance`` (same unit as the column).
+    The row whose ``label`` is ``total`` must exist (``absent`` where it does not) and its
+    ``amount`` must be the sum of the amounts of all other rows, to ``tolerance`` (same unit as the
+    column).
     """
 
     rule: Rule
+    absent: Rule
     label: str
     total: str
     amount: str
