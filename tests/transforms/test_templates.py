@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import unicodedata
 from collections.abc import Callable
@@ -351,3 +352,28 @@ def test_nothing_to_choose_from_is_an_error(tmp_path: Path, regions: Any, years:
     with pytest.raises(ValueError, match="at least one"):
         write_template(tmp_path / "a.xlsx", FORMS["class"], regions=regions, years=years)
     assert list(tmp_path.iterdir()) == []
+
+
+# --- filled in and handed in -----------------------------------------------------------------
+
+
+@every_form
+def test_a_filled_template_is_read_as_it_was_filled(
+    template: Callable[..., Workbook],
+    city: dict[str, pl.DataFrame],
+    hand_in: Callable[..., Any],
+    form: Form,
+) -> None:
+    book, rows = template(form), city[form.name]
+    sheet = book.worksheets[0]
+    sheet[YEAR_CELL], sheet[UNIT_CELL] = "2020年", "义县 210727"
+    for number, row in enumerate(rows.iter_rows(), FIRST_ROW):
+        for place, value in enumerate(row, 1):
+            typed = {True: "是", False: "否"}[value] if isinstance(value, bool) else value
+            sheet.cell(number, place, typed)
+    filled = io.BytesIO()
+    book.save(filled)
+    outcome = hand_in(filled.getvalue(), f"义县/{form.name}.xlsx")
+    assert outcome.findings == []
+    assert (outcome.only["form"], outcome.only["year"]) == (form.name, 2020)
+    assert outcome.values(form.name).equals(rows)
