@@ -95,7 +95,8 @@ def finding(
     """One row of the findings frame, with its messages written out.
 
     ``wanted`` and ``remedy`` (each in Chinese and English) take the place of what the column
-    expects and of what the rule says to do. ``more`` is the number of further cells with other contents that the same cause touches.
+    expects and of what the rule says to do. ``more`` is the number of further cells with other
+    contents that the same cause touches.
     """
     rule = RULES[rule_id]
     form = None if submission.form is None else FORMS[submission.form]

@@ -66,6 +66,7 @@ def _understood(column: Column, data: pl.DataFrame) -> pl.DataFrame:
         values = data[name] if column.kind is Kind.TEXT else known["value"]
         return values.alias("value").to_frame().with_columns(clean)
     parsed = parse(column)
+    # What people type repeats itself: each text is put through the grammar once.
     meaning = (
         looked_at.filter(others)
         .unique()

@@ -1,10 +1,12 @@
 """The tables of ``warehouse.duckdb``, made from the form definitions.
 
 Schema ``main`` holds the ledger: deliveries, submissions with the accounting of their sheets,
-findings; its view ``version`` says from when until when each accepted version was in force. Schema ``submitted`` has one table for each form with the rows of every accepted version.
-Schema ``standing`` has a view for each form with the rows of the submissions in force, schema
-``current`` with those of them that count: the ones that are expected of their unit. Plain DuckDB SQL, without indexes or generated columns, so that
-the same statements run on a DuckLake catalogue.
+findings; its view ``version`` says from when until when each accepted version was in force. Schema
+``submitted`` has one table for each form with the rows of every accepted version. Schema
+``standing`` has a view for each form with the rows of the submissions in force, schema ``current``
+with those of them that count: the ones that are expected of their unit. Plain DuckDB SQL, without
+indexes or generated columns, so that the same statements run on a
+DuckLake catalogue.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What is new at one source, into the archive.
 
-A file is fetched whole, its size and hash are checked, and only then is it archived; receipts are signed after the originals they speak of. A transfer that breaks off therefore leaves
-nothing behind, and is started again.
+A file is fetched whole, its size and hash are checked, and only then is it archived; receipts are
+signed after the originals they speak of. A transfer that breaks off therefore leaves nothing behind,
+and is started again.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ class Collector:
     """One round over one source.
 
     ``known`` are the receipts of the archive by key, and is kept up to date. ``limit`` is the
-    largest file to take, in bytes, and ``setting`` what it is called under [limits]. A file changed within the last ``settle`` is left to be
-    finished. The clock (UTC, naive) and ``sleep`` can be replaced.
+    largest file to take, in bytes, and ``setting`` what it is called under [limits]. A file changed
+    within the last ``settle`` is left to be finished. The clock (UTC, naive) and ``sleep`` can be replaced.
     """
 
     source: Source
