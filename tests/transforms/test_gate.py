@@ -326,6 +326,8 @@ PARTS = [
     ("TCH-E10", "teacher", "rotated", "eligible_rotation"),
     ("TCH-E11", "teacher", "trained_outside", "full_time_teachers"),
     ("TCH-E12", "teacher", "dual_qualified", "professional_teachers"),
+    ("TCH-E13", "teacher", "heads_rotated", "heads_eligible"),
+    ("TCH-E14", "teacher", "backbone_rotated_weak", "backbone_rotated"),
     ("SPG-E10", "special_group", "disabled_enrolled", "disabled_school_age"),
     ("SPG-E11", "special_group", "migrant_in_public", "migrant_children"),
     ("SPG-E12", "special_group", "left_behind_cared", "left_behind"),
@@ -667,6 +669,10 @@ def test_a_cell_left_out_anywhere_is_one_finding(
     name: str, first: int, paper: Callable[..., Any], hand_in: Callable[..., Any]
 ) -> None:
     sheet = paper(name, 40)
+    if name == "teacher":
+        # A last column that may be blank tells nothing: the form as it was without those.
+        for column in (c.name for c in FORMS[name].columns if not c.required):
+            sheet.drop(column)
     sheet.rows = [[*row[:first], *row[first + 1 :], None] for row in sheet.rows]
     error = sole_error(hand_in(sheet), name, "E31")
     # What moved under a header of its own kind cannot be told from what stands there.

@@ -34,6 +34,8 @@ PARTS = {
         ("rotated", "eligible_rotation"),
         ("trained_outside", "full_time_teachers"),
         ("dual_qualified", "professional_teachers"),
+        ("heads_rotated", "heads_eligible"),
+        ("backbone_rotated_weak", "backbone_rotated"),
     ],
     "special_group": [
         ("disabled_enrolled", "disabled_school_age"),
@@ -179,6 +181,7 @@ def test_kindergarten_rows(city: City) -> None:
     assert rows.filter((pl.col("ownership") == "公办") & ~pl.col("inclusive")).is_empty()
     assert rows.filter(pl.col("licensed") & pl.col("institution_code").is_null()).is_empty()
     assert rows["institution_code"].null_count() > 0
+    assert rows.filter(pl.col("founded_year") > pl.col("year")).is_empty()
 
 
 def test_attached_kindergartens_belong_to_a_primary_of_the_unit(city: City) -> None:

@@ -276,7 +276,7 @@ KINDERGARTEN = pl.DataFrame(
     [
         (
             *("1121270001", "义州第一幼儿园", "义州街道", "镇区", "民办", True, True, True, False),
-            *(Decimal(480), Decimal(500), 1234, None, 40, 61, None),
+            *(Decimal(480), Decimal(500), 1234, None, 40, 61, None, 2012, None),
         )
     ],
     schema=FORMS["kindergarten"].schema,
@@ -391,7 +391,7 @@ def test_a_split_header_reads_downwards() -> None:
     assert lower[5:8] == ["普惠性", "取得办园许可", None]
     assert (1, 5, 1, 6) in sheet.merges
     assert (1, 0, 2, 0) in sheet.merges
-    assert sheet.rows[3] == ["甲", "乙", *range(1, 15)]
+    assert sheet.rows[3] == ["甲", "乙", *range(1, 17)]
 
 
 def test_subtotals_stand_among_the_rows() -> None:

@@ -82,6 +82,8 @@ KINDERGARTEN = Form(
         count("classes", "班数", "Number of classes"),
         count("full_time_teachers", "专任教师数", "Full-time teachers"),
         code("依托小学标识码", name="attached_primary_code", required=False),
+        count("founded_year", "建园年份", "Year of foundation", required=False, high=2100),
+        yes_no("supervisor_assigned", "责任督学挂牌", "Responsible supervisor assigned"),
     ),
     row_checks=(
         RowCheck(

@@ -248,6 +248,7 @@ def make_roster(unit: Unit, townships: pl.DataFrame) -> Roster:
             for one, number in zip(group, even_draws(draws, len(group)), strict=True):
                 one.draws[matter] = number
     _draw_crowding(schools, draws)
+    _draw_foundation(kindergartens, unit.draws("foundation"))
     colleges = [
         Institution(
             code=names.code("高职院校"),
@@ -414,3 +415,12 @@ def _draw_crowding(schools: Sequence[Institution], draws: Random) -> None:
     heavy = heavy[: max(1, len(heavy) // 2)]
     for school, number in zip(heavy, even_draws(draws, len(heavy)), strict=True):
         school.draws["crowding"] = number
+
+
+def _draw_foundation(kindergartens: Sequence[Institution], draws: Random) -> None:
+    """Since when a kindergarten is there, for all but a few, and when it gets its supervisor."""
+    numbers = even_draws(draws, len(kindergartens))
+    for one, number in zip(kindergartens, numbers, strict=True):
+        one.draws["supervisor"] = number
+        founded = one.opens or draws.randint(1978, 2017)
+        one.founded = None if draws.random() < 0.02 else founded

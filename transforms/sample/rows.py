@@ -124,6 +124,8 @@ class UnitYear:
                 fact.classes,
                 fact.teachers,
                 one.attached_to,
+                one.founded,
+                draws["supervisor"] < self.share("kindergarten_supervisor"),
             )
 
     def school(self) -> Iterable[Row]:
@@ -215,6 +217,11 @@ class UnitYear:
             for fact in self.schools
         ]
         dual = spread(self.share("dual") * count for count in professional)
+        # Every other school has a head whose time there is up.
+        heads = spread(0.5 for _ in staff)
+        heads_moved = spread(self.share("heads_rotated") * count for count in heads)
+        backbone = spread(0.25 * count for count in rotated)
+        weak = spread(self.share("backbone_weak") * count for count in backbone)
         misconduct = _scatter(self.case_count("misconduct", 0.96), len(staff), draws)
         tutoring = _scatter(self.case_count("paid_tutoring"), len(staff), draws)
         for i, fact in enumerate(self.schools):
@@ -229,6 +236,10 @@ class UnitYear:
                 dual[i],
                 misconduct[i],
                 tutoring[i],
+                heads[i],
+                heads_moved[i],
+                backbone[i],
+                weak[i],
             )
 
     def special_group(self) -> Iterable[Row]:

@@ -123,7 +123,16 @@ _COURSES: Mapping[str, tuple[float, float]] = {
     "dual": (0.44, 0.60),
 }
 
-_SLOW = frozenset({"rotated", "trained", "dual", "senior", "preschool"})
+#: Drawn after the others, so that what they are does not change those.
+_LATER_COURSES: Mapping[str, tuple[float, float]] = {
+    "kindergarten_supervisor": (0.78, 1.0),
+    "heads_rotated": (0.60, 0.80),
+    "backbone_weak": (0.46, 0.60),
+}
+
+_SLOW = frozenset(
+    {"rotated", "trained", "dual", "senior", "preschool", "heads_rotated", "backbone_weak"}
+)
 
 #: How a unit does on one matter: the year it gets there, with its weight in the draw.
 _PACES = ((2019, 1), (2020, 3), (2022, 4), (2025, 2), (2028, 2))
@@ -254,7 +263,10 @@ def make_unit(
         sizes=sizes,
         scale=scale,
         seed=seed,
-        courses=_draw_courses(draws),
+        courses={
+            **_draw_courses(_COURSES, draws),
+            **_draw_courses(_LATER_COURSES, rng(seed, code, "later courses")),
+        },
         cases={matter: count * scale for matter, count in cases.items()},
         new_schools=tuple(
             (year, draws.random() < 0.7)
@@ -269,11 +281,11 @@ def make_unit(
     )
 
 
-def _draw_courses(draws: Random) -> dict[str, Course]:
+def _draw_courses(matters: Mapping[str, tuple[float, float]], draws: Random) -> dict[str, Course]:
     """A pace for every matter; where it starts, and ends short of everything, differs a little."""
     years = [year for year, weight in _PACES for _ in range(weight)]
     courses = {}
-    for matter, (start, end) in _COURSES.items():
+    for matter, (start, end) in matters.items():
         start += draws.uniform(-0.12, 0.12) * abs(end - start)
         if end != 1.0:
             end += draws.uniform(-0.3, 0.15) * abs(end - start)
