@@ -9,16 +9,20 @@ from __future__ import annotations
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 PLAN = Path(__file__).with_name("plan.yaml")
 NATIONAL_RULE_2021 = Path(__file__).with_name("national_2021.yaml")
 
 Kind = Literal["level", "standing", "never_falls", "milestone", "monitor"]
+
+
+#: A share of the expected units, from 0 to 1.
+Floor = Annotated[Decimal, Field(ge=0, le=1, max_digits=7, decimal_places=6)]
 
 
 class PlanError(Exception):
@@ -30,9 +34,10 @@ class Clause(BaseModel):
 
     ``comparator`` is ``>=`` or ``<=``; ``threshold`` is in the indicator's unit and exact.
     ``basis`` says where the figure of an interpretation comes from. ``effective_from`` and
-    ``effective_to`` are the first and last year (inclusive) for which the clause is in force; a
-    standing clause is only monitored in years before it. ``replaces`` names a clause of the plan
-    that this one takes the place of from ``effective_from`` on.
+    ``effective_to`` are the first and last year (inclusive) for which the clause is in force; in
+    all other years it is only monitored. ``replaces`` names an indicator: the clauses of another
+    plan about it, under whatever number, end where this one begins. ``coverage_floor`` is the
+    share of units below which a region gets no verdict, where it is not that of the plan.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +58,7 @@ class Clause(BaseModel):
     statement_en: str
     source: str
     replaces: str | None = None
+    coverage_floor: Floor | None = None
 
     @property
     def exact_threshold(self) -> Fraction:
@@ -79,15 +85,36 @@ class Clause(BaseModel):
         return self
 
 
+class Section(BaseModel):
+    """A field of work of the plan."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    section: int
+    name_zh: str
+    name_en: str
+
+
 class Plan(BaseModel):
-    """A plan file: its version and its clauses."""
+    """A plan file: its version, its fields of work and its clauses.
+
+    A region above the units gets no verdict while fewer than ``coverage_floor`` of the units
+    expected enter its figure.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     plan_version: str
     title_zh: str
     title_en: str
+    coverage_floor: Floor = Decimal("0.8")
+    sections: tuple[Section, ...] = ()
     clauses: tuple[Clause, ...]
+
+    def floor_of(self, clause: Clause) -> Decimal:
+        """The share of units that must enter a region's figure for a verdict on ``clause``."""
+        floor = clause.coverage_floor
+        return self.coverage_floor if floor is None else floor
 
     @model_validator(mode="after")
     def _unique(self) -> Self:
@@ -97,40 +124,53 @@ class Plan(BaseModel):
             raise ValueError(f"clause {', '.join(twice)} stands there twice")
         if not ids:
             raise ValueError("the plan has no clause")
+        numbers = [section.section for section in self.sections]
+        again = sorted({number for number in numbers if numbers.count(number) > 1})
+        if again:
+            raise ValueError(f"section {', '.join(map(str, again))} stands there twice")
+        if numbers:
+            for clause in self.clauses:
+                if clause.section not in numbers:
+                    raise ValueError(
+                        f"clause {clause.clause_id} is in section {clause.section}, which has no name"
+                    )
         return self
 
     def with_rules(self, other: Plan) -> Plan:
         """This plan with the clauses of ``other`` beside it; what they replace ends before them.
 
+        A clause that replaces what this plan does not have stands for itself.
+
         Raises:
-            PlanError: a clause stands in both, or replaces one that is not there or younger.
+            PlanError: a clause stands in both, or begins before one that it replaces.
         """
         mine = {clause.clause_id: clause for clause in self.clauses}
         for clause in other.clauses:
             if clause.clause_id in mine:
                 raise PlanError(f"clause {clause.clause_id} stands in both plans")
-            if clause.replaces is not None:
-                if clause.replaces not in mine:
-                    raise PlanError(
-                        f"clause {clause.clause_id} replaces {clause.replaces}, which is not there"
-                    )
-                old = mine[clause.replaces]
-                end = clause.effective_from - 1
-                if end < old.effective_from:
-                    raise PlanError(
-                        f"clause {clause.clause_id} begins before {clause.replaces}, "
-                        "which it replaces"
-                    )
-                mine[clause.replaces] = old.model_copy(
-                    update={"effective_to": min(end, old.effective_to or end)}
-                )
+            for old in self.clauses:
+                if old.indicator_id == clause.replaces:
+                    mine[old.clause_id] = _ended(old, clause)
             mine[clause.clause_id] = clause
+        named = {section.section for section in self.sections}
         return self.model_copy(
             update={
                 "clauses": tuple(mine.values()),
+                "sections": (
+                    *self.sections,
+                    *(section for section in other.sections if section.section not in named),
+                ),
                 "plan_version": f"{self.plan_version}+{other.plan_version}",
             }
         )
+
+
+def _ended(old: Clause, new: Clause) -> Clause:
+    """``old`` up to the year before ``new`` takes its place."""
+    end = new.effective_from - 1
+    if end < old.effective_from:
+        raise PlanError(f"clause {new.clause_id} begins before {old.clause_id}, which it replaces")
+    return old.model_copy(update={"effective_to": min(end, old.effective_to or end)})
 
 
 def load_plan(file: Path = PLAN) -> Plan:

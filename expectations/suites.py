@@ -2,7 +2,8 @@
 
 Every check is over the table ``judgement`` (:mod:`expectations.verdicts`), whose numerators and
 denominators are HUGEINT millionths: nothing is rounded and nothing divided. Two suites: *reached*
-(the threshold, or last year's figure) and *pace* (the straight line to the threshold).
+(the threshold, or last year's figure) and *pace* (the straight line to the threshold). A share of
+answers with blanks has three rows there, one for each ``reading`` of the blanks.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Check:
     def unexpected_rows_query(self) -> str:
         """The query that gives the rows that break the expectation."""
         return (
-            f"SELECT region_code, year FROM {{batch}} "
+            f"SELECT region_code, year, reading FROM {{batch}} "
             f"WHERE clause_id = '{self.clause_id}' AND ({self.rows}) AND NOT ({self.holds})"
         )
 

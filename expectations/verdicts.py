@@ -36,7 +36,9 @@ def lay_out(
 
     One row for every clause with a verdict, region and year with a value; numerator, denominator,
     those of the year before (like for like) and of the first year with a value are whole
-    millionths. The tables of :func:`warehouse.compute.compute` must be there.
+    millionths. Where a share of answers has blanks there are two rows more: ``reading`` says
+    whether the row is ``as_reported``, has the ``blanks_against`` or the ``blanks_for`` the
+    numerator. The tables of :func:`warehouse.compute.compute` must be there.
 
     Raises:
         CheckFailed: a clause speaks of an indicator that is not there.
@@ -52,9 +54,9 @@ def lay_out(
         threshold = clause.threshold
         rows.append(
             {
-                **clause.model_dump(exclude={"threshold", "replaces"}),
+                **clause.model_dump(exclude={"threshold", "replaces", "coverage_floor"}),
                 "threshold": threshold,
-                "replaced": clause.replaces is not None,
+                "coverage_floor": plan.floor_of(clause),
                 "p": clause.exact_threshold.numerator if threshold is not None else None,
                 "q": clause.exact_threshold.denominator if threshold is not None else None,
                 "scale": indicator.scale,
@@ -66,6 +68,7 @@ def lay_out(
         rows,
         schema_overrides={
             "threshold": pl.Decimal(18, 6),
+            "coverage_floor": pl.Decimal(7, 6),
             "effective_to": pl.Int64,
             "due_year": pl.Int64,
             "p": pl.Int64,
@@ -91,12 +94,16 @@ def _has_rows(connection: duckdb.DuckDBPyConnection, check: Check) -> bool:
     return row is not None and row[0] > 0
 
 
-#: Every clause, region and year, with all that a verdict needs to know.
+#: Every clause, region and year, with all that a verdict needs to know. ``entering`` are the units
+#: that the figure judged is made of: for a clause that never falls those with a value in both years.
 _GROUND = """
 CREATE OR REPLACE TEMP TABLE ground AS
 SELECT
-    c.*, v.region_code, v.year, v.known, v.applies, v.expected_units, v.value AS own_value,
-    v.denominator AS own_denominator, k.has_bottom, l.indicator_id IS NOT NULL AS comparable,
+    c.*, v.region_code, v.year, v.known, v.applies, v.is_unit, v.expected_units, v.asked, v.answered,
+    v.value AS own_value, v.denominator AS own_denominator, k.has_bottom,
+    l.indicator_id IS NOT NULL AS comparable,
+    CASE WHEN c.kind = 'never_falls' THEN coalesce(l.units, 0) ELSE v.reporting_units END
+        AS entering,
     CASE WHEN c.kind = 'never_falls' AND l.indicator_id IS NOT NULL THEN l.numerator
         ELSE v.numerator END AS exact_numerator,
     CASE WHEN NOT k.has_bottom THEN 1
@@ -113,8 +120,7 @@ LEFT JOIN like_for_like l ON c.kind = 'never_falls'
     AND (l.indicator_id, l.region_code, l.year) = (v.indicator_id, v.region_code, v.year)
 LEFT JOIN divisor d ON (d.indicator_id, d.region_code, d.year)
     = (v.indicator_id, v.region_code, v.year)
-WHERE (v.year >= c.effective_from OR NOT c.replaced)
-    AND v.year <= coalesce(c.effective_to, v.year)
+WHERE v.published
 """
 
 _JUDGEMENT = f"""
@@ -125,19 +131,29 @@ WITH valued AS (
         {_millionths("exact_denominator")} AS denominator,
         {_millionths("exact_previous_numerator")} AS previous_numerator,
         {_millionths("exact_previous_denominator")} AS previous_denominator,
-        {_millionths("divisor")} AS divisor
+        {_millionths("divisor")} AS divisor,
+        {_MILLION}::HUGEINT * coalesce(asked - answered, 0) AS blanks
     FROM ground
     WHERE known AND applies AND own_value IS NOT NULL
+), reported AS (
+    SELECT clause_id, region_code, year, numerator, denominator, previous_numerator,
+        previous_denominator, divisor, blanks,
+        first_value(year) OVER earliest AS first_year,
+        first_value(numerator) OVER earliest AS first_numerator,
+        first_value(denominator) OVER earliest AS first_denominator
+    FROM valued
+    WHERE kind <> 'monitor'
+        AND (kind <> 'never_falls' OR comparable)
+    WINDOW earliest AS (PARTITION BY clause_id, region_code ORDER BY year)
 )
-SELECT clause_id, region_code, year, numerator, denominator, previous_numerator,
-    previous_denominator, divisor,
-    first_value(year) OVER earliest AS first_year,
-    first_value(numerator) OVER earliest AS first_numerator,
-    first_value(denominator) OVER earliest AS first_denominator
-FROM valued
-WHERE kind <> 'monitor'
-    AND (kind <> 'never_falls' OR comparable)
-WINDOW earliest AS (PARTITION BY clause_id, region_code ORDER BY year)
+SELECT * EXCLUDE (blanks), 'as_reported' AS reading FROM reported
+UNION ALL BY NAME
+SELECT * EXCLUDE (blanks) REPLACE (denominator + blanks AS denominator),
+    'blanks_against' AS reading FROM reported WHERE blanks > 0
+UNION ALL BY NAME
+SELECT * EXCLUDE (blanks)
+    REPLACE (numerator + blanks AS numerator, denominator + blanks AS denominator),
+    'blanks_for' AS reading FROM reported WHERE blanks > 0
 """
 
 
@@ -145,7 +161,7 @@ def judge(connection: duckdb.DuckDBPyConnection, broken: Mapping[str, Broken]) -
     """Write ``publication.attainment`` (contract §4) from the results of the suites."""
     missed = pl.DataFrame(
         [
-            (suite, clause, row["region_code"], row["year"])
+            (suite, clause, row["region_code"], row["year"], row["reading"])
             for suite, clauses in broken.items()
             for clause, rows in clauses.items()
             for row in rows
@@ -155,6 +171,7 @@ def judge(connection: duckdb.DuckDBPyConnection, broken: Mapping[str, Broken]) -
             "clause_id": pl.String(),
             "region_code": pl.String(),
             "year": pl.Int64(),
+            "reading": pl.String(),
         },
         orient="row",
     )
@@ -162,33 +179,52 @@ def judge(connection: duckdb.DuckDBPyConnection, broken: Mapping[str, Broken]) -
     connection.execute(_ATTAINMENT)
 
 
-#: The shortage in the numerator, exact: over ``below`` in millionths, positive where short.
+#: A verdict for each reading of the blanks; it is firm where they all say the same. The shortage in
+#: the numerator is exact: over ``below`` in millionths, positive where short.
 _ATTAINMENT = f"""
 CREATE OR REPLACE TABLE publication.attainment AS
-WITH verdict AS (
+WITH outcome AS (
+    SELECT j.clause_id, j.region_code, j.year, j.reading,
+        CASE
+            WHEN r.reading IS NULL THEN 'met'
+            WHEN c.kind IN ('standing', 'never_falls') OR j.year >= c.due_year THEN 'not_met'
+            WHEN c.kind = 'milestone' OR j.first_year >= j.year THEN 'not_due'
+            WHEN p.reading IS NULL THEN 'on_track'
+            ELSE 'off_track'
+        END AS verdict
+    FROM publication.judgement j
+    JOIN plan_clause c USING (clause_id)
+    LEFT JOIN missed r ON r.suite = 'reached' AND (r.clause_id, r.region_code, r.year, r.reading)
+        = (j.clause_id, j.region_code, j.year, j.reading)
+    LEFT JOIN missed p ON p.suite = 'pace' AND (p.clause_id, p.region_code, p.year, p.reading)
+        = (j.clause_id, j.region_code, j.year, j.reading)
+), settled AS (
+    SELECT clause_id, region_code, year,
+        any_value(verdict) FILTER (reading = 'as_reported') AS verdict,
+        count(DISTINCT verdict) = 1 AS firm
+    FROM outcome GROUP BY ALL
+), judged AS (
     SELECT g.*, j.numerator AS n, j.denominator AS d, j.previous_numerator AS n0,
-        j.previous_denominator AS d0, j.divisor AS heads,
-        j.clause_id IS NOT NULL AS judged,
-        NOT EXISTS (
-            SELECT 1 FROM missed m WHERE m.suite = 'reached'
-                AND (m.clause_id, m.region_code, m.year) = (g.clause_id, g.region_code, g.year)
-        ) AS reached,
-        NOT EXISTS (
-            SELECT 1 FROM missed m WHERE m.suite = 'pace'
-                AND (m.clause_id, m.region_code, m.year) = (g.clause_id, g.region_code, g.year)
-        ) AS on_pace,
-        coalesce(j.first_year < g.year, false) AS has_past,
+        j.previous_denominator AS d0, j.divisor AS heads, s.verdict, s.firm,
+        s.verdict IS NOT NULL AS judged,
         CASE
             WHEN expected_units = 0 THEN 'not_applicable'
             WHEN NOT known THEN 'no_data'
-            WHEN NOT applies OR (has_bottom AND own_denominator = 0) THEN 'not_applicable'
+            WHEN NOT applies OR (has_bottom AND own_denominator = 0 AND coalesce(asked, 0) = 0)
+                THEN 'not_applicable'
             WHEN own_value IS NULL THEN 'no_data'
-            WHEN kind = 'monitor' OR (kind = 'standing' AND g.year < effective_from)
-                THEN 'monitored'
             WHEN kind = 'never_falls' AND NOT comparable THEN 'no_data'
-        END AS without_verdict
+            WHEN kind = 'monitor' OR g.year < effective_from OR g.year > effective_to
+                THEN 'monitored'
+        END AS without_verdict,
+        -- Whoever is silent could only add to a count that is too large already.
+        s.verdict = 'not_met' AND NOT has_bottom AND comparator = '<=' AND kind <> 'never_falls'
+            AS beyond_doubt
     FROM ground g
-    LEFT JOIN publication.judgement j USING (clause_id, region_code, year)
+    LEFT JOIN settled s USING (clause_id, region_code, year)
+    LEFT JOIN publication.judgement j
+        ON j.reading = 'as_reported'
+        AND (j.clause_id, j.region_code, j.year) = (g.clause_id, g.region_code, g.year)
 ), measured AS (
     SELECT *,
         CASE
@@ -199,7 +235,7 @@ WITH verdict AS (
         CASE WHEN kind = 'never_falls' THEN d0 ELSE (q * scale)::HUGEINT END AS below,
         -- In the indicator's own unit a shortage is spread over the denominator.
         CASE WHEN kind = 'never_falls' THEN d * d0 / scale ELSE q::HUGEINT * d END AS spread
-    FROM verdict
+    FROM judged
 )
 SELECT clause_id, indicator_id, region_code, year,
     CASE WHEN kind = 'never_falls' AND judged
@@ -207,11 +243,10 @@ SELECT clause_id, indicator_id, region_code, year,
     CASE WHEN kind = 'never_falls' AND judged
         THEN scale * n0::DOUBLE / d0::DOUBLE ELSE threshold::DOUBLE END AS threshold,
     coalesce(without_verdict, CASE
-        WHEN reached THEN 'met'
-        WHEN kind IN ('standing', 'never_falls') OR year >= due_year THEN 'not_met'
-        WHEN kind = 'milestone' OR NOT has_past THEN 'not_due'
-        WHEN on_pace THEN 'on_track'
-        ELSE 'off_track'
+        WHEN NOT is_unit AND entering < coverage_floor * expected_units AND NOT beyond_doubt
+            THEN 'insufficient'
+        WHEN NOT firm THEN 'insufficient'
+        ELSE verdict
     END) AS status,
     greatest(short, 0)::DOUBLE / spread::DOUBLE AS gap,
     -- Rounded up to whole quanta; a quantum is a multiple of a hundredth.
@@ -219,7 +254,8 @@ SELECT clause_id, indicator_id, region_code, year,
         ELSE (short * {_MILLION} + below * quantum * heads - 1)
             // (below * quantum * heads) * quantum // 10000
     END::DECIMAL(34,0) * 0.01::DECIMAL(3,2))::DECIMAL(38,2) AS gap_quantity,
-    CASE WHEN short IS NOT NULL THEN gap_unit END AS gap_unit
+    CASE WHEN short IS NOT NULL THEN gap_unit END AS gap_unit,
+    entering::INTEGER AS reporting_units, expected_units, asked, answered
 FROM measured
 ORDER BY ALL
 """

@@ -69,6 +69,9 @@ from warehouse.store import (
 #: An engine that is warming up while Prefect starts, see :mod:`flows.runner`.
 STARTED_AHEAD: ContextVar[Engine | None] = ContextVar("started_ahead", default=None)
 
+#: The published table ``section``.
+SECTION = {"section": pl.Int64(), "name_zh": pl.String(), "name_en": pl.String()}
+
 #: For so many seconds a run waits for what a killed one has left to let go of the warehouse.
 _PATIENCE = 10
 
@@ -391,7 +394,8 @@ def publish(run: Run) -> Imprint | None:
 def fill_publication(run: Run) -> Path:
     """Write all tables of the staged publication; give its file."""
     assert run.staged is not None
-    fill(run.connection, run.catalogue, published_clauses(run))
+    sections = pl.DataFrame([section.model_dump() for section in run.plan.sections], schema=SECTION)
+    fill(run.connection, run.catalogue, published_clauses(run), sections)
     return run.staged
 
 
@@ -434,7 +438,7 @@ def published_clauses(run: Run) -> pl.DataFrame:
     return pl.DataFrame(
         [
             {
-                **clause.model_dump(exclude={"replaces"}),
+                **clause.model_dump(exclude={"replaces", "coverage_floor"}),
                 "scope": run.catalogue.by_id[clause.indicator_id].scope,
             }
             for clause in run.plan.clauses

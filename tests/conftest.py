@@ -154,10 +154,11 @@ class ByHand:
         }
         with duckdb.connect(str(database), read_only=True) as connection:
             found = connection.execute(
-                "SELECT clause_id, region_code, year, numerator, denominator, previous_numerator, "
-                f"previous_denominator, first_year, first_numerator, first_denominator FROM {table}"
+                "SELECT clause_id, region_code, year, reading, numerator, denominator, "
+                "previous_numerator, previous_denominator, first_year, first_numerator, "
+                f"first_denominator FROM {table}"
             ).fetchall()
-        for clause_id, region, year, n, d, n0, d0, first_year, n1, d1 in found:
+        for clause_id, region, year, reading, n, d, n0, d0, first_year, n1, d1 in found:
             clause = self._clauses[clause_id]
             scale = self._scales[clause.indicator_id]
             value = scale * Fraction(n, d)
@@ -166,7 +167,7 @@ class ByHand:
             else:
                 threshold = Fraction(cast(Any, clause.threshold))
             better = operator.le if clause.comparator == "<=" else operator.ge
-            row = {"region_code": region, "year": year}
+            row = {"region_code": region, "year": year, "reading": reading}
             if not better(value, threshold):
                 broken["reached"][clause_id].append(row)
             if clause.kind == "level" and clause.due_year and first_year < year < clause.due_year:

@@ -38,9 +38,10 @@ def compute(
     ``indicator_ids`` are computed; ``compared``, some of them, also like for like between years.
 
     ``indicator_value`` (contract §4) with beside it ``known`` (all expected forms are in force),
-    ``applies`` (all needed forms are expected); ``like_for_like`` (indicator_id, region_code,
-    year, numerator, denominator, previous_numerator, previous_denominator): both years over the
-    units that have a value in both; ``divisor`` (indicator_id, region_code, year, divisor) for
+    ``applies`` (all needed forms are expected), ``is_unit``, ``published`` (a unit has no row of its
+    own where the scope is the city alone); ``like_for_like`` (indicator_id, region_code, year,
+    units, numerator, denominator, previous_numerator, previous_denominator): both years over the
+    ``units`` that have a value in both; ``divisor`` (indicator_id, region_code, year, divisor) for
     gaps that are counted per head. All of them cover 2018 to the latest year in force.
     """
     wanted = [catalogue.by_id[name] for name in indicator_ids]
@@ -63,38 +64,38 @@ def _index(
 ) -> None:
     refresh(connection)
     parts = [
-        (indicator.indicator_id, name, form)
+        (indicator.indicator_id, name, form, part.years_before)
         for indicator in wanted
-        for name, part in (("top", indicator.top), ("bottom", indicator.bottom))
-        if part is not None
+        for name, part in indicator.parts.items()
+        if name in ("top", "bottom")
         for form in catalogue.forms_of(part.source)
     ]
-    scopes: dict[str, list[str]] = {
-        "all": reference.units["region_code"].to_list(),
-        "townships": [
-            code for code in reference.units["region_code"] if code in reference.with_townships
-        ],
-        "city": reference.units.filter(pl.col("kind") == "市直")["region_code"].to_list(),
-    }
-    scope = [
-        (indicator.indicator_id, unit) for indicator in wanted for unit in scopes[indicator.scope]
-    ]
     for name, rows, columns in (
-        ("indicator_form", parts, ("indicator_id", "part", "form")),
-        ("scope", scope, ("indicator_id", "unit")),
+        ("indicator_form", parts, ("indicator_id", "part", "form", "years_before")),
+        ("scope", _in_scope(catalogue, reference, wanted), ("indicator_id", "unit")),
         (
             "kept",
             [
                 (
                     i.indicator_id,
-                    i.scope == "city",
+                    catalogue.scope_of(i).units,
+                    i.reporters is not None,
                     i.bottom is not None,
+                    i.asked is not None,
                     i.scale,
                     i.requires is not None,
                 )
                 for i in wanted
             ],
-            ("indicator_id", "city_alone", "has_bottom", "scale", "requires"),
+            (
+                "indicator_id",
+                "of_units",
+                "direct_only",
+                "has_bottom",
+                "of_answers",
+                "scale",
+                "requires",
+            ),
         ),
     ):
         frame = pl.DataFrame(rows, schema=list(columns), orient="row")
@@ -103,18 +104,36 @@ def _index(
         f"""
         CREATE OR REPLACE TEMP TABLE calendar AS
         SELECT unnest(range({FIRST_YEAR}, (SELECT max(year) FROM in_force) + 1))::INTEGER AS year;
-        CREATE OR REPLACE TEMP TABLE answered (indicator_id VARCHAR, region_code VARCHAR, year INTEGER);
+        CREATE OR REPLACE TEMP TABLE required (indicator_id VARCHAR, region_code VARCHAR, year INTEGER);
         """
     )
     for indicator in wanted:
         if indicator.requires is not None:
             (form,) = catalogue.forms_of(indicator.top.source)
             connection.execute(
-                f"INSERT INTO answered SELECT DISTINCT '{indicator.indicator_id}', region_code, year "
+                f"INSERT INTO required SELECT DISTINCT '{indicator.indicator_id}', region_code, year "
                 f'FROM current."{form}" WHERE {indicator.requires}'
             )
     connection.execute(_STATE)
     connection.execute(_MEMBERSHIP)
+
+
+def _in_scope(
+    catalogue: Catalogue, reference: Reference, wanted: list[Indicator]
+) -> list[tuple[str, str]]:
+    """The units that each indicator is made of, as rows of indicator_id and unit."""
+    kind_of = dict(reference.units.select("region_code", "kind").iter_rows())
+    rows = []
+    for indicator in wanted:
+        scope = catalogue.scope_of(indicator)
+        rows += [
+            (indicator.indicator_id, unit)
+            for unit, kind in kind_of.items()
+            if (scope.kinds is None or kind in scope.kinds)
+            and (indicator.reporters is None or kind in indicator.reporters)
+            and (not scope.townships or unit in reference.with_townships)
+        ]
+    return rows
 
 
 #: For every unit in scope of an indicator, and every year: which parts are known.
@@ -138,43 +157,56 @@ JOIN kept k USING (indicator_id)
 CROSS JOIN calendar y
 JOIN indicator_form f USING (indicator_id)
 LEFT JOIN expected e ON e.region_code = s.unit AND e.form = f.form
-LEFT JOIN version_in_force c ON c.expected AND c.region_code = s.unit AND c.form = f.form AND c.year = y.year
-LEFT JOIN answered a
+LEFT JOIN version_in_force c ON c.expected AND c.region_code = s.unit AND c.form = f.form
+    AND c.year = y.year - f.years_before
+LEFT JOIN required a
     ON a.indicator_id = s.indicator_id AND a.region_code = s.unit AND a.year = y.year
 GROUP BY s.indicator_id, s.unit, y.year
 """
 
 #: A unit is made of itself, a region above of the units that enter it.
 _MEMBERSHIP = """
+CREATE OR REPLACE TEMP TABLE above AS
+SELECT k.indicator_id, m.region_code, m.unit
+FROM kept k JOIN member m ON m.direct OR NOT k.direct_only;
 CREATE OR REPLACE TEMP TABLE membership AS
-SELECT indicator_id, unit AS region_code, unit, year, top_known, bottom_known
-FROM state JOIN kept USING (indicator_id) WHERE NOT city_alone
+SELECT indicator_id, unit AS region_code, unit, year, top_known, bottom_known FROM state
 UNION ALL
-SELECT indicator_id, m.region_code, unit, year, top_known, bottom_known
-FROM state JOIN member m USING (unit) WHERE known
+SELECT indicator_id, a.region_code, unit, year, top_known, bottom_known
+FROM state JOIN above a USING (indicator_id, unit) WHERE known
 """
 
+#: A region above the units has a row for every indicator, also where none of its units is in scope.
 _VALUES = """
 CREATE OR REPLACE TEMP TABLE place AS
 SELECT indicator_id, unit AS region_code, year, known, applies, known::INTEGER AS reporting_units,
-    expected::INTEGER AS expected_units, true AS is_unit
-FROM state JOIN kept USING (indicator_id) WHERE NOT city_alone
+    expected::INTEGER AS expected_units, true AS is_unit, of_units AS published
+FROM state JOIN kept USING (indicator_id)
 UNION ALL
-SELECT indicator_id, m.region_code, year, coalesce(bool_or(known), false),
-    coalesce(bool_or(expected), false), count(*) FILTER (known)::INTEGER,
-    count(*) FILTER (expected)::INTEGER, false
-FROM state JOIN member m USING (unit) GROUP BY indicator_id, m.region_code, year;
+SELECT k.indicator_id, r.region_code, y.year, coalesce(bool_or(s.known), false),
+    coalesce(bool_or(s.expected), false), count(*) FILTER (s.known)::INTEGER,
+    count(*) FILTER (s.expected)::INTEGER, false, true
+FROM kept k
+CROSS JOIN (SELECT DISTINCT region_code FROM member) r
+CROSS JOIN calendar y
+LEFT JOIN above a USING (indicator_id, region_code)
+LEFT JOIN state s ON (s.indicator_id, s.unit, s.year) = (k.indicator_id, a.unit, y.year)
+GROUP BY k.indicator_id, r.region_code, y.year;
 
 CREATE OR REPLACE TEMP TABLE indicator_value AS
 SELECT p.indicator_id, p.region_code, p.year, t.value AS numerator, b.value AS denominator,
     CASE WHEN NOT k.has_bottom THEN t.value::DOUBLE
         WHEN b.value <> 0 THEN k.scale * t.value::DOUBLE / b.value::DOUBLE END AS value,
-    p.reporting_units, p.expected_units, p.known, p.applies, p.is_unit
+    p.reporting_units, p.expected_units, q.value::BIGINT AS asked,
+    CASE WHEN k.of_answers THEN b.value::BIGINT END AS answered,
+    p.known, p.applies, p.is_unit, p.published
 FROM place p
 JOIN kept k USING (indicator_id)
 LEFT JOIN part t ON t.part = 'top' AND (t.indicator_id, t.region_code, t.year)
     = (p.indicator_id, p.region_code, p.year)
 LEFT JOIN part b ON b.part = 'bottom' AND (b.indicator_id, b.region_code, b.year)
+    = (p.indicator_id, p.region_code, p.year)
+LEFT JOIN part q ON q.part = 'asked' AND (q.indicator_id, q.region_code, q.year)
     = (p.indicator_id, p.region_code, p.year);
 """
 
@@ -190,14 +222,15 @@ CREATE OR REPLACE TEMP TABLE membership_this_year AS
 SELECT indicator_id, unit AS region_code, unit, year, true AS top_known, true AS bottom_known
 FROM both_years
 UNION ALL
-SELECT indicator_id, m.region_code, unit, year, true, true FROM both_years JOIN member m USING (unit);
+SELECT indicator_id, a.region_code, unit, year, true, true
+FROM both_years JOIN above a USING (indicator_id, unit);
 CREATE OR REPLACE TEMP TABLE membership_last_year AS
 SELECT * REPLACE (year - 1 AS year) FROM membership_this_year;
 """
 
 _COMPARED = f"""
 CREATE OR REPLACE TEMP TABLE like_for_like AS
-SELECT t.indicator_id, t.region_code, t.year,
+SELECT t.indicator_id, t.region_code, t.year, any_value(u.units) AS units,
     max(t.value) FILTER (t.part = 'top')::{NUMERIC} AS numerator,
     max(t.value) FILTER (t.part = 'bottom')::{NUMERIC} AS denominator,
     max(t.value) FILTER (t.part = 'divisor')::{NUMERIC} AS divisor,
@@ -206,7 +239,11 @@ SELECT t.indicator_id, t.region_code, t.year,
 FROM part_this_year t
 JOIN part_last_year l ON l.part = t.part
     AND (l.indicator_id, l.region_code, l.year) = (t.indicator_id, t.region_code, t.year - 1)
-GROUP BY ALL;
+JOIN (
+    SELECT indicator_id, region_code, year, count(*)::INTEGER AS units
+    FROM membership_this_year GROUP BY ALL
+) u ON (u.indicator_id, u.region_code, u.year) = (t.indicator_id, t.region_code, t.year)
+GROUP BY t.indicator_id, t.region_code, t.year;
 CREATE OR REPLACE TEMP TABLE divisor AS
 SELECT indicator_id, region_code, year, value AS divisor FROM part WHERE part = 'divisor';
 """
@@ -233,35 +270,23 @@ def _evaluate(
         f"CREATE OR REPLACE TEMP TABLE {out} "
         f"(indicator_id VARCHAR, part VARCHAR, region_code VARCHAR, year INTEGER, value {NUMERIC})"
     )
-    statements = []
     for indicator in wanted:
-        divisor = indicator.gap.divide_by
-        aggregates = [
-            ("top", indicator.top.source, indicator.top.rows, indicator.top.value, "top_known")
-        ]
-        if indicator.bottom is not None:
-            part = indicator.bottom
-            aggregates.append(("bottom", part.source, part.rows, part.value, "bottom_known"))
-        if divisor is not None:
-            aggregates.append(
-                ("divisor", indicator.top.source, indicator.top.rows, divisor, "top_known")
+        for name, part in indicator.parts.items():
+            known = "bottom_known" if name in ("bottom", "asked") else "top_known"
+            connection.execute(
+                f"""
+                INSERT INTO {out}
+                WITH m AS (
+                    SELECT region_code, unit, year FROM {membership}
+                    WHERE indicator_id = '{indicator.indicator_id}' AND {known}
+                ), found AS (
+                    SELECT m.region_code, m.year, ({part.value})::{NUMERIC} AS value
+                    FROM m JOIN (SELECT * FROM {source_name(part.source)} WHERE {part.rows}) s
+                        ON s.region_code = m.unit AND s.year = m.year - {part.years_before}
+                    GROUP BY m.region_code, m.year
+                )
+                SELECT '{indicator.indicator_id}', '{name}', region_code, year, coalesce(value, 0)
+                FROM (SELECT DISTINCT region_code, year FROM m)
+                LEFT JOIN found USING (region_code, year)
+                """
             )
-        statements += [
-            f"""
-            WITH m AS (
-                SELECT region_code, unit, year FROM {membership}
-                WHERE indicator_id = '{indicator.indicator_id}' AND {known}
-            ), found AS (
-                SELECT m.region_code, m.year, ({value})::{NUMERIC} AS value
-                FROM m JOIN (SELECT * FROM {source_name(source)} WHERE {rows}) s
-                    ON s.region_code = m.unit AND s.year = m.year
-                GROUP BY m.region_code, m.year
-            )
-            SELECT '{indicator.indicator_id}', '{name}', region_code, year, coalesce(value, 0)
-            FROM (SELECT DISTINCT region_code, year FROM m)
-            LEFT JOIN found USING (region_code, year)
-            """
-            for name, source, rows, value, known in aggregates
-        ]
-    for statement in statements:
-        connection.execute(f"INSERT INTO {out} {statement}")

@@ -1,7 +1,8 @@
 """The indicators: read from YAML, one record each, and what SQL follows from a record.
 
 An indicator is two parts, a numerator and (unless it is a count) a denominator. A part is one SQL
-aggregate over one source: a form as it is in force, or a named view. The author never writes a
+aggregate over one source: a form as it is in force (in the year itself or an earlier one), or a
+named view. The author never writes a
 division, a region or a year: the same aggregate is evaluated for every unit, for the city and for
 the units that can be compared between two years.
 """
@@ -13,11 +14,14 @@ from pathlib import Path
 from typing import Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, model_validator
 
 from transforms.forms import FORMS
 
 INDICATORS = Path(__file__).with_name("indicators.yaml")
+
+#: The aggregates of an indicator: numerator, denominator, rows asked, what a gap is divided by.
+PartName = Literal["top", "bottom", "asked", "divisor"]
 
 
 class _Record(BaseModel):
@@ -36,24 +40,44 @@ class View(_Record):
     sql: str
 
 
+class Scope(_Record):
+    """For which regions an indicator is published, and which units it is made of.
+
+    ``kinds`` are kinds of the region list, None for all; ``townships`` leaves the units that have
+    townships. A region above the units always has a row, the units only where ``units`` holds.
+    """
+
+    scope: str
+    kinds: tuple[str, ...] | None = None
+    townships: bool = False
+    units: bool = True
+
+
 class Part(_Record):
-    """One aggregate: ``value`` over the rows of ``source`` for which ``rows`` holds."""
+    """One aggregate: ``value`` over the rows of ``source`` for which ``rows`` holds.
+
+    They are rows of the year itself, or of the year so many ``years_before``.
+    """
 
     source: str
     value: str
     rows: str = "true"
+    years_before: NonNegativeInt = 0
     zh: str
 
 
 class Share(_Record):
     """The usual indicator: of the ``rows`` of ``source`` that answer ``test``, those that pass.
 
-    A row whose ``test`` is unknown, because a cell is blank, is in neither part.
+    A row whose ``test`` is unknown, because a cell is blank, is in neither part. ``of_answers``
+    marks a share of answers: all ``rows`` are asked, and a verdict stands only where those who left
+    the cell blank could not turn it.
     """
 
     source: str
     rows: str = "true"
     test: str
+    of_answers: bool = False
     numerator_zh: str
     denominator_zh: str
 
@@ -87,11 +111,16 @@ class Gap(_Record):
 
 
 class Example(_Record):
-    """A case worked by hand: rows of forms of one unit and year, and the parts they must give."""
+    """A case worked by hand: rows of forms of one unit and year, and the parts they must give.
+
+    ``earlier`` holds the rows of so many years before. ``asked`` is given for a share of answers.
+    """
 
     given: dict[str, list[dict[str, object]]]
+    earlier: dict[PositiveInt, dict[str, list[dict[str, object]]]] = {}
     numerator: str | None
     denominator: str | None = None
+    asked: int | None = None
 
 
 class Indicator(_Record):
@@ -99,8 +128,9 @@ class Indicator(_Record):
 
     ``scale`` × numerator / denominator is its value, in ``unit``; a count has no denominator.
     ``requires`` is a row that must be there for the form to count as reported (an item of the
-    milestone form). ``scope``: all units and the city, only units with townships, or the city
-    alone from its own schools' submission.
+    milestone form). ``scope`` names one of the catalogue's scopes. Where only units of some kinds
+    report for a region (the city's own schools its rank), these are ``reporters``, and the figure
+    is one of the region directly above them, because such figures do not add up.
     """
 
     indicator_id: str
@@ -110,7 +140,8 @@ class Indicator(_Record):
     unit: str
     scale: int = 1
     better: Literal["higher", "lower"]
-    scope: Literal["all", "townships", "city"] = "all"
+    scope: str = "all"
+    reporters: tuple[str, ...] | None = None
     numerator: Part | None = None
     denominator: Part | None = None
     share: Share | None = None
@@ -154,13 +185,44 @@ class Indicator(_Record):
             zh=self.share.denominator_zh,
         )
 
+    @cached_property
+    def asked(self) -> Part | None:
+        """How many rows a share of answers is asked of, None for what is none."""
+        if self.share is None or not self.share.of_answers:
+            return None
+        return Part(
+            source=self.share.source,
+            value="count(*)",
+            rows=self.share.rows,
+            zh=self.share.denominator_zh,
+        )
+
+    @cached_property
+    def divisor(self) -> Part | None:
+        """What the way to the threshold is divided by, None where it is not."""
+        if self.gap.divide_by is None:
+            return None
+        return self.top.model_copy(update={"value": self.gap.divide_by})
+
+    @cached_property
+    def parts(self) -> dict[PartName, Part]:
+        """All aggregates of the indicator, by name."""
+        parts: dict[PartName, Part | None] = {
+            "top": self.top,
+            "bottom": self.bottom,
+            "asked": self.asked,
+            "divisor": self.divisor,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
     @property
     def formula(self) -> str:
         """The formula in one line, for people who read SQL."""
 
         def spell(part: Part) -> str:
             where = "" if part.rows == "true" else f" WHERE {part.rows}"
-            return f"{part.value} FROM {part.source}{where}"
+            earlier = f" ({part.years_before} YEARS BEFORE)" if part.years_before else ""
+            return f"{part.value} FROM {part.source}{earlier}{where}"
 
         if self.bottom is None:
             return spell(self.top)
@@ -169,8 +231,9 @@ class Indicator(_Record):
 
 
 class Catalogue(_Record):
-    """All indicators and the views they are computed from."""
+    """All indicators, their scopes and the views they are computed from."""
 
+    scopes: tuple[Scope, ...]
     views: tuple[View, ...]
     indicators: tuple[Indicator, ...]
 
@@ -180,7 +243,10 @@ class Catalogue(_Record):
         if not ids or len(set(ids)) != len(ids):
             raise ValueError("indicators must be there, and each of them once")
         known = {*FORMS, *(view.name for view in self.views)}
+        scopes = {scope.scope for scope in self.scopes}
         for indicator in self.indicators:
+            if indicator.scope not in scopes:
+                raise ValueError(f"{indicator.indicator_id}: no scope {indicator.scope}")
             for part in (indicator.top, indicator.bottom, indicator.causes):
                 if part is not None and part.source not in known:
                     raise ValueError(f"{indicator.indicator_id}: no source {part.source}")
@@ -190,6 +256,10 @@ class Catalogue(_Record):
     def by_id(self) -> dict[str, Indicator]:
         """The indicators by their ids."""
         return {indicator.indicator_id: indicator for indicator in self.indicators}
+
+    def scope_of(self, indicator: Indicator) -> Scope:
+        """The scope of an indicator."""
+        return next(scope for scope in self.scopes if scope.scope == indicator.scope)
 
     def forms_of(self, source: str) -> tuple[str, ...]:
         """The forms that a source is made of."""

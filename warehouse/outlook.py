@@ -5,8 +5,8 @@ from the earliest value to the threshold in the due year; the *pace* is that of 
 carried on as it is. Nothing is fitted and nothing capped: a share that gains 9 points a year is
 projected past 100 % if that is where its pace leads.
 
-Whether the threshold is reached is not decided here: that is the verdict ``met``, which comes from
-exact numbers (:mod:`expectations.verdicts`). All else is an orientation and computed from the
+Whether the threshold is reached is not decided here: that is a gap of 0, which comes from exact
+numbers (:mod:`expectations.verdicts`). All else is an orientation and computed from the
 values as published, in the indicator's unit; changes carry a sign, so that where lower is better
 both the pace wanted and the pace needed are negative.
 """
@@ -31,16 +31,16 @@ HORIZON = 2100
 #: ``projected_due_value``
 #:     value + pace × years to the due year; in the due year the value; after it NULL.
 #: ``projected_year_met``
-#:     the year itself where the verdict is met; else the first year in which the pace, carried on,
+#:     the year itself where it is reached; else the first year in which the pace, carried on,
 #:     reaches the threshold; NULL where it does not lead there, or only after 2100.
 #: ``needed_per_year``
 #:     (threshold - value) / years to the due year; from the due year on the whole way in one year;
-#:     0 where the verdict is met.
+#:     0 where it is reached.
 QUERY = f"""
 WITH valued AS (
     SELECT a.clause_id, a.region_code, a.year, a.value, a.threshold, c.due_year,
-        a.status = 'met' AS met,
-        CASE WHEN a.status = 'met' THEN 0 ELSE a.threshold - a.value END AS way,
+        a.gap = 0 AS met,
+        CASE WHEN a.gap = 0 THEN 0 ELSE a.threshold - a.value END AS way,
         first_value(a.year) OVER start AS start_year,
         first_value(a.value) OVER start AS start_value,
         first_value(a.year) OVER recent AS recent_year,

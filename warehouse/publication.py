@@ -46,8 +46,30 @@ _REGION = ("region_code", "VARCHAR", "地区代码", "Region code")
 _YEAR = ("year", "INTEGER", "统计年度", "Statistical year")
 _INDICATOR = ("indicator_id", "VARCHAR", "指标代码", "Indicator")
 _CLAUSE = ("clause_id", "VARCHAR", "条款编号", "Clause")
+_SECTION = ("section", "INTEGER", "所属工作领域(0为总体)", "Field of work of the plan, 0 the whole")
 _SUBMISSION = ("submission_id", "VARCHAR", "报送编号", "Submission")
 _FORM = ("form", "VARCHAR", "报表", "Form")
+
+_EXPECTED_UNITS = (
+    "expected_units",
+    "INTEGER",
+    "应报送的单位数",
+    "Units that are expected to report",
+)
+_ANSWERS = (
+    (
+        "asked",
+        "BIGINT",
+        "应回答的行数(学校、幼儿园等), 非填报占比指标为空",
+        "Rows that the question is put to; NULL for what is no share of answers",
+    ),
+    (
+        "answered",
+        "BIGINT",
+        "其中已回答的行数, 非填报占比指标为空",
+        "Rows of these that answer it; NULL for what is no share of answers",
+    ),
+)
 
 #: How a submission stands: the version in force, one that was replaced, or one sent back.
 _STATUS = """
@@ -82,6 +104,16 @@ TABLES: tuple[PublishedTable, ...] = (
         "SELECT region_code, region_name, level, parent_code, kind FROM region",
     ),
     PublishedTable(
+        "section",
+        "工作领域: 每行一个规划的工作领域",
+        "Sections: each row is a field of work of the plan",
+        _columns(
+            _SECTION,
+            ("name_zh", "VARCHAR", "名称", "Name in Chinese"),
+            ("name_en", "VARCHAR", "英文名称", "Name in English"),
+        ),
+    ),
+    PublishedTable(
         "indicator",
         "指标: 每行一个指标",
         "Indicators: each row is an indicator",
@@ -102,7 +134,7 @@ TABLES: tuple[PublishedTable, ...] = (
                 "方向: higher 越高越好, lower 越低越好",
                 "Whether higher or lower is better",
             ),
-            ("section", "INTEGER", "所属工作领域(1至6)", "Field of work of the plan"),
+            _SECTION,
             ("numerator_zh", "VARCHAR", "分子的含义", "Wording of the numerator"),
             (
                 "denominator_zh",
@@ -120,7 +152,7 @@ TABLES: tuple[PublishedTable, ...] = (
         _columns(
             _CLAUSE,
             _INDICATOR,
-            ("section", "INTEGER", "所属工作领域(1至6)", "Field of work of the plan"),
+            _SECTION,
             (
                 "kind",
                 "VARCHAR",
@@ -150,8 +182,9 @@ TABLES: tuple[PublishedTable, ...] = (
             (
                 "scope",
                 "VARCHAR",
-                "适用范围: all 全部, townships 有乡镇的单位, city 仅全市",
-                "all, townships or city",
+                "适用范围: all 全部, townships 有乡镇的单位和全市, counties 县(市、区)和全市, city 仅全市",
+                "all; townships: units with townships, and the city; counties: counties and"
+                " districts, and the city; city: the city alone",
             ),
             (
                 "interpretation",
@@ -193,10 +226,11 @@ TABLES: tuple[PublishedTable, ...] = (
                 "已报齐并计入的单位数",
                 "Units that reported and enter the value",
             ),
-            ("expected_units", "INTEGER", "应报送的单位数", "Units that are expected to report"),
+            _EXPECTED_UNITS,
+            *_ANSWERS,
         ),
         "SELECT indicator_id, region_code, year, numerator, denominator, value, reporting_units,"
-        " expected_units FROM indicator_value",
+        " expected_units, asked, answered FROM indicator_value WHERE published",
     ),
     PublishedTable(
         "attainment",
@@ -222,8 +256,9 @@ TABLES: tuple[PublishedTable, ...] = (
             (
                 "status",
                 "VARCHAR",
-                "判定: met, not_met, on_track, off_track, not_due, monitored, no_data, not_applicable",
-                "Verdict",
+                "判定: met, not_met, on_track, off_track, not_due, insufficient, monitored, no_data,"
+                " not_applicable",
+                "Verdict; insufficient: those who have not reported or answered could turn it",
             ),
             (
                 "gap",
@@ -238,6 +273,14 @@ TABLES: tuple[PublishedTable, ...] = (
                 "Smallest quantity that would meet the threshold",
             ),
             ("gap_unit", "VARCHAR", "数量的单位", "Unit of gap_quantity"),
+            (
+                "reporting_units",
+                "INTEGER",
+                "计入判定的单位数(只增不减条款为两年都有值的单位)",
+                "Units that enter the verdict (never_falls: those with a value in both years)",
+            ),
+            _EXPECTED_UNITS,
+            *_ANSWERS,
         ),
     ),
     PublishedTable(
@@ -464,8 +507,8 @@ TABLES: tuple[PublishedTable, ...] = (
     ),
     PublishedTable(
         "revision",
-        "修订: 每行一个在某次发布中变化了的指标、地区和年度",
-        "Revisions: each row is an indicator, region and year that changed in a publication",
+        "修订: 每行一个在某次发布中变化了的指标、条款、地区和年度",
+        "Revisions: each row is an indicator, clause, region and year that changed in a publication",
         _columns(
             ("publication_id", "VARCHAR", "发布编号", "Publication"),
             _INDICATOR,
@@ -480,6 +523,12 @@ TABLES: tuple[PublishedTable, ...] = (
                 "VARCHAR",
                 "引起变化的报送",
                 "Submission that caused it, NULL for a change of plan or code",
+            ),
+            (
+                "clause_id",
+                "VARCHAR",
+                "判定所属的条款, 没有条款的指标值为空",
+                "Clause whose status it is; NULL for a value without a clause",
             ),
         ),
     ),

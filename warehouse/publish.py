@@ -54,6 +54,7 @@ class Change:
     old_status: str | None
     new_status: str | None
     cause: str | None
+    clause_id: str | None
 
 
 def list_changes(connection: duckdb.DuckDBPyConnection) -> list[Change]:
@@ -62,13 +63,13 @@ def list_changes(connection: duckdb.DuckDBPyConnection) -> list[Change]:
         f"""
         SELECT c.indicator_id, coalesce(i.name_zh, j.name_zh), c.region_code,
             coalesce(r.region_name, c.region_code), c.year, c.old_value, c.new_value,
-            c.old_status, c.new_status, s.file_name
+            c.old_status, c.new_status, s.file_name, c.clause_id
         FROM ({CHANGES}) c
         LEFT JOIN publication.indicator i USING (indicator_id)
         LEFT JOIN previous.indicator j USING (indicator_id)
         LEFT JOIN region r ON r.region_code = c.region_code
         LEFT JOIN submission s ON s.submission_id = c.submission_id
-        ORDER BY c.indicator_id, c.region_code, c.year
+        ORDER BY c.indicator_id, c.region_code, c.year, c.clause_id
         """
     ).fetchall()
     return [Change(*row) for row in rows]
@@ -103,20 +104,23 @@ def fill(
     connection: duckdb.DuckDBPyConnection,
     catalogue: Catalogue,
     clauses: pl.DataFrame,
+    sections: pl.DataFrame,
 ) -> None:
     """Write all tables but the record of publications (:func:`record`), and create the views.
 
-    ``publication.attainment`` must be there already; ``clauses`` has the columns of the published
-    table ``clause``.
+    ``publication.attainment`` must be there already; ``clauses`` and ``sections`` have the columns of
+    the published tables ``clause`` and ``section``.
     """
     wanted = set(clauses["indicator_id"])
     indicators = [i for i in catalogue.indicators if i.indicator_id in wanted]
     table_from(connection, "TEMP TABLE published_clause", clauses)
+    table_from(connection, "TEMP TABLE published_section", sections)
     table_from(connection, "TEMP TABLE published_indicator", _indicators(indicators))
     table_from(connection, "TEMP TABLE form", pl.DataFrame({"form": list(FORMS)}))
     queries = {table.name: table.query for table in TABLES if table.query is not None}
     queries["indicator"] = "SELECT * FROM published_indicator"
     queries["clause"] = "SELECT * FROM published_clause"
+    queries["section"] = "SELECT * FROM published_section"
     queries["attainment"] = "SELECT * FROM judged"
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE judged AS SELECT * FROM publication.attainment;"
@@ -284,10 +288,13 @@ def record(
     ``previous_id`` names the publication that stands, attached as ``previous``; None for the first.
     """
     if previous_id is not None:
+        for table in ("publication", "revision"):
+            # By name: an earlier version of the program may have published fewer columns.
+            connection.execute(
+                f"INSERT INTO publication.{table} BY NAME SELECT * FROM previous.{table}"
+            )
         connection.execute(
             f"""
-            INSERT INTO publication.publication SELECT * FROM previous.publication;
-            INSERT INTO publication.revision SELECT * FROM previous.revision;
             INSERT INTO publication.revision
             SELECT {literal(imprint.publication_id)}, * FROM ({CHANGES}) ORDER BY ALL
             """
@@ -315,9 +322,10 @@ def standing_id(connection: duckdb.DuckDBPyConnection) -> str:
 #: ``moved`` has a row where a figure is another one, or a verdict while the figure stood. What moved
 #: it is a submission that came into force since the last publication (``arrived``); one that was
 #: known before and is in force now only because a rule or list changed has not arrived. A figure
-#: moves by the submissions of its own year, a verdict by itself by figures of earlier years: the
+#: moves by the submissions of the years it speaks of, a verdict by itself by figures of earlier years: the
 #: start of the line to the threshold, or the year before. What no submission accounts for, and every
-#: verdict by itself of a clause that was changed, is due to a definition (NULL).
+#: verdict by itself of a clause that was changed, is due to a definition (NULL). A clause of another
+#: number that takes the place of one about the same indicator goes on with its verdict.
 CHANGES = """
 WITH figure AS (
     SELECT indicator_id, region_code, year, b.value AS old_value, n.value AS new_value,
@@ -325,11 +333,25 @@ WITH figure AS (
             OR n.denominator IS DISTINCT FROM b.denominator AS moved
     FROM publication.indicator_value n
     FULL JOIN previous.indicator_value b USING (indicator_id, region_code, year)
+), new_clause AS (
+    SELECT clause_id, indicator_id,
+        row_number() OVER (PARTITION BY indicator_id ORDER BY clause_id) AS place
+    FROM publication.clause ANTI JOIN previous.clause USING (clause_id, indicator_id)
+), old_clause AS (
+    SELECT clause_id AS old_clause_id, indicator_id,
+        row_number() OVER (PARTITION BY indicator_id ORDER BY clause_id) AS place
+    FROM previous.clause ANTI JOIN publication.clause USING (clause_id, indicator_id)
+), before AS (
+    SELECT coalesce(n.clause_id, a.clause_id) AS clause_id, a.indicator_id, a.region_code, a.year,
+        a.status
+    FROM previous.attainment a
+    LEFT JOIN old_clause o ON o.old_clause_id = a.clause_id AND o.indicator_id = a.indicator_id
+    LEFT JOIN new_clause n ON n.indicator_id = o.indicator_id AND n.place = o.place
 ), verdict AS (
     SELECT clause_id, indicator_id, region_code, year, b.status AS old_status,
         n.status AS new_status
     FROM publication.attainment n
-    FULL JOIN previous.attainment b USING (clause_id, indicator_id, region_code, year)
+    FULL JOIN before b USING (clause_id, indicator_id, region_code, year)
 ), same_clause AS (
     SELECT clause_id, indicator_id, kind, comparator, threshold, due_year, effective_from,
         effective_to
@@ -340,7 +362,7 @@ WITH figure AS (
     FROM previous.clause
 ), moved AS (
     SELECT indicator_id, region_code, year, f.old_value, f.new_value, v.old_status, v.new_status,
-        f.moved AS by_figure, c.kind, p.indicator_id IS NOT NULL AS known_before
+        v.clause_id, f.moved AS by_figure, c.kind, p.indicator_id IS NOT NULL AS known_before
     FROM figure f
     LEFT JOIN verdict v USING (indicator_id, region_code, year)
     LEFT JOIN same_clause c USING (clause_id)
@@ -360,16 +382,16 @@ WITH figure AS (
 ), mover AS (
     -- An arrival moves figures of its unit and of the regions above; what moved the unit's own comes
     -- first.
-    SELECT i.indicator_id, r.region_code, a.year, a.submission_id, a.received_at,
-        coalesce(own.moved, false) AS moved_own
+    SELECT i.indicator_id, r.region_code, a.year + i.years_before AS year, a.submission_id,
+        a.received_at, coalesce(own.moved, false) AS moved_own
     FROM arrived a
-    JOIN (SELECT DISTINCT indicator_id, form FROM indicator_form) i USING (form)
+    JOIN (SELECT DISTINCT indicator_id, form, years_before FROM indicator_form) i USING (form)
     JOIN (
         SELECT region_code, region_code AS unit FROM region UNION ALL
         SELECT region_code, unit FROM member
     ) r ON r.unit = a.region_code
     LEFT JOIN figure own ON (own.indicator_id, own.region_code, own.year)
-        = (i.indicator_id, a.region_code, a.year)
+        = (i.indicator_id, a.region_code, a.year + i.years_before)
     WHERE a.expected
 ), cause AS (
     SELECT m.indicator_id, m.region_code, m.year, m.by_figure, m.kind,
@@ -395,7 +417,8 @@ WITH figure AS (
 SELECT DISTINCT m.indicator_id, m.region_code, m.year, m.old_value, m.new_value,
     m.old_status, m.new_status,
     CASE WHEN m.known_before THEN coalesce(c.submission_id,
-        CASE WHEN m.by_figure OR m.kind IS NOT NULL THEN o.submission_id END) END AS submission_id
+        CASE WHEN m.by_figure OR m.kind IS NOT NULL THEN o.submission_id END) END AS submission_id,
+    m.clause_id
 FROM moved m
 LEFT JOIN cause c ON (c.indicator_id, c.region_code, c.year, c.by_figure)
     = (m.indicator_id, m.region_code, m.year, m.by_figure) AND c.kind IS NOT DISTINCT FROM m.kind

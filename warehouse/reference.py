@@ -93,16 +93,21 @@ class Reference:
 
     @cached_property
     def members(self) -> pl.DataFrame:
-        """region_code, unit: for every region above the units, the units it is made of."""
+        """region_code, unit, direct: for every region above the units, the units it is made of.
+
+        ``direct`` where the region is the one directly above the unit.
+        """
         parents = dict(self.regions.select("region_code", "parent_code").iter_rows())
         rows = []
         for unit in self.units["region_code"]:
-            above = parents.get(unit)
+            above, direct = parents.get(unit), True
             while above:
-                rows.append((above, unit))
-                above = parents.get(above)
+                rows.append((above, unit, direct))
+                above, direct = parents.get(above), False
         return pl.DataFrame(
-            rows, schema={"region_code": pl.String(), "unit": pl.String()}, orient="row"
+            rows,
+            schema={"region_code": pl.String(), "unit": pl.String(), "direct": pl.Boolean()},
+            orient="row",
         )
 
     @cached_property

@@ -11,14 +11,18 @@ DuckLake catalogue.
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections.abc import Iterator
 
 import duckdb
 
 from transforms.forms import FORMS, Form
 from transforms.forms.model import DUCKDB_TYPES
-from warehouse.frames import table_from
+from warehouse.frames import literal, table_from
 from warehouse.reference import Reference
+
+_log = logging.getLogger(__name__)
 
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS delivery (
@@ -80,13 +84,27 @@ SEMI JOIN (FROM version WHERE in_force_until IS NULL) USING (submission_id)
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None:
-    """Create what is not there yet, and put today's reference lists into the warehouse."""
-    connection.execute("BEGIN")
-    connection.execute(_LEDGER)
-    for form in FORMS.values():
-        connection.execute(
+    """Create what is not there yet, and put today's reference lists into the warehouse.
+
+    A warehouse of another layout (a form has gained a column) is emptied: then no delivery counts as
+    read, and the next run reads them all again from the archive.
+    """
+    tables = [
+        _LEDGER,
+        *(
             f'CREATE TABLE IF NOT EXISTS submitted."{form.name}" ({", ".join(_columns(form))})'
-        )
+            for form in FORMS.values()
+        ),
+    ]
+    layout = hashlib.sha256("".join(tables).encode()).hexdigest()
+    connection.execute("BEGIN")
+    if _layout(connection) not in (None, layout):
+        _log.warning("the warehouse has another layout: it is made anew from the archive")
+        _empty(connection)
+    for statement in tables:
+        connection.execute(statement)
+    if _layout(connection) != layout:
+        connection.execute(f"CREATE OR REPLACE TABLE layout AS SELECT {literal(layout)} AS mark")
     for name, frame in (
         ("region", reference.regions),
         ("township", reference.townships),
@@ -103,6 +121,33 @@ def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None
                 f"SEMI JOIN (FROM version_in_force WHERE {which}) USING (submission_id)"
             )
     connection.execute("COMMIT")
+
+
+def _layout(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The mark of the tables that are there: None where there are none, empty where it has no mark."""
+    rows = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE NOT temporary"
+        " AND database_name = current_database() AND schema_name = 'main'"
+    ).fetchall()
+    if ("layout",) in rows:
+        ((mark,),) = connection.execute("SELECT mark FROM layout").fetchall()
+        return str(mark)
+    return "" if rows else None
+
+
+def _empty(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop every table and view of the warehouse."""
+    connection.execute(
+        "DROP SCHEMA IF EXISTS current CASCADE; DROP SCHEMA IF EXISTS standing CASCADE;"
+        "DROP SCHEMA IF EXISTS submitted CASCADE"
+    )
+    for kind in ("view", "table"):
+        names = connection.execute(
+            f"SELECT {kind}_name FROM duckdb_{kind}s() WHERE NOT temporary AND NOT internal"
+            " AND database_name = current_database() AND schema_name = 'main'"
+        ).fetchall()
+        for (name,) in names:
+            connection.execute(f'DROP {kind} "{name}"')
 
 
 def refresh(connection: duckdb.DuckDBPyConnection) -> None:

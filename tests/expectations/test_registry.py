@@ -33,6 +33,7 @@ PLAN_TABLE: list[tuple[str, str, str, str, int | None, str, str, str]] = [
     ("1.5", "nonzero_start_cases", "非零起点教学查处件数", "safety", None, "件", "lower", "all"),
     ("1.6", "paid_tutoring_cases", "违规补课查处件数", "teacher", None, "件", "lower", "all"),
     ("1.7", "mental_health_teacher_share", "心理健康教师配备率", "school", 100, "%", "higher", "all"),
+    ("1.8", "burden_monitoring_started_share", "学业负担监测机制建立率", "milestone", 100, "%", "higher", "all"),
     ("2.1", "preschool_gross_enrolment_rate", "学前三年毛入园率", "kindergarten population", 100, "%", "higher", "all"),
     ("2.2", "public_kindergarten_enrolment_share", "公办园在园幼儿占比", "kindergarten", 100, "%", "higher", "all"),
     ("2.3", "inclusive_kindergarten_enrolment_share", "普惠性幼儿园在园幼儿占比", "kindergarten", 100, "%", "higher", "all"),
@@ -47,7 +48,7 @@ PLAN_TABLE: list[tuple[str, str, str, str, int | None, str, str, str]] = [
     ("2.12", "oversized_school_share", "大校额学校占比", "school", 100, "%", "lower", "all"),
     ("2.13", "boarding_conditions_share", "寄宿条件达标率", "school", 100, "%", "higher", "all"),
     ("2.14", "rural_basic_conditions_share", "农村学校基本办学条件达标率", "school", 100, "%", "higher", "all"),
-    ("2.15", "senior_secondary_gross_enrolment_rate", "高中阶段毛入学率", "population school", 100, "%", "higher", "all"),
+    ("2.15", "senior_secondary_gross_enrolment_rate", "高中阶段毛入学率", "population school", 100, "%", "higher", "city"),
     ("2.16", "vocational_centres_transformed_share", "县级职教中心转型完成率", "vocational", 100, "%", "higher", "townships"),
     ("2.17", "city_vocational_layout_share", "城区职业学校布局调整完成率", "vocational", 100, "%", "higher", "all"),
     ("2.18", "school_enterprise_partnerships", "校企合作项目数", "vocational", None, "项", "higher", "all"),
@@ -56,10 +57,15 @@ PLAN_TABLE: list[tuple[str, str, str, str, int | None, str, str, str]] = [
     ("2.21", "dropouts", "义务教育辍学人数", "special_group", None, "人", "lower", "all"),
     ("2.22", "migrant_public_school_share", "随迁子女公办学校就读比例", "special_group", 100, "%", "higher", "all"),
     ("2.23", "left_behind_cared_share", "留守儿童关爱建档率", "special_group", 100, "%", "higher", "all"),
+    ("2.24", "junior_retention_rate", "初中三年巩固率", "class", 100, "%", "higher", "all"),
+    ("2.25", "private_vocational_student_share", "民办中职在校生占比", "school", 100, "%", "higher", "all"),
+    ("2.26", "new_compulsory_schools", "新建义务教育学校数", "school", None, "所", "higher", "all"),
+    ("2.27", "new_public_kindergarten_share", "新建公办园县区占比", "kindergarten", 100, "%", "higher", "counties"),
     ("3.1", "budget_education_expenditure", "一般公共预算教育支出", "finance", None, "万元", "higher", "all"),
     ("3.2", "budget_expenditure_per_pupil", "生均一般公共预算教育支出", "finance", 10000, "元", "higher", "all"),
     ("3.3", "responsible_supervisor_share", "责任督学挂牌率", "school", 100, "%", "higher", "all"),
     ("3.4", "admission_violations", "违规招生查处件数", "safety", None, "件", "lower", "all"),
+    ("3.5", "kindergarten_supervisor_share", "幼儿园责任督学挂牌率", "kindergarten", 100, "%", "higher", "all"),
     ("4.1", "teacher_pay_ratio", "教师与公务员平均工资比", "salary", 1, "倍", "higher", "all"),
     ("4.2", "county_managed_hiring_started_share", "县管校聘改革启动率", "milestone", 100, "%", "higher", "all"),
     ("4.3", "teacher_rotation_rate", "教师交流轮岗率", "teacher", 100, "%", "higher", "all"),
@@ -68,10 +74,13 @@ PLAN_TABLE: list[tuple[str, str, str, str, int | None, str, str, str]] = [
     ("4.6", "misconduct_cases", "师德违规查处件数", "teacher", None, "件", "lower", "all"),
     ("4.7", "rural_subsidy_coverage", "乡村教师生活补助覆盖率", "salary", 100, "%", "higher", "all"),
     ("4.8", "head_teacher_allowance_coverage", "班主任津贴覆盖率", "salary", 100, "%", "higher", "all"),
+    ("4.9", "head_rotation_rate", "校长交流轮岗率", "teacher", 100, "%", "higher", "all"),
+    ("4.10", "backbone_rotation_to_weak_share", "骨干教师交流到农村薄弱学校占比", "teacher", 100, "%", "higher", "all"),
     ("5.1", "digital_teaching_coverage", "信息化教学应用覆盖率", "school", 100, "%", "higher", "all"),
     ("5.2", "cloud_platform_share", "教育云平台接入率", "school", 100, "%", "higher", "all"),
     ("5.3", "industry_matched_programme_share", "专业对接产业比例", "vocational", 100, "%", "higher", "all"),
     ("5.4", "exchange_projects", "对外教育交流项目数", "milestone", None, "项", "higher", "all"),
+    ("5.5", "paju_exchange_projects", "对韩国坡州市交流项目数", "milestone", None, "项", "higher", "all"),
     ("6.1", "safety_hazards_fixed_share", "校园安全隐患整改率", "safety", 100, "%", "higher", "all"),
     ("6.2", "bullying_handled_share", "校园欺凌处置率", "safety", 100, "%", "higher", "all"),
     ("6.3", "party_organisation_share", "党组织覆盖率", "school", 100, "%", "higher", "all"),
@@ -100,8 +109,8 @@ def forms_read(indicator_id: str) -> set[str]:
     return {form for part in parts for form in CATALOGUE.forms_of(part.source)}
 
 
-def test_the_plan_has_its_fifty_indicators() -> None:
-    assert len(PLAN_TABLE) == 50
+def test_the_plan_has_its_indicators() -> None:
+    assert len(PLAN_TABLE) == 59
     assert [(clause.clause_id, clause.indicator_id) for clause in PLAN.clauses] == [
         row[:2] for row in PLAN_TABLE
     ]
@@ -187,9 +196,7 @@ def test_the_sql_of_every_indicator_runs(tmp_path: Path) -> None:
         for view in CATALOGUE.views:
             connection.execute(f"CREATE TEMP VIEW {view.name} AS {view.sql}")
         for indicator in CATALOGUE.indicators:
-            for part in (indicator.top, indicator.bottom):
-                if part is None:
-                    continue
+            for part in indicator.parts.values():
                 found = connection.execute(
                     f"SELECT {part.value} FROM {source_name(part.source)} WHERE {part.rows}"
                 )

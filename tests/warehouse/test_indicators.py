@@ -30,13 +30,18 @@ TOWNS: tuple[Town, ...] = (("甲镇", "镇", None, None), ("乙乡", "乡", None
 
 @dataclass(frozen=True)
 class Case:
-    """Rows of one unit and year, and the parts they give; None where nothing is reported."""
+    """Rows of one unit and year, and the parts they give; None where nothing is reported.
+
+    ``earlier`` holds the rows of so many years before; ``asked`` is None where no answers are counted.
+    """
 
     name: str
     indicator_id: str
     given: Given
     numerator: str | None
     denominator: str | None = None
+    asked: int | None = None
+    earlier: Mapping[int, Given] = field(default_factory=dict)
     year: int = 2020
     towns: tuple[Town, ...] = field(default=TOWNS)
 
@@ -108,6 +113,7 @@ CASES = [
         ),
         "3",
         "5",
+        6,
     ),
     Case(
         "nobody gives a time",
@@ -115,6 +121,7 @@ CASES = [
         schools({"stage": "小学"}, {"stage": "普通高中", "arrival_time": "07:00"}),
         "0",
         "0",
+        1,
     ),
     Case(
         "to the minute",
@@ -128,6 +135,7 @@ CASES = [
         ),
         "2",
         "3",
+        4,
     ),
     Case(
         "primary from 08:20, secondary from 08:00",
@@ -141,7 +149,8 @@ CASES = [
             {"stage": "小学", "primary_students": 90},
         ),
         "2",
-        "4",
+        "5",
+        6,
     ),
     Case(
         "boarding schools with junior pupils of any kind",
@@ -173,6 +182,7 @@ CASES = [
         ),
         "2",
         "3",
+        4,
     ),
     Case(
         "nothing found",
@@ -203,6 +213,7 @@ CASES = [
         ),
         "2",
         "3",
+        4,
     ),
     # 2 Kindergartens
     Case(
@@ -396,6 +407,7 @@ CASES = [
         ),
         "2",
         "3",
+        4,
     ),
     # 2 Classes and schools
     Case(
@@ -457,6 +469,7 @@ CASES = [
         ),
         "3",
         "4",
+        5,
     ),
     Case(
         "no boarding school",
@@ -464,6 +477,7 @@ CASES = [
         schools({"boarding": False, "boarding_standard": True}),
         "0",
         "0",
+        0,
     ),
     Case(
         "compulsory stage in towns and villages",
@@ -477,6 +491,7 @@ CASES = [
         ),
         "1",
         "2",
+        3,
     ),
     Case(
         "senior and vocational students of every school, above 100 %",
@@ -509,6 +524,7 @@ CASES = [
         },
         "2",
         "3",
+        4,
     ),
     Case(
         "one 否 is enough, 是 and a blank are neither",
@@ -531,6 +547,7 @@ CASES = [
         },
         "1",
         "5",
+        8,
     ),
     Case(
         "of every kind of institution",
@@ -611,6 +628,7 @@ CASES = [
         answers("supervisor_assigned", *YES_NO_BLANK, stage="普通高中"),
         "2",
         "3",
+        4,
     ),
     Case(
         "violations",
@@ -704,8 +722,9 @@ CASES = [
         answers("digital_teaching", *YES_NO_BLANK),
         "2",
         "3",
+        4,
     ),
-    Case("cloud", "cloud_platform_share", answers("cloud_platform", *YES_NO_BLANK), "2", "3"),
+    Case("cloud", "cloud_platform_share", answers("cloud_platform", *YES_NO_BLANK), "2", "3", 4),
     Case(
         "programmes",
         "industry_matched_programme_share",
@@ -757,6 +776,182 @@ CASES = [
         answers("party_organisation", *YES_NO_BLANK, stage="中等职业学校"),
         "2",
         "3",
+        4,
+    ),
+    # What the revision of the plan's indicators added.
+    Case(
+        "begun or done, and almost the item is not the item",
+        "burden_monitoring_started_share",
+        {
+            "milestone": [
+                {"item": "学业负担监测机制", "status": "已完成"},
+                {"item": "学业负担监测机制建设", "status": "未启动"},
+            ]
+        },
+        "1",
+        "1",
+    ),
+    Case(
+        "grade 9 of one stage, grade 7 of two years before",
+        "junior_retention_rate",
+        {
+            "class": [
+                {"stage": "初中", "grade": 9, "class_name": "1班", "students": 50},
+                {"stage": "初中", "grade": 9, "class_name": "2班", "students": 45},
+                {"stage": "初中", "grade": 8, "class_name": "1班", "students": 60},
+                {"stage": "小学", "grade": 6, "class_name": "1班", "students": 40},
+            ]
+        },
+        "95",
+        "102",
+        earlier={
+            1: {"class": [{"stage": "初中", "grade": 7, "class_name": "1班", "students": 70}]},
+            2: {
+                "class": [
+                    {"stage": "初中", "grade": 7, "class_name": "1班", "students": 50},
+                    {"stage": "初中", "grade": 7, "class_name": "2班", "students": 52},
+                    {"stage": "初中", "grade": 8, "class_name": "1班", "students": 33},
+                ]
+            },
+        },
+    ),
+    Case(
+        "vocational students of every school",
+        "private_vocational_student_share",
+        schools(
+            {"stage": "中等职业学校", "ownership": "民办", "vocational_students": 120},
+            {"stage": "中等职业学校", "ownership": "公办", "vocational_students": 300},
+            {"stage": "普通高中", "ownership": "民办", "senior_students": 900},
+        ),
+        "120",
+        "420",
+    ),
+    Case(
+        "no vocational student",
+        "private_vocational_student_share",
+        schools({"stage": "小学", "ownership": "民办"}),
+        "0",
+        "0",
+    ),
+    Case(
+        "of the compulsory stage, from 2019 up to the year",
+        "new_compulsory_schools",
+        schools(
+            {"stage": "小学", "founded_year": 2018},
+            {"stage": "小学", "founded_year": 2019},
+            {"stage": "九年一贯制学校", "founded_year": 2020},
+            {"stage": "十二年一贯制学校", "founded_year": 2021},
+            {"stage": "普通高中", "founded_year": 2020},
+            {"stage": "初中"},
+        ),
+        "2",
+    ),
+    Case(
+        "public, licensed and founded from 2019 up to the year",
+        "new_public_kindergarten_share",
+        kindergartens(
+            {"ownership": "公办", "founded_year": 2021},
+            {"ownership": "公办", "founded_year": 2020},
+            {"ownership": "公办", "founded_year": 2019, "licensed": False},
+        ),
+        "1",
+        "1",
+    ),
+    Case(
+        "none of them is all three",
+        "new_public_kindergarten_share",
+        kindergartens(
+            {"ownership": "公办", "founded_year": 2021},
+            {"ownership": "公办", "founded_year": 2018},
+            {"ownership": "公办"},
+            {"ownership": "民办", "founded_year": 2020},
+            {"ownership": "公办", "founded_year": 2020, "licensed": False},
+        ),
+        "0",
+        "1",
+    ),
+    Case(
+        "licensed kindergartens only, blank is neither",
+        "kindergarten_supervisor_share",
+        kindergartens(
+            *({"supervisor_assigned": value} for value in YES_NO_BLANK),
+            {"supervisor_assigned": True, "licensed": False},
+        ),
+        "2",
+        "3",
+        4,
+    ),
+    Case(
+        "only the rows that say how many were due",
+        "head_rotation_rate",
+        {
+            "teacher": [
+                {"heads_eligible": 5, "heads_rotated": 2},
+                {"heads_eligible": 3},
+                {"heads_eligible": None, "heads_rotated": 4},
+                {"heads_eligible": 0, "heads_rotated": 0},
+            ]
+        },
+        "2",
+        "8",
+    ),
+    Case("nobody says how many were due", "head_rotation_rate", {"teacher": [{}, {}]}, None),
+    Case(
+        "only the rows that say how many rotated",
+        "backbone_rotation_to_weak_share",
+        {
+            "teacher": [
+                {"backbone_rotated": 5, "backbone_rotated_weak": 2},
+                {"backbone_rotated": 3},
+                {"backbone_rotated": None, "backbone_rotated_weak": 1},
+            ]
+        },
+        "2",
+        "8",
+    ),
+    Case(
+        "nobody rotated, and said so",
+        "backbone_rotation_to_weak_share",
+        {"teacher": [{"backbone_rotated": 0}]},
+        "0",
+        "0",
+    ),
+    Case(
+        "its row alone counts",
+        "paju_exchange_projects",
+        {
+            "milestone": [
+                {"item": "坡州市交流项目", "status": "进行中", "quantity": 2},
+                {"item": "对外交流项目", "status": "进行中", "quantity": 9},
+            ]
+        },
+        "2",
+    ),
+    Case(
+        "either name of the reform will do",
+        "county_managed_hiring_started_share",
+        {
+            "milestone": [
+                {"item": "局管校聘改革", "status": "进行中"},
+                {"item": "县管校聘改革", "status": "未启动"},
+            ]
+        },
+        "1",
+        "1",
+    ),
+    Case(
+        "almost the name is another item",
+        "county_managed_hiring_started_share",
+        {"milestone": [{"item": "县管校聘", "status": "已完成"}]},
+        None,
+    ),
+    Case(
+        "a county without its centre has not transformed it",
+        "vocational_centres_transformed_share",
+        {"vocational": [{"kind": "高职院校", "transformed": True}]},
+        "0",
+        "1",
+        1,
     ),
 ]
 EXAMPLES = [
@@ -766,41 +961,46 @@ EXAMPLES = [
         example.given,
         example.numerator,
         example.denominator,
+        example.asked,
+        example.earlier,
     )
     for indicator in CATALOGUE.indicators
     for number, example in enumerate(indicator.examples, start=1)
 ]
 WORKED = [*EXAMPLES, *CASES]
 
-Figures = dict[tuple[str, str], tuple[Decimal | None, Decimal | None, float | None]]
+Figures = dict[
+    tuple[str, str], tuple[Decimal | None, Decimal | None, float | None, int | None, int | None]
+]
 
 
 @pytest.fixture(scope="module")
 def figures(make_home: Callable[..., Home]) -> Figures:
-    """Numerator, denominator and value by indicator and region, every case in its own year."""
+    """Numerator, denominator, value, asked, answered by indicator and region, for its own year."""
     # The national rule is there for its indicator; it changes no other one.
     home = make_home(national_rules=True)
     home.regions(
         [
             row
-            for number in range(len(WORKED))
+            for number, case in enumerate(WORKED)
             for row in (
                 (city_of(number), "city", "", "地级市"),
-                (unit_of(number), "reporting_unit", city_of(number), "市直"),
+                (unit_of(number), "reporting_unit", city_of(number), kind_of(case)),
             )
         ],
         [(unit_of(number), *town) for number, case in enumerate(WORKED) for town in case.towns],
     )
     for number, case in enumerate(WORKED):
-        for form, rows in case.given.items():
-            home.sheet(unit_of(number), form, case.year, rows)
+        for before, given in {0: case.given, **case.earlier}.items():
+            for form, rows in given.items():
+                home.sheet(unit_of(number), form, case.year - before, rows)
     with home.computed() as connection:
         assert connection.execute(
             "SELECT count(*) FROM submission WHERE NOT accepted"
         ).fetchone() == (0,)
         computed = connection.execute(
-            "SELECT indicator_id, region_code, year, numerator, denominator, value "
-            "FROM indicator_value"
+            "SELECT indicator_id, region_code, year, numerator, denominator, value, asked, answered "
+            "FROM indicator_value WHERE published"
         ).fetchall()
     year_of = {
         region: case.year
@@ -808,8 +1008,8 @@ def figures(make_home: Callable[..., Home]) -> Figures:
         for region in (city_of(number), unit_of(number))
     }
     return {
-        (indicator, region): (numerator, denominator, value)
-        for indicator, region, year, numerator, denominator, value in computed
+        (indicator, region): (numerator, denominator, value, asked, answered)
+        for indicator, region, year, numerator, denominator, value, asked, answered in computed
         if year == year_of[region]
     }
 
@@ -820,6 +1020,13 @@ def city_of(number: int) -> str:
 
 def unit_of(number: int) -> str:
     return f"{1000 + number}01"
+
+
+def kind_of(case: Case) -> str:
+    """A kind of unit that the indicator is made of."""
+    indicator = CATALOGUE.by_id[case.indicator_id]
+    kinds = indicator.reporters or CATALOGUE.scope_of(indicator).kinds
+    return kinds[0] if kinds else "县"
 
 
 def decimal(text: str | None) -> Decimal | None:
@@ -846,8 +1053,10 @@ def test_a_case_worked_by_hand_comes_out(number: int, case: Case, figures: Figur
     else:
         regions.append(unit_of(number))
     for region in regions:
-        numerator, denominator, found = figures[case.indicator_id, region]
+        numerator, denominator, found, asked, answered = figures[case.indicator_id, region]
         assert (numerator, denominator) == (top, bottom)
+        assert asked == case.asked
+        assert answered == (None if asked is None else bottom)
         assert found == (None if value is None else pytest.approx(value, rel=1e-12))
 
 
@@ -862,7 +1071,10 @@ def test_examples_give_rows_of_the_forms_that_the_indicator_reads() -> None:
         sources = [part.source for part in (indicator.top, indicator.bottom) if part is not None]
         forms = {form for source in sources for form in CATALOGUE.forms_of(source)}
         for example in indicator.examples:
-            assert set(example.given) == forms
+            assert (
+                set(example.given) | {f for given in example.earlier.values() for f in given}
+                == forms
+            )
             assert forms <= set(FORMS)
 
 
@@ -896,7 +1108,6 @@ def test_a_plain_record_is_read() -> None:
         ({"numerator": {**COUNT, "colour": "red"}}, "Extra inputs"),
         ({"gap": {"unit": "件", "quantum": "0.5"}}, "'1' or '0.01'"),
         ({"better": "sideways"}, "'higher' or 'lower'"),
-        ({"scope": "villages"}, "'all', 'townships' or 'city'"),
         ({"share": SHARE}, "either a share or a numerator"),
         ({"numerator": None}, "either a share or a numerator"),
         (
@@ -916,6 +1127,7 @@ def test_a_record_that_is_wrong_is_refused(change: dict[str, object], words: str
     [
         ([], "indicators must be there"),
         ([RECORD, RECORD], "each of them once"),
+        ([{**RECORD, "scope": "villages"}], "no scope villages"),
         ([{**RECORD, "numerator": {"source": "nowhere", "value": "1", "zh": "甲"}}], "nowhere"),
         (
             [{**RECORD, "causes": {"source": "nowhere", "rows": "true", "detail": "''"}}],
@@ -925,7 +1137,7 @@ def test_a_record_that_is_wrong_is_refused(change: dict[str, object], words: str
 )
 def test_a_catalogue_that_is_wrong_is_refused(records: list[object], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
-        Catalogue.model_validate({"views": [], "indicators": records})
+        Catalogue.model_validate({"scopes": [{"scope": "all"}], "views": [], "indicators": records})
 
 
 def test_the_formula_shows_scale_parts_and_conditions() -> None:

@@ -62,6 +62,7 @@ def form_word(form: str | None) -> Text:
 STATUSES: dict[str, Text] = {
     "not_met": Text("未达标", "Not met"),
     "off_track": Text("落后进度", "Off track"),
+    "insufficient": Text("不足以判定", "Too little to judge by"),
     "no_data": Text("缺数据", "No data"),
     "on_track": Text("按进度", "On track"),
     "not_due": Text("未到期", "Not due yet"),
@@ -74,6 +75,10 @@ STATUS_MEANINGS: dict[str, Text] = {
     "not_met": Text("应当达到而没有达到", "should hold by now and does not"),
     "off_track": Text(
         "期限未到，落后于通往目标的直线", "not due yet, behind the straight line to the target"
+    ),
+    "insufficient": Text(
+        "有数值，但未报送或未回答者可能改变判定",
+        "there is a value, but those who have not reported or answered could turn the verdict",
     ),
     "no_data": Text("所需报表没有生效", "a form that is needed is not in force"),
     "on_track": Text(
@@ -96,6 +101,7 @@ KINDS: dict[str, Text] = {
 SCOPES: dict[str, Text] = {
     "all": Text("全部报送单位和全市", "every reporting unit and the city"),
     "townships": Text("有乡镇的单位和全市", "the units with townships, and the city"),
+    "counties": Text("县（市、区）和全市", "the counties and districts, and the city"),
     "city": Text("仅全市", "the city alone"),
 }
 
