@@ -122,7 +122,7 @@ def _head(console: Console, e: Explanation) -> None:
         sent_back = f" (已退回 returned: {'、'.join(missing.returned)})" if missing.returned else ""
         _say(
             console,
-            f"! 缺报表 missing: {missing.region_name} {missing.form_zh}{sent_back}",
+            f"! 缺报表 missing: {missing.region_name} {missing.year} {missing.form_zh}{sent_back}",
             "yellow",
         )
 
@@ -195,7 +195,7 @@ def _submissions(console: Console, e: Explanation) -> None:
         table.add_row(
             *_cells(
                 used.region_name,
-                f"{used.form_zh}{note}",
+                f"{used.year} {used.form_zh}{note}",
                 used.path or used.file_name,
                 "\n".join(places),
                 _time(used.received_at),
@@ -225,7 +225,7 @@ def _versions(console: Console, e: Explanation) -> None:
         table.add_row(
             *_cells(
                 version.region_name,
-                version.form_zh,
+                f"{version.year} {version.form_zh}",
                 version.file_name,
                 _time(version.in_force_from),
                 _time(until) if until else "在用 in force",

@@ -35,7 +35,8 @@ class Evidence:
 
     ``connection`` has the publication attached as ``published`` and the warehouse under the name
     ``warehouse``; the database in use is an empty one in memory. ``units`` are those whose
-    submissions count.
+    submissions count. With ``year_before`` the submissions that the same figure of the year before
+    rests on are laid beside them.
     """
 
     def __init__(
@@ -47,28 +48,45 @@ class Evidence:
         indicator: Indicator,
         year: int,
         units: Sequence[str],
+        *,
+        year_before: bool = False,
     ) -> None:
         self._connection = connection
         self._warehouse = f'"{warehouse}"'
         self._catalogue = catalogue
         self._indicator = indicator
-        self.parts: dict[PartName, Part] = {"numerator": indicator.top}
-        if indicator.bottom is not None:
-            self.parts["denominator"] = indicator.bottom
+        self._year = year
+        self._years = (year, year - 1) if year_before else (year,)
+        self.parts = self._parts_of(year)
         self.forms = forms_needed(catalogue, indicator)
-        self._lay(reference, year, units)
+        self._lay(reference, units)
 
-    def _lay(self, reference: Reference, year: int, units: Sequence[str]) -> None:
+    def _parts_of(self, year: int) -> dict[PartName, Part]:
+        """The parts of the indicator, over the rows that its figure of ``year`` speaks of."""
+        parts: dict[PartName, Part] = {"numerator": _of_year(self._indicator.top, year)}
+        if self._indicator.bottom is not None:
+            parts["denominator"] = _of_year(self._indicator.bottom, year)
+        return parts
+
+    def _lay(self, reference: Reference, units: Sequence[str]) -> None:
         """Make the sources: the forms as the publication has them, and the views over them."""
         table_from(self._connection, "TABLE township", reference.townships)
+        needed = {
+            pair
+            for year in self._years
+            for pair in reports_needed(self._catalogue, self._indicator, year)
+        }
+        pairs = ", ".join(f"({literal(form)}, {year})" for form, year in sorted(needed))
+        years = ", ".join(f"({year})" for year in sorted({year for _, year in needed}))
         self._connection.execute(
             f"""
-            CREATE TABLE calendar AS SELECT {year}::INTEGER AS year;
+            CREATE TABLE calendar (year INTEGER);
+            INSERT INTO calendar VALUES {years};
             CREATE TABLE entering AS
             SELECT s.* FROM published.submission s
             JOIN published.reporting r USING (region_code, form, year)
             WHERE s.status IN ('accepted', 'accepted_with_warnings') AND r.expected = 1
-                AND s.year = {year} AND s.form IN ({literals(self.forms)})
+                AND (s.form, s.year) IN ({pairs})
                 AND s.region_code IN ({literals(units)});
             CREATE SCHEMA current
             """
@@ -83,9 +101,10 @@ class Evidence:
                 # Without one of its forms a view would tell of townships or schools what nobody
                 # has reported.
                 self._connection.execute(
-                    f"CREATE VIEW {view.name} AS SELECT * FROM ({view.sql}) WHERE region_code IN ("
-                    f"SELECT region_code FROM entering WHERE form IN ({literals(view.forms)}) "
-                    f"GROUP BY region_code HAVING count(*) = {len(view.forms)})"
+                    f"CREATE VIEW {view.name} AS SELECT * FROM ({view.sql})"
+                    " WHERE (region_code, year) IN (SELECT (region_code, year) FROM entering"
+                    f" WHERE form IN ({literals(view.forms)})"
+                    f" GROUP BY region_code, year HAVING count(*) = {len(view.forms)})"
                 )
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -169,7 +188,8 @@ class Evidence:
         causes = self._indicator.causes
         touched = [
             f'SELECT submission_id, sheet, "row" FROM {source_name(part.source)} WHERE {part.rows}'
-            for part in self.parts.values()
+            for year in self._years
+            for part in self._parts_of(year).values()
             if "submission_id" in self._columns_of(part.source)
             # Where a row of the source is no submitted row, it is all of these that decide.
             and (causes is None or causes.each)
@@ -196,6 +216,7 @@ class Evidence:
                 region_name=names[region_code],
                 form=form,
                 form_zh=FORMS[form].zh,
+                year=year,
                 file_name=file_name,
                 path=path,
                 sha256=sha256,
@@ -212,13 +233,21 @@ class Evidence:
                     for sheet, first, last in sheets.get(submission_id, ())
                 ),
             )
-            for submission_id, region_code, form, file_name, path, sha256, received_at, status in (
-                self._rows(
-                    "SELECT e.submission_id, e.region_code, e.form, e.file_name, w.path, e.sha256,"
-                    " e.received_at, e.status FROM entering e"
-                    f" LEFT JOIN {self._warehouse}.main.submission w USING (submission_id)"
-                    " ORDER BY e.region_code, e.form"
-                )
+            for (
+                submission_id,
+                region_code,
+                form,
+                year,
+                file_name,
+                path,
+                sha256,
+                received_at,
+                status,
+            ) in self._rows(
+                "SELECT e.submission_id, e.region_code, e.form, e.year, e.file_name, w.path, e.sha256,"
+                " e.received_at, e.status FROM entering e"
+                f" LEFT JOIN {self._warehouse}.main.submission w USING (submission_id)"
+                " ORDER BY e.region_code, e.form, e.year DESC"
             )
         )
 
@@ -240,7 +269,8 @@ class Evidence:
         """
         share = self._indicator.share
         if share is not None:
-            yield self._share_rows(share, limit)
+            of_year = f"({share.rows}) AND year = {self._year}"
+            yield self._share_rows(share.model_copy(update={"rows": of_year}), limit)
             return
         for name, part in self.parts.items():
             # What a part only counts is shown by the cells it is chosen by.
@@ -357,6 +387,41 @@ class Evidence:
             row=number,
             cells=tuple(shown),
         )
+
+    def handed_in_twice(self) -> Iterator[tuple[str, str, int, tuple[str, ...]]]:
+        """Institutions that several units handed in for one year, and that count in each of them.
+
+        Code, name, year and the codes of the units.
+        """
+        coded = [form for form in self.forms if "institution_code" in FORMS[form].by_name]
+        if coded:
+            every = " UNION ALL ".join(
+                f"SELECT '{form}' AS form, institution_code, institution_name, region_code, year"
+                f' FROM current."{form}"'
+                for form in coded
+            )
+            for code, name, year, units in self._rows(
+                "SELECT institution_code, min(institution_name), year,"
+                f" list_sort(list(DISTINCT region_code)) FROM ({every})"
+                " WHERE institution_code IS NOT NULL GROUP BY form, institution_code, year"
+                " HAVING count(DISTINCT region_code) > 1 ORDER BY year, institution_code"
+            ):
+                yield code, name, year, tuple(units)
+
+
+def _of_year(part: Part, year: int) -> Part:
+    """``part`` over the rows that a figure of ``year`` speaks of."""
+    return part.model_copy(update={"rows": f"({part.rows}) AND year = {year - part.years_before}"})
+
+
+def reports_needed(catalogue: Catalogue, indicator: Indicator, year: int) -> set[tuple[str, int]]:
+    """The forms, each with its year, that a figure of ``year`` is made of."""
+    return {
+        (form, year - part.years_before)
+        for part in (indicator.top, indicator.bottom)
+        if part is not None
+        for form in catalogue.forms_of(part.source)
+    }
 
 
 def forms_needed(catalogue: Catalogue, indicator: Indicator) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 
 from transforms.forms import FORMS
-from warehouse.evidence import Evidence, as_written, forms_needed, literals
+from warehouse.evidence import Evidence, as_written, forms_needed, literals, reports_needed
 from warehouse.explanation import (
     Change,
     Contribution,
@@ -77,9 +77,17 @@ def explain(
             "ATTACH ':memory:' AS explaining (READ_WRITE); USE explaining"
         )
         figure = _figure(connection, reference, catalogue, indicator, region, year)
-        told = _Publication(connection, figure, forms_needed(catalogue, figure.indicator))
+        told = _Publication(connection, catalogue, figure)
         evidence = Evidence(
-            connection, catalog, reference, catalogue, figure.indicator, year, told.entering()
+            connection,
+            catalog,
+            reference,
+            catalogue,
+            figure.indicator,
+            year,
+            told.entering(),
+            # What must not fall is held against the year before.
+            year_before=any(verdict.kind == "never_falls" for verdict in told.verdicts()),
         )
         return _explanation(told, evidence, rows)
 
@@ -180,14 +188,15 @@ def _figure(
             f"there are no figures for {year}, only for {min(figures)} to {max(figures)}"
         )
     parents = {code: parent for code, _, parent, *_ in regions}
-    own = {code for code, _, _, _, kind in regions if kind == "市直"}
-    city_alone = catalogue.by_id[indicator_id].scope == "city"
+    of_units = catalogue.scope_of(catalogue.by_id[indicator_id]).units
+    reporters = catalogue.by_id[indicator_id].reporters
     units = tuple(
         code
-        for code, _, _, level, _ in regions
+        for code, _, _, level, kind in regions
         if level == "reporting_unit"
         and region_code in _lineage(code, parents)
-        and (code in own if city_alone else code in in_scope)
+        and (code in in_scope or not of_units)
+        and (reporters is None or kind in reporters)
     )
     return _Figure(catalogue.by_id[indicator_id], region_code, names, units, year, *figures[year])
 
@@ -230,13 +239,17 @@ def _listed(lines: Iterable[str]) -> str:
 
 
 class _Publication:
-    """What the publication says of the figure; ``forms`` are those that the indicator needs."""
+    """What the publication says of the figure.
+
+    ``needed`` are the forms that it is made of, each with its year.
+    """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, figure: _Figure, forms: Sequence[str]
+        self, connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, figure: _Figure
     ) -> None:
         self._connection = connection
-        self._forms = forms
+        self._forms = forms_needed(catalogue, figure.indicator)
+        self.needed = sorted(reports_needed(catalogue, figure.indicator, figure.year))
         self.figure = figure
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -272,10 +285,13 @@ class _Publication:
 
     def entering(self) -> tuple[str, ...]:
         """The units whose submissions count: those that enter, and a unit for itself."""
-        units = self.contributions()
-        if self.figure.is_unit or not units:
+        if self.figure.is_unit:
             return self.figure.units
-        return tuple(unit.region_code for unit in units if unit.enters)
+        units = self.contributions()
+        if units:
+            return tuple(unit.region_code for unit in units if unit.enters)
+        silent = {missing.region_code for missing in self.missing()}
+        return tuple(unit for unit in self.figure.units if unit not in silent)
 
     def verdicts(self) -> tuple[Verdict, ...]:
         """What the clauses of the indicator say of the figure."""
@@ -299,33 +315,38 @@ class _Publication:
             Version(code, self.figure.names[code], form, FORMS[form].zh, *row)
             for code, form, *row in self._rows(
                 """
-                SELECT region_code, form, submission_id, file_name, sha256,
+                SELECT region_code, form, year, submission_id, file_name, sha256,
                     received_at AS in_force_from,
                     lead(received_at) OVER (
-                        PARTITION BY region_code, form
+                        PARTITION BY region_code, form, year
                         ORDER BY received_at, sha256, status <> 'superseded', submission_id
                     ) AS in_force_until
                 FROM published.submission
                 SEMI JOIN entering USING (region_code, form, year)
                 WHERE status <> 'returned'
-                ORDER BY region_code, form, in_force_until NULLS LAST, in_force_from
+                ORDER BY region_code, form, year DESC, in_force_until NULLS LAST, in_force_from
                 """
             )
         )
 
     def missing(self) -> tuple[Missing, ...]:
         """The forms that are expected of the units and not in force."""
+        pairs = ", ".join(f"({literal(form)}, {year})" for form, year in self.needed)
         return tuple(
-            Missing(code, self.figure.names[code], form, FORMS[form].zh, tuple(files or ()))
-            for code, form, files in self._rows(
-                "SELECT r.region_code, r.form, list_sort(list(DISTINCT s.file_name)"
+            Missing(code, self.figure.names[code], form, FORMS[form].zh, year, tuple(files or ()))
+            for code, form, year, files in self._rows(
+                # A year before the first one published has no row of its own in reporting.
+                "SELECT e.region_code, e.form, p.year, list_sort(list(DISTINCT s.file_name)"
                 " FILTER (s.status = 'returned'))"
-                " FROM published.reporting r"
-                " LEFT JOIN published.submission s USING (region_code, form, year)"
-                f" WHERE r.expected = 1 AND r.accepted = 0 AND r.year = {self.figure.year}"
-                f" AND r.form IN ({literals(self._forms)})"
-                f" AND r.region_code IN ({literals(self.figure.units)})"
-                " GROUP BY r.region_code, r.form ORDER BY r.region_code, r.form"
+                f" FROM (VALUES {pairs}) p(form, year)"
+                " JOIN published.reporting e ON e.form = p.form AND e.expected = 1"
+                f" AND e.year = {self.figure.year} AND e.region_code IN ({literals(self.figure.units)})"
+                " LEFT JOIN published.reporting r ON (r.region_code, r.form, r.year)"
+                " = (e.region_code, p.form, p.year)"
+                " LEFT JOIN published.submission s ON (s.region_code, s.form, s.year)"
+                " = (e.region_code, p.form, p.year)"
+                " WHERE coalesce(r.accepted, 0) = 0"
+                " GROUP BY e.region_code, e.form, p.year ORDER BY e.region_code, e.form, p.year"
             )
         )
 
@@ -348,8 +369,10 @@ class _Publication:
                 f"Not applicable: {'、'.join(idle)} is not expected of {figure.region_name}",
             )
         elif figure.reporting_units == 0 and missing:
-            zh = "; ".join(f"{m.region_name}的{m.form_zh}" for m in missing)
-            en = "; ".join(f"{m.form_zh} of {m.region_name}" for m in missing)
+            zh, en = (
+                "; ".join(words)
+                for words in zip(*(_missed(m, figure.year) for m in missing), strict=True)
+            )
             yield Remark(f"没有数据: 缺{zh}", f"No data: not in force are {en}")
         elif figure.reporting_units == 0:
             yield Remark(
@@ -426,8 +449,10 @@ class _Publication:
         pairs = [(form, column) for form, each in used.items() for column in each]
         touched = ", ".join(f"({literal(form)}, {literal(column)})" for form, column in pairs)
         touches = f"coalesce((f.form, f.column_name) IN ({touched}), false)" if pairs else "false"
-        gone = ", ".join(f"({literal(m.region_code)}, {literal(m.form)})" for m in missing)
-        instead = f"(f.region_code, f.form) IN ({gone})" if missing else "false"
+        gone = ", ".join(
+            f"({literal(m.region_code)}, {literal(m.form)}, {m.year})" for m in missing
+        )
+        instead = f"(f.region_code, f.form, f.year) IN ({gone})" if missing else "false"
         columns = self._rows(
             "SELECT column_name FROM duckdb_columns() WHERE database_name = 'published'"
             " AND table_name = 'finding'"
@@ -443,7 +468,7 @@ class _Publication:
                 FROM published.finding f
                 LEFT JOIN published.submission s USING (submission_id)
                 WHERE f.submission_id IN (SELECT submission_id FROM entering)
-                    OR s.status = 'returned' AND f.year = {self.figure.year} AND {instead}
+                    OR s.status = 'returned' AND {instead}
                 ORDER BY touches DESC, f.severity, f.region_code, f.form, f.rule_id, f.sheet,
                     f."row", f.cell, f.message_zh
                 """
@@ -485,6 +510,7 @@ def _explanation(told: _Publication, evidence: Evidence, limit: int | None) -> E
             *told.like_for_like(verdicts),
             *_doubts(figure, evidence),
             *_products(evidence, rows),
+            *_handed_in_twice(figure, evidence),
         ),
         contributions=() if figure.is_unit else told.contributions(),
         missing=missing,
@@ -509,6 +535,27 @@ def _products(evidence: Evidence, lists: Sequence[RowList]) -> Iterator[Remark]:
                 f"The {listed.part} multiplies the totals over all rows; it is no sum of what each "
                 "row gives",
             )
+
+
+def _missed(missing: Missing, year: int) -> tuple[str, str]:
+    """What is missing for a figure of ``year``, in both languages."""
+    other = missing.year != year
+    return (
+        f"{missing.region_name}{f'{missing.year}年' if other else ''}的{missing.form_zh}",
+        f"{missing.form_zh} of {missing.region_name}{f' for {missing.year}' if other else ''}",
+    )
+
+
+def _handed_in_twice(figure: _Figure, evidence: Evidence) -> Iterator[Remark]:
+    """Which institutions count more than once in a region's figure."""
+    if figure.is_unit:
+        return
+    for code, name, year, units in evidence.handed_in_twice():
+        by = "、".join(figure.names[unit] for unit in units)
+        yield Remark(
+            f"{name}({code}){year}年由{by}同时报送, 在本数值中重复计入{len(units)}次",
+            f"{name} ({code}) was handed in for {year} by {by}, and counts {len(units)} times here",
+        )
 
 
 def _doubts(figure: _Figure, evidence: Evidence) -> Iterator[Remark]:

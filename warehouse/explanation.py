@@ -95,6 +95,7 @@ class SubmissionUsed:
     region_name: str
     form: str
     form_zh: str
+    year: int
     file_name: str
     path: str | None
     sha256: str
@@ -114,6 +115,7 @@ class Version:
     region_name: str
     form: str
     form_zh: str
+    year: int
     submission_id: str
     file_name: str
     sha256: str
@@ -181,6 +183,7 @@ class Missing:
     region_name: str
     form: str
     form_zh: str
+    year: int
     returned: tuple[str, ...]
 
 

@@ -126,8 +126,9 @@ def fill(
         "CREATE OR REPLACE TEMP TABLE judged AS SELECT * FROM publication.attainment;"
         "DROP TABLE publication.attainment; DROP TABLE publication.judgement"
     )
+    # One transaction: a commit for each of some hundred comments would wait for the disk each time.
+    connection.execute(f"BEGIN; {'; '.join(_definitions())}; COMMIT")
     for table in TABLES:
-        _create(connection, table)
         if table.name in queries:
             _insert(connection, table, queries[table.name])
     _shortfall(connection, catalogue, clauses)
@@ -208,17 +209,16 @@ def beside(connection: duckdb.DuckDBPyConnection, previous: Path) -> Iterator[No
         connection.execute("DETACH previous")
 
 
-def _create(connection: duckdb.DuckDBPyConnection, table: PublishedTable) -> None:
-    columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
-    connection.execute(f"CREATE TABLE publication.{table.name} ({columns})")
-    connection.execute(
-        f"COMMENT ON TABLE publication.{table.name} IS '{_quoted(f'{table.zh} / {table.en}')}'"
-    )
-    for column in table.columns:
-        connection.execute(
-            f'COMMENT ON COLUMN publication.{table.name}."{column.name}" '
-            f"IS '{_quoted(f'{column.zh} / {column.en}')}'"
-        )
+def _definitions() -> Iterator[str]:
+    """The statements that create the published tables, with their comments."""
+    for table in TABLES:
+        columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
+        yield f"CREATE TABLE publication.{table.name} ({columns})"
+        wording = literal(f"{table.zh} / {table.en}")
+        yield f"COMMENT ON TABLE publication.{table.name} IS {wording}"
+        for column in table.columns:
+            wording = literal(f"{column.zh} / {column.en}")
+            yield f'COMMENT ON COLUMN publication.{table.name}."{column.name}" IS {wording}'
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: PublishedTable, query: str) -> None:

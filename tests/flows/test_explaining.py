@@ -124,7 +124,7 @@ def test_versions_are_listed_with_the_time_in_which_they_hold(home: Home) -> Non
 def test_a_unit_without_figures_says_why(home: Home) -> None:
     text = printed(explained(home, "2.1", "古塔区"))
     assert "! 没有数据: 缺古塔区的幼儿园基本情况表; 古塔区的学龄人口表" in text
-    assert "缺报表 missing: 古塔区 幼儿园基本情况表" in text
+    assert "缺报表 missing: 古塔区 2020 幼儿园基本情况表" in text
     city = printed(explained(home, "3.1", CITY))
     assert "不要求报送 not expected" in city and "未报齐, 未计入 does not enter" in city
 

@@ -101,7 +101,7 @@ def test_a_corrected_start_moves_the_verdicts_of_later_years(home: Home) -> None
     home.night()
     cause = "更正2018.csv"
     assert revisions(home, SHARE, YIXIAN) == [
-        (YIXIAN, 2018, 40, 38, "not_due", "not_due", cause),
+        (YIXIAN, 2018, 40, 38, "monitored", "monitored", cause),
         (YIXIAN, 2019, 42, 42, "off_track", "on_track", cause),
         (YIXIAN, 2020, 44, 44, "off_track", "on_track", cause),
     ]
@@ -152,7 +152,7 @@ def test_of_two_units_the_one_whose_figure_moved_moved_the_city(home: Home) -> N
     )
     home.night()
     assert revisions(home, "large_class_share", YIXIAN, GUTA, CITY) == [
-        (CITY, 2020, 5, 7.5, "met", "not_met", "义县2020.csv"),
+        (CITY, 2020, 5, 7.5, "insufficient", "insufficient", "义县2020.csv"),
         (YIXIAN, 2020, 5, 10, "met", "not_met", "义县2020.csv"),
     ]
 
@@ -205,6 +205,61 @@ def test_a_clause_added_and_a_clause_removed(home: Home, tmp_path: Path) -> None
         " WHERE indicator_id = 'oversized_school_share'"
     )
     assert gone == [(None, None, None)]
+
+
+def test_every_row_names_the_clause_whose_verdict_it_tells(home: Home, tmp_path: Path) -> None:
+    home.sheet(YIXIAN, "class", 2020, classes(2))
+    home.night()
+
+    def another(content: dict[str, Any]) -> None:
+        content["clauses"].append({**clause(content, "2.9"), "clause_id": "2.90", "threshold": 20})
+
+    type(home)(home.root, plan=plan_with(tmp_path, another)).night()
+    home.sheet(
+        YIXIAN, "class", 2020, classes(0), name="更正2020.csv", received="2020-10-01 00:00:00"
+    )
+    type(home)(home.root, plan=plan_with(tmp_path, another)).night()
+    assert told(home, "large_class_share") == [
+        ("2.9", 10, 0, "not_met", "met"),
+        ("2.90", 10, 0, "met", "met"),
+    ]
+
+
+def test_a_clause_under_another_number_goes_on_with_its_verdict(home: Home, tmp_path: Path) -> None:
+    home.sheet(YIXIAN, "class", 2020, classes(2))
+    home.night()
+
+    def renumbered(content: dict[str, Any]) -> None:
+        clause(content, "2.9").update(clause_id="2.91", threshold=20)
+
+    type(home)(home.root, plan=plan_with(tmp_path, renumbered)).night()
+    assert told(home, "large_class_share") == [("2.91", 10, 10, "not_met", "met")]
+
+
+def test_a_figure_over_two_years_moves_by_the_form_of_the_earlier_one(home: Home) -> None:
+    def juniors(grade: int, number: int) -> list[dict[str, object]]:
+        return [{"stage": "初中", "grade": grade, "students": number}]
+
+    home.sheet(YIXIAN, "class", 2018, juniors(7, 50))
+    home.sheet(YIXIAN, "class", 2020, juniors(9, 48))
+    home.night()
+    home.sheet(
+        YIXIAN, "class", 2018, juniors(7, 60), name="更正2018.csv", received="2020-10-01 00:00:00"
+    )
+    home.night()
+    assert revisions(home, "junior_retention_rate", YIXIAN) == [
+        (YIXIAN, 2020, 96, 80, "met", "not_met", "更正2018.csv"),
+    ]
+
+
+def told(home: Home, indicator: str) -> list[tuple[Any, ...]]:
+    """The last publication's rows of the unit for 2020, with their clauses."""
+    return home.ask(
+        "SELECT clause_id, old_value, new_value, old_status, new_status FROM revision"
+        " WHERE publication_id = (SELECT max(publication_id) FROM publication)"
+        f" AND (indicator_id, region_code, year) = ('{indicator}', '{YIXIAN}', 2020)"
+        " ORDER BY clause_id"
+    )
 
 
 def test_a_new_year_is_opened_by_its_first_submission(home: Home) -> None:

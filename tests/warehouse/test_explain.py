@@ -300,7 +300,9 @@ def test_a_unit_that_does_not_enter_is_shown_but_not_counted(home: Home) -> None
     assert {row.region_code for row in found.rows[0].rows} == {OWN, YIXIAN}
     assert {used.region_code for used in found.submissions} == {OWN, YIXIAN}
     assert (HEISHAN, "population") in {(m.region_code, m.form) for m in found.missing}
-    assert found.remarks == ()
+    # 210701 and Yixian both hand in a kindergarten of one code.
+    (twice,) = found.remarks
+    assert twice.zh == "一园(1121000001)2020年由市直属、义县同时报送, 在本数值中重复计入2次"
 
 
 def test_what_is_missing_is_named_with_what_was_sent_back(home: Home) -> None:
@@ -320,7 +322,7 @@ def test_what_is_missing_is_named_with_what_was_sent_back(home: Home) -> None:
         (RATE, OWN, "not_applicable", "学龄人口表不要求市直属报送, 已知的部分只计入全市"),
         ("3.1", OWN, "not_applicable", "教育经费表不要求市直属报送"),
         ("2.19", YIXIAN, "not_applicable", "分母为0(义务教育阶段残疾儿童少年数)"),
-        ("0.1", CITY, "monitored", ""),
+        ("0.1", CITY, "not_due", ""),
         ("5.4", GUTA, "no_data", "没有填报"),
         ("6.1", YIXIAN, "no_data", "缺义县的安全与规范办学表"),
         ("2.17", GUTA, "not_applicable", "职业教育情况表不要求古塔区报送"),
@@ -344,7 +346,15 @@ def test_an_indicator_of_the_city_alone_rests_on_its_own_submission(home: Home) 
 
 def test_a_clause_that_never_falls_says_what_it_compared(home: Home) -> None:
     found = ask(home, "3.1", CITY)
-    assert found.verdicts[0].threshold == 1000.5 and found.verdicts[0].status == "met"
+    assert found.verdicts[0].threshold == 1000.5
+    # One unit of nine says nothing of the city.
+    assert found.verdicts[0].status == "insufficient"
+    # The threshold rests on the file of the year before.
+    assert {(used.form, used.year) for used in found.submissions} == {
+        ("finance", 2020),
+        ("finance", 2019),
+    }
+    assert all(used.sheets for used in found.submissions)
     assert any("2019年和2020年都有值的单位: 义县" in remark.zh for remark in found.remarks)
     before = ask(home, "3.1", YIXIAN, 2019)
     assert before.verdicts[0].status == "no_data"
@@ -410,7 +420,9 @@ def test_a_definition_that_has_changed_is_not_passed_over(home: Home) -> None:
     record["denominator"]["rows"] = "age BETWEEN 3 AND 6"
     others = (i for i in CATALOGUE.indicators if i.indicator_id != RATE)
     catalogue = Catalogue(
-        views=CATALOGUE.views, indicators=(Indicator.model_validate(record), *others)
+        scopes=CATALOGUE.scopes,
+        views=CATALOGUE.views,
+        indicators=(Indicator.model_validate(record), *others),
     )
     (remark,) = ask(home, RATE, catalogue=catalogue).remarks
     assert "denominator 1199; published was 200" in remark.en

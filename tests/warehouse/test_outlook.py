@@ -172,7 +172,15 @@ def test_there_is_a_row_for_every_dated_clause_with_a_value_and_for_nothing_else
     )
     assert set(outlook) == set(wanted)
     assert (PUBLIC, HEISHAN, 2019) not in outlook
-    assert {clause for clause, _, _ in outlook} == {PUBLIC, "2.3", LARGE, "2.10", DIGITAL, CENTRES}
+    assert {clause for clause, _, _ in outlook} == {
+        PUBLIC,
+        "2.3",
+        LARGE,
+        "2.10",
+        DIGITAL,
+        CENTRES,
+        "2.27",
+    }
 
 
 def test_the_required_line_says_what_the_verdict_says(

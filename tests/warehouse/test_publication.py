@@ -215,8 +215,8 @@ def test_keys_join(published: Home) -> None:
             )
             == []
         ), f"{table}.{key}"
-    assert published.ask("SELECT count(*) FROM indicator") == [(50,)]
-    assert published.ask("SELECT count(*) FROM clause WHERE interpretation") == [(5,)]
+    assert published.ask("SELECT count(*) FROM indicator") == [(59,)]
+    assert published.ask("SELECT count(*) FROM clause WHERE interpretation") == [(25,)]
     assert published.ask("SELECT count(*) FROM region") == [(11,)]
 
 
@@ -325,7 +325,8 @@ def test_only_what_is_not_met_has_a_shortfall(published: Home) -> None:
     assert published.status("2.9", TAIHE, 2020) == "met"
     assert shortfall(published, TAIHE, 2020) == []
     assert shortfall(published, LINGHE, 2020) == []
-    assert published.status("2.9", CITY, 2020) == "not_met"
+    # A few units of ten say nothing of the city.
+    assert published.status("2.9", CITY, 2020) == "insufficient"
     assert shortfall(published, CITY, 2020) == []
 
 
@@ -431,12 +432,12 @@ def test_one_pupil_more_moves_the_share_and_nothing_else(corrected: Nights) -> N
     before, after = (rows["indicator_value"] for rows in corrected.rows[:2])
     share = "large_class_share"
     assert before - after == {
-        (share, GUTA, 2020, 1, 20, 5.0, 1, 1),
-        (share, CITY, 2020, 1, 40, 2.5, 2, 10),
+        (share, GUTA, 2020, 1, 20, 5.0, 1, 1, None, None),
+        (share, CITY, 2020, 1, 40, 2.5, 2, 10, None, None),
     }
     assert after - before == {
-        (share, GUTA, 2020, 2, 20, 10.0, 1, 1),
-        (share, CITY, 2020, 2, 40, 5.0, 2, 10),
+        (share, GUTA, 2020, 2, 20, 10.0, 1, 1, None, None),
+        (share, CITY, 2020, 2, 40, 5.0, 2, 10, None, None),
     }
 
 
@@ -444,12 +445,12 @@ def test_one_pupil_more_moves_the_verdict_and_nothing_else(corrected: Nights) ->
     before, after = (rows["attainment"] for rows in corrected.rows[:2])
     key = ("2.9", "large_class_share")
     assert before - after == {
-        (*key, GUTA, 2020, 5.0, 5.0, "met", 0.0, 0, "个班"),
-        (*key, CITY, 2020, 2.5, 5.0, "met", 0.0, 0, "个班"),
+        (*key, GUTA, 2020, 5.0, 5.0, "met", 0.0, 0, "个班", 1, 1, None, None),
+        (*key, CITY, 2020, 2.5, 5.0, "insufficient", 0.0, 0, "个班", 2, 10, None, None),
     }
     assert after - before == {
-        (*key, GUTA, 2020, 10.0, 5.0, "not_met", 5.0, 1, "个班"),
-        (*key, CITY, 2020, 5.0, 5.0, "met", 0.0, 0, "个班"),
+        (*key, GUTA, 2020, 10.0, 5.0, "not_met", 5.0, 1, "个班", 1, 1, None, None),
+        (*key, CITY, 2020, 5.0, 5.0, "insufficient", 0.0, 0, "个班", 2, 10, None, None),
     }
 
 
@@ -470,8 +471,8 @@ def test_the_correction_is_a_revision_with_its_cause(corrected: Nights) -> None:
     )
     share, run = "large_class_share", second.publication_id
     assert home.ask("FROM revision ORDER BY region_code") == [
-        (run, share, CITY, 2020, 2.5, 5.0, "met", "met", cause),
-        (run, share, GUTA, 2020, 5.0, 10.0, "met", "not_met", cause),
+        (run, share, CITY, 2020, 2.5, 5.0, "insufficient", "insufficient", cause, "2.9"),
+        (run, share, GUTA, 2020, 5.0, 10.0, "met", "not_met", cause, "2.9"),
     ]
 
 
@@ -487,7 +488,7 @@ def test_publications_follow_each_other(corrected: Nights) -> None:
     assert corrected.home.ask("SELECT DISTINCT code_version, plan_version FROM publication") == [
         (first.code_version, first.plan_version)
     ]
-    assert first.plan_version.startswith("jinzhou-2019-2025/1")
+    assert first.plan_version.startswith("jinzhou-2019-2025/2")
 
 
 def test_a_night_without_news_publishes_nothing_new(corrected: Nights) -> None:

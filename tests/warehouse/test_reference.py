@@ -32,7 +32,7 @@ def test_the_packaged_list_is_jinzhou(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert reference.with_townships == {"210726", "210727", "210781", "210782"}
     assert set(reference.members.iter_rows()) == {
-        ("210700", unit) for unit in reference.units["region_code"]
+        ("210700", unit, True) for unit in reference.units["region_code"]
     }
     assert reference.expected.height == 10 * 11 - 3 - 5
 
@@ -67,7 +67,10 @@ def test_a_list_of_ones_own_takes_its_place(own: Path) -> None:
     assert reference.unit_of("凌海市") is None
     assert reference.townships.is_empty()
     assert reference.expected.height == 11
-    assert set(reference.members.iter_rows()) == {("330000", "330102"), ("330100", "330102")}
+    assert set(reference.members.iter_rows()) == {
+        ("330000", "330102", False),
+        ("330100", "330102", True),
+    }
 
 
 def test_townships_of_ones_own_for_the_packaged_regions(own: Path) -> None:
