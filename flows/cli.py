@@ -186,21 +186,25 @@ def backfill(
 
 @cli.command()
 @_home
-@click.option("--year", type=int, help="One year instead of the latest.")
+@click.option("--year", type=int, help="One year instead of the latest ones.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def status(home: Path | None, year: int | None, as_json: bool) -> None:
     """Who has handed in what, what was returned, when was the last publication."""
     from rich.console import Console
 
     from flows.settings import load_settings
-    from flows.status import show_status
+    from flows.status import NoSuchYear, show_status
     from warehouse.publish import DATABASE
 
     settings = load_settings(home)
     database = settings.published / DATABASE
     if not database.exists():
         _fail(f"there is no publication in {settings.published} yet; run: jzedu nightly")
-    show_status(Console(width=None if sys.stdout.isatty() else 140), database, year, as_json)
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    try:
+        show_status(console, database, year, as_json)
+    except NoSuchYear as error:
+        raise click.UsageError(str(error)) from None
 
 
 @cli.command()

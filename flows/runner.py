@@ -18,7 +18,7 @@ from flows import steps
 from flows.guard import guarded
 from flows.lock import only_writer
 from flows.metrics import LastRun, write_metrics
-from flows.scorecard import show_changes, show_scorecard
+from flows.scorecard import say_made_up, show_changes, show_scorecard
 from flows.settings import Settings, load_settings
 from warehouse.publish import DATABASE
 from warehouse.store import Scope
@@ -135,12 +135,14 @@ def _say(night: dict[str, Any], settings: Settings, files: str = "new files") ->
         highlight=False,
     )
     out.print(f"Publication: {settings.published / DATABASE}", highlight=False, soft_wrap=True)
+    say_made_up(out, settings.published / DATABASE)
 
 
 def _say_nothing_new(settings: Settings) -> None:
     out = _stdout()
     out.print("Nothing new; the last publication stands.")
     out.print(f"Publication: {settings.published / DATABASE}", highlight=False, soft_wrap=True)
+    say_made_up(out, settings.published / DATABASE)
 
 
 def _stdout() -> Console:

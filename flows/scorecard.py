@@ -11,6 +11,8 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from warehouse.publication import is_made_up
+
 _COLOURS = {
     "met": "green",
     "on_track": "green",
@@ -31,6 +33,18 @@ _MARKS = {
     "no_data": "?",
     "not_applicable": "–",
 }
+
+
+def say_made_up(console: Console, database: Path) -> None:
+    """Say so where the publication ``database`` holds made-up data; nothing otherwise."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        made_up = is_made_up(connection)
+    if made_up:
+        console.print(
+            "[bold yellow]虚构样例数据 made-up data:[/] these figures were invented by jzedu sample "
+            "and say nothing about any real place or school.",
+            highlight=False,
+        )
 
 
 def show_scorecard(console: Console, database: Path) -> None:
@@ -58,10 +72,13 @@ def show_scorecard(console: Console, database: Path) -> None:
             ORDER BY c.section, try_cast(split_part(c.clause_id, '.', 2) AS INTEGER), c.clause_id
             """
         ).fetchall()
+        invented = " · 虚构样例数据 made-up data" if is_made_up(connection) else ""
     if not rows:
         console.print("No figures yet: no submission is in force.")
         return
-    table = Table(title=f"{rows[0][12]} {rows[0][10]}", title_style="bold", header_style="bold")
+    table = Table(
+        title=f"{rows[0][12]} {rows[0][10]}{invented}", title_style="bold", header_style="bold"
+    )
     for header, justify in (
         ("条款", "left"),
         ("指标", "left"),

@@ -30,7 +30,8 @@ class Document:
 
     ``texts`` are the words of its path that may name the year, the strongest first: the file's
     own name, then its folders from the innermost outwards. ``file_name`` is what people know it
-    by (``zip/entry`` for a file in a zip, whose name in it is ``entry``). ``content`` is what was found, or why nothing was.
+    by (``zip/entry`` for a file in a zip, whose name in it is ``entry``). ``content`` is what was found, or why nothing was;
+    ``made_up`` whether a sheet says that its figures are (:mod:`transforms.made_up`).
     """
 
     sha256: str
@@ -40,6 +41,7 @@ class Document:
     entry: str | None
     texts: tuple[str, ...]
     content: tuple[Table | Almost, ...] | Unreadable
+    made_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Examined:
     """What came out of the gate, as frames.
 
     ``submissions``: submission_id, document (index into the documents given), region_code, form,
-    year, accepted, rows_read, rows_loaded, rows_returned, rows_ignored, errors, warnings.
+    year, accepted, sample (made up), rows_read, rows_loaded, rows_returned, rows_ignored, errors,
+    warnings.
     ``sheets``: submission_id, sheet, rows_read, rows_loaded, rows_returned and why rows were
     ignored: titles, totals, notes, blanks. ``layout``: submission_id, sheet, column_name, letter,
     unit (the unit that the submitted amounts are in). ``rows``: for each form the typed rows of
@@ -69,6 +72,7 @@ SUBMISSION_SCHEMA: dict[str, pl.DataType] = {
     "form": pl.String(),
     "year": pl.Int64(),
     "accepted": pl.Boolean(),
+    "sample": pl.Boolean(),
     "rows_read": pl.Int64(),
     "rows_loaded": pl.Int64(),
     "rows_returned": pl.Int64(),
@@ -460,6 +464,7 @@ def _gather(run: _Run) -> Examined:
                 "form": submission.form,
                 "year": submission.year,
                 "accepted": accepted[i],
+                "sample": run.documents[run.document_of[i]].made_up,
                 **{f"rows_{fate}": number for fate, number in totals[i].items()},
                 "errors": errors.get(ids[i], 0),
                 "warnings": warnings.get(ids[i], 0),

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import PurePosixPath
 
 from transforms.formats import Limits, Unreadable, is_zip_of_files, open_zip, read_workbook
 from transforms.gate import Document
 from transforms.headers import Almost, Table, recognise
+from transforms.made_up import says_made_up
+
+#: So many rows from the top are looked through for the mark of made-up data, which is the first.
+_MARKED_WITHIN = 10
+
+#: What was found in one file, or why nothing was, and whether it says that it is made up.
+_Found = tuple[tuple[Table | Almost, ...] | Unreadable, bool]
 
 
 def read_file(
@@ -28,7 +36,7 @@ def read_file(
     folder = outer[0] if outer else ""
     folders = tuple(reversed(outer))
 
-    def document(entry: str | None, content: tuple[Table | Almost, ...] | Unreadable) -> Document:
+    def document(entry: str | None, found: _Found) -> Document:
         parts = PurePosixPath(entry).parts if entry else ()
         names = (*reversed(parts), name)
         stems = tuple(PurePosixPath(part).stem if i == 0 else part for i, part in enumerate(names))
@@ -41,31 +49,37 @@ def read_file(
             file_name=f"{name}/{entry}" if entry else name,
             entry=entry,
             texts=(*stems, *folders),
-            content=content,
+            content=found[0],
+            made_up=found[1],
         )
 
     if isinstance(data, Unreadable):
-        return [document(None, data)]
+        return [document(None, (data, False))]
     try:
         if not is_zip_of_files(data, name):
             return [document(None, _tables(data, name, limits))]
         entries = open_zip(data, name, limits)
     except Unreadable as problem:
-        return [document(None, problem)]
+        return [document(None, (problem, False))]
     documents = []
     for entry in entries:
         try:
-            content = (
-                entry.data
+            found: _Found = (
+                (entry.data, False)
                 if isinstance(entry.data, Unreadable)
                 else _tables(entry.data, entry.name, limits)
             )
         except Unreadable as problem:
-            content = problem
-        documents.append(document(entry.name, content))
-    return documents or [document(None, ())]
+            found = (problem, False)
+        documents.append(document(entry.name, found))
+    return documents or [document(None, ((), False))]
 
 
-def _tables(data: bytes, name: str, limits: Limits) -> tuple[Table | Almost, ...]:
-    found = (recognise(sheet) for sheet in read_workbook(data, name, limits))
-    return tuple(item for item in found if item is not None)
+def _tables(data: bytes, name: str, limits: Limits) -> _Found:
+    found = []
+    made_up = False
+    for sheet in read_workbook(data, name, limits):
+        found.append(recognise(sheet))
+        top = sheet.cells.head(_MARKED_WITHIN).rows()
+        made_up = made_up or says_made_up(chain.from_iterable(top))
+    return tuple(item for item in found if item is not None), made_up

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import duckdb
+
 from warehouse import outlook
 
 
@@ -503,6 +505,12 @@ TABLES: tuple[PublishedTable, ...] = (
                 "与上一次发布相比变化的指标数",
                 "Changes since the publication before",
             ),
+            (
+                "sample",
+                "BOOLEAN",
+                "是否含虚构样例数据(由jzedu sample生成); 此前的发布未记录时为空",
+                "Whether made-up data of jzedu sample entered; NULL for one made before this was noted",
+            ),
         ),
     ),
     PublishedTable(
@@ -533,3 +541,20 @@ TABLES: tuple[PublishedTable, ...] = (
         ),
     ),
 )
+
+
+def is_made_up(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether made-up submissions entered the publication that ``connection`` is open on.
+
+    One that was made before this was noted does not say so.
+    """
+    noted = connection.execute(
+        "SELECT EXISTS (FROM duckdb_columns() WHERE database_name = current_database() "
+        "AND table_name = 'publication' AND column_name = 'sample')"
+    ).fetchone()
+    if noted != (True,):
+        return False
+    latest = connection.execute(
+        "SELECT sample FROM publication ORDER BY published_at DESC, publication_id DESC LIMIT 1"
+    ).fetchone()
+    return latest is not None and bool(latest[0])

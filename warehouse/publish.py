@@ -306,7 +306,8 @@ def record(
             {literal(previous_id)}, {literal(imprint.code_version)}, {literal(imprint.plan_version)},
             (SELECT count(*) FROM in_force),
             (SELECT count(*) FROM publication.revision
-             WHERE publication_id = {literal(imprint.publication_id)})
+             WHERE publication_id = {literal(imprint.publication_id)}),
+            (SELECT coalesce(bool_or(sample), false) FROM in_force)
         """
     )
 

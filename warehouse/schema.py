@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS delivery (
 CREATE TABLE IF NOT EXISTS submission (
     submission_id VARCHAR, region_code VARCHAR, folder VARCHAR, form VARCHAR, year INTEGER,
     path VARCHAR, entry VARCHAR, file_name VARCHAR, sha256 VARCHAR, received_at TIMESTAMP,
-    accepted BOOLEAN, rows_read BIGINT, rows_loaded BIGINT, rows_returned BIGINT,
+    accepted BOOLEAN, sample BOOLEAN, rows_read BIGINT, rows_loaded BIGINT, rows_returned BIGINT,
     rows_ignored BIGINT, errors BIGINT, warnings BIGINT
 );
 CREATE TABLE IF NOT EXISTS submission_sheet (
@@ -89,14 +89,8 @@ def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None
     A warehouse of another layout (a form has gained a column) is emptied: then no delivery counts as
     read, and the next run reads them all again from the archive.
     """
-    tables = [
-        _LEDGER,
-        *(
-            f'CREATE TABLE IF NOT EXISTS submitted."{form.name}" ({", ".join(_columns(form))})'
-            for form in FORMS.values()
-        ),
-    ]
-    layout = hashlib.sha256("".join(tables).encode()).hexdigest()
+    tables = _tables()
+    layout = _mark(tables)
     connection.execute("BEGIN")
     if _layout(connection) not in (None, layout):
         _log.warning("the warehouse has another layout: it is made anew from the archive")
@@ -121,6 +115,26 @@ def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None
                 f"SEMI JOIN (FROM version_in_force WHERE {which}) USING (submission_id)"
             )
     connection.execute("COMMIT")
+
+
+def is_outdated(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether another version of this program has made the tables that are there."""
+    return _layout(connection) not in (None, _mark(_tables()))
+
+
+def _tables() -> list[str]:
+    """The statements that make what is read from the archive."""
+    return [
+        _LEDGER,
+        *(
+            f'CREATE TABLE IF NOT EXISTS submitted."{form.name}" ({", ".join(_columns(form))})'
+            for form in FORMS.values()
+        ),
+    ]
+
+
+def _mark(tables: list[str]) -> str:
+    return hashlib.sha256("".join(tables).encode()).hexdigest()
 
 
 def _layout(connection: duckdb.DuckDBPyConnection) -> str | None:

@@ -16,11 +16,15 @@ from transforms.gate import Examined
 from warehouse.archive import Receipt
 from warehouse.frames import lent, literal, table_from
 from warehouse.reference import Reference
-from warehouse.schema import prepare
+from warehouse.schema import is_outdated, prepare
 
 
 class WarehouseLocked(Exception):
     """Another process has the warehouse open."""
+
+
+class WarehouseOutdated(WarehouseLocked):
+    """An earlier version of this program has filled the warehouse, and nothing was read since."""
 
 
 _KEPT_BY_SUBMISSION = (
@@ -74,12 +78,18 @@ def open_warehouse(
 
     Raises:
         WarehouseLocked: another process writes to it.
+        WarehouseOutdated: it is to be read only, and has other columns than this program's.
     """
     connection = _connected(file, read_only, monotonic() + patience)
     try:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         if not read_only:
             prepare(connection, reference)
+        elif is_outdated(connection):
+            raise WarehouseOutdated(
+                f"{file} was filled by an earlier version of jzedu; run jzedu nightly, which reads"
+                " the archive again"
+            )
         yield connection
     finally:
         connection.close()
@@ -192,7 +202,7 @@ def load(
         """
         INSERT INTO submission BY NAME
         SELECT submission_id, region_code, folder, form, year, path, entry, file_name, sha256,
-            received_at, accepted, rows_read, rows_loaded, rows_returned, rows_ignored, errors,
+            received_at, accepted, sample, rows_read, rows_loaded, rows_returned, rows_ignored, errors,
             warnings
         FROM fresh
         """

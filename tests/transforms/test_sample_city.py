@@ -271,10 +271,10 @@ def test_townships_stand_in_the_list_of_the_year(city: City, townships: pl.DataF
 
 
 def jumps(before: pl.DataFrame, after: pl.DataFrame) -> list[str]:
-    """Numeric columns whose totals are more than 30 % apart."""
+    """Numeric columns whose totals are more than 30 % apart, where both years give any."""
     found = []
     for name, dtype in before.schema.items():
-        if dtype.is_numeric():
+        if dtype.is_numeric() and not (before[name].is_null().all() or after[name].is_null().all()):
             old = float(before[name].cast(pl.Float64).sum())
             new = float(after[name].cast(pl.Float64).sum())
             if abs(new - old) > 0.3 * abs(old):
@@ -359,9 +359,17 @@ def test_units_differ(city: City) -> None:
 
 def test_the_items_of_the_plan_are_reported(city: City) -> None:
     rows = whole(city, "milestone")
-    hiring = rows.filter(pl.col("item") == "县管校聘改革")
+    hiring = rows.filter(pl.col("item").is_in(["县管校聘改革", "局管校聘改革"]))
     assert hiring.height == 10 * len(YEARS)
-    assert set(hiring["status"]) == {"未启动", "进行中", "已完成"}
+    assert hiring["item"].n_unique() == 2
+    assert hiring.group_by("region_code").agg(pl.col("item").n_unique())["item"].max() == 1
+    burden = rows.filter(pl.col("item") == "学业负担监测机制")
+    assert burden.height == 10 * len(YEARS)
+    for reform in (hiring, burden):
+        assert set(reform["status"]) == {"未启动", "进行中", "已完成"}
+    paju = rows.filter(pl.col("item") == "坡州市交流项目")
+    assert 1 < paju["region_code"].n_unique() < 10
+    assert paju["quantity"].null_count() == 0
     assert rows.filter(pl.col("item") == "对外交流项目")["quantity"].null_count() == 0
     ranks = rows.filter(pl.col("item") == "省内综合排名")
     assert set(ranks["region_code"]) == {"210701"} and ranks.height == len(YEARS)
@@ -441,3 +449,62 @@ def test_another_region_list(townships: pl.DataFrame) -> None:
     assert codes.str.slice(2, 2).unique().to_list() == ["37"]
     rates = gross_rates(city, "senior")["rate"]
     assert rates.max() < 1.3
+
+
+def test_the_ninth_grade_is_what_stayed_of_the_seventh(city: City) -> None:
+    pupils = (
+        whole(city, "class")
+        .filter(pl.col("stage") == "初中")
+        .group_by("region_code", "year", "grade")
+        .agg(pl.col("students").sum())
+    )
+    began = pupils.filter(pl.col("grade") == 7).with_columns(pl.col("year") + 2)
+    came = pupils.filter(pl.col("grade") == 9)
+    both = came.join(began, on=["region_code", "year"], suffix="_before")
+    assert both.height == 10 * (len(YEARS) - 2)
+    stayed = both["students"] / both["students_before"]
+    assert stayed.is_between(0.925, 0.995).all()
+    # The clause asks for 95 %: some units have it and some do not.
+    assert (stayed < 0.95).any() and (stayed >= 0.95).any()
+
+
+def test_schools_and_public_kindergartens_open_after_2019(city: City) -> None:
+    last = max(YEARS)
+    for form in ("school", "kindergarten"):
+        rows = whole(city, form).filter(pl.col("year") == last)
+        new = rows.filter(pl.col("founded_year").is_between(2019, last))
+        public = new.filter(pl.col("ownership") == "公办")
+        assert 0 < public["region_code"].n_unique() < 10, form
+        assert new.height < 0.1 * rows.height
+
+
+def test_some_vocational_pupils_go_to_private_schools(city: City) -> None:
+    rows = whole(city, "school").filter(pl.col("vocational_students") > 0)
+    private = rows.filter(pl.col("ownership") == "民办")
+    share = private["vocational_students"].sum() / rows["vocational_students"].sum()
+    assert 0.02 < share < 0.4
+
+
+def test_a_few_questions_stay_without_an_answer(city: City) -> None:
+    asked = {
+        "school": [
+            "supervisor_assigned",
+            "digital_teaching",
+            "cloud_platform",
+            "party_organisation",
+        ],
+        "kindergarten": ["supervisor_assigned"],
+    }
+    for form, columns in asked.items():
+        rows = whole(city, form)
+        for column in columns:
+            assert 0 < rows[column].null_count() < 0.1 * rows.height, column
+        blank = rows.group_by("region_code", "year").agg(pl.col(columns).is_null().mean())
+        # Most leave nothing out, and now and then somebody nearly all of it.
+        shares = blank.select(pl.concat_list(columns).explode()).to_series()
+        assert (shares == 0).mean() > 0.5
+        assert form == "kindergarten" or (shares > 0.25).any()
+    compulsory = whole(city, "school").filter(
+        pl.col("stage").is_in(["小学", "初中", "九年一贯制学校", "十二年一贯制学校", "完全中学"])
+    )
+    assert 0 < compulsory["arrival_time"].null_count() < 0.1 * compulsory.height

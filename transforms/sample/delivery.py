@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import PurePosixPath
 from typing import Literal
 
+import polars as pl
+
+from transforms.sample.city import Key, unit_frames
 from transforms.sample.unit import Unit
 
 SHANGHAI = timezone(timedelta(hours=8))
@@ -16,6 +20,9 @@ Flaw = Literal["bad_cell", "missing_column", "duplicate_row"]
 
 # One in so many submissions comes after its date.
 _LATE_ONE_IN = 30
+# What comes last, after the year has ended, has not come yet from so many of the units.
+_LAST_FORM = "finance"
+_WITHOUT_LAST_FORM = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +42,21 @@ class Delivery:
     year: int
     flaw: Flaw | None = None
     corrects: PurePosixPath | None = None
+
+
+def handed_in(
+    unit: Unit, years: Sequence[int], townships: pl.DataFrame
+) -> Iterator[tuple[Key, pl.DataFrame]]:
+    """The submissions of ``unit``, year by year, less what it has not come to in the newest year.
+
+    A year that stands alone is whole.
+    """
+    newest = max(years) if len(set(years)) > 1 else None
+    for key, frame in unit_frames(unit, years, townships):
+        form, _, year = key
+        awaited = (form, year) == (_LAST_FORM, newest)
+        if not awaited or unit.draws("silent", year).random() >= _WITHOUT_LAST_FORM:
+            yield key, frame
 
 
 def time_of_receipt(unit: Unit, form: str, year: int) -> datetime:

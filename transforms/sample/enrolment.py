@@ -1,7 +1,8 @@
 """Who learns where: the children, classes and teachers of every institution in one year.
 
-A unit's pupils come from its population; they are shared out among its institutions by weight, so
-that the sums hold and no unit jumps, whatever opens or closes.
+A unit's pupils come from its population, grade by grade; they are shared out among its institutions
+by weight, so that the sums hold and no unit jumps, whatever opens or closes. What a school has of a
+grade's pupils it keeps as they move up.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ def kindergartens_of(unit: Unit, roster: Roster, year: int) -> list[Kindergarten
     there = [one for one in roster.kindergartens if one.open_in(year)]
     total = unit.enrolment(year)[0]
     facts = []
-    for one, children in zip(there, _share_out(there, total, 8, draws), strict=True):
+    weights = [one.weight * draws.uniform(0.96, 1.04) for one in there]
+    for one, children in zip(there, _share_out(weights, total, 8), strict=True):
         classes = max(1, ceil(children / 27))
         facts.append(
             KindergartenYear(
@@ -92,66 +94,71 @@ def schools_of(unit: Unit, roster: Roster, year: int) -> list[SchoolYear]:
     """The schools open in ``year`` with their pupils and classes."""
     draws = unit.draws("schools", year)
     there = [one for one in roster.schools if one.open_in(year)]
-    pupils = {one.code: [0, 0, 0, 0] for one in there}
-    for stage, total in enumerate(unit.enrolment(year)[1:]):
+    grades: dict[str, dict[int, int]] = {one.code: {} for one in there}
+    for stage, (_, first, count) in enumerate(CLASS_STAGES):
         own = [one for one in there if STAGES[one.kind][stage]]
-        shares = _share_out(own, total, 24, draws, stage)
-        for one, count in zip(own, shares, strict=True):
-            pupils[one.code][stage] = count
-    facts = []
-    for one in there:
-        if one.kind == "特殊教育学校":
-            # Its pupils are counted with the compulsory stages, in classes of eight to twelve.
-            pupils[one.code][0] = draws.randint(50, 56)
-        primary, junior, senior, vocational = pupils[one.code]
-        classes = list(_classes(unit, one, (primary, junior, senior), year, draws))
-        teachers = primary / 16 + junior / 12 + (senior + vocational) / 12.5
-        if one.kind == "特殊教育学校":
-            teachers = primary / 4
-        facts.append(
-            SchoolYear(
-                one,
-                (primary, junior, senior, vocational),
-                classes,
-                max(4, round(teachers * draws.uniform(0.96, 1.04))),
-            )
-        )
-    return facts
-
-
-def _share_out(
-    group: Sequence[Institution],
-    total: float,
-    least: int,
-    draws: Random,
-    stage: int | None = None,
-) -> list[int]:
-    """``total`` shared among ``group`` by weight, with a little change from year to year."""
-    weights = [
-        one.weight * draws.uniform(0.96, 1.04) * (1.0 if stage is None else STAGES[one.kind][stage])
-        for one in group
+        for grade in range(first, first + count):
+            cohort = unit.draws("cohort", stage, year - grade)
+            # Drawn for all that ever are, so that none changes because another opens or closes.
+            noise = {one.code: cohort.uniform(0.96, 1.04) for one in roster.schools}
+            weights = [one.weight * STAGES[one.kind][stage] * noise[one.code] for one in own]
+            shares = _share_out(weights, unit.grade(grade, year), 24 // count)
+            for one, pupils in zip(own, shares, strict=True):
+                grades[one.code][grade] = pupils
+    own = [one for one in there if STAGES[one.kind][3]]
+    weights = [one.weight * STAGES[one.kind][3] * draws.uniform(0.96, 1.04) for one in own]
+    shares = _share_out(weights, unit.enrolment(year)[1], 24)
+    vocational = {one.code: pupils for one, pupils in zip(own, shares, strict=True)}
+    return [
+        _school_year(unit, one, year, grades[one.code], vocational.get(one.code, 0), draws)
+        for one in there
     ]
+
+
+def _school_year(
+    unit: Unit,
+    school: Institution,
+    year: int,
+    grades: dict[int, int],
+    vocational: int,
+    draws: Random,
+) -> SchoolYear:
+    special = school.kind == "特殊教育学校"
+    if special:
+        # Its pupils are counted with the compulsory stages, in classes of eight to twelve.
+        grades = dict(enumerate(_even(draws.randint(50, 56), 6), 1))
+    primary, junior, senior = (
+        sum(grades.get(grade, 0) for grade in range(first, first + count))
+        for _, first, count in CLASS_STAGES
+    )
+    teachers = primary / 16 + junior / 12 + (senior + vocational) / 12.5
+    if special:
+        teachers = primary / 4
+    return SchoolYear(
+        school,
+        (primary, junior, senior, vocational),
+        list(_classes(unit, school, grades, year)),
+        max(4, round(teachers * draws.uniform(0.96, 1.04))),
+    )
+
+
+def _share_out(weights: Sequence[float], total: float, least: int) -> list[int]:
+    """``total`` shared among institutions of these ``weights``, none of which has fewer than ``least``."""
     all_weights = sum(weights)
     return [max(least, count) for count in spread(total * w / all_weights for w in weights)]
 
 
 def _classes(
-    unit: Unit, school: Institution, pupils: Sequence[int], year: int, draws: Random
+    unit: Unit, school: Institution, grades: dict[int, int], year: int
 ) -> Iterable[SchoolClass]:
-    for (stage, first, grades), count in zip(CLASS_STAGES, pupils, strict=True):
-        if not count:
-            continue
-        cohorts = spread(_parts(count, grades, draws))
-        for grade, cohort in enumerate(cohorts, first):
+    for stage, first, count in CLASS_STAGES:
+        for grade in range(first, first + count):
+            cohort = grades.get(grade, 0)
+            if not cohort:
+                continue
             sections = _sections(unit, school, stage, cohort, year)
-            sizes = _even(cohort, sections)
-            for number, students in enumerate(sizes, 1):
+            for number, students in enumerate(_even(cohort, sections), 1):
                 yield SchoolClass(stage, grade, number, students)
-
-
-def _parts(count: int, parts: int, draws: Random) -> list[float]:
-    shares = [draws.uniform(0.95, 1.05) for _ in range(parts)]
-    return [count * share / sum(shares) for share in shares]
 
 
 def _sections(unit: Unit, school: Institution, stage: str, cohort: int, year: int) -> int:

@@ -11,8 +11,8 @@ from typing import Literal
 import polars as pl
 
 from transforms.forms import FORMS
-from transforms.sample.city import unit_frames, units_of
-from transforms.sample.delivery import Delivery, time_of_receipt
+from transforms.sample.city import units_of
+from transforms.sample.delivery import Delivery, handed_in, time_of_receipt
 from transforms.sample.sheet import fill_in
 from transforms.sample.unit import Unit
 from transforms.sample.usual import usual_deliveries
@@ -70,7 +70,7 @@ def deliveries(
 
 
 def _tidy(unit: Unit, years: Sequence[int], townships: pl.DataFrame) -> Iterator[Delivery]:
-    for (form_name, _, year), frame in unit_frames(unit, years, townships):
+    for (form_name, _, year), frame in handed_in(unit, years, townships):
         form = FORMS[form_name]
         received = time_of_receipt(unit, form_name, year)
         day = (received - timedelta(days=2)).date()

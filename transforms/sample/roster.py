@@ -83,6 +83,7 @@ class Institution:
     opens: int = 0
     closes: int = 9999
     boarding: bool = False
+    private: bool = False
     attached_to: str | None = None
     draws: dict[str, float] = field(default_factory=dict)
 
@@ -248,7 +249,12 @@ def make_roster(unit: Unit, townships: pl.DataFrame) -> Roster:
             for one, number in zip(group, even_draws(draws, len(group)), strict=True):
                 one.draws[matter] = number
     _draw_crowding(schools, draws)
-    _draw_foundation(kindergartens, unit.draws("foundation"))
+    _draw_foundation(unit, kindergartens)
+    vocational = [one for one in schools if one.kind == "中等职业学校" and unit.urban]
+    for one, number in zip(
+        vocational, even_draws(unit.draws("private"), len(vocational)), strict=True
+    ):
+        one.private = number < 0.3
     colleges = [
         Institution(
             code=names.code("高职院校"),
@@ -417,10 +423,15 @@ def _draw_crowding(schools: Sequence[Institution], draws: Random) -> None:
         school.draws["crowding"] = number
 
 
-def _draw_foundation(kindergartens: Sequence[Institution], draws: Random) -> None:
-    """Since when a kindergarten is there, for all but a few, and when it gets its supervisor."""
-    numbers = even_draws(draws, len(kindergartens))
-    for one, number in zip(kindergartens, numbers, strict=True):
-        one.draws["supervisor"] = number
-        founded = one.opens or draws.randint(1978, 2017)
-        one.founded = None if draws.random() < 0.02 else founded
+def _draw_foundation(unit: Unit, kindergartens: Sequence[Institution]) -> None:
+    """Since when a kindergarten is there, for all but a few, and what goes with its being new."""
+    draws = unit.draws("foundation")
+    for matter in ("supervisor", "blank"):
+        numbers = even_draws(draws, len(kindergartens))
+        for one, number in zip(kindergartens, numbers, strict=True):
+            one.draws[matter] = number
+    for one in kindergartens:
+        old = None if draws.random() < 0.02 else draws.randint(1978, 2017)
+        one.founded = one.opens or old
+        if one.opens and not unit.opens_public:
+            one.draws["public"] = 1.0

@@ -45,6 +45,7 @@ class UnitYear:
         self.unit = unit
         self.roster = roster
         self.year = year
+        self._blank: dict[tuple[bool, str], float] = {}
 
     @cached_property
     def kindergartens(self) -> list[KindergartenYear]:
@@ -116,7 +117,7 @@ class UnitYear:
                 inclusive,
                 licensed,
                 quarter,
-                draws["governed"] < self.share("governed") if quarter else None,
+                self._answer(one, "governed", "governed") if quarter else None,
                 Decimal(fee),
                 Decimal(ceiling),
                 fact.children,
@@ -125,7 +126,7 @@ class UnitYear:
                 fact.teachers,
                 one.attached_to,
                 one.founded,
-                draws["supervisor"] < self.share("kindergarten_supervisor"),
+                self._answer(one, "supervisor", "kindergarten_supervisor"),
             )
 
     def school(self) -> Iterable[Row]:
@@ -133,7 +134,9 @@ class UnitYear:
         for fact in self.schools:
             one, draws = fact.school, fact.school.draws
             compulsory = one.kind in _COMPULSORY
-            arrival, start = self._morning(one) if compulsory else (None, None)
+            arrival, start = (None, None)
+            if compulsory and not self._leaves_out(one, "arrival"):
+                arrival, start = self._morning(one)
             boarders = round(sum(fact.pupils) * draws["boarders"]) if one.boarding else None
             yield (
                 one.code,
@@ -141,22 +144,26 @@ class UnitYear:
                 self.roster.places.name(one.place, self.year),
                 one.setting,
                 one.kind,
-                "民办" if one.kind == "完全中学" and draws["party"] > 0.5 else "公办",
+                "民办"
+                if one.private or (one.kind == "完全中学" and draws["party"] > 0.5)
+                else "公办",
                 one.founded,
                 *fact.pupils,
                 one.boarding,
                 boarders,
-                self._has(one, "boarding_standard") if one.boarding else None,
-                self._has(one, "conditions") if compulsory else None,
+                self._answer(one, "boarding_standard") if one.boarding else None,
+                self._answer(one, "conditions") if compulsory else None,
                 arrival,
                 start,
-                self._evening(one) if one.boarding else None,
-                self._has(one, "after_school") if compulsory else None,
-                self._has(one, "supervisor"),
-                self._has(one, "digital"),
-                None if draws["blank"] > 0.985 else self._has(one, "cloud"),
-                self._has(one, "mental_health"),
-                self._has(one, "party"),
+                self._evening(one)
+                if one.boarding and not self._leaves_out(one, "evening")
+                else None,
+                self._answer(one, "after_school") if compulsory else None,
+                self._answer(one, "supervisor"),
+                self._answer(one, "digital"),
+                self._answer(one, "cloud"),
+                self._answer(one, "mental_health"),
+                self._answer(one, "party"),
             )
 
     def class_(self) -> Iterable[Row]:
@@ -217,10 +224,11 @@ class UnitYear:
             for fact in self.schools
         ]
         dual = spread(self.share("dual") * count for count in professional)
-        # Every other school has a head whose time there is up.
+        # Every other school has a head whose time there is up; some units count them later only.
+        asked = self.year >= self.unit.heads_since
         heads = spread(0.5 for _ in staff)
         heads_moved = spread(self.share("heads_rotated") * count for count in heads)
-        backbone = spread(0.25 * count for count in rotated)
+        backbone = spread(0.4 * count for count in rotated)
         weak = spread(self.share("backbone_weak") * count for count in backbone)
         misconduct = _scatter(self.case_count("misconduct", 0.96), len(staff), draws)
         tutoring = _scatter(self.case_count("paid_tutoring"), len(staff), draws)
@@ -236,8 +244,8 @@ class UnitYear:
                 dual[i],
                 misconduct[i],
                 tutoring[i],
-                heads[i],
-                heads_moved[i],
+                heads[i] if asked else None,
+                heads_moved[i] if asked else None,
                 backbone[i],
                 weak[i],
             )
@@ -322,13 +330,18 @@ class UnitYear:
         unit, year = self.unit, self.year
         draws = unit.draws("milestone")
         started = unit.hiring_starts
-        yield self._item("县管校聘改革", started, started + 3, draws, None)
+        yield self._item(unit.hiring_item, started, started + 3, draws, None)
         projects = max(1, round(unit.cases["exchange"]) + year - START)
         yield self._item("对外交流项目", START - 1, 2026, draws, projects)
         if unit.city_run:
             yield self._item(
                 "省内综合排名", START - 1, 2026, draws, max(5, 9 - (year - START) // 2)
             )
+        begun = unit.burden_starts
+        yield self._item("学业负担监测机制", begun, begun + 2, unit.draws("burden"), None)
+        if unit.paju_projects:
+            paju = unit.paju_projects + max(0, year - START) // 3
+            yield self._item("坡州市交流项目", START - 1, 2026, unit.draws("paju"), paju)
         for item, first, last in _ITEMS:
             yield self._item(item, first, last + draws.choice((0, 0, 1)), draws, None)
 
@@ -346,14 +359,21 @@ class UnitYear:
             None if quantity is None else Decimal(quantity),
         )
 
-    def _has(self, one: Institution, matter: str) -> bool:
-        return one.draws[matter] < self.share(matter)
+    def _answer(self, one: Institution, matter: str, course: str | None = None) -> bool | None:
+        """是 or 否 to a question, None where the institution leaves it out."""
+        if self._leaves_out(one, matter):
+            return None
+        return one.draws[matter] < self.share(course or matter)
+
+    def _leaves_out(self, one: Institution, matter: str) -> bool:
+        column = (one.kind == "幼儿园", matter)
+        if column not in self._blank:
+            self._blank[column] = self.unit.blank(column, self.year)
+        return one.draws["blank"] < self._blank[column]
 
     def _morning(self, one: Institution) -> tuple[time | None, time | None]:
         """Time to be there, and first lesson: no school that starts too early lets pupils sleep."""
         draw = one.draws["arrival"]
-        if one.draws["blank"] < 0.015:
-            return None, None
         late = floor(draw * 1000) % 2
         bad_start = draw >= self.share("lesson_start")
         if bad_start or draw >= self.share("arrival"):

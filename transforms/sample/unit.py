@@ -19,8 +19,6 @@ START = 2018
 
 #: Ages of the stages, as slices of the population by single year of age.
 KINDERGARTEN_AGES = slice(3, 6)
-PRIMARY_AGES = slice(6, 12)
-JUNIOR_AGES = slice(12, 15)
 SENIOR_AGES = slice(15, 18)
 
 _PEOPLE_PER_SIZE = 120  # children of one age for every 10,000 people
@@ -127,7 +125,7 @@ _COURSES: Mapping[str, tuple[float, float]] = {
 _LATER_COURSES: Mapping[str, tuple[float, float]] = {
     "kindergarten_supervisor": (0.78, 1.0),
     "heads_rotated": (0.60, 0.80),
-    "backbone_weak": (0.46, 0.60),
+    "backbone_weak": (0.52, 0.55),
 }
 
 _SLOW = frozenset(
@@ -162,6 +160,12 @@ class Unit:
     enrolment_dips: frozenset[int]
     hiring_starts: int
     transformed: int
+    hiring_item: str
+    burden_starts: int
+    paju_projects: int
+    heads_since: int
+    careless: bool
+    opens_public: bool
 
     @property
     def urban(self) -> bool:
@@ -195,6 +199,16 @@ class Unit:
             out.add("vocational")
         return tuple(name for name in FORMS if name not in out)
 
+    def blank(self, column: tuple[bool, str], year: int) -> float:
+        """What part of the institutions leaves a question answered by 是, 否 or a time open.
+
+        Few and ever fewer; now and then somebody has overlooked a whole column but for some rows.
+        """
+        draws = self.draws("blank", column, year)
+        if draws.random() < 1 / 40:
+            return draws.uniform(0.25, 0.95)
+        return 0.02 if self.careless or year <= START else 0.0
+
     def births(self, year: int) -> float:
         """Children born in ``year`` who live in the unit: falling, with a rise in 2016 and 2017."""
         level = max(0.5, min(1.3, 1 - 0.012 * (year - 2009)))
@@ -207,23 +221,39 @@ class Unit:
         moved = self.draws("population", year).uniform(0.995, 1.005)
         return [round(self.births(year - age) * moved * (1 - 0.001 * age)) for age in range(19)]
 
-    def enrolment(self, year: int) -> tuple[float, float, float, float, float]:
-        """Pupils in kindergarten, primary, junior, senior general and vocational education."""
-        senior = self.share("senior", year)
+    def enrolment(self, year: int) -> tuple[float, float]:
+        """Pupils in kindergarten and in vocational education."""
         if self.sizes.pupils is not None:
-            noise = self.draws("enrolment", year).uniform(0.99, 1.01)
-            own = [count * self.scale * noise for count in self.sizes.pupils]
-            return own[0], own[1], own[2], own[3], own[4]
+            noise = self.draws("enrolment", year).uniform(0.99, 1.01) * self.scale
+            return self.sizes.pupils[0] * noise, self.sizes.pupils[4] * noise
         people = self.population(year)
-        primary, junior, general, vocational = self.sizes.rates
-        older = sum(people[SENIOR_AGES]) * senior
         return (
             sum(people[KINDERGARTEN_AGES]) * self.share("preschool", year),
-            sum(people[PRIMARY_AGES]) * primary,
-            sum(people[JUNIOR_AGES]) * junior,
-            older * general,
-            older * vocational,
+            sum(people[SENIOR_AGES]) * self.share("senior", year) * self.sizes.rates[3],
         )
+
+    def grade(self, grade: int, year: int) -> float:
+        """Pupils of a grade, 1 to 12, in ``year``.
+
+        The ninth grade is what has stayed of the seventh two years before.
+        """
+        if 7 < grade < 10:
+            entered = year - (grade - 7)
+            stayed: float = self.retention(entered) ** ((grade - 7) / 2)
+            return self.grade(7, entered) * stayed
+        stage = 0 if grade < 7 else 1 if grade < 10 else 2
+        if self.sizes.pupils is not None:
+            # Named by the year in which the cohort began, so that it stays what it was.
+            noise = self.draws("cohort", stage, year - grade).uniform(0.99, 1.01) * self.scale
+            return self.sizes.pupils[1 + stage] / (6, 3, 3)[stage] * noise
+        share = self.share("senior", year) if stage == 2 else 1.0
+        return self.population(year)[5 + grade] * share * self.sizes.rates[stage]
+
+    def retention(self, entered: int) -> float:
+        """What part of those who began grade 7 in the year ``entered`` comes to grade 9."""
+        usual = self.draws("retention").uniform(0.935, 0.985) + 0.0025 * (entered - START)
+        drawn = usual + self.draws("retention", entered).uniform(-0.006, 0.006)
+        return min(max(drawn, 0.93), 0.99)
 
 
 def make_unit(
@@ -252,6 +282,7 @@ def make_unit(
         "exchange": draws.uniform(10, 22),
         "partnerships": draws.uniform(12, 22),
     }
+    later = rng(seed, code, "later")
     years = range(2019, 2025)
     openings = draws.choice((0, 1, 2, 3)) if sizes.people > 9 else draws.choice((0, 1))
     return Unit(
@@ -278,6 +309,15 @@ def make_unit(
         enrolment_dips=frozenset(draws.sample(years, draws.choice((0, 1)))),
         hiring_starts=draws.choice((2018, 2019, 2019, 2020)),
         transformed=draws.choice((2020, 2021, 2022, 2023)),
+        # Districts have no counties' reform of that name; now and then a county says it their way.
+        hiring_item="局管校聘改革"
+        if urban or rng(seed, code, "reform").random() < 0.25
+        else "县管校聘改革",
+        burden_starts=later.choice((2019, 2020, 2021, 2022, 2024)),
+        paju_projects=6 if sizes.pupils is not None else later.choice((0, 0, 3, 4)),
+        heads_since=later.choice((START, START, 2019, 2020)),
+        careless=rng(seed, code, "careless").random() < 0.2,
+        opens_public=rng(seed, code, "builds private").random() >= 0.2,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from pathlib import PurePosixPath
 from random import Random
 from typing import Literal
@@ -15,8 +16,7 @@ from typing import Literal
 import polars as pl
 
 from transforms.forms import FORMS, Form, Kind
-from transforms.sample.city import unit_frames
-from transforms.sample.delivery import Delivery, Flaw, time_of_receipt
+from transforms.sample.delivery import Delivery, Flaw, handed_in, time_of_receipt
 from transforms.sample.sheet import Sheet, fill_in
 from transforms.sample.style import CALENDAR_FORMS, Style, draw_style
 from transforms.sample.unit import Unit
@@ -89,11 +89,12 @@ def usual_deliveries(
     unit: Unit, years: Sequence[int], townships: pl.DataFrame
 ) -> Iterator[Delivery]:
     """What ``unit`` hands in for ``years``."""
-    by_year: dict[int, list[_Submission]] = {}
-    for (form, _, year), frame in unit_frames(unit, years, townships):
-        by_year.setdefault(year, []).append(_Submission(unit, FORMS[form], year, frame))
-        if len(by_year[year]) == len(unit.forms()):
-            yield from _year(unit, year, by_year.pop(year))
+    submissions = (
+        _Submission(unit, FORMS[form], year, frame)
+        for (form, _, year), frame in handed_in(unit, years, townships)
+    )
+    for year, of_year in groupby(submissions, lambda submission: submission.year):
+        yield from _year(unit, year, list(of_year))
 
 
 def _year(unit: Unit, year: int, submissions: Sequence[_Submission]) -> Iterator[Delivery]:

@@ -1,4 +1,7 @@
-"""Sheets to the bytes of a file; the same sheets always give the same bytes."""
+"""Sheets to the bytes of a file; the same sheets always give the same bytes.
+
+Every sheet that is written here, whatever the format, says in its first row that it is made up.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import csv
 import struct
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, time
 from io import BytesIO, StringIO
 
@@ -13,6 +17,7 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
+from transforms.made_up import MADE_UP_LINE
 from transforms.sample.sheet import Cell, Sheet
 
 # xlsxwriter writes the time of day into a workbook unless told another.
@@ -29,11 +34,14 @@ def workbook_bytes(sheets: Sequence[Sheet]) -> bytes:
 
     Raises ValueError for more rows than a sheet can hold; xlsxwriter would leave them out.
     """
+    sheets = [_marked(sheet) for sheet in sheets]
     if max(len(sheet.rows) for sheet in sheets) > _MOST_ROWS:
         raise ValueError(f"a sheet of .xlsx holds {_MOST_ROWS:,} rows: choose a smaller scale")
     out = BytesIO()
     book = xlsxwriter.Workbook(out, {"in_memory": True})
-    book.set_properties({"created": _CREATED, "author": "", "title": sheets[0].name})
+    book.set_properties(
+        {"created": _CREATED, "author": "", "title": sheets[0].name, "comments": MADE_UP_LINE}
+    )
     formats = {
         "text": book.add_format({"num_format": "@"}),
         "time": book.add_format({"num_format": "hh:mm"}),
@@ -42,6 +50,7 @@ def workbook_bytes(sheets: Sequence[Sheet]) -> bytes:
     }
     for sheet in sheets:
         page = book.add_worksheet(sheet.name)
+        page.set_header(f"&C{MADE_UP_LINE}")
         for number, row in enumerate(sheet.rows):
             _write_row(page, number, row, formats)
         for top, left, bottom, right in sheet.merges:
@@ -62,7 +71,7 @@ def delimited_bytes(sheet: Sheet, *, encoding: str, delimiter: str = ",") -> byt
     """``sheet`` as .csv or .tsv text."""
     out = StringIO(newline="")
     writer = csv.writer(out, delimiter=delimiter)
-    for row in sheet.rows:
+    for row in _marked(sheet).rows:
         writer.writerow([_as_text(cell) for cell in row])
     return out.getvalue().encode(encoding)
 
@@ -92,6 +101,12 @@ def zip_bytes(entries: Sequence[tuple[str, bytes]]) -> bytes:
     out.write(directory.getvalue())
     out.write(b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, count, count, size, start, 0))
     return out.getvalue()
+
+
+def _marked(sheet: Sheet) -> Sheet:
+    """``sheet`` one row lower, below the line that says that it is made up."""
+    merges = [(top + 1, left, bottom + 1, right) for top, left, bottom, right in sheet.merges]
+    return replace(sheet, rows=[[MADE_UP_LINE], *sheet.rows], merges=merges)
 
 
 def _as_text(cell: Cell) -> str:

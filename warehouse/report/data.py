@@ -21,6 +21,7 @@ import duckdb
 
 from warehouse.frames import bound, literal
 from warehouse.indicators import Catalogue, load_catalogue
+from warehouse.publication import is_made_up
 from warehouse.report.words import FORMS, PLACE_SUFFIXES, REGION_KINDS, STATUSES, Text
 
 # How many rows one page lists before it says that there are more.
@@ -291,6 +292,7 @@ class Publication:
     finding_sums: list[FindingSum]
     revisions: list[Revision]
     issues: list[Issue]
+    made_up: bool = False
     outlook: dict[tuple[str, str, int], Outlook] = field(default_factory=dict)
 
     @cached_property
@@ -418,6 +420,7 @@ def read_publication(connection: duckdb.DuckDBPyConnection, reference: Path) -> 
         if issues
         else [],
         issues=issues,
+        made_up=is_made_up(connection),
         outlook={
             (row[0], row[1], row[2]): Outlook(*row[3:])
             for row in connection.execute(_OUTLOOK).fetchall()

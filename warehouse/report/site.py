@@ -147,6 +147,7 @@ def _site(publication: Publication) -> dict[str, object]:
         )
         if issue
         else word("not_published"),
+        "made_up": publication.made_up,
         "focus_note": word("focus_note", late=latest, came=came, due=due, focus=publication.focus)
         if latest != publication.focus
         else None,

@@ -211,6 +211,11 @@ WORDS: dict[str, Text] = {
         "Published {time} · publication {id} · code {code} · plan {plan}",
     ),
     "not_published": Text("尚未登记发布", "No publication registered"),
+    "made_up": Text(
+        "虚构样例数据：本报告中的数字是 jzedu sample 编造的，不反映任何真实地区和学校的情况。",
+        "Made-up data: the figures in this report were invented by jzedu sample and say nothing "
+        "about any real place or school.",
+    ),
     "rounding_note": Text(
         "数字仅在显示时取舍，评判按精确值。† 为本系统的解释：规划原文用“基本”“原则上”，"
         "所用数值的依据见条款页。",
