@@ -39,7 +39,7 @@ CONTRACT = {
     " sheet:text cell:text row:int column_name:text value:text message_zh:text message_en:text"
     " cells:int",
     "publication": "publication_id:text published_at:time previous_id:text code_version:text"
-    " plan_version:text submissions:int changes:int",
+    " plan_version:text submissions:int changes:int sample:bool",
     "revision": "publication_id:text indicator_id:text region_code:text year:int old_value:real"
     " new_value:real old_status:text new_status:text submission_id:text",
 }

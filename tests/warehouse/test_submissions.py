@@ -18,6 +18,9 @@ import duckdb
 import pytest
 
 from flows import steps
+from transforms.made_up import MADE_UP_LINE
+from warehouse.reference import load_reference
+from warehouse.store import WarehouseOutdated, open_warehouse
 
 if TYPE_CHECKING:
     from tests.conftest import Home
@@ -383,3 +386,57 @@ def test_a_second_night_reads_nothing_twice(home: Home, as_csv: Csv) -> None:
         # Read again on purpose, as a backfill does: nothing is new.
         loaded = steps.load_deliveries(run, receipts, lambda: None)
         assert (loaded.deliveries, loaded.submissions) == (1, 0)
+
+
+@pytest.mark.parametrize("again", ["warehouse.duckdb", "published"])
+def test_what_is_made_up_makes_the_publication_so_and_survives_a_rebuild(
+    home: Home, as_csv: Csv, again: str
+) -> None:
+    def sample() -> list[tuple[Any, ...]]:
+        return home.ask("SELECT sample FROM publication ORDER BY published_at")
+
+    ages: list[dict[str, object]] = [{"age": 3, "population": 100}]
+    home.sheet("义县", "population", 2020, ages)
+    home.night()
+    assert sample() == [(False,)]
+    made_up = f"{MADE_UP_LINE}\n".encode() + as_csv("population", ages)
+    home.deliver("黑山县/学龄人口表2020年.csv", made_up)
+    home.night()
+    assert sample() == [(False,), (True,)]
+    target = home.root / again
+    shutil.rmtree(target) if target.is_dir() else target.unlink()
+    home.sheet("义县", "population", 2021, ages)
+    home.night()
+    assert sample()[-1] == (True,)
+    # Where a real one has taken its place, nothing made up is in force any more.
+    home.deliver(
+        "黑山县/学龄人口表2020年（更正）.csv", as_csv("population", ages), "2020-10-01 02:00:00"
+    )
+    home.night()
+    assert sample()[-1] == (False,)
+
+
+def test_a_made_up_file_that_is_returned_makes_nothing_so(home: Home, as_csv: Csv) -> None:
+    home.sheet("义县", "population", 2020, [{"age": 3, "population": 100}])
+    wrong = as_csv("population", [{"age": 3, "population": "不详"}])
+    home.deliver("黑山县/学龄人口表2020年.csv", f"{MADE_UP_LINE}\n".encode() + wrong)
+    home.night()
+    assert home.ask("SELECT sample FROM publication") == [(False,)]
+    assert home.ask("SELECT count(*) FROM submission WHERE status = 'returned'") == [(1,)]
+
+
+def test_a_warehouse_of_another_version_is_not_read_but_filled_again(home: Home) -> None:
+    home.sheet("义县", "population", 2020, [{"age": 3, "population": 100}])
+    home.night()
+    file = home.settings.warehouse
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("ALTER TABLE submission DROP COLUMN sample; DROP TABLE layout")
+    reference = load_reference(home.root)
+    with (
+        pytest.raises(WarehouseOutdated, match="run jzedu nightly"),
+        open_warehouse(file, reference, read_only=True),
+    ):
+        pass
+    assert home.night().loaded.accepted == 1
+    with open_warehouse(file, reference, read_only=True) as connection:
+        assert connection.execute("SELECT sample FROM submission").fetchall() == [(False,)]

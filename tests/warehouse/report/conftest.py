@@ -497,8 +497,8 @@ def _fill_shortfalls(connection: duckdb.DuckDBPyConnection, draw: random.Random)
 def _fill_history(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "INSERT INTO publication VALUES"
-        " ('p-0001', '2022-11-01 18:00', NULL, '0.1.0', 'abc123', 480, 0),"
-        " ('p-0002', '2022-11-02 18:00', 'p-0001', '0.1.0', 'abc123', 481, 3)"
+        " ('p-0001', '2022-11-01 18:00', NULL, '0.1.0', 'abc123', 480, 0, true),"
+        " ('p-0002', '2022-11-02 18:00', 'p-0001', '0.1.0', 'abc123', 481, 3, false)"
     )
     connection.execute(
         "INSERT INTO revision VALUES"

@@ -290,6 +290,31 @@ def test_it_can_do_without_what_later_versions_add(
     assert "已说明：" not in text
 
 
+def test_every_page_of_a_made_up_city_says_so_in_both_languages(
+    changed: duckdb.DuckDBPyConnection, report: Path, reference: Path, tmp_path: Path
+) -> None:
+    # The publication before was of a made-up city, and this one is not.
+    assert not any(tree.find_class("made-up") for _, tree in all_pages(report))
+    changed.execute("UPDATE publication SET sample = true WHERE publication_id = 'p-0002'")
+    write_report(changed, tmp_path / "out", reference)
+    pages = dict(all_pages(tmp_path / "out"))
+    assert set(pages) == {name for name, _ in all_pages(report)}
+    for name, tree in pages.items():
+        (band,) = tree.find_class("made-up")
+        assert [part.get("lang") for part in band] == ["zh", "en"], name
+        assert "虚构样例数据" in band.text_content() and "Made-up data" in band.text_content()
+        # The head of the printed table, which stands on every sheet, must be a child of the body.
+        assert band.getparent().tag == "body", name
+
+
+def test_a_publication_from_before_the_mark_was_noted_is_shown(
+    changed: duckdb.DuckDBPyConnection, reference: Path, tmp_path: Path
+) -> None:
+    changed.execute("ALTER TABLE publication DROP COLUMN sample")
+    write_report(changed, tmp_path / "out", reference)
+    assert not page(tmp_path / "out", "index.html").find_class("made-up")
+
+
 def test_without_boundaries_all_units_are_tiles(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
