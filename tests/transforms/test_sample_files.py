@@ -23,6 +23,8 @@ from transforms.gate import Document, examine
 from transforms.made_up import MADE_UP_LINE
 from transforms.reading import read_file
 from transforms.sample import Delivery, Mess, deliveries, make_city, write_sample
+from transforms.sample.city import units_of
+from transforms.sample.delivery import handed_in
 from transforms.sample.sheet import Cell, Sheet, fill_in
 from transforms.sample.style import Style, draw_style
 from transforms.sample.workbook import workbook_bytes
@@ -214,6 +216,20 @@ def test_every_expected_submission_comes_once(
     assert 1 <= len(missing) <= 2
     assert {(form, year) for form, _, year in missing} == {("finance", max(YEARS))}
     assert len({delivery.path for delivery in usual}) == len(usual)
+
+
+def test_a_year_alone_is_whole_and_the_newest_of_several_still_lacks_a_form(
+    regions: pl.DataFrame, townships: pl.DataFrame
+) -> None:
+    units = units_of(regions, seed=1, scale=1)
+
+    def forms(years: list[int]) -> set[tuple[str, str, int]]:
+        return {key for unit in units for key, _ in handed_in(unit, years, townships)}
+
+    alone, several = forms([2022]), forms([2021, 2022])
+    assert len(alone) == 102
+    assert alone - several == {("finance", "210726", 2022), ("finance", "210782", 2022)}
+    assert len(several) == 2 * 102 - 2
 
 
 def test_few_files_are_flawed_and_some_are_corrected(usual: list[Delivery]) -> None:
