@@ -14,9 +14,10 @@ from typing import Any
 import duckdb
 
 from transforms.forms import FORMS
+from warehouse.figures import BLANK, show_apart
 from warehouse.frames import bound, literal
-from warehouse.publish import DATABASE, Change
-from warehouse.report.words import STATUSES, SUBMISSION_STATUSES, Text
+from warehouse.publish import DATABASE, OF_CLAUSE, Change
+from warehouse.report.words import STATUSES, SUBMISSION_STATUSES, Text, figure
 
 #: A table of the UI holds so many rows at most; the rest is one query away in the publication.
 _MOST = 500
@@ -50,10 +51,20 @@ class Handed:
 def change_line(change: Change) -> str:
     """A change of a verdict in one line, in both languages."""
     old, new = _verdict(change.old_status), _verdict(change.new_status)
+    basis = f" † {change.basis_zh} / {change.basis_en}" if change.basis_zh is not None else ""
     return (
-        f"{change.region_name} {change.year} {change.name_zh}: "
-        f"{old.zh} → {new.zh} ({old.en} → {new.en})"
+        f"{change.region_name} {change.year} {clause_label(change)}: "
+        f"{old.zh} → {new.zh} ({old.en} → {new.en}){basis}"
     )
+
+
+def clause_label(change: Change) -> str:
+    """Return number and name of the clause, marked where its figure is ours."""
+    return f"{change.clause_id or ''}{_mark(change)} {change.name_zh}".strip()
+
+
+def _mark(change: Change) -> str:
+    return " †" if change.basis_zh is not None else ""
 
 
 def read_handed(
@@ -98,18 +109,22 @@ def read_turns(publication: Path, publication_id: str) -> list[Change]:
     rows = _rows(
         publication,
         bound(
-            """
+            f"""
             SELECT DISTINCT r.indicator_id, i.name_zh, r.region_code, g.region_name, r.year,
-                r.old_value, r.new_value, r.old_status, r.new_status, s.file_name, g.level
+                r.old_value, r.new_value, r.old_status, r.new_status, s.file_name, r.clause_id, i.unit,
+                {OF_CLAUSE}, g.level
             FROM revision r JOIN region g USING (region_code) JOIN indicator i USING (indicator_id)
+            LEFT JOIN clause d ON d.clause_id = r.clause_id
+            LEFT JOIN attainment a
+                ON (a.clause_id, a.region_code, a.year) = (r.clause_id, r.region_code, r.year)
             LEFT JOIN submission s ON s.submission_id = r.submission_id
             WHERE r.publication_id = ? AND r.old_status <> r.new_status
-            ORDER BY g.level, r.region_code, r.year DESC, r.indicator_id, r.old_status, r.new_status
+            ORDER BY g.level, r.region_code, r.year DESC, r.indicator_id, r.clause_id
             """,
             publication_id,
         ),
     )
-    return [Change(*row[:10]) for row in rows]
+    return [Change(*row[:-1]) for row in rows]
 
 
 def leave(
@@ -180,15 +195,19 @@ def _handed_row(one: Handed) -> dict[str, Any]:
 
 def _change_row(one: Change) -> dict[str, Any]:
     old, new = _verdict(one.old_status), _verdict(one.new_status)
+    values = show_apart([one.old_value, one.new_value], one.unit, [one.threshold])
+    before, now = (text if text == BLANK else figure(text, one.unit).zh for text in values)
     return {
         "地区 Region": one.region_name,
         "年度 Year": one.year,
+        "条款 Clause": f"{one.clause_id or ''}{_mark(one)}",
         "指标 Indicator": one.name_zh,
         "原判定 Before": f"{old.zh} {old.en}",
         "新判定 Now": f"{new.zh} {new.en}",
-        "原值 Value before": one.old_value,
-        "新值 Value now": one.new_value,
+        "原值 Value before": before,
+        "新值 Value now": now,
         "起因 Cause": one.cause or "规划或程序 plan or program",
+        "† 依据 Basis": one.basis_zh or "",
     }
 
 

@@ -21,11 +21,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from flows.scorecard import shown
 from warehouse.explain import CannotExplain
 from warehouse.explanation import Cell, Explanation, Range, RowList, Verdict
+from warehouse.figures import BLANK, behind, plain, show_apart, show_pair, show_value
 from warehouse.publish import DATABASE
-from warehouse.report.words import SEVERITIES, STATUSES, SUBMISSION_STATUSES
+from warehouse.report.words import COMPARATORS, SEVERITIES, STATUSES, SUBMISSION_STATUSES, figure
 
 #: Stands for a character that would steer the terminal.
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
@@ -91,7 +91,7 @@ def show_explanation(console: Console, explanation: Explanation) -> None:
     """Print the explanation for a person."""
     _head(console, explanation)
     for verdict in explanation.verdicts:
-        _verdict(console, verdict, explanation.unit)
+        _verdict(console, verdict, explanation)
     _units(console, explanation)
     _submissions(console, explanation)
     _versions(console, explanation)
@@ -104,16 +104,17 @@ def show_explanation(console: Console, explanation: Explanation) -> None:
 def _head(console: Console, e: Explanation) -> None:
     _say(console, f"{e.name_zh}  {e.name_en}", "bold")
     _say(console, f"{e.region_name} {e.year}    {_publication(e)}")
-    threshold = e.verdicts[0].threshold if e.verdicts else None
-    _say(console, f"\n值 value: {shown(e.value, threshold, e.unit)}", "bold")
+    value = behind(e.value, e.numerator, e.denominator, e.scale)
+    limits = [v.threshold for v in e.verdicts]
+    _say(console, f"\n值 value: {_with_unit(show_value(value, e.unit, *limits), e.unit)}", "bold")
     if e.denominator_zh is not None:
         factor = f"{e.scale:,} × " if e.scale != 1 else ""
-        _say(console, f"  = {factor}{_number(e.numerator)} ÷ {_number(e.denominator)}")
+        _say(console, f"  = {factor}{plain(e.numerator)} ÷ {plain(e.denominator)}")
     _say(console, f"公式 formula: {e.formula_zh}")
     _say(console, f"  {e.formula_sql}", "dim")
-    _say(console, f"分子 numerator: {_number(e.numerator)}  {e.numerator_zh}")
+    _say(console, f"分子 numerator: {plain(e.numerator)}  {e.numerator_zh}")
     if e.denominator_zh is not None:
-        _say(console, f"分母 denominator: {_number(e.denominator)}  {e.denominator_zh}")
+        _say(console, f"分母 denominator: {plain(e.denominator)}  {e.denominator_zh}")
     if e.contributions or e.expected_units > 1:
         _say(console, f"计入单位 units that enter: {e.reporting_units} / {e.expected_units}")
     for remark in e.remarks:
@@ -131,7 +132,11 @@ def _publication(e: Explanation) -> str:
     return f"发布 publication {e.publication_id} ({_time(e.published_at)} UTC)"
 
 
-def _verdict(console: Console, v: Verdict, unit: str) -> None:
+def _with_unit(shown: str, unit: str) -> str:
+    return shown if shown == BLANK else figure(shown, unit).zh
+
+
+def _verdict(console: Console, v: Verdict, e: Explanation) -> None:
     status = STATUSES[v.status]
     _say(
         console,
@@ -142,13 +147,23 @@ def _verdict(console: Console, v: Verdict, unit: str) -> None:
     _say(console, f"  {v.statement_zh}\n  {v.statement_en}")
     if v.threshold is not None:
         due = f", 期限 due {v.due_year}" if v.due_year else ""
-        judged = f"    判定值 value judged: {v.value:,.12g}" if v.value is not None else ""
-        _say(console, f"  目标 threshold: {v.comparator} {v.threshold:,.12g} {unit}{due}{judged}")
-    if v.gap:
-        _say(
-            console,
-            f"  差距 gap: {v.gap:,.6g} {unit} = {_number(v.gap_quantity)} {v.gap_unit}",
+        value, limit = show_pair(
+            behind(v.value, e.numerator, e.denominator, e.scale),
+            v.threshold,
+            e.unit,
+            measured=v.kind == "never_falls",
         )
+        judged = (
+            f"    判定值 value judged: {_with_unit(value, e.unit)}" if v.value is not None else ""
+        )
+        sign = COMPARATORS.get(v.comparator or "", "")
+        _say(console, f"  目标 threshold: {sign} {_with_unit(limit, e.unit)}{due}{judged}")
+    if v.gap:
+        gap = _with_unit(show_value(v.gap, e.unit), e.unit)
+        _say(console, f"  差距 gap: {gap} = {plain(v.gap_quantity)} {v.gap_unit}")
+    for note in (v.coverage, v.against):
+        if note is not None:
+            _say(console, f"  ! {note.zh}\n    {note.en}", "yellow")
     if v.interpretation:
         _say(console, f"  † {v.basis_zh}\n    {v.basis_en}", "dim")
     _say(console, f"  出处 source: {v.source}", "dim")
@@ -164,9 +179,16 @@ def _units(console: Console, e: Explanation) -> None:
         table.add_row(
             *_cells(
                 f"{unit.region_code} {unit.region_name}",
-                _number(unit.numerator),
-                _number(unit.denominator),
-                shown(unit.value, None, e.unit),
+                plain(unit.numerator),
+                plain(unit.denominator),
+                _with_unit(
+                    show_value(
+                        behind(unit.value, unit.numerator, unit.denominator, e.scale),
+                        e.unit,
+                        *(v.threshold for v in e.verdicts if v.kind != "never_falls"),
+                    ),
+                    e.unit,
+                ),
                 "" if unit.enters else _NOT_IN[unit.expected],
             )
         )
@@ -270,7 +292,7 @@ def _rows(console: Console, rows: RowList, e: Explanation) -> None:
             *_cells(
                 *((names.get(row.region_code, row.region_code),) if names else ()),
                 " ".join(w for w in (row.institution_name, row.label, row.institution_code) if w),
-                ("是 yes" if row.counted else "否 no") if share else _number(row.contribution),
+                ("是 yes" if row.counted else "否 no") if share else plain(row.contribution),
                 ", ".join(_cell(cell) for cell in row.cells),
                 row.file_name or "",
                 row.sheet or "",
@@ -320,13 +342,14 @@ def _history(console: Console, e: Explanation) -> None:
         "新判定 verdict after",
         "原因 cause",
     )
+    limits = [v.threshold for v in e.verdicts]
     for change in e.history:
+        values = show_apart([change.old_value, change.new_value], e.unit, limits)
         table.add_row(
             *_cells(
                 change.publication_id,
                 _time(change.published_at),
-                shown(change.old_value, change.new_value, e.unit),
-                shown(change.new_value, change.old_value, e.unit),
+                *(_with_unit(value, e.unit) for value in values),
                 _status(change.old_status),
                 _status(change.new_status),
                 f"{_CAUSES[change.cause]} {change.file_name or ''}".strip(),
@@ -337,12 +360,6 @@ def _history(console: Console, e: Explanation) -> None:
 
 def _status(status: str | None) -> str:
     return f"{STATUSES[status].zh} {STATUSES[status].en.lower()}" if status else "—"
-
-
-def _number(value: Decimal | None) -> str:
-    if value is None:
-        return "—"
-    return f"{value:,.0f}" if value % 1 == 0 else f"{value:,f}".rstrip("0")
 
 
 def _time(moment: datetime) -> str:

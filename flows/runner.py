@@ -127,7 +127,7 @@ def _say(night: dict[str, Any], settings: Settings, files: str = "new files") ->
     if night["publication_id"] is None:
         _say_nothing_new(settings)
         return
-    show_scorecard(out, settings.published / DATABASE)
+    show_scorecard(_stdout(150), settings.published / DATABASE)
     out.print(
         f"{night['new']} {files}, {night['submissions']} submissions: "
         f"{night['accepted']} accepted, {night['returned']} returned"
@@ -145,8 +145,8 @@ def _say_nothing_new(settings: Settings) -> None:
     say_made_up(out, settings.published / DATABASE)
 
 
-def _stdout() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 120)
+def _stdout(width: int = 120) -> Console:
+    return Console(width=None if sys.stdout.isatty() else width)
 
 
 def _leave(code: int) -> NoReturn:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from warehouse.figures import show_apart
 from warehouse.publication import TABLES
 from warehouse.views import VIEWS
 
@@ -79,10 +80,10 @@ def compare(connection: duckdb.DuckDBPyConnection) -> Comparison:
         f"the indicator {name} has no value any more"
         for (name,) in connection.execute(_WITHOUT_VALUE).fetchall()
     ]
-    leaps = [
-        f"{name} of {region} in {year} moved from {old:,.6g} to {new:,.6g}"
-        for name, region, year, old, new in connection.execute(_LEAPS).fetchall()
-    ]
+    leaps = []
+    for name, unit, region, year, *values in connection.execute(_LEAPS).fetchall():
+        old, new = show_apart(values, unit)
+        leaps.append(f"{name} of {region} in {year} moved from {old} to {new} {unit}")
     return Comparison(tuple(vanished), tuple(smaller), tuple(leaps))
 
 
@@ -168,7 +169,7 @@ ORDER BY 1
 """
 
 _LEAPS = f"""
-SELECT i.name_zh, r.region_name, n.year, b.value, n.value
+SELECT i.name_zh, i.unit, r.region_name, n.year, b.value, n.value
 FROM publication.indicator_value n
 JOIN previous.indicator_value b USING (indicator_id, region_code, year)
 JOIN publication.indicator i USING (indicator_id)

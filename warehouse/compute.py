@@ -17,6 +17,7 @@ import duckdb
 import polars as pl
 
 from transforms.forms import FORMS
+from warehouse import year_on_year
 from warehouse.frames import table_from
 from warehouse.indicators import Catalogue, Indicator
 from warehouse.reference import Reference
@@ -41,8 +42,9 @@ def compute(
     ``applies`` (all needed forms are expected), ``is_unit``, ``published`` (a unit has no row of its
     own where the scope is the city alone); ``like_for_like`` (indicator_id, region_code, year,
     units, numerator, denominator, previous_numerator, previous_denominator): both years over the
-    ``units`` that have a value in both; ``divisor`` (indicator_id, region_code, year, divisor) for
-    gaps that are counted per head. All of them cover 2018 to the latest year in force.
+    ``units`` that have a value in both; ``comparable``, the same of every indicator over the units
+    that enter in both (:mod:`warehouse.year_on_year`); ``divisor`` (indicator_id, region_code, year,
+    divisor) for gaps that are counted per head. All of them cover 2018 to the latest year in force.
     """
     wanted = [catalogue.by_id[name] for name in indicator_ids]
     _index(connection, catalogue, reference, wanted)
@@ -54,6 +56,11 @@ def compute(
     _evaluate(connection, both, "membership_this_year", "part_this_year")
     _evaluate(connection, both, "membership_last_year", "part_last_year")
     connection.execute(_COMPARED)
+    connection.execute(year_on_year.MEMBERSHIP)
+    anew = [catalogue.by_id[name] for name in sorted(year_on_year.involved(connection))]
+    _evaluate(connection, anew, "made_anew", "part_anew")
+    _evaluate(connection, anew, "made_anew_before", "part_anew_before")
+    connection.execute(year_on_year.COMPARABLE)
 
 
 def _index(

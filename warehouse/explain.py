@@ -19,7 +19,8 @@ from typing import Any
 import duckdb
 
 from transforms.forms import FORMS
-from warehouse.evidence import Evidence, as_written, forms_needed, literals, reports_needed
+from warehouse import coverage
+from warehouse.evidence import Evidence, forms_needed, literals, reports_needed
 from warehouse.explanation import (
     Change,
     Contribution,
@@ -31,8 +32,10 @@ from warehouse.explanation import (
     Verdict,
     Version,
 )
+from warehouse.figures import plain
 from warehouse.frames import literal
 from warehouse.indicators import Catalogue, Indicator
+from warehouse.reader import standings
 from warehouse.reference import Reference, folder_key
 from warehouse.store import open_warehouse
 
@@ -295,16 +298,24 @@ class _Publication:
 
     def verdicts(self) -> tuple[Verdict, ...]:
         """What the clauses of the indicator say of the figure."""
-        return tuple(
-            Verdict(*row)
-            for row in self._rows(
-                "SELECT c.clause_id, c.statement_zh, c.statement_en, c.kind, c.comparator,"
-                " a.threshold, c.due_year, c.interpretation, c.basis_zh, c.basis_en, c.source,"
-                " a.status, a.value, a.gap, a.gap_quantity, a.gap_unit"
-                " FROM published.attainment a JOIN published.clause c USING (clause_id)"
-                f" WHERE {self._key('a')} ORDER BY c.clause_id"
-            )
+        # A publication of an earlier version does not know how much was asked and answered.
+        counted = self._rows(
+            "SELECT 1 FROM duckdb_columns() WHERE database_name = 'published'"
+            " AND table_name = 'attainment' AND column_name = 'answered'"
         )
+        zh, en = coverage.sentence("a")
+        told = f"a.asked, a.answered, {zh}, {en}" if counted else "NULL, NULL, NULL, NULL"
+        rows = self._rows(
+            "SELECT c.clause_id, c.statement_zh, c.statement_en, c.kind, c.comparator,"
+            " a.threshold, c.due_year, c.interpretation, c.basis_zh, c.basis_en, c.source,"
+            f" a.status, a.value, a.gap, a.gap_quantity, a.gap_unit, {told},"
+            " u.against_most_units, u.units_judged, u.units_met"
+            " FROM published.attainment a JOIN published.clause c USING (clause_id)"
+            f" LEFT JOIN ({standings('published.')}) u ON u.clause_id = a.clause_id"
+            " AND u.region_code = a.region_code AND u.year = a.year"
+            f" WHERE {self._key('a')} ORDER BY c.clause_id"
+        )
+        return tuple(_verdict(*row) for row in rows)
 
     def versions(self) -> tuple[Version, ...]:
         """The accepted versions of the forms that entered, as far as the publication knows them.
@@ -476,6 +487,15 @@ class _Publication:
         )
 
 
+def _verdict(*row: Any) -> Verdict:
+    *told, covered_zh, covered_en, against, judged, met = row
+    told += [
+        Remark(covered_zh, covered_en) if covered_zh else None,
+        Remark(*coverage.against_text(told[11], judged, met)) if against else None,
+    ]
+    return Verdict(*told)
+
+
 def _explanation(told: _Publication, evidence: Evidence, limit: int | None) -> Explanation:
     figure, indicator = told.figure, told.figure.indicator
     imprints, history = told.imprints(), told.history()
@@ -571,8 +591,7 @@ def _doubts(figure: _Figure, evidence: Evidence) -> Iterator[Remark]:
         was, today = published[name], evidence.total(part)
         if was is not None and was != today:
             yield Remark(
-                f"按现行定义和程序由这些行得出的“{part.zh}”为{as_written(today)}, "
-                f"发布的是{as_written(was)}",
-                f"By today's definition and program these rows give the {name} {as_written(today)}; "
-                f"published was {as_written(was)}",
+                f"按现行定义和程序由这些行得出的“{part.zh}”为{plain(today)}, 发布的是{plain(was)}",
+                f"By today's definition and program these rows give the {name} {plain(today)}; "
+                f"published was {plain(was)}",
             )

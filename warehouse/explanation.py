@@ -25,7 +25,12 @@ class Remark:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a clause says of the figure; ``value`` and ``threshold`` are those that were judged."""
+    """What a clause says of the figure; ``value`` and ``threshold`` are those that were judged.
+
+    ``asked`` and ``answered`` count the rows that a question is put to and those that answer it.
+    ``coverage`` says what is missing behind the verdict, ``against`` that most units are not as the
+    region is; None where there is nothing to say.
+    """
 
     clause_id: str
     statement_zh: str
@@ -43,6 +48,10 @@ class Verdict:
     gap: float | None
     gap_quantity: Decimal | None
     gap_unit: str | None
+    asked: int | None
+    answered: int | None
+    coverage: Remark | None
+    against: Remark | None
 
 
 @dataclass(frozen=True)

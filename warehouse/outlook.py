@@ -13,13 +13,16 @@ both the pace wanted and the pace needed are negative.
 
 from __future__ import annotations
 
+from warehouse.year_on_year import can_be_compared
+
 #: The pace is the change over so many years with a value before the year looked from.
 PACE_YEARS = 3
 #: A projection beyond this year is as good as none.
 HORIZON = 2100
 
-#: One row for every clause of kind level or milestone, region and year with a value, from
-#: ``publication.attainment`` and ``publication.clause``:
+#: One row for every clause of kind level or milestone, region and year with a value that can be
+#: compared with those of other years (a line through a year of which one unit in ten has reported
+#: leads nowhere), from ``publication.attainment`` and ``publication.clause``:
 #:
 #: ``required_value``
 #:     the line in this year; from the due year on the threshold; NULL before it where no earlier
@@ -47,7 +50,7 @@ WITH valued AS (
         first_value(a.value) OVER recent AS recent_value
     FROM publication.attainment a
     JOIN publication.clause c USING (clause_id)
-    WHERE c.kind IN ('level', 'milestone') AND a.value IS NOT NULL
+    WHERE c.kind IN ('level', 'milestone') AND a.value IS NOT NULL AND {can_be_compared("a")}
     WINDOW
         start AS (PARTITION BY a.clause_id, a.region_code ORDER BY a.year),
         recent AS (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from warehouse import outlook
+from warehouse import outlook, year_on_year
 
 
 @dataclass(frozen=True)
@@ -284,6 +284,70 @@ TABLES: tuple[PublishedTable, ...] = (
             _EXPECTED_UNITS,
             *_ANSWERS,
         ),
+    ),
+    PublishedTable(
+        "year_on_year",
+        "比上年: 每行一条条款、地区和年度, 与上年同口径比较; 只有两年都有判定, 或都为监测且八成以上单位"
+        "报齐时才有",
+        "Year on year: each row is a clause, a region and a year beside the year before, like for"
+        " like; only where both years have a verdict, or both are monitored with at least 80 % of"
+        " the units",
+        _columns(
+            _CLAUSE,
+            _INDICATOR,
+            _REGION,
+            _YEAR,
+            ("units", "INTEGER", "两年都计入的单位数", "Units that enter in both years"),
+            (
+                "numerator",
+                "DECIMAL(38,6)",
+                "两年都计入的单位的分子",
+                "Numerator over the units that enter in both years",
+            ),
+            (
+                "denominator",
+                "DECIMAL(38,6)",
+                "两年都计入的单位的分母, 计数指标为空",
+                "Denominator over the units that enter in both years, NULL for counts",
+            ),
+            (
+                "value",
+                "DOUBLE",
+                "两年都计入的单位的指标值",
+                "Value over the units that enter in both years, in the indicator's unit",
+            ),
+            (
+                "previous_numerator",
+                "DECIMAL(38,6)",
+                "同口径的上年分子",
+                "Numerator of the same units the year before",
+            ),
+            (
+                "previous_denominator",
+                "DECIMAL(38,6)",
+                "同口径的上年分母, 计数指标为空",
+                "Denominator of the same units the year before, NULL for counts",
+            ),
+            (
+                "previous_value",
+                "DOUBLE",
+                "同口径的上年指标值",
+                "Value of the same units the year before",
+            ),
+            (
+                "change",
+                "DOUBLE",
+                "比上年增减(按指标单位, 百分比为百分点)",
+                "Change on the year before in the indicator's unit (percentage points for %)",
+            ),
+            (
+                "direction",
+                "VARCHAR",
+                "方向: better 好转, worse 变差, same 持平",
+                "better, worse or same",
+            ),
+        ),
+        year_on_year.QUERY,
     ),
     PublishedTable(
         "outlook",

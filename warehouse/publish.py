@@ -42,7 +42,10 @@ class Imprint:
 
 @dataclass(frozen=True)
 class Change:
-    """What moves between two publications, and which file caused it (None: a definition)."""
+    """What moves between two publications, and which file caused it (None: a definition).
+
+    ``basis_zh`` and ``basis_en`` are there where the clause's figure is an interpretation of ours.
+    """
 
     indicator_id: str
     name_zh: str
@@ -55,6 +58,18 @@ class Change:
     new_status: str | None
     cause: str | None
     clause_id: str | None
+    unit: str
+    threshold: float | None
+    basis_zh: str | None
+    basis_en: str | None
+
+
+#: The columns of :class:`Change` that a definition gives, for a query in which ``d`` is the clause,
+#: ``a`` its row of attainment.
+OF_CLAUSE = """
+    a.threshold, CASE WHEN d.interpretation THEN coalesce(d.basis_zh, '') END,
+    CASE WHEN d.interpretation THEN coalesce(d.basis_en, d.basis_zh, '') END
+"""
 
 
 def list_changes(connection: duckdb.DuckDBPyConnection) -> list[Change]:
@@ -63,10 +78,14 @@ def list_changes(connection: duckdb.DuckDBPyConnection) -> list[Change]:
         f"""
         SELECT c.indicator_id, coalesce(i.name_zh, j.name_zh), c.region_code,
             coalesce(r.region_name, c.region_code), c.year, c.old_value, c.new_value,
-            c.old_status, c.new_status, s.file_name, c.clause_id
+            c.old_status, c.new_status, s.file_name, c.clause_id, coalesce(i.unit, j.unit),
+            {OF_CLAUSE}
         FROM ({CHANGES}) c
         LEFT JOIN publication.indicator i USING (indicator_id)
         LEFT JOIN previous.indicator j USING (indicator_id)
+        LEFT JOIN publication.clause d ON d.clause_id = c.clause_id
+        LEFT JOIN publication.attainment a
+            ON (a.clause_id, a.region_code, a.year) = (c.clause_id, c.region_code, c.year)
         LEFT JOIN region r ON r.region_code = c.region_code
         LEFT JOIN submission s ON s.submission_id = c.submission_id
         ORDER BY c.indicator_id, c.region_code, c.year, c.clause_id

@@ -12,30 +12,11 @@ from collections.abc import Iterator, Sequence
 
 import duckdb
 
+from warehouse.coverage import sentence
 from warehouse.frames import literal
 from warehouse.publication import TABLES, PublishedColumn, PublishedTable
+from warehouse.reader import CLAUSE_ORDER, YEARS, standings
 from warehouse.report.words import STATUS_MEANINGS, STATUSES
-
-#: The clauses in the order of the plan: by section, 2.9 before 2.10, a rule that replaces a clause
-#: after it.
-_CLAUSE_ORDER = """
-SELECT *, row_number() OVER (
-    ORDER BY section, TRY_CAST(regexp_extract(clause_id, '[0-9]+$') AS INTEGER), clause_id
-) AS plan_order
-FROM clause
-"""
-
-#: The year that the report is about: the latest for which at least half of the expected forms are
-#: in force. A year of which the first forms have just come in says nothing yet about the city.
-_FOCUS = """
-SELECT coalesce(
-    (SELECT max(year) FROM (
-        SELECT year FROM reporting WHERE expected = 1
-        GROUP BY year HAVING 2 * sum(accepted) >= count(*)
-    ) AS half),
-    (SELECT max(year) FROM attainment)
-) AS year
-"""
 
 _PLAN_ORDER = PublishedColumn(
     "plan_order",
@@ -50,6 +31,45 @@ def _of(table: str, *names: str) -> tuple[PublishedColumn, ...]:
     columns = next(t.columns for t in TABLES if t.name == table)
     by_name = {column.name: column for column in columns}
     return tuple(by_name[name] for name in names)
+
+
+_COVERAGE_ZH, _COVERAGE_EN = sentence("a")
+_COVERAGE = (
+    PublishedColumn(
+        "coverage_zh",
+        "VARCHAR",
+        "报送和填报的缺口, 一句话; 全部报齐并填报为空",
+        "What is missing behind the verdict, in a Chinese sentence; NULL where all is there",
+    ),
+    PublishedColumn(
+        "coverage_en",
+        "VARCHAR",
+        "报送和填报的缺口, 一句英文; 全部报齐并填报为空",
+        "What is missing behind the verdict, in a sentence; NULL where all is there",
+    ),
+)
+
+#: Of a region above the units: how they stand, NULL for a unit.
+_UNITS = (
+    PublishedColumn(
+        "units_judged",
+        "BIGINT",
+        "下属单位中有判定的单位数, 单位本身为空",
+        "Units below the region that have a verdict, NULL for a unit",
+    ),
+    PublishedColumn(
+        "units_met",
+        "BIGINT",
+        "下属单位中达标的单位数, 单位本身为空",
+        "Units below the region that meet the clause, NULL for a unit",
+    ),
+    PublishedColumn(
+        "against_most_units",
+        "BOOLEAN",
+        "该地区的判定是否与多数下属单位相反(达标而多数单位未达标, 或相反)",
+        "Whether the region meets what most of its units miss, or the reverse",
+    ),
+)
 
 
 def _count(name: str, zh: str, en: str) -> PublishedColumn:
@@ -72,6 +92,29 @@ _STATUS_ZH, _STATUS_EN = (
 #: The views whose columns are the same in every publication.
 VIEWS: tuple[PublishedTable, ...] = (
     PublishedTable(
+        "year_coverage",
+        "各年度的报送情况: 每行一个年度; 报告所述年度是半数以上应报报表已接收的最近一年",
+        "Coverage of the years: each row is a year; the one in focus is the latest for which at"
+        " least half of the expected forms are in force",
+        (
+            *_of("attainment", "year"),
+            PublishedColumn(
+                "forms_in_force",
+                "BIGINT",
+                "应报报表中已接收的份数",
+                "Expected forms that are in force",
+            ),
+            PublishedColumn("expected_forms", "BIGINT", "应报报表份数", "Forms that are expected"),
+            PublishedColumn(
+                "in_focus",
+                "BOOLEAN",
+                "是否为报告、终端和最近年度视图所述的年度",
+                "Whether this is the year that report, terminal and attainment_latest are about",
+            ),
+        ),
+        YEARS,
+    ),
+    PublishedTable(
         "attainment_latest",
         "最近年度达标情况: 每行一条条款和一个地区; 最近年度指半数以上应报报表已接收的最近一年",
         "Latest attainment: each row is a clause and a region in the latest year for which at least"
@@ -87,7 +130,10 @@ VIEWS: tuple[PublishedTable, ...] = (
             PublishedColumn("status_zh", "VARCHAR", "判定的中文名称", "Verdict in Chinese"),
             PublishedColumn("status_en", "VARCHAR", "判定的英文名称", "Verdict in English"),
             *_of("attainment", "gap", "gap_quantity", "gap_unit"),
-            *_of("indicator_value", "reporting_units", "expected_units"),
+            *_of("attainment", "reporting_units", "expected_units", "asked", "answered"),
+            *_COVERAGE,
+            *_UNITS,
+            *_of("year_on_year", "previous_value", "change", "direction"),
         ),
         f"""
 SELECT c.clause_id, c.plan_order, c.section, c.kind, c.statement_zh, c.statement_en,
@@ -96,14 +142,19 @@ SELECT c.clause_id, c.plan_order, c.section, c.kind, c.statement_zh, c.statement
     r.region_code, r.region_name, r.level,
     a.year, a.value, a.threshold, a.status, {_STATUS_ZH} AS status_zh,
     {_STATUS_EN} AS status_en, a.gap, a.gap_quantity, a.gap_unit,
-    v.reporting_units, v.expected_units
+    a.reporting_units, a.expected_units, a.asked, a.answered,
+    {_COVERAGE_ZH} AS coverage_zh, {_COVERAGE_EN} AS coverage_en,
+    u.units_judged, u.units_met, coalesce(u.against_most_units, false) AS against_most_units,
+    y.previous_value, y.change, y.direction
 FROM attainment AS a
-JOIN ({_FOCUS}) AS focus ON focus.year = a.year
-JOIN ({_CLAUSE_ORDER}) AS c ON c.clause_id = a.clause_id
+JOIN ({YEARS}) AS years ON years.year = a.year AND years.in_focus
+JOIN ({CLAUSE_ORDER}) AS c ON c.clause_id = a.clause_id
 JOIN indicator AS i ON i.indicator_id = a.indicator_id
 JOIN region AS r ON r.region_code = a.region_code
-LEFT JOIN indicator_value AS v ON v.indicator_id = a.indicator_id
-    AND v.region_code = a.region_code AND v.year = a.year
+LEFT JOIN ({standings()}) AS u ON u.clause_id = a.clause_id
+    AND u.region_code = a.region_code AND u.year = a.year
+LEFT JOIN year_on_year AS y ON y.clause_id = a.clause_id
+    AND y.region_code = a.region_code AND y.year = a.year
 """,
     ),
     PublishedTable(
@@ -137,7 +188,7 @@ SELECT c.clause_id, c.plan_order, c.section, c.kind, c.statement_zh, c.statement
     {_COUNTS},
     count(*) FILTER (WHERE r.level = 'reporting_unit') AS units
 FROM attainment AS a
-JOIN ({_CLAUSE_ORDER}) AS c ON c.clause_id = a.clause_id
+JOIN ({CLAUSE_ORDER}) AS c ON c.clause_id = a.clause_id
 JOIN indicator AS i ON i.indicator_id = a.indicator_id
 JOIN region AS r ON r.region_code = a.region_code
 GROUP BY ALL
@@ -145,36 +196,27 @@ GROUP BY ALL
     ),
     PublishedTable(
         "trend",
-        "趋势: 每行一个指标、地区和年度, 与上年相比的变化",
-        "Trend: each row is an indicator, a region and a year, with the change on the year before",
+        "趋势: 每行一个指标、地区和年度; 与上年相比的变化只在可比时给出, 且只含两年都计入的单位",
+        "Trend: each row is an indicator, a region and a year; the change on the year before only"
+        " where the two can be compared, and over the units that enter in both",
         (
             *_of("indicator", "indicator_id", "name_zh", "name_en", "unit", "better", "section"),
             *_of("region", "region_code", "region_name", "level"),
             *_of("indicator_value", "year", "numerator", "denominator", "value"),
-            PublishedColumn(
-                "previous_value",
-                "DOUBLE",
-                "上年指标值(按指标单位), 上年无值为空",
-                "Value of the year before in the indicator's unit, NULL where there was none",
-            ),
-            PublishedColumn(
-                "change",
-                "DOUBLE",
-                "比上年增减(按指标单位, 百分比为百分点), 任一年无值为空",
-                "Change on the year before in the indicator's unit (percentage points for %), NULL"
-                " where either year has no value",
-            ),
+            *_of("year_on_year", "previous_value", "change", "direction"),
         ),
         """
 SELECT i.indicator_id, i.name_zh, i.name_en, i.unit, i.better, i.section,
     r.region_code, r.region_name, r.level,
     v.year, v.numerator, v.denominator, v.value,
-    p.value AS previous_value, v.value - p.value AS change
+    y.previous_value, y.change, y.direction
 FROM indicator_value AS v
 JOIN indicator AS i ON i.indicator_id = v.indicator_id
 JOIN region AS r ON r.region_code = v.region_code
-LEFT JOIN indicator_value AS p ON p.indicator_id = v.indicator_id
-    AND p.region_code = v.region_code AND p.year = v.year - 1
+LEFT JOIN (
+    SELECT DISTINCT indicator_id, region_code, year, previous_value, change, direction
+    FROM year_on_year
+) AS y ON y.indicator_id = v.indicator_id AND y.region_code = v.region_code AND y.year = v.year
 """,
     ),
 )
@@ -215,7 +257,7 @@ def views_of(connection: duckdb.DuckDBPyConnection) -> tuple[PublishedTable, ...
     """Every view of the publication that ``connection`` uses; its indicators in plan order."""
     indicators = connection.execute(
         f"SELECT i.indicator_id, i.name_zh, i.name_en, i.unit FROM indicator AS i"
-        f" LEFT JOIN ({_CLAUSE_ORDER}) AS c USING (indicator_id)"
+        f" LEFT JOIN ({CLAUSE_ORDER}) AS c USING (indicator_id)"
         " GROUP BY ALL ORDER BY min(c.plan_order), i.indicator_id"
     ).fetchall()
     return (county_scorecard(indicators), *VIEWS)

@@ -77,7 +77,7 @@ def test_verdicts_that_turned_name_their_cause_the_city_first(corrected) -> None
         (turn.region_name, turn.year, turn.old_status, turn.new_status, turn.new_value, turn.cause)
         for turn in about
     ] == [
-        ("锦州市", 2020, "met", "not_met", 3.0, "2020年二.csv"),
+        ("锦州市", 2020, "insufficient", "not_met", 3.0, "2020年二.csv"),
         ("义县", 2020, "met", "not_met", 3.0, "2020年二.csv"),
     ]
     assert change_line(about[1]) == "义县 2020 义务教育辍学人数: 达标 → 未达标 (Met → Not met)"

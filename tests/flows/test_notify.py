@@ -92,6 +92,7 @@ def handed(status: str, name: str = "班级.xlsx") -> Handed:
 TURN = Change(
     *("large_class_share", "大班额比例", "210727", "义县", 2022),
     *(4.0, 6.0, "met", "not_met", "班级.xlsx"),
+    *("2.9", "%", 5.0, "教育部口径", "the national measure"),
 )
 OUTBOX, REPORT = Path("home/outbox"), Path("home/published/report/index.html")
 
@@ -119,7 +120,10 @@ def test_a_webhook_gets_what_happened_and_what_to_do(
     assert str(OUTBOX) in returned["message"]
     assert "What to do:" in returned["message"] and "怎么办" in returned["message"]
     assert turned["title"] == "jzedu: 1 项判定变化 / 1 verdict changed"
-    assert "义县 2022 大班额比例: 达标 → 未达标 (Met → Not met)" in turned["message"]
+    assert (
+        "义县 2022 2.9 † 大班额比例: 达标 → 未达标 (Met → Not met) † 教育部口径"
+        in turned["message"]
+    )
     assert str(REPORT) in turned["message"]
 
 

@@ -425,7 +425,7 @@ def test_a_definition_that_has_changed_is_not_passed_over(home: Home) -> None:
         indicators=(Indicator.model_validate(record), *others),
     )
     (remark,) = ask(home, RATE, catalogue=catalogue).remarks
-    assert "denominator 1199; published was 200" in remark.en
+    assert "denominator 1,199; published was 200" in remark.en
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from warehouse.figures import show
 from warehouse.report.words import Text
 
 # How near, in the drawing's units, a line may pass to a mark that has its figure on that side.
@@ -23,12 +24,16 @@ AXIS = 64
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A year's figure: `shown` is its wording, `status` its verdict; a None value is a gap."""
+    """A year's figure: `shown` is its wording, `status` its verdict; a None value is a gap.
+
+    One that is not `firm`, because too little of the year is there, has a mark and no line.
+    """
 
     year: int
     value: float | None
     shown: str
     status: str
+    firm: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +232,7 @@ def tick_text(tick: float, ticks: Sequence[float]) -> str:
     """Return a tick's wording with as many decimals as the steps of its axis need."""
     step = abs(ticks[1] - ticks[0]) if len(ticks) > 1 else abs(tick)
     decimals = next((d for d in range(7) if round(step, d) == round(step, 9)), 6)
-    return f"{tick:,.{decimals}f}"
+    return show(tick, decimals)
 
 
 def _domain(
@@ -272,10 +277,10 @@ def _label_below(known: Sequence[Point], i: int, frame: _Frame, goal: Goal | Non
 
 
 def _line(points: Sequence[Point], frame: _Frame) -> str:
-    """Return the path through the figures, broken where a year has none."""
+    """Return the path through the figures, broken where a year has none that is firm."""
     commands, pen = [], "M"
     for point in points:
-        if point.value is None:
+        if point.value is None or not point.firm:
             pen = "M"
             continue
         commands.append(f"{pen}{frame.x(point.year)} {frame.y(point.value)}")

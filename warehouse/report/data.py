@@ -19,10 +19,14 @@ from typing import Any, TypeVar
 
 import duckdb
 
+from warehouse import coverage
+from warehouse.figures import Number, behind
 from warehouse.frames import bound, literal
 from warehouse.indicators import Catalogue, load_catalogue
 from warehouse.publication import is_made_up
+from warehouse.reader import VERDICTS, YearState, in_focus, standings, years_of
 from warehouse.report.words import FORMS, PLACE_SUFFIXES, REGION_KINDS, STATUSES, Text
+from warehouse.year_on_year import FLOOR
 
 # How many rows one page lists before it says that there are more.
 SHORTFALLS_PER_CLAUSE = 400
@@ -38,12 +42,14 @@ Record = TypeVar("Record")
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A unit that reports, or the city itself."""
+    """A unit that reports, a region above units, or the one at the top (`is_city`)."""
 
     code: str
     name: Text
     kind: str
     is_city: bool
+    is_unit: bool = True
+    parent: str | None = None
 
     @property
     def page(self) -> str:
@@ -73,6 +79,7 @@ class Clause:
     name_zh: str
     name_en: str | None
     unit: str
+    scale: float | None
     better: str
     numerator_zh: str | None
     denominator_zh: str | None
@@ -123,14 +130,35 @@ class Cell:
     indicator_value: float | None
     reporting_units: int | None
     expected_units: int | None
+    asked: int | None
+    answered: int | None
+    coverage: Text | None
+    exact_value: Number | None
+    exact_threshold: Number | None
 
     @property
-    def incomplete(self) -> bool:
-        """Return whether fewer units enter the figure than should."""
-        return (
-            self.reporting_units is not None
-            and self.expected_units is not None
-            and self.reporting_units < self.expected_units
+    def firm(self) -> bool:
+        """Return whether the value stands for the whole region, and beside those of other years."""
+        if self.status == "monitored":
+            return 100 * (self.reporting_units or 0) >= FLOOR * (self.expected_units or 0)
+        return self.status in VERDICTS
+
+    @property
+    def covered(self) -> str:
+        """Return units and answers in short, `9/10 · 37/38`; units only of a region above them."""
+        units = f"{self.reporting_units}/{self.expected_units}"
+        answers = f"{self.answered}/{self.asked}"
+        told = [units] if (self.expected_units or 0) > 1 else []
+        told += [answers] if self.asked else []
+        return " · ".join(told)
+
+    @property
+    def short_of(self) -> str:
+        """Return the part of :attr:`covered` that is not whole, empty where all is there."""
+        if self.coverage is None:
+            return ""
+        return " · ".join(
+            part for part in self.covered.split(" · ") if len(set(part.split("/"))) > 1
         )
 
 
@@ -240,7 +268,7 @@ class FindingSum:
 class Revision:
     """A figure or a verdict that the latest publication changed."""
 
-    indicator_id: str
+    clause_id: str | None
     region_code: str
     year: int
     old_value: float | None
@@ -274,6 +302,24 @@ class Outlook:
     needed_per_year: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class YearOnYear:
+    """A clause in a region beside the year before, over the units that enter in both."""
+
+    before: Number | None
+    now: Number | None
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the units below a region stand with a clause; `against`: most are not as the region is."""
+
+    judged: int
+    met: int
+    against: bool
+
+
 @dataclass(frozen=True)
 class Publication:
     """Everything that the pages show. `focus` is the year they are about."""
@@ -294,6 +340,9 @@ class Publication:
     issues: list[Issue]
     made_up: bool = False
     outlook: dict[tuple[str, str, int], Outlook] = field(default_factory=dict)
+    year_on_year: dict[tuple[str, str, int], YearOnYear] = field(default_factory=dict)
+    year_states: list[YearState] = field(default_factory=list)
+    standings: dict[tuple[str, str, int], Standing] = field(default_factory=dict)
 
     @cached_property
     def city(self) -> Region:
@@ -303,7 +352,26 @@ class Publication:
     @cached_property
     def units(self) -> list[Region]:
         """Return the reporting units in the order of their codes."""
-        return [region for region in self.regions if not region.is_city]
+        return [region for region in self.regions if region.is_unit]
+
+    @cached_property
+    def between(self) -> list[Region]:
+        """Return the regions between the units and the top: the cities of a province."""
+        return [region for region in self.regions if not region.is_unit and not region.is_city]
+
+    def units_of(self, region: Region) -> list[Region]:
+        """Return the units that a region is made of; a unit is made of itself."""
+        if region.is_unit:
+            return [region]
+        return [unit for unit in self.units if region in self._lineage(unit)]
+
+    def _lineage(self, region: Region) -> list[Region]:
+        above = self.region_by_code.get(region.parent or "")
+        return [above, *self._lineage(above)] if above else []
+
+    def above(self, region: Region) -> Region:
+        """Return the region that this one is part of; of the top, itself."""
+        return self.region_by_code.get(region.parent or "", self.city)
 
     @cached_property
     def region_by_code(self) -> dict[str, Region]:
@@ -331,9 +399,9 @@ class Publication:
         return {(row.region_code, row.form, row.year): row for row in self.reporting}
 
     @cached_property
-    def revised(self) -> dict[tuple[str, str, int], Revision]:
-        """Return the latest publication's revisions by indicator, region and year."""
-        return {(row.indicator_id, row.region_code, row.year): row for row in self.revisions}
+    def revised(self) -> dict[tuple[str | None, str, int], Revision]:
+        """Return the latest publication's revisions by clause, region and year."""
+        return {(row.clause_id, row.region_code, row.year): row for row in self.revisions}
 
     @property
     def issue(self) -> Issue | None:
@@ -367,10 +435,9 @@ class Publication:
         counts = Counter(cell.status for _, cell in self.by_urgency(region, year))
         return {status: counts[status] for status in STATUSES}
 
-    def forms_came(self, year: int) -> tuple[int, int]:
-        """Return how many expected forms of a year are in force, and how many are expected."""
-        rows = [row for row in self.reporting if row.year == year and row.expected]
-        return sum(row.accepted for row in rows), len(rows)
+    def state_of(self, year: int) -> YearState:
+        """Return how much of a year is there."""
+        return next(state for state in self.year_states if state.year == year)
 
 
 def read_publication(connection: duckdb.DuckDBPyConnection, reference: Path) -> Publication:
@@ -383,12 +450,16 @@ def read_publication(connection: duckdb.DuckDBPyConnection, reference: Path) -> 
     clauses = sorted(
         _read(connection, Clause, _CLAUSES), key=lambda clause: plan_order(clause.clause_id)
     )
-    cells = _read(connection, Cell, _CELLS)
+    coverage_zh, coverage_en = coverage.sentence("a")
+    cells = _read(
+        connection, _cell, _CELLS.format(coverage_zh=coverage_zh, coverage_en=coverage_en)
+    )
     if not regions or not clauses or not cells:
         raise ValueError("the publication holds no region, no clause or no verdict to report on")
     years = sorted({cell.year for cell in cells})
     reporting = _read(connection, Reporting, _REPORTING)
-    focus = focus_year(years, reporting)
+    year_states = years_of(connection)
+    focus = in_focus(year_states).year
     explained = "f.explained" if _has(connection, "finding", "explained") else "NULL"
     issues = _read(connection, Issue, _ISSUES)
     return Publication(
@@ -427,6 +498,15 @@ def read_publication(connection: duckdb.DuckDBPyConnection, reference: Path) -> 
         }
         if _has(connection, "outlook", "projected_due_value")
         else {},
+        year_on_year={
+            (row[0], row[1], row[2]): _compared(*row[3:])
+            for row in connection.execute(_YEAR_ON_YEAR).fetchall()
+        },
+        year_states=year_states,
+        standings={
+            (row[0], row[1], row[2]): Standing(*row[3:])
+            for row in connection.execute(standings()).fetchall()
+        },
     )
 
 
@@ -435,22 +515,6 @@ def shortfall_rows(
 ) -> list[tuple[Any, ...]]:
     """Return every shortfall of a clause in a year, the columns of the CSV beside the page."""
     return connection.execute(bound(_SHORTFALL_CSV, clause_id, year)).fetchall()
-
-
-def focus_year(years: Iterable[int], reporting: Iterable[Reporting]) -> int:
-    """Return the latest year for which at least half of the expected forms are in force.
-
-    A year whose first few forms have just come in says nothing yet about the city; it is one click
-    away. Where no year has half of its forms, the latest year it is.
-    """
-    due: Counter[int] = Counter()
-    came: Counter[int] = Counter()
-    for row in reporting:
-        if row.expected:
-            due[row.year] += 1
-            came[row.year] += row.accepted
-    ordered = sorted(years, reverse=True)
-    return next((y for y in ordered if due[y] and came[y] * 2 >= due[y]), ordered[0])
 
 
 def forms_of(formula: str | None, catalogue: Catalogue, forms: Iterable[str]) -> frozenset[str]:
@@ -503,13 +567,20 @@ def _regions(connection: duckdb.DuckDBPyConnection, reference: Path) -> list[Reg
         if feature["properties"].get("pinyin")
     }
     rows = connection.execute(
-        "SELECT region_code, region_name, parent_code, kind FROM region ORDER BY region_code"
+        "SELECT region_code, region_name, parent_code, kind, level FROM region ORDER BY region_code"
     ).fetchall()
     codes = {code for code, *_ in rows}
-    top = next((code for code, _, parent, _ in rows if parent not in codes), None)
+    top = next((code for code, _, parent, *_ in rows if parent not in codes), None)
     return [
-        Region(code, Text(name, english.get(code) or _glossed(name, kind)), kind, code == top)
-        for code, name, _, kind in rows
+        Region(
+            code,
+            Text(name, english.get(code) or _glossed(name, kind)),
+            kind,
+            is_city=code == top,
+            is_unit=level == "reporting_unit" and code != top,
+            parent=parent,
+        )
+        for code, name, parent, kind, level in rows
     ]
 
 
@@ -526,6 +597,34 @@ def _read(
 ) -> list[Record]:
     """Return a query's rows as records; the columns stand in the order of the record's fields."""
     return [record(*row) for row in connection.execute(bound(sql, *parameters)).fetchall()]
+
+
+def _cell(*row: Any) -> Cell:
+    """Return a row of ``_CELLS`` with the exact figures behind its doubles."""
+    *told, coverage_zh, coverage_en, scale, numerator, denominator = row
+    told += [
+        _both(coverage_zh, coverage_en) if coverage_zh else None,
+        behind(row[3], row[9], row[10], scale),
+        behind(row[4], numerator, denominator, scale),
+    ]
+    return Cell(*told)
+
+
+def _compared(
+    units: int,
+    scale: float | None,
+    value: float,
+    numerator: Decimal,
+    denominator: Decimal | None,
+    previous_value: float,
+    previous_numerator: Decimal,
+    previous_denominator: Decimal | None,
+) -> YearOnYear:
+    return YearOnYear(
+        behind(previous_value, previous_numerator, previous_denominator, scale),
+        behind(value, numerator, denominator, scale),
+        units,
+    )
 
 
 def _both(zh: str | None, en: str | None) -> Text:
@@ -552,16 +651,23 @@ _CLAUSES = """
 SELECT c.clause_id, c.indicator_id, c.kind, c.comparator, c.threshold::DOUBLE, c.due_year,
        c.effective_from, c.effective_to, CAST(c.scope AS VARCHAR),
        coalesce(c.interpretation, false), c.basis_zh, c.basis_en, c.statement_zh, c.statement_en, c.source,
-       i.name_zh, i.name_en, i.unit, i.better, i.numerator_zh, i.denominator_zh, i.formula
+       i.name_zh, i.name_en, i.unit, i.scale, i.better, i.numerator_zh, i.denominator_zh, i.formula
 FROM clause c JOIN indicator i USING (indicator_id)
 """
 
+# The year before is what a clause that never falls is held against.
 _CELLS = """
 SELECT a.clause_id, a.region_code, a.year, a.value, a.threshold, a.status,
        a.gap, a.gap_quantity, a.gap_unit, v.numerator, v.denominator, v.value,
-       v.reporting_units, v.expected_units
+       a.reporting_units, a.expected_units, a.asked, a.answered,
+       {coverage_zh}, {coverage_en}, i.scale, p.numerator, p.denominator
 FROM attainment a
-LEFT JOIN indicator_value v USING (indicator_id, region_code, year)
+JOIN clause c USING (clause_id)
+JOIN indicator i ON i.indicator_id = a.indicator_id
+LEFT JOIN indicator_value v ON v.indicator_id = a.indicator_id
+     AND v.region_code = a.region_code AND v.year = a.year
+LEFT JOIN indicator_value p ON c.kind = 'never_falls' AND p.indicator_id = a.indicator_id
+     AND p.region_code = a.region_code AND p.year = a.year - 1
 """
 
 _REPORTING = """
@@ -654,11 +760,17 @@ LIMIT {PUBLICATIONS_LISTED}
 """
 
 _REVISIONS = """
-SELECT r.indicator_id, r.region_code, r.year, r.old_value, r.new_value, r.old_status, r.new_status,
+SELECT r.clause_id, r.region_code, r.year, r.old_value, r.new_value, r.old_status, r.new_status,
        s.file_name
 FROM revision r LEFT JOIN submission s USING (submission_id)
 WHERE r.publication_id = ?
-ORDER BY r.year DESC, r.region_code, r.indicator_id
+ORDER BY r.year DESC, r.region_code, r.indicator_id, r.clause_id
+"""
+
+_YEAR_ON_YEAR = """
+SELECT y.clause_id, y.region_code, y.year, y.units, i.scale, y.value, y.numerator, y.denominator,
+       y.previous_value, y.previous_numerator, y.previous_denominator
+FROM year_on_year y JOIN indicator i USING (indicator_id)
 """
 
 _OUTLOOK = """

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from warehouse.figures import BLANK, local_time, plain
 from warehouse.report import words
-from warehouse.report.figures import BLANK, local_time, plain
 
 ASSETS = ("report.css", "report.js")
 

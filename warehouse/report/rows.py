@@ -5,22 +5,22 @@ map and in the charts.
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 from markupsafe import Markup
 
-from warehouse.report.charts import Point, spark
-from warehouse.report.data import Cell, Clause, Publication, Region, Revision
-from warehouse.report.figures import (
+from warehouse import coverage
+from warehouse.figures import (
     BLANK,
-    decimals_apart,
-    decimals_of,
-    is_nothing,
+    Number,
+    exact,
     plain,
-    show,
+    show_apart,
     show_change,
     show_pair,
+    show_value,
 )
+from warehouse.report.charts import Point, spark
+from warehouse.report.data import Cell, Clause, Publication, Region, Revision
 from warehouse.report.words import COMPARATORS, STATUSES, Text, figure, unit_word, word
 
 _STATUS_RANK = {status: i for i, status in enumerate(STATUSES)}
@@ -50,6 +50,7 @@ class ClauseRow:
     due: Text
     gap: Text
     closes: Text
+    against: Text | None
     since_last_year: Move
     since_last_publication: Move
     spark: Markup
@@ -70,6 +71,7 @@ def clause_row(publication: Publication, clause: Clause, cell: Cell) -> ClauseRo
         due=due_text(clause),
         gap=gap_text(clause, cell),
         closes=closes_text(cell),
+        against=against_text(publication, cell),
         since_last_year=_since_last_year(publication, clause, cell),
         since_last_publication=_since_last_publication(publication, clause, cell),
         spark=_spark(publication, clause, region),
@@ -84,23 +86,23 @@ def rows_by_urgency(publication: Publication, region: Region, year: int) -> list
     ]
 
 
-def shown_value(clause: Clause, cell: Cell) -> str:
-    """Return the bare figure, rounded so that it stays on its side of the threshold."""
+def shown_pair(clause: Clause, cell: Cell) -> tuple[str, str]:
+    """Return value and threshold as bare figures, on their true sides of each other."""
     return show_pair(
-        cell.value, cell.threshold, clause.unit, measured=clause.kind == "never_falls"
-    )[0]
+        cell.exact_value, cell.exact_threshold, clause.unit, measured=clause.kind == "never_falls"
+    )
 
 
 def bare_value(clause: Clause, cell: Cell) -> str:
     """Return the figure for places too narrow for a unit of measure; only % stays with it."""
-    return value_text(clause, cell).zh if clause.unit == "%" else shown_value(clause, cell)
+    return value_text(clause, cell).zh if clause.unit == "%" else shown_pair(clause, cell)[0]
 
 
 def value_text(clause: Clause, cell: Cell | None) -> Text:
     """Return the figure with its unit of measure."""
     if cell is None or cell.value is None:
         return DASH
-    return figure(shown_value(clause, cell), clause.unit)
+    return figure(shown_pair(clause, cell)[0], clause.unit)
 
 
 def target_text(clause: Clause, cell: Cell | None = None) -> Text:
@@ -113,7 +115,7 @@ def target_text(clause: Clause, cell: Cell | None = None) -> Text:
             return Text(
                 f"{sign} {word('last_year_figure').zh}", f"{sign} {word('last_year_figure').en}"
             )
-        shown = show_pair(cell.value, cell.threshold, clause.unit, measured=True)[1]
+        shown = shown_pair(clause, cell)[1]
     else:
         threshold = cell.threshold if cell and cell.threshold is not None else clause.threshold
         shown = plain(threshold)
@@ -132,10 +134,9 @@ def due_text(clause: Clause) -> Text:
 
 def gap_text(clause: Clause, cell: Cell | None) -> Text:
     """Return how far the value is from the threshold, a dash where there is no gap."""
-    if cell is None or cell.gap is None or is_nothing(cell.gap):
+    if cell is None or not cell.gap:
         return DASH
-    decimals = decimals_of(clause.unit, cell.value)
-    shown, measure = show_change(abs(cell.gap), decimals).removeprefix("+"), _points(clause)
+    shown, measure = show_value(cell.gap, clause.unit), _points(clause)
     return Text(f"{shown} {measure.zh}", f"{shown} {measure.en}")
 
 
@@ -144,6 +145,14 @@ def closes_text(cell: Cell | None) -> Text:
     if cell is None or not cell.gap_quantity:
         return DASH
     return figure(plain(cell.gap_quantity), cell.gap_unit)
+
+
+def against_text(publication: Publication, cell: Cell) -> Text | None:
+    """Return that most units are not as their region is, None where they are or it has none."""
+    standing = publication.standings.get((cell.clause_id, cell.region_code, cell.year))
+    if standing is None or not standing.against:
+        return None
+    return coverage.against_text(cell.status, standing.judged, standing.met)
 
 
 def target_is_fixed(clause: Clause) -> bool:
@@ -159,7 +168,7 @@ def points_of(publication: Publication, clause: Clause, region: Region) -> list[
         if cell is None:
             points.append(Point(year, None, BLANK, "not_applicable"))
         else:
-            points.append(Point(year, cell.value, bare_value(clause, cell), cell.status))
+            points.append(Point(year, cell.value, bare_value(clause, cell), cell.status, cell.firm))
     return points
 
 
@@ -167,47 +176,41 @@ def level_text(clause: Clause, value: float | None) -> Text:
     """Return a figure that is held against the clause's threshold, such as a projected one."""
     if value is None:
         return DASH
-    return figure(show_pair(value, clause.threshold, clause.unit)[0], clause.unit)
+    return figure(show_value(value, clause.unit, clause.threshold), clause.unit)
 
 
 def step_text(clause: Clause, step: float | None) -> Text:
     """Return a change per year, signed."""
     if step is None:
         return DASH
-    shown, measure = show_change(step, decimals_of(clause.unit, step)), _points(clause)
+    shown, measure = show_change(step, clause.unit), _points(clause)
     return Text(f"{shown} {measure.zh}", f"{shown} {measure.en}")
 
 
-def revision_value(clause: Clause, revision: Revision, cell: Cell | None, *, new: bool) -> Text:
-    """Return the value before or after a revision, told apart from the other and the threshold."""
-    value = revision.new_value if new else revision.old_value
-    if value is None:
-        return DASH
-    other = revision.old_value if new else revision.new_value
-    decimals = decimals_of(clause.unit, value)
-    for landmark in (other, cell.threshold if cell else None):
-        if landmark is not None:
-            decimals = decimals_apart(value, landmark, decimals)
-    return figure(show(value, decimals), clause.unit)
+def revised_values(clause: Clause, revision: Revision, cell: Cell | None) -> tuple[Text, Text]:
+    """Return the values before and after a revision, told apart, and from the threshold."""
+    shown = show_apart(
+        [revision.old_value, revision.new_value], clause.unit, [cell.threshold if cell else None]
+    )
+    old, new = (DASH if text == BLANK else figure(text, clause.unit) for text in shown)
+    return old, new
 
 
-def difference(clause: Clause, old: float | None, new: float | None) -> Move:
+def difference(clause: Clause, old: Number | None, new: Number | None) -> Move:
     """Return the way from an old figure to a new one, and whether it is for the better."""
     if old is None or new is None:
         return Move(DASH, "even", None)
-    # Through decimals, so that 93.3 - 93.1 is 0.2 and not 0.20000000000000284.
-    change = float(Decimal(str(new)) - Decimal(str(old)))
-    if is_nothing(change):
+    change = exact(new) - exact(old)
+    if not change:
         return Move(word("same_as_before"), "even", 0.0)
-    if clause.better not in ("higher", "lower"):
-        key, tone = "moved", "even"
-    else:
-        good = (change > 0) == (clause.better == "higher")
-        key, tone = ("better", "better") if good else ("worse", "worse")
-    said, measure = word(key), _points(clause)
-    shown = show_change(change, decimals_of(clause.unit, new))
+    good = (change > 0) == (clause.better == "higher")
+    tone = "better" if good else "worse"
+    said, measure = word(tone), _points(clause)
+    shown = show_change(change, clause.unit)
     return Move(
-        Text(f"{said.zh} {shown} {measure.zh}", f"{said.en} {shown} {measure.en}"), tone, change
+        Text(f"{said.zh} {shown} {measure.zh}", f"{said.en} {shown} {measure.en}"),
+        tone,
+        float(change),
     )
 
 
@@ -217,14 +220,12 @@ def _points(clause: Clause) -> Text:
 
 
 def _since_last_year(publication: Publication, clause: Clause, cell: Cell) -> Move:
-    if clause.kind == "never_falls" and cell.threshold is not None:
-        return difference(clause, cell.threshold, cell.value)
-    before = publication.cells.get((cell.clause_id, cell.region_code, cell.year - 1))
-    return difference(clause, before.value if before else None, cell.value)
+    told = publication.year_on_year.get((clause.clause_id, cell.region_code, cell.year))
+    return difference(clause, told.before, told.now) if told else Move(DASH, "even", None)
 
 
 def _since_last_publication(publication: Publication, clause: Clause, cell: Cell) -> Move:
-    revision = publication.revised.get((clause.indicator_id, cell.region_code, cell.year))
+    revision = publication.revised.get((clause.clause_id, cell.region_code, cell.year))
     if revision is None:
         return Move(DASH, "even", None)
     if revision.old_value is None and revision.new_value is not None:
@@ -237,4 +238,4 @@ def _since_last_publication(publication: Publication, clause: Clause, cell: Cell
 def _spark(publication: Publication, clause: Clause, region: Region) -> Markup:
     cells = (publication.cell(clause, region, year) for year in publication.years)
     threshold = clause.threshold if target_is_fixed(clause) else None
-    return spark([cell.value if cell else None for cell in cells], threshold)
+    return spark([cell.value if cell and cell.firm else None for cell in cells], threshold)

@@ -13,6 +13,7 @@ import duckdb
 from jinja2 import Environment
 from markupsafe import Markup
 
+from warehouse.figures import local_time
 from warehouse.report import dictionary, pages
 from warehouse.report.atlas import draw_atlas
 from warehouse.report.charts import Goal, Point, Projection, mini_chart, shared_domain, trend_chart
@@ -26,12 +27,12 @@ from warehouse.report.data import (
     Region,
     Reporting,
     Revision,
+    plan_order,
     read_boundaries,
     read_publication,
     shortfall_rows,
     slug,
 )
-from warehouse.report.figures import local_time
 from warehouse.report.rows import (
     DASH,
     ClauseRow,
@@ -41,7 +42,7 @@ from warehouse.report.rows import (
     difference,
     level_text,
     points_of,
-    revision_value,
+    revised_values,
     rows_by_urgency,
     step_text,
     target_is_fixed,
@@ -119,8 +120,8 @@ def write_report(connection: duckdb.DuckDBPyConnection, out: Path, reference: Pa
     _write_city(env, publication, site, out)
     _write_matrix(env, publication, site, out)
     _write_map(env, publication, site, out, reference)
-    for unit in publication.units:
-        _write_unit(env, publication, site, out, unit)
+    for region in (*publication.between, *publication.units):
+        _write_unit(env, publication, site, out, region)
     for clause in publication.clauses:
         _write_clause(env, publication, site, out, clause, connection)
     _write_reporting(env, publication, site, out)
@@ -131,13 +132,13 @@ def write_report(connection: duckdb.DuckDBPyConnection, out: Path, reference: Pa
 def _site(publication: Publication) -> dict[str, object]:
     """Return what the frame of every page shows."""
     issue = publication.issue
-    latest = publication.years[-1]
-    came, due = publication.forms_came(latest)
+    late = [state for state in publication.year_states if state.year > publication.focus]
     return {
         "title": word("report_title", city=publication.city.name.zh),
         "focus": publication.focus,
         "years": publication.years,
         "units": publication.units,
+        "between": publication.between,
         "published": word(
             "published_at",
             time=local_time(issue.published_at),
@@ -148,9 +149,17 @@ def _site(publication: Publication) -> dict[str, object]:
         if issue
         else word("not_published"),
         "made_up": publication.made_up,
-        "focus_note": word("focus_note", late=latest, came=came, due=due, focus=publication.focus)
-        if latest != publication.focus
-        else None,
+        # Years of which little is there can be chosen; they say how little it is.
+        "late_notes": {
+            state.year: word(
+                "late_note",
+                year=state.year,
+                came=state.forms_in_force,
+                due=state.expected_forms,
+                focus=publication.focus,
+            )
+            for state in late
+        },
     }
 
 
@@ -174,13 +183,10 @@ def _write_city(
             "rows": rows,
             "groups": _group_starts(rows),
             "tally": tally,
-            "units_met": _units_met(publication, year),
-            "summaries": [
-                UnitSummary(
-                    unit, publication.tally(unit, year), *_forms_of_unit(publication, unit, year)
-                )
-                for unit in publication.units
-            ],
+            "units_met": _units_met(publication, city, year),
+            "summaries": [_summary(publication, unit, year) for unit in publication.units],
+            "between": [_summary(publication, region, year) for region in publication.between],
+            "readings": _readings([row.clause for row in rows]),
             "lead": word(
                 "city_lead",
                 clauses=len(rows),
@@ -196,7 +202,7 @@ def _write_city(
 def _write_matrix(
     env: Environment, publication: Publication, site: Mapping[str, object], out: Path
 ) -> None:
-    regions = [publication.city, *publication.units]
+    regions = [publication.city, *publication.between, *publication.units]
     context = {
         "site": site,
         "here": "matrix",
@@ -210,6 +216,7 @@ def _write_matrix(
             for clause in publication.clauses
         ],
         "figures": _figures(publication, regions),
+        "readings": _readings(publication.clauses),
     }
     pages.write_page(env, "matrix.html", out / "matrix.html", context)
 
@@ -248,6 +255,7 @@ def _write_map(
         "regions": publication.region_by_code,
         "tiles": [unit for unit in publication.units if unit.code not in drawn],
         "figures": _figures(publication, publication.units),
+        "first_reading": _reading(first),
     }
     pages.write_page(env, "map.html", out / "map.html", context)
 
@@ -270,12 +278,18 @@ def _write_unit(
         "rows": rows,
         "groups": _group_starts(rows),
         "tally": publication.tally(unit, year),
+        "above": publication.above(unit),
         "city_values": {
             row.clause.clause_id: value_text(
-                row.clause, publication.cell(row.clause, publication.city, year)
+                row.clause, publication.cell(row.clause, publication.above(unit), year)
             )
             for row in rows
         },
+        "units_met": None if unit.is_unit else _units_met(publication, unit, year),
+        "readings": _readings([row.clause for row in rows]),
+        "summaries": []
+        if unit.is_unit
+        else [_summary(publication, below, year) for below in publication.units_of(unit)],
         "forms": publication.forms,
         "states": {
             (form, y): publication.reported.get((unit.code, form, y))
@@ -310,7 +324,7 @@ def _write_clause(
     year, city = publication.focus, publication.city
     unit_rows = [
         clause_row(publication, clause, cell)
-        for unit in publication.units
+        for unit in (*publication.between, *publication.units)
         if (cell := publication.cell(clause, unit, year)) is not None
     ]
     total = sum(
@@ -329,6 +343,7 @@ def _write_clause(
         "site": site,
         "here": "clause",
         "clause": clause,
+        "reading": _reading(clause),
         "year": year,
         "row": clause_row(publication, clause, city_cell) if city_cell else None,
         "target": target_text(clause, city_cell),
@@ -391,12 +406,11 @@ def _write_reporting(
 def _write_changes(
     env: Environment, publication: Publication, site: Mapping[str, object], out: Path
 ) -> None:
-    # An indicator may stand in several clauses; a revision is shown under the first of them.
-    clauses = {clause.indicator_id: clause for clause in reversed(publication.clauses)}
+    clauses: dict[str | None, Clause] = {c.clause_id: c for c in publication.clauses}
     regions = publication.region_by_code
     changes = []
     for revision in publication.revisions:
-        clause, region = clauses.get(revision.indicator_id), regions.get(revision.region_code)
+        clause, region = clauses.get(revision.clause_id), regions.get(revision.region_code)
         if clause is None or region is None:
             continue
         cell = publication.cell(clause, region, revision.year)
@@ -405,8 +419,7 @@ def _write_changes(
                 revision,
                 clause,
                 region,
-                revision_value(clause, revision, cell, new=False),
-                revision_value(clause, revision, cell, new=True),
+                *revised_values(clause, revision, cell),
                 difference(clause, revision.old_value, revision.new_value),
             )
         )
@@ -431,6 +444,7 @@ def _write_changes(
         "lead": lead,
         "changes": changes[:REVISIONS_LISTED],
         "changes_total": len(changes),
+        "readings": _readings([change.clause for change in changes[:REVISIONS_LISTED]]),
         "issues": publication.issues,
     }
     pages.write_page(env, "changes.html", out / "changes.html", context)
@@ -441,38 +455,57 @@ def _group_starts(rows: Sequence[ClauseRow]) -> set[str]:
     return {row.clause.clause_id for before, row in pairwise(rows) if before.rank != row.rank}
 
 
-def _units_met(publication: Publication, year: int) -> dict[str, Text]:
-    """Return per clause how many of the units with a verdict have met it."""
+def _units_met(publication: Publication, region: Region, year: int) -> dict[str, Text]:
+    """Return per clause how many of the region's units with a verdict have met it."""
     told: dict[str, Text] = {}
     for clause in publication.clauses:
-        statuses = [
-            cell.status
-            for unit in publication.units
-            if (cell := publication.cell(clause, unit, year)) is not None
-            and cell.status not in ("not_applicable", "monitored", "no_data")
-        ]
-        shown = f"{statuses.count('met')}/{len(statuses)}" if statuses else DASH.zh
+        standing = publication.standings.get((clause.clause_id, region.code, year))
+        shown = f"{standing.met}/{standing.judged}" if standing and standing.judged else DASH.zh
         told[clause.clause_id] = Text(shown, shown)
     return told
+
+
+def _summary(publication: Publication, region: Region, year: int) -> UnitSummary:
+    came, due = _forms_of_unit(publication, region, year)
+    return UnitSummary(region, publication.tally(region, year), came, due)
+
+
+def _readings(clauses: Sequence[Clause]) -> list[Clause]:
+    """Return the clauses among these whose figure is ours, each once, in the order of the plan."""
+    marked = {clause.clause_id: clause for clause in clauses if clause.interpretation}
+    return sorted(marked.values(), key=lambda clause: plan_order(clause.clause_id))
+
+
+def _reading(clause: Clause) -> Text | None:
+    """Return the sentence that says what is ours in a clause, None where nothing is."""
+    if not clause.interpretation:
+        return None
+    return word("interpretation_note", basis=clause.basis or word("basis_missing"))
 
 
 def _forms_of_unit(publication: Publication, unit: Region, year: int) -> tuple[int, int]:
     rows = [
         row
+        for below in publication.units_of(unit)
         for form in publication.forms
-        if (row := publication.reported.get((unit.code, form, year))) and row.expected
+        if (row := publication.reported.get((below.code, form, year))) and row.expected
     ]
     return sum(row.accepted for row in rows), len(rows)
 
 
 def _cells_of(
     publication: Publication, clause: Clause, regions: Sequence[Region], year: int
-) -> list[tuple[str | None, str]]:
-    """Return status and bare figure of each region; a status of None is out of the scope."""
-    told: list[tuple[str | None, str]] = []
+) -> list[tuple[str | None, str, str]]:
+    """Return status, bare figure and what is short of its coverage, of each region.
+
+    A status of None is out of the scope.
+    """
+    told: list[tuple[str | None, str, str]] = []
     for region in regions:
         cell = publication.cell(clause, region, year)
-        told.append((cell.status, bare_value(clause, cell)) if cell else (None, ""))
+        told.append(
+            (cell.status, bare_value(clause, cell), cell.short_of) if cell else (None, "", "")
+        )
     return told
 
 
@@ -488,14 +521,14 @@ def _figures(publication: Publication, regions: Sequence[Region]) -> dict[str, o
             for clause in publication.clauses
         },
         "names": {
-            clause.clause_id: [clause.name.zh, clause.name.en, clause.page, clause.interpretation]
+            clause.clause_id: [clause.name.zh, clause.name.en, clause.page, _reading(clause)]
             for clause in publication.clauses
         },
         "cells": {
             clause.clause_id: {
                 str(year): [
-                    [order.index(status), shown] if status else None
-                    for status, shown in _cells_of(publication, clause, regions, year)
+                    [order.index(status), shown, *([short] if short else [])] if status else None
+                    for status, shown, short in _cells_of(publication, clause, regions, year)
                 ]
                 for year in publication.years
             }

@@ -217,15 +217,27 @@ WORDS: dict[str, Text] = {
         "about any real place or school.",
     ),
     "rounding_note": Text(
-        "数字仅在显示时取舍，评判按精确值。† 为本系统的解释：规划原文用“基本”“原则上”，"
-        "所用数值的依据见条款页。",
+        "数字仅在显示时取舍，评判按精确值。† 为本系统的解释：使条款可以检验的数值、年份或读法"
+        "不是规划原文，依据随条款列出。",
         "Figures are rounded for show only; verdicts use exact values. † marks an interpretation: "
-        "the plan says “basically” or “in principle”; the basis of the figure is on the "
-        "clause's page.",
+        "the figure, year or reading that makes the clause testable is not the plan's own; its "
+        "basis is given with the clause.",
     ),
-    "focus_note": Text(
-        "{late} 年的报表只到了 {came}/{due}，本报告因此以 {focus} 年为主。",
-        "Only {came} of {due} forms for {late} have come in, so this report is about {focus}.",
+    "late_note": Text(
+        "{year} 年应报 {due} 份报表，只有 {came} 份生效，还看不出全貌；本报告以 {focus} 年为主。",
+        "Of {due} forms expected for {year} only {came} are in force, too few to see the whole; "
+        "this report is about {focus}.",
+    ),
+    "met_against_units": Text(
+        "但{judged}个有判定的单位中{missed}个未达标",
+        "yet {missed} of {judged} units with a verdict do not meet it",
+    ),
+    "missed_against_units": Text(
+        "但{judged}个有判定的单位中{met}个达标",
+        "yet {met} of {judged} units with a verdict meet it",
+    ),
+    "readings_heading": Text(
+        "† 本系统的解释及其依据", "† What is our interpretation, and on what basis"
     ),
     "city_heading": Text("{year} 年全市一览", "The city at a glance, {year}"),
     "city_lead": Text(
@@ -251,20 +263,20 @@ WORDS: dict[str, Text] = {
     "same_as_before": Text("持平", "unchanged"),
     "better": Text("好转", "better"),
     "worse": Text("变差", "worse"),
-    "moved": Text("变化", "moved"),
-    "units_entered": Text("{entered}/{expected} 个单位计入", "{entered}/{expected} units"),
     "like_for_like": Text("同口径：仅两年都有数的单位", "like for like: units with both years"),
     "last_year_figure": Text("上年数", "last year's figure"),
     "no_target": Text("不设目标值", "no target"),
     "interpretation": Text("解释", "interpretation"),
     "interpretation_note": Text(
-        "本条数值是本系统的解释，不是规划原文。依据：{basis}",
-        "The figure of this clause is an interpretation, not the plan's own. Basis: {basis}",
+        "† 本条的数值、年份或读法是本系统的解释，不是规划原文。依据：{basis}",
+        "† The figure, year or reading of this clause is our interpretation, not the plan's own. "
+        "Basis: {basis}",
     ),
     "basis_missing": Text("未载明", "not stated"),
     "newly": Text("新增", "new"),
     "withdrawn": Text("撤回", "withdrawn"),
     "units_heading": Text("各单位", "The units"),
+    "between_heading": Text("各地区", "The regions"),
     "unit": Text("单位", "Unit"),
     "forms_in_force": Text("生效报表", "Forms in force"),
     "map_heading": Text("各单位地图", "Map of the units"),
@@ -282,7 +294,6 @@ WORDS: dict[str, Text] = {
         "Each cell holds the value and the verdict; follow a clause or a unit for its page.",
     ),
     "unit_heading": Text("{year} 年情况", "In {year}"),
-    "city_value": Text("全市", "City"),
     "all_clauses": Text("全部条款", "All clauses"),
     "shortfall_heading": Text("造成差距的学校、班级等", "Schools, classes and the like behind it"),
     "shortfall_none": Text(
@@ -316,7 +327,7 @@ WORDS: dict[str, Text] = {
     "trend_units": Text("各单位走势", "The units over the years"),
     "units_in_year": Text("{year} 年各单位", "The units in {year}"),
     "by_year": Text("全市逐年", "The city year by year"),
-    "units_that_enter": Text("计入单位", "Units that enter"),
+    "covered": Text("报齐单位 · 已答", "Units · answers in"),
     "chart_due": Text("期限 {year}", "due {year}"),
     "chart_projected": Text("照此速度 {value}", "at this pace {value}"),
     "chart_label": Text("{name}：{points}", "{name}: {points}"),

@@ -11,7 +11,7 @@ from lxml import html
 
 from warehouse.indicators import load_catalogue
 from warehouse.report import words, write_report
-from warehouse.report.data import Reporting, focus_year, forms_of, place_name, slug
+from warehouse.report.data import forms_of, place_name, slug
 
 MAX_BYTES = 10_000_000
 
@@ -160,7 +160,7 @@ def test_a_figure_just_short_of_its_target_does_not_look_like_it(report: Path) -
     assert row[3] == "≥ 50%"
     assert row[7] == "变差 \N{MINUS SIGN}0.2 个百分点", "the revision since the last publication"
     change = rows(page(report, "changes.html"), "changes")[0]
-    assert change[3:5] == ["50.2%", "49.96%"]
+    assert change[3:5] == ["50.20%", "49.96%"]
 
 
 def test_an_interpretation_is_marked_wherever_its_clause_is_named(report: Path) -> None:
@@ -210,7 +210,7 @@ def test_a_clause_page_shows_parts_trend_and_who_is_short(report: Path) -> None:
 def test_missing_and_returned_reports_are_named_beside_the_figures_they_touch(report: Path) -> None:
     touched = zh(page(report, "clause-2.2.html").find(".//main"))
     assert "滨海新区 幼儿园基本情况表 未报" in touched
-    assert "9/10 个单位计入" in touched
+    assert "10个单位中9个报齐" in touched
     assert "幼儿园基本情况表 未报" not in zh(page(report, "clause-2.9.html").find(".//main"))
     assert "松山新区 中小学校基本情况表 已退回" in zh(
         page(report, "clause-5.1.html").find(".//main")
@@ -360,15 +360,110 @@ def test_the_same_publication_gives_the_same_pages(
             assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def report_row(year: int, accepted: bool) -> Reporting:
-    return Reporting("1", "school", year, True, accepted, accepted, accepted, None)
+def test_too_little_to_judge_by_has_its_word_mark_and_sentence_everywhere(report: Path) -> None:
+    unit = next(r for r in rows(page(report, "unit-210726.html"), "clauses") if r[1][:3] == "1.1")
+    assert unit[0] == "不足以判定38所学校中37所未填报; 不足以判定"
+    assert "1/38" in unit
+    city = next(r for r in rows(page(report, "index.html"), "clauses") if r[1][:4] == "2.13")
+    assert city[0].startswith("不足以判定10个单位中3个报齐; 不足以判定")
+    assert "3/10" in city
+    english = page(report, "clause-1.1.html").xpath("//*[@lang='en']/text()")
+    assert "37 of 38 schools left it blank; too little to judge by" in english
+    for name in ("index.html", "matrix.html", "map.html"):
+        tree = page(report, name)
+        assert tree.xpath("//dl[@class='legend']//use[@href='#m-insufficient']"), name
+        assert tree.xpath("//symbol[@id='m-insufficient']"), name
+    (cell,) = page(report, "matrix.html").xpath("//td[@data-c='1.1'][@data-r='210726']")
+    assert zh(cell).endswith("不足以判定1/38")
+    assert page(report, "index.html").xpath(
+        "//ul[@class='tally']//button[@data-status='insufficient']"
+    )
 
 
-def test_a_year_that_has_hardly_begun_is_not_what_the_report_is_about() -> None:
-    begun = [report_row(2021, True)] * 9 + [report_row(2022, True)] + [report_row(2022, False)] * 9
-    assert focus_year([2021, 2022], begun) == 2021
-    assert focus_year([2021, 2022], [report_row(2022, True), report_row(2022, False)]) == 2022
-    assert focus_year([2021, 2022], []) == 2022
+def test_a_city_that_stands_against_most_of_its_units_says_so(
+    report: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    """The row of 2.2 for 2022: the city is just short of 50 %."""
+    judged, met = connection.execute(
+        "SELECT count(*) FILTER (status NOT IN ('monitored', 'no_data', 'not_applicable')),"
+        " count(*) FILTER (status = 'met') FROM attainment"
+        " WHERE clause_id = '2.2' AND year = 2022 AND region_code <> '210700'"
+    ).fetchone() or (0, 0)
+    assert 2 * met > judged
+    row = next(r for r in rows(page(report, "index.html"), "clauses") if r[1].startswith("2.2 "))
+    assert f"但{judged}个有判定的单位中{met}个达标" in row[0]
+
+
+def test_what_is_ours_stands_with_its_basis_on_every_page_that_shows_the_clause(
+    report: Path,
+) -> None:
+    for name in ("index.html", "matrix.html", "unit-210726.html", "changes.html"):
+        tree = page(report, name)
+        marked = {
+            cell.xpath(".//span[@class='id']/text()")[0]
+            for cell in tree.xpath("//tbody//*[self::th or self::td][.//span[@class='dagger']]")
+        }
+        assert {"2.9"} <= marked
+        for clause in marked:
+            (basis,) = tree.xpath(f"//*[@id='basis-{clause}']")
+            assert "规划原文为“基本”，数值依国家标准" in zh(basis), (name, clause)
+
+
+def test_a_change_is_shown_like_for_like_or_not_at_all(
+    changed: duckdb.DuckDBPyConnection, reference: Path, tmp_path: Path
+) -> None:
+    changed.execute(
+        "UPDATE year_on_year SET previous_numerator = 12, previous_denominator = 100,"
+        " previous_value = 12, numerator = 7, denominator = 100, value = 7"
+        " WHERE (clause_id, region_code, year) = ('2.9', '210700', 2022)"
+    )
+    changed.execute("DELETE FROM year_on_year WHERE clause_id = '2.10'")
+    write_report(changed, tmp_path / "out", reference)
+    told = {r[1].split()[0]: r[6] for r in rows(page(tmp_path / "out", "index.html"), "clauses")}
+    assert told["2.9"] == "好转 \N{MINUS SIGN}5.0 个百分点"
+    assert told["2.10"] == "—"
+
+
+def test_a_later_year_can_be_chosen_and_says_how_little_of_it_is_there(
+    changed: duckdb.DuckDBPyConnection, reference: Path, tmp_path: Path
+) -> None:
+    changed.execute("UPDATE reporting SET accepted = 0 WHERE year = 2022 AND form <> 'class'")
+    ((due, came),) = changed.execute(
+        "SELECT sum(expected), sum(accepted) FILTER (expected = 1) FROM reporting WHERE year = 2022"
+    ).fetchall()
+    write_report(changed, tmp_path / "out", reference)
+    assert "2021 年全市一览" in zh(page(tmp_path / "out", "index.html"))
+    note = f"2022 年应报 {due} 份报表，只有 {came} 份生效"
+    for name in ("index.html", "city-2022.html", "unit-210726.html", "clause-2.9.html"):
+        assert note in zh(page(tmp_path / "out", name)), name
+    assert note not in zh(page(tmp_path / "out", "city-2020.html"))
+    (hidden,) = page(tmp_path / "out", "matrix.html").xpath("//p[@data-note-of='2022']")
+    assert note in zh(hidden)
+    assert "hidden" in hidden.attrib
+
+
+def test_a_province_has_pages_for_its_cities_and_counts_units_alone(
+    changed: duckdb.DuckDBPyConnection, reference: Path, tmp_path: Path
+) -> None:
+    changed.execute(
+        "INSERT INTO region VALUES ('210000', '辽宁省', 'province', NULL, '省');"
+        "UPDATE region SET parent_code = '210000' WHERE region_code = '210700';"
+        "INSERT INTO attainment SELECT * REPLACE ('210000' AS region_code) FROM attainment"
+        " WHERE region_code = '210700'"
+    )
+    write_report(changed, tmp_path / "out", reference)
+    front = page(tmp_path / "out", "index.html")
+    assert zh(front.xpath("//*[@class='name']")[0]).startswith("辽宁省")
+    assert [row[0] for row in rows(front, "regions")] == ["锦州市"]
+    assert len(rows(front, "units")) == 10
+    city = page(tmp_path / "out", "unit-210700.html")
+    assert len(rows(city, "clauses")) == 50
+    assert len(rows(city, "units")) == 10
+    matrix = page(tmp_path / "out", "matrix.html")
+    assert [zh(cell) for cell in matrix.xpath("//*[@id='matrix']//thead//th")[2:4]] == [
+        "辽宁省",
+        "锦州市",
+    ]
 
 
 def test_the_forms_behind_a_formula() -> None:
@@ -394,7 +489,7 @@ def test_codes_make_safe_and_distinct_file_names() -> None:
 
 def test_every_word_is_used() -> None:
     package = Path(words.__file__).parent
-    sources = [*package.glob("*.py"), *package.glob("templates/*.html")]
+    sources = [*package.parent.rglob("*.py"), *package.glob("templates/*.html")]
     body = "".join(path.read_text("utf-8") for path in sources if path.name != "words.py")
     named = set(re.findall(r"""["']([a-z_]+)["']""", body)) | {"form_unknown"}
     named |= {f"nav_{name.stem}" for name in package.glob("templates/*.html")}

@@ -175,6 +175,7 @@
       if (mark.parentElement.matches("svg.mark")) mark.parentElement.setAttribute("class", `mark${status ? ` s-${status}` : ""}`);
     }
     put(element, ".figure", told ? told[1] : "");
+    put(element, ".short", told?.[2] ?? "");
     for (const word of element.querySelectorAll(".word")) {
       if (word.tagName.toLowerCase() === "text") {
         word.textContent = word.getAttribute("lang") === "en" ? en : zh;
@@ -198,7 +199,7 @@
   }
 
   function showMap(figures, clause, year) {
-    const [zh, en, page, interpretation] = figures.names[clause];
+    const [zh, en, page, reading] = figures.names[clause];
     const link = document.querySelector("[data-clause-link]");
     link.setAttribute("href", `${page}?lang=${inEnglish() ? "en" : "zh"}`);
     put(document, "[data-clause-id]", clause);
@@ -206,7 +207,10 @@
     put(document, "[data-clause-en]", en);
     put(document, "[data-target-zh]", figures.targets[clause][0]);
     put(document, "[data-target-en]", figures.targets[clause][1]);
-    document.querySelector("[data-dagger]").hidden = !interpretation;
+    document.querySelector("[data-dagger]").hidden = !reading;
+    document.querySelector("[data-reading]").hidden = !reading;
+    put(document, "[data-reading-zh]", reading ? reading[0] : "");
+    put(document, "[data-reading-en]", reading ? reading[1] : "");
     for (const element of document.querySelectorAll("[data-r]")) {
       showVerdict(element, figures, figures.cells[clause][year][figures.regions.indexOf(element.dataset.r)]);
     }
@@ -217,6 +221,7 @@
     const year = document.querySelector('[data-choose="year"]').value;
     const clause = document.querySelector('[data-choose="clause"]');
     for (const output of document.querySelectorAll("[data-year]")) output.textContent = year;
+    for (const note of document.querySelectorAll("[data-note-of]")) note.hidden = note.dataset.noteOf !== year;
     if (clause) showMap(figures, clause.value, year);
     else showMatrix(figures, year);
   }

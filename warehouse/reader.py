@@ -1,0 +1,108 @@
+"""What readers of a publication ask, answered once: which year, which order, which units.
+
+Terminal, report, status and the published views use these queries, so that none of them has a year
+in focus, an order of clauses or a count of units of its own. They speak of published tables alone,
+in SQL that DuckDB 1.0 understands, because the views are made from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+#: The statuses that are a verdict; the others say why there is none.
+VERDICTS = ("met", "not_met", "on_track", "off_track", "not_due")
+_VERDICTS = ", ".join(f"'{status}'" for status in VERDICTS)
+
+#: The clauses in the order of the plan: by section, 2.9 before 2.10, a rule that replaces a clause
+#: after it.
+CLAUSE_ORDER = """
+SELECT *, row_number() OVER (
+    ORDER BY section, TRY_CAST(regexp_extract(clause_id, '[0-9]+$') AS INTEGER), clause_id
+) AS plan_order
+FROM clause
+"""
+
+#: Every year with figures: the forms expected and in force, and whether it is the year in focus.
+#: That is the latest year for which at least half of the expected forms are in force; a year of
+#: which the first forms have just come in says nothing yet about the city. Where no year has half
+#: of its forms, it is the latest.
+YEARS = """
+SELECT year, forms_in_force, expected_forms, year = coalesce(
+    max(year) FILTER (expected_forms > 0 AND 2 * forms_in_force >= expected_forms) OVER (),
+    max(year) OVER ()
+) AS in_focus
+FROM (
+    SELECT year, coalesce(sum(accepted) FILTER (expected = 1), 0)::BIGINT AS forms_in_force,
+        coalesce(sum(expected), 0)::BIGINT AS expected_forms
+    FROM (SELECT DISTINCT year FROM attainment) AS published LEFT JOIN reporting USING (year)
+    GROUP BY year
+) AS counted
+"""
+
+
+def below(source: str = "") -> str:
+    """Return the query for region_code, unit: of every region above the units, the units below it.
+
+    ``source`` stands before the names of tables, such as ``published.``.
+    """
+    return f"""
+WITH RECURSIVE above AS (
+    SELECT parent_code AS region_code, region_code AS unit FROM {source}region
+    WHERE level = 'reporting_unit' AND parent_code IS NOT NULL
+    UNION ALL
+    SELECT r.parent_code, a.unit
+    FROM above AS a JOIN {source}region AS r ON r.region_code = a.region_code
+    WHERE r.parent_code IS NOT NULL
+)
+SELECT region_code, unit FROM above
+"""
+
+
+def standings(source: str = "") -> str:
+    """Return the query for how the units below a region stand with a clause in a year.
+
+    clause_id, region_code, year, units_judged (those with a verdict), units_met,
+    against_most_units: the region meets what most of these miss, or the reverse; a tie is no most.
+    Only regions above the units have rows.
+    """
+    return f"""
+SELECT a.clause_id, a.region_code, a.year, u.units_judged, u.units_met,
+    CASE WHEN a.status = 'met' THEN 2 * (u.units_judged - u.units_met) > u.units_judged
+        WHEN a.status IN ({_VERDICTS}) THEN 2 * u.units_met > u.units_judged
+        ELSE false END AS against_most_units
+FROM {source}attainment AS a
+JOIN (
+    SELECT s.clause_id, b.region_code, s.year,
+        count(*) FILTER (WHERE s.status IN ({_VERDICTS})) AS units_judged,
+        count(*) FILTER (WHERE s.status = 'met') AS units_met
+    FROM {source}attainment AS s JOIN ({below(source)}) AS b ON b.unit = s.region_code
+    GROUP BY s.clause_id, b.region_code, s.year
+) AS u ON u.clause_id = a.clause_id AND u.region_code = a.region_code AND u.year = a.year
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class YearState:
+    """A year of the publication: how much of it is there, and whether it is the one in focus."""
+
+    year: int
+    forms_in_force: int
+    expected_forms: int
+    in_focus: bool
+
+
+def years_of(connection: duckdb.DuckDBPyConnection) -> list[YearState]:
+    """Return the years of the publication that ``connection`` has open, the earliest first.
+
+    Exactly one is in focus; the list is empty where no submission is in force.
+    """
+    rows = connection.execute(f"SELECT * FROM ({YEARS}) AS years ORDER BY year").fetchall()
+    return [YearState(*row) for row in rows]
+
+
+def in_focus(years: Sequence[YearState]) -> YearState:
+    """Return the year that readers are shown first."""
+    return next(year for year in years if year.in_focus)
