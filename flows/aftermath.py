@@ -5,15 +5,19 @@ A run has done its work when this begins. What goes wrong here is said, and fail
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.artifacts import Handed, leave, read_turns
+from flows.lock import Patience
 from flows.metrics import LastRun, write_metrics
-from flows.notify import failed, of_run, send
+from flows.notify import failed, of_run, of_sources, send, waiting
 from flows.settings import NotifySettings, Settings, SettingsError, load_settings
+from flows.sources.model import Pulled
+from transforms.names import SENTENCE, shown
 from warehouse.publish import DATABASE
 
 if TYPE_CHECKING:
@@ -27,22 +31,28 @@ def went_well(
     handed: Sequence[Handed] = (),
     publication_id: str | None = None,
     sheets: Sequence[Path] = (),
+    pulled: Pulled | None = None,
 ) -> list[str]:
     """Tell of a run that did what it should; called in its flow. Gives what went wrong in telling.
 
     ``seconds`` is the time of each step, ``handed`` what was read, ``publication_id`` the new
-    publication or None, ``sheets`` the return sheets written.
+    publication or None, ``sheets`` the return sheets written, ``pulled`` what a look at the sources
+    gave, where the run had one.
     """
     from httpx import HTTPError
     from prefect.exceptions import PrefectException
     from prefect.logging import get_run_logger
 
     log = get_run_logger()
+    for sentence in pulled.waiting if pulled else ():
+        log.warning("left for now: %s", shown(sentence, SENTENCE))
     for one in handed:
         log.info(one.line())
     database = settings.published / DATABASE
     turns = read_turns(database, publication_id) if publication_id else []
-    problems = _measure(settings, LastRun(True, datetime.now(UTC), seconds))
+    sources = pulled.sources if pulled else ()
+    problems = _measure(settings, LastRun(True, datetime.now(UTC), seconds, sources))
+    problems += tell_of_sources(settings, pulled) if pulled else []
     if handed or publication_id:
         try:
             leave(settings.published, handed, turns, sheets)
@@ -52,6 +62,43 @@ def went_well(
     problems += send(settings.notify, of_run(handed, turns, settings.outbox, report))
     for problem in problems:
         log.warning(problem)
+    return problems
+
+
+def quiet_night(settings: Settings, pulled: Pulled) -> list[str]:
+    """Tell of a night without news, without Prefect. Gives what went wrong in telling."""
+    run = LastRun(True, datetime.now(UTC), sources=pulled.sources)
+    return _measure(settings, run) + tell_of_sources(settings, pulled)
+
+
+def patience(settings: Settings) -> Patience:
+    """How long a run waits for another before somebody is told, and how."""
+
+    def tell(sentence: str) -> None:
+        send(settings.notify, [waiting(sentence)])
+
+    return Patience(settings.waiting_minutes * 60, tell)
+
+
+def tell_of_sources(settings: Settings, pulled: Pulled) -> list[str]:
+    """Notify of sources that failed and files that were refused; of each once, until it is gone.
+
+    ``JZEDU_HOME/sources/.told.json`` remembers what somebody has been told.
+    """
+    file = settings.home / "sources" / ".told.json"
+    try:
+        told = set(json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        told = set()
+    now = dict.fromkeys(shown(one, SENTENCE) for one in (*pulled.failed, *pulled.refused))
+    fresh = [sentence for sentence in now if sentence not in told]
+    problems = send(settings.notify, [of_sources(fresh)]) if fresh else []
+    if not problems and set(now) != told:
+        try:
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+            file.write_text(json.dumps(list(now), ensure_ascii=True), "ascii")
+        except OSError as error:
+            problems.append(f"{file}: {error.strerror or error}")
     return problems
 
 
@@ -66,9 +113,8 @@ def went_wrong(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
     error = state.result(raise_on_failure=False) if state.is_failed() else None
     reason = str(error) if isinstance(error, Exception) else state.message or "no reason is known"
     notices = [failed(flow.name, reason)]
-    home = flow_run.parameters.get("home")
     try:
-        settings = load_settings(Path(home) if home else None)
+        settings = load_settings()
     except SettingsError:
         # The environment may still say whom to tell that the settings cannot be read.
         problems = send(NotifySettings(), notices)

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 
 from transforms.forms import FORMS
+from transforms.names import in_markdown, shown
 from warehouse.figures import BLANK, show_apart
 from warehouse.frames import bound, literal
 from warehouse.publish import DATABASE, OF_CLAUSE, Change
@@ -42,7 +43,7 @@ class Handed:
         """The submission in one line of a log."""
         what = " ".join(str(part) for part in (self.unit, self.form, self.year) if part is not None)
         return (
-            f"{what or 'unknown'} ({self.file_name}): {SUBMISSION_STATUSES[self.status].en.lower()}, "
+            f"{what or 'unknown'} ({shown(self.file_name)}): {SUBMISSION_STATUSES[self.status].en.lower()}, "
             f"{self.rows_loaded} of {self.rows_read} rows loaded, "
             f"{self.errors} errors, {self.warnings} warnings"
         )
@@ -175,7 +176,7 @@ def links(published: Path, sheets: Sequence[Path]) -> str:
 
 
 def _link(file: Path) -> str:
-    return f"- [{file.name}]({file.absolute().as_uri()}): `{file}`"
+    return f"- [{in_markdown(file.name)}]({file.absolute().as_uri()}): {in_markdown(str(file))}"
 
 
 def _handed_row(one: Handed) -> dict[str, Any]:
@@ -189,7 +190,7 @@ def _handed_row(one: Handed) -> dict[str, Any]:
         "入库行 Rows loaded": one.rows_loaded,
         "错误 Errors": one.errors,
         "提示 Warnings": one.warnings,
-        "文件 File": one.file_name,
+        "文件 File": in_markdown(one.file_name),
     }
 
 
@@ -206,7 +207,7 @@ def _change_row(one: Change) -> dict[str, Any]:
         "新判定 Now": f"{new.zh} {new.en}",
         "原值 Value before": before,
         "新值 Value now": now,
-        "起因 Cause": one.cause or "规划或程序 plan or program",
+        "起因 Cause": in_markdown(one.cause) if one.cause else "规划或程序 plan or program",
         "† 依据 Basis": one.basis_zh or "",
     }
 

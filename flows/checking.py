@@ -13,12 +13,14 @@ from pathlib import Path
 
 import polars as pl
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from flows import steps
 from flows.rehearsal import rehearse
 from flows.settings import Settings, load_settings
 from transforms.gate import Document, Examined, examine
+from transforms.names import SENTENCE, shown
 from transforms.reading import read_file
 from transforms.returns import write_return_sheet
 from warehouse.archive import Archive, Receipt
@@ -68,7 +70,7 @@ def check_files(
                 file_name=file.name,
                 original=data if data.startswith(b"PK\x03\x04") else None,
             )
-            console.print(f"  return sheet: {sheet}", highlight=False)
+            console.print(f"  return sheet: {shown(str(sheet))}", highlight=False, markup=False)
     return good
 
 
@@ -102,7 +104,7 @@ def _across(
 
 def _show(console: Console, file: Path, submissions: pl.DataFrame, findings: pl.DataFrame) -> bool:
     errors = findings.filter(pl.col("severity") == "error").height
-    console.print(f"\n[bold]{file}[/]", highlight=False)
+    console.print(f"\n[bold]{escape(shown(str(file)))}[/]", highlight=False)
     for form, year, read, ignored in submissions.select(
         "form", "year", "rows_read", "rows_ignored"
     ).iter_rows():
@@ -120,12 +122,9 @@ def _show(console: Console, file: Path, submissions: pl.DataFrame, findings: pl.
             "severity", "rule_id", "sheet", "cell", "message_zh", "cells"
         ).iter_rows():
             mark = "[red]✗[/]" if severity == "error" else "[yellow]![/]"
-            table.add_row(mark, rule, sheet or "", cell or "", _escaped(message), str(cells))
+            name, said = escape(shown(sheet or "")), escape(shown(message, SENTENCE))
+            table.add_row(mark, rule, name, cell or "", said, str(cells))
         console.print(table)
     verdict = "[red]would be returned[/]" if errors else "[green]would be accepted[/]"
     console.print(f"  {verdict}: {errors} errors, {findings.height - errors} warnings")
     return errors == 0
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")

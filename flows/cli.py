@@ -17,13 +17,48 @@ from flows.quiet import quiet
 quiet()
 
 
+#: What of its own a home may hold: one of them is enough for a folder to be one.
+_OWN = (
+    *("inbox", "archive", "warehouse.duckdb", "published", "outbox", "releases"),
+    *("definitions", "reference", "prefect", "settings.toml"),
+)
+
+
 def _home(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--home",
         type=click.Path(file_okay=False, path_type=Path),
         metavar="DIR",
+        callback=_known_home,
         help="Folder of inbox, archive, warehouse and publication [default: JZEDU_HOME or ./data].",
     )(command)
+
+
+def _init(command: Callable[..., Any]) -> Callable[..., Any]:
+    """For commands that a home may begin with."""
+    return click.option(
+        "--init",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=lambda context, _, given: context.meta.update({"init": given}),
+        help="Make the folder of --home, where it is no home yet.",
+    )(command)
+
+
+def _known_home(context: click.Context, option: click.Parameter, home: Path | None) -> Path | None:
+    """``home``, unless it is no home yet and nobody said that it is to be one: it is mistyped then."""
+    import os
+
+    if home is None or context.meta.get("init") or any((home / name).exists() for name in _OWN):
+        return home
+    named = os.environ.get("JZEDU_HOME")
+    if named and Path(named).absolute() == home.absolute():
+        return home
+    begin = any(one.name == "init" for one in context.command.params)
+    way = "; to begin a new one there, add --init" if begin else ""
+    there = "holds nothing of jzedu" if home.is_dir() else "is not there"
+    raise click.BadParameter(f"{home} {there}: is it mistyped{way}?", context, option)
 
 
 class Years(click.ParamType[tuple[int, ...]]):
@@ -78,6 +113,7 @@ def cli() -> None:
 
 @cli.command()
 @_home
+@_init
 @click.option(
     "--out",
     required=True,
@@ -140,6 +176,7 @@ _accept_shrink = click.option(
 
 @cli.command()
 @_home
+@_init
 @_accept_shrink
 def nightly(home: Path | None, accept_shrink: bool) -> None:
     """Pull, clean, check, load, compute, judge and publish all new submissions."""
@@ -345,6 +382,7 @@ def check(home: Path | None, files: tuple[Path, ...], unit: str | None, out: Pat
 
 @cli.command()
 @_home
+@_init
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where the server listens.")
 @click.option("--port", type=click.IntRange(1, 65535), default=4200, show_default=True)
 def serve(home: Path | None, host: str, port: int) -> None:

@@ -26,9 +26,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from expectations.clauses import PlanError
+from flows.lock import holder
 from flows.metrics import last_success
 from flows.notify import URLS
 from flows.serve import TIMEZONE, healthy, next_night
+from flows.service import API, last_serving, read_login
 from flows.settings import Settings, SettingsError, load_settings
 from flows.steps import plan_of
 from warehouse.archive import Archive, ArchiveDamaged
@@ -39,8 +41,6 @@ State = Literal["ok", "warn", "fail"]
 #: A source by its name, and how to try it: None, or a sentence on why it cannot be reached.
 Probe = tuple[str, Callable[[], str | None]]
 
-#: Where `jzedu serve` listens unless told otherwise.
-LOCAL_API = "http://127.0.0.1:4200/api"
 _DAY = timedelta(days=1)
 #: A run is late when this much more than a day has passed: it starts at a fixed hour and takes time.
 _LATE = _DAY + timedelta(hours=2)
@@ -75,7 +75,7 @@ def examine(home: Path | None, probes: Callable[[Settings], Iterable[Probe]]) ->
     lines += _warehouse(settings)
     lines += _archive(settings, random.Random())
     lines += _publication(settings, now)
-    lines += _server()
+    lines += _service(settings) if not os.environ.get(API) else _server(os.environ[API])
     return lines
 
 
@@ -296,21 +296,43 @@ def _published_at(settings: Settings) -> datetime | None:
     return made.replace(tzinfo=UTC) if made is not None else None
 
 
-def _server() -> Iterator[Line]:
-    """Whether the Prefect server answers, the one that is named or that of this machine, and plans."""
-    named = os.environ.get("PREFECT_API_URL")
-    url = named or LOCAL_API
-    if not healthy(url):
-        if named:
-            do = "Start it, or unset PREFECT_API_URL: runs do without a server of their own."
-            yield Line("server", "fail", f"no Prefect server answers at PREFECT_API_URL, {url}", do)
+def _service(settings: Settings) -> Iterator[Line]:
+    """Whether a `jzedu serve` carries out the nights of this home, and its server answers and plans."""
+    home = settings.home
+    alone = "Until then no night runs by itself; run jzedu nightly."
+    last, runner = last_serving(home), holder(home / "prefect")
+    if runner is None:
+        if last is not None and healthy(last.api):
+            found = f"a server that a killed jzedu serve left behind answers at {last.url}, and "
+            do = f"Start it again: jzedu serve; it ends what was left. {alone}"
+            yield Line("service", "fail", f"{found}nobody carries out its runs", do)
         else:
-            do = "Start it: jzedu serve. Until then no night runs by itself; run jzedu nightly."
-            yield Line("server", "warn", f"no Prefect server answers at {url}", do)
+            do = f"Start it: jzedu serve. {alone}"
+            yield Line("service", "warn", f"no jzedu serve works on {home}", do)
         return
-    yield Line("server", "ok", f"a Prefect server answers at {url}")
+    if last is None or not healthy(last.api):
+        at = f" at {last.url}" if last is not None else ""
+        do = f"If it does not come up within minutes: {home / 'prefect' / 'server.log'} says why."
+        yield Line("service", "warn", f"{runner}, but its server does not answer{at}", do)
+        return
+    yield Line("service", "ok", f"{runner}, serves {home} at {last.url}")
+    yield from _schedule(last.api, read_login(home))
+
+
+def _server(url: str) -> Iterator[Line]:
+    """Whether the Prefect server that the environment names answers, and plans a night."""
+    if not healthy(url):
+        do = "Start it, or unset PREFECT_API_URL: runs do without a server of their own."
+        yield Line("server", "fail", f"no Prefect server answers at PREFECT_API_URL, {url}", do)
+        return
+    yield Line("server", "ok", f"a Prefect server answers at {url}; its worker is not looked at")
+    yield from _schedule(url, None)
+
+
+def _schedule(url: str, login: str | None) -> Iterator[Line]:
+    """When the next night comes, which somebody carries out."""
     try:
-        night = next_night(url)
+        night = next_night(url, login)
     except OSError as error:
         do = "Where the server has a password, set PREFECT_API_AUTH_STRING to it."
         yield Line("schedule", "warn", f"the server does not tell its schedule: {error}", do)

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from transforms.names import shown as show_name
 from warehouse.explain import CannotExplain
 from warehouse.explanation import Cell, Explanation, Range, RowList, Verdict
 from warehouse.figures import BLANK, behind, plain, show_apart, show_pair, show_value
@@ -218,7 +219,7 @@ def _submissions(console: Console, e: Explanation) -> None:
             *_cells(
                 used.region_name,
                 f"{used.year} {used.form_zh}{note}",
-                used.path or used.file_name,
+                show_name(used.path or used.file_name),
                 "\n".join(places),
                 _time(used.received_at),
                 f"{used.sha256[:12]}…",
@@ -248,7 +249,7 @@ def _versions(console: Console, e: Explanation) -> None:
             *_cells(
                 version.region_name,
                 f"{version.year} {version.form_zh}",
-                version.file_name,
+                show_name(version.file_name),
                 _time(version.in_force_from),
                 _time(until) if until else "在用 in force",
                 f"{version.sha256[:12]}…",
@@ -294,7 +295,7 @@ def _rows(console: Console, rows: RowList, e: Explanation) -> None:
                 " ".join(w for w in (row.institution_name, row.label, row.institution_code) if w),
                 ("是 yes" if row.counted else "否 no") if share else plain(row.contribution),
                 ", ".join(_cell(cell) for cell in row.cells),
-                row.file_name or "",
+                show_name(row.file_name or ""),
                 row.sheet or "",
                 str(row.row or ""),
             )
@@ -318,7 +319,7 @@ def _findings(console: Console, e: Explanation) -> None:
         _say(
             console,
             f"{mark} {severity.zh} {severity.en.lower()} {finding.rule_id}  {finding.message_zh}"
-            f"\n    {finding.message_en}{why}\n    {finding.file_name}",
+            f"\n    {finding.message_en}{why}\n    {show_name(finding.file_name or '')}",
         )
     if any(finding.touches for finding in e.findings):
         _say(console, "  * 涉及本指标用到的列 about a column that the figure rests on", "dim")
@@ -352,7 +353,7 @@ def _history(console: Console, e: Explanation) -> None:
                 *(_with_unit(value, e.unit) for value in values),
                 _status(change.old_status),
                 _status(change.new_status),
-                f"{_CAUSES[change.cause]} {change.file_name or ''}".strip(),
+                f"{_CAUSES[change.cause]} {show_name(change.file_name or '')}".strip(),
             )
         )
     console.print(table)

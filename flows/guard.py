@@ -22,8 +22,11 @@ _MARK = "JZEDU_STARTED_BY"
 
 
 @contextmanager
-def guarded() -> Iterator[None]:
-    """Have the processes that are started in the block end with this one, should it be killed in it."""
+def guarded() -> Iterator[str]:
+    """Have the processes that are started in the block end with this one, should it be killed in it.
+
+    Gives their mark, by which :func:`end_marked` knows them, should the guard be killed too.
+    """
     mark = uuid4().hex
     os.environ[_MARK] = mark
     # A session of its own: what ends the whole group of the run leaves the guard to do its work.
@@ -31,16 +34,16 @@ def guarded() -> Iterator[None]:
         [sys.executable, "-I", __file__, mark], stdin=subprocess.PIPE, start_new_session=True
     ) as guard:
         try:
-            yield
+            yield mark
         finally:
             guard.kill()
             del os.environ[_MARK]
 
 
-def _watch(mark: str) -> None:
-    """Wait for the other end of standard input to close, then end what bears ``mark``."""
-    sys.stdin.read()
+def end_marked(mark: str) -> int:
+    """End every process that bears ``mark``, but this one; give how many there were."""
     marked = f"{_MARK}={mark}".encode()
+    ended = 0
     for process in Path("/proc").glob("[0-9]*"):
         # Other people's processes cannot be read, and any may have ended meanwhile.
         with suppress(OSError):
@@ -48,6 +51,14 @@ def _watch(mark: str) -> None:
                 (process / "environ").read_bytes().split(b"\0")
             ):
                 os.kill(int(process.name), signal.SIGKILL)
+                ended += 1
+    return ended
+
+
+def _watch(mark: str) -> None:
+    """Wait for the other end of standard input to close, then end what bears ``mark``."""
+    sys.stdin.read()
+    end_marked(mark)
 
 
 if __name__ == "__main__":

@@ -1,66 +1,148 @@
 """One writer at a time, and none while somebody reads the warehouse: a lock on JZEDU_HOME.
 
 The kernel releases it when its holder ends, however it ends, so that a killed run never blocks the
-next one.
+next one. Who waits is told for whom: which process, doing what, since when.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+
+from flows.modes import make_home, shut
+from transforms.names import shown
+
+_FILE = ".lock"
+_CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that holds a lock; ``command`` and ``since`` (UTC) where the system tells."""
+
+    process: int
+    command: str = ""
+    since: datetime | None = None
+
+    def __str__(self) -> str:
+        parts = [f"process {self.process}"]
+        if self.command:
+            parts.append(f"“{shown(self.command)}”")
+        if self.since is not None:
+            parts.append(f"since {self.since:%Y-%m-%d %H:%M:%S} UTC")
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """After so many ``seconds`` of waiting, ``tell`` is called once, with a sentence; it goes on waiting."""
+
+    seconds: float
+    tell: Callable[[str], None]
 
 
 @contextmanager
-def only_writer(home: Path, on_wait: Callable[[str], None]) -> Iterator[None]:
+def only_writer(
+    home: Path,
+    on_wait: Callable[[str], None],
+    patience: Patience | None = None,
+    doing: str = "",
+) -> Iterator[None]:
     """Hold the lock of ``home``; wait for another run to end, after saying so once.
 
-    ``on_wait`` gets a sentence that names the run that holds it.
+    ``on_wait`` gets a sentence that names the run that holds it. Others are told that this process is
+    ``doing`` so; else its command line.
     """
-    home.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(home / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    make_home(home)
+    descriptor = os.open(home / _FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _take(descriptor, fcntl.LOCK_EX, home, on_wait)
+        shut(home / _FILE)
+        _take(descriptor, fcntl.LOCK_EX, home, on_wait, patience)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        os.pwrite(descriptor, _myself(doing), 0)
         yield
     finally:
         os.close(descriptor)
 
 
 @contextmanager
-def no_writer(home: Path, on_wait: Callable[[str], None]) -> Iterator[None]:
+def no_writer(
+    home: Path, on_wait: Callable[[str], None], patience: Patience | None = None
+) -> Iterator[None]:
     """Keep runs from writing to ``home`` while the block reads; wait for one, after saying so once.
 
     Any number may read at a time. Nothing of ``home`` is written: where no run has ever been, there
     is no lock to hold.
     """
     try:
-        descriptor = os.open(home / ".lock", os.O_RDONLY)
+        descriptor = os.open(home / _FILE, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         yield
         return
     try:
-        _take(descriptor, fcntl.LOCK_SH, home, on_wait)
+        _take(descriptor, fcntl.LOCK_SH, home, on_wait, patience)
         yield
     finally:
         os.close(descriptor)
 
 
-def _take(descriptor: int, kind: int, home: Path, on_wait: Callable[[str], None]) -> None:
+def holder(home: Path) -> Holder | None:
+    """Who writes to ``home`` at this moment; None where nobody does, or it cannot be looked at."""
+    try:
+        descriptor = os.open(home / _FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return None if _taken(descriptor, fcntl.LOCK_SH) else _writer(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _take(
+    descriptor: int,
+    kind: int,
+    home: Path,
+    on_wait: Callable[[str], None],
+    patience: Patience | None,
+) -> None:
     if _taken(descriptor, kind):
         return
-    # What can be shared is held by readers only.
-    if _taken(descriptor, fcntl.LOCK_SH):
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        other = "somebody is reading"
-    else:
-        holder = os.pread(descriptor, 64, 0).decode("ascii", "replace").strip() or "unknown"
-        other = f"another run (process {holder}) is writing to"
-    on_wait(f"{other} {home}; waiting for it to end")
-    fcntl.flock(descriptor, kind)
+
+    def sentence() -> str:
+        # What can be shared is held by readers only.
+        if _taken(descriptor, fcntl.LOCK_SH):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            readers = (
+                "; ".join(map(str, _holders(descriptor))) or "processes not to be seen from here"
+            )
+            return f"somebody is reading ({readers}) {home}"
+        return f"another run ({_writer(descriptor)}) is writing to {home}"
+
+    said = sentence()
+    on_wait(f"{said}; waiting for it to end")
+    if patience is None:
+        fcntl.flock(descriptor, kind)
+        return
+    timer = threading.Timer(
+        patience.seconds,
+        lambda: patience.tell(
+            f"a run has been waiting for {patience.seconds / 60:g} minutes: {said}. If that process"
+            " should not be there, end it; the lock goes with it"
+        ),
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        fcntl.flock(descriptor, kind)
+    finally:
+        timer.cancel()
 
 
 def _taken(descriptor: int, kind: int) -> bool:
@@ -69,3 +151,58 @@ def _taken(descriptor: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _myself(doing: str) -> bytes:
+    command = doing or _described(os.getpid()).command
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    return json.dumps({"process": os.getpid(), "command": command, "since": since}).encode()
+
+
+def _writer(descriptor: int) -> Holder:
+    """Who holds the lock for writing: as it says itself, if it has come to that, else as the kernel does."""
+    holders = _holders(descriptor)
+    try:
+        entry = json.loads(os.pread(descriptor, 4096, 0))
+        said = Holder(entry["process"], entry["command"], datetime.fromisoformat(entry["since"]))
+    except (ValueError, TypeError, KeyError):
+        said = Holder(0)
+    seen = {one.process: one for one in holders}
+    # What stands in the file may be of the one before.
+    return said if said.process in seen or not seen else next(iter(seen.values()))
+
+
+def _holders(descriptor: int) -> list[Holder]:
+    """The processes that hold a lock on this file, as far as the kernel tells."""
+    number = os.fstat(descriptor).st_ino
+    found = []
+    try:
+        lines = Path("/proc/locks").read_text("ascii").splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        # 1: FLOCK  ADVISORY  WRITE 1234 08:02:5678 0 EOF; those who wait have an arrow before FLOCK.
+        words = line.split()
+        if words[1:2] == ["FLOCK"] and words[5].rpartition(":")[2] == str(number):
+            process = int(words[4])
+            if process > 0 and process != os.getpid():
+                found.append(_described(process))
+    return found
+
+
+def _described(process: int) -> Holder:
+    """What ``process`` is doing, and since when; the number alone where that cannot be seen."""
+    place = Path("/proc", str(process))
+    try:
+        words = (place / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+        # The name of the program may hold spaces and brackets; what follows it does not.
+        facts = (place / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+        booted = next(
+            int(line.split()[1])
+            for line in Path("/proc/stat").read_text("ascii").splitlines()
+            if line.startswith("btime ")
+        )
+        since = datetime.fromtimestamp(booted + int(facts[19]) / _CLOCK_TICKS, UTC)
+    except (OSError, ValueError, IndexError, StopIteration):
+        return Holder(process)
+    return Holder(process, " ".join(words).strip(), since)

@@ -8,7 +8,7 @@ worth having.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -16,20 +16,29 @@ from pathlib import Path
 
 import duckdb
 
+from flows.modes import hand_out
 from flows.settings import Settings
+from flows.sources.model import SourceState
 from warehouse.publish import DATABASE
 from warehouse.report.words import SEVERITIES, SUBMISSION_STATUSES
 
 LAST_SUCCESS = "jzedu_last_success_timestamp_seconds"
+SOURCE_READ = "jzedu_source_read"
+SOURCE_FILES = "jzedu_source_files"
+SOURCE_LEFT = "jzedu_source_left"
 
 
 @dataclass(frozen=True)
 class LastRun:
-    """What the metrics say of a run; ``ended`` has a zone, ``seconds`` is the time of each step."""
+    """What the metrics say of a run; ``ended`` has a zone, ``seconds`` is the time of each step.
+
+    ``sources`` is empty for a run that looked at none: what was known of them stands.
+    """
 
     succeeded: bool
     ended: datetime
     seconds: Mapping[str, float] = field(default_factory=dict)
+    sources: Sequence[SourceState] = ()
 
 
 def metrics_file(home: Path) -> Path:
@@ -65,6 +74,14 @@ def write_metrics(settings: Settings, run: LastRun) -> Path:
     for step, seconds in run.seconds.items():
         took.labels(step).set(seconds)
 
+    seen = gauge(SOURCE_READ, "1 where the source could be read to its end, else 0", "source")
+    files = gauge(SOURCE_FILES, "Files that the source has", "source")
+    left = gauge(SOURCE_LEFT, "Sentences on what was left at the source", "source")
+    for source in run.sources or last_sources(settings.home):
+        seen.labels(source.name).set(source.read)
+        files.labels(source.name).set(source.found)
+        left.labels(source.name).set(source.left)
+
     published = settings.published / DATABASE
     if published.exists():
         with duckdb.connect(str(published), read_only=True) as connection:
@@ -85,21 +102,37 @@ def write_metrics(settings: Settings, run: LastRun) -> Path:
     file = metrics_file(settings.home)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_to_textfile(str(file), registry)
+    hand_out(file.parent)
     return file
 
 
 def last_success(home: Path) -> float | None:
     """When a run last did what it should, in seconds since 1970; None where that is not known."""
+    return next((value for _, value in _last(home, LAST_SUCCESS)), None)
+
+
+def last_sources(home: Path) -> list[SourceState]:
+    """What the last run that looked at the sources found of each; empty where that is not known."""
+    read = {labels["source"]: bool(value) for labels, value in _last(home, SOURCE_READ)}
+    files = {labels["source"]: int(value) for labels, value in _last(home, SOURCE_FILES)}
+    left = {labels["source"]: int(value) for labels, value in _last(home, SOURCE_LEFT)}
+    return [SourceState(n, read[n], files.get(n, 0), left.get(n, 0)) for n in read]
+
+
+def _last(home: Path, metric: str) -> list[tuple[dict[str, str], float]]:
+    """The samples of ``metric`` that the last run left, with their labels."""
     from prometheus_client.parser import text_string_to_metric_families
 
     try:
         text = metrics_file(home).read_text("utf-8")
-        for family in text_string_to_metric_families(text):
-            if family.name == LAST_SUCCESS:
-                return family.samples[0].value
-    except (FileNotFoundError, ValueError):
-        pass  # before the first run, or somebody else's file: not known
-    return None
+        return [
+            (sample.labels, sample.value)
+            for family in text_string_to_metric_families(text)
+            if family.name == metric
+            for sample in family.samples
+        ]
+    except (OSError, ValueError):
+        return []  # before the first run, or somebody else's file: not known
 
 
 def _counts(

@@ -6,10 +6,13 @@ small facts. The flows run the same with a Prefect server and without one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flows.quiet import quiet
 
@@ -19,13 +22,16 @@ from prefect import flow, task  # noqa: E402
 from prefect.cache_policies import NO_CACHE  # noqa: E402
 
 from flows import steps  # noqa: E402
-from flows.aftermath import went_well, went_wrong  # noqa: E402
+from flows.aftermath import patience, went_well, went_wrong  # noqa: E402
 from flows.artifacts import leave_rehearsal, read_handed  # noqa: E402
 from flows.lock import no_writer, only_writer  # noqa: E402
+from flows.modes import keep_private  # noqa: E402
 from flows.progress import Steps  # noqa: E402
 from flows.rehearsal import rehearse  # noqa: E402
 from flows.settings import Settings, load_settings  # noqa: E402
 from flows.sources.model import Pulled  # noqa: E402
+from transforms.forms import FORMS  # noqa: E402
+from transforms.names import shown as show_name  # noqa: E402
 from warehouse.archive import Receipt  # noqa: E402
 from warehouse.ingest import Ingested  # noqa: E402
 from warehouse.publish import DATABASE, Change, Imprint  # noqa: E402
@@ -100,31 +106,31 @@ def _return(run: steps.Run) -> list[str]:
 
 
 @flow(name="nightly", validate_parameters=False, on_failure=[went_wrong], on_crashed=[went_wrong])
-def nightly(home: str | None = None, accept_shrink: bool = False) -> dict[str, Any]:
-    """Publish the indicators of everything handed in so far.
+def nightly(accept_shrink: bool = False) -> dict[str, Any]:
+    """Publish the indicators of everything handed in so far, in the home of this process.
 
     Gives the facts of :class:`Night`.
 
     Args:
-        home: The folder of inbox, archive, warehouse and publication.
         accept_shrink: Publish even where a whole unit or form vanishes.
     """
-    settings = load_settings(Path(home) if home else None)
+    asked = _asked(accept_shrink=accept_shrink)
+    settings = load_settings()
     shown = Steps()
-    with only_writer(settings.home, shown.say), steps.Run.open(settings) as run:
-        run.accept_shrink = accept_shrink
+    with _writing(settings, shown, "jzedu nightly"), steps.Run.open(settings) as run:
+        run.accept_shrink = asked.accept_shrink
         with shown.step("pull"):
             pulled: Any = _pull(run)
         receipts = steps.unread(run)
         if not receipts and not steps.must_publish(run):
             night = Night(found=pulled.found, waiting=pulled.waiting)
-            went_well(settings, shown.seconds)
+            went_well(settings, shown.seconds, pulled=pulled)
         else:
             run.warm_up()
             _load(run, receipts, shown)
             read = {"sha256": {receipt.sha256 for receipt in receipts} | steps.unannounced(run)}
             facts = Night(found=pulled.found, new=len(receipts), waiting=pulled.waiting)
-            night = _to_the_end(run, shown, facts, read)
+            night = _to_the_end(run, shown, facts, read, pulled)
     return asdict(night)
 
 
@@ -135,10 +141,9 @@ def backfill(
     forms: Sequence[str] | None = None,
     dry_run: bool = False,
     plan: str | None = None,
-    home: str | None = None,
     accept_shrink: bool = False,
 ) -> dict[str, Any]:
-    """Take what the archive holds for some years through the whole way again.
+    """Take what the archive of this process's home holds for some years through the whole way again.
 
     Gives the facts of :class:`Night`.
 
@@ -147,20 +152,27 @@ def backfill(
         regions: Reporting units, by code or name; none for all of them.
         forms: Forms by their names (kindergarten, school, class …); none for all of them.
         dry_run: Only list what would change in which indicator, and change nothing.
-        plan: Judge by this plan file instead of the one in use; in a dry run only.
-        home: The folder of inbox, archive, warehouse and publication.
+        plan: Judge by this plan file of the home instead of the one in use; in a dry run only.
         accept_shrink: Publish even where a whole unit or form vanishes.
     """
-    settings = load_settings(Path(home) if home else None)
-    if plan and not dry_run:
+    asked = _asked(
+        years=years,
+        regions=regions or (),
+        forms=forms or (),
+        dry_run=dry_run,
+        plan=plan,
+        accept_shrink=accept_shrink,
+    )
+    settings = load_settings()
+    if asked.plan and not asked.dry_run:
         raise steps.StepFailed(
             "open", "a plan file was given for a real run", "Give it with a dry run."
         )
-    scope = Scope(tuple(years), _units(settings, regions or ()), tuple(forms or ()))
+    scope = Scope(asked.years, _units(settings, asked.regions), asked.forms)
     shown = Steps()
-    if dry_run:
-        with no_writer(settings.home, shown.say):
-            rehearsal = rehearse(settings, Path(plan) if plan else None)
+    if asked.dry_run:
+        with no_writer(settings.home, shown.say, patience(settings)):
+            rehearsal = rehearse(settings, _plan_to_try(settings, asked.plan))
             with rehearsal as copy, steps.Run.open(copy) as run:
                 run.warm_up()
                 loaded: Any = _reload(run, scope, shown)
@@ -169,13 +181,68 @@ def backfill(
                     changes: Any = _compare(run)
         leave_rehearsal(changes)
         return asdict(Night(new=loaded.deliveries, changes=[asdict(c) for c in changes]))
-    with only_writer(settings.home, shown.say), steps.Run.open(settings) as run:
-        run.accept_shrink = accept_shrink
+    with _writing(settings, shown, "jzedu backfill"), steps.Run.open(settings) as run:
+        run.accept_shrink = asked.accept_shrink
         run.warm_up()
         loaded = _reload(run, scope, shown)
         read = {"years": scope.years, "regions": scope.regions, "forms": scope.forms}
         night = _to_the_end(run, shown, Night(new=loaded.deliveries), read)
     return asdict(night)
+
+
+class _Asked(BaseModel):
+    """What a run was asked to do. A server hands on whatever somebody wrote into it: all is checked."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    years: tuple[Annotated[int, Field(ge=2000, le=2100)], ...] = ()
+    regions: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
+    dry_run: bool = False
+    plan: str | None = None
+    accept_shrink: bool = False
+
+
+def _asked(**parameters: object) -> _Asked:
+    remedy = "Correct what was asked for and run again."
+    try:
+        asked = _Asked.model_validate(parameters)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        place = ".".join(map(str, problem["loc"]))
+        raise steps.StepFailed("open", f"{place}: {problem['msg']}", remedy) from None
+    if "years" in parameters and not asked.years:
+        raise steps.StepFailed("open", "no years were named", remedy)
+    for form in asked.forms:
+        if form not in FORMS:
+            known = ", ".join(FORMS)
+            raise steps.StepFailed("open", f"no form {show_name(form)}; there are {known}", remedy)
+    return asked
+
+
+def _plan_to_try(settings: Settings, plan: str | None) -> Path | None:
+    """The plan file of a dry run: from a terminal any, from a server one that lies in the home."""
+    if not plan:
+        return None
+    if steps.AT_TERMINAL.get():
+        return Path(plan)
+    home = settings.home.resolve()
+    file = (home / plan).resolve()
+    if not file.is_relative_to(home):
+        raise steps.StepFailed(
+            "open",
+            f"the plan file {show_name(plan)} does not lie in {home}",
+            "Put it there, or try it from a terminal: jzedu backfill --dry-run --plan.",
+        )
+    return file
+
+
+@contextmanager
+def _writing(settings: Settings, shown: Steps, doing: str) -> Iterator[None]:
+    """Be the only run that writes to the home; what it writes is nobody else's to read."""
+    keep_private()
+    with only_writer(settings.home, shown.say, patience(settings), doing):
+        yield
 
 
 def _units(settings: Settings, words: Sequence[str]) -> tuple[str, ...]:
@@ -187,7 +254,9 @@ def _units(settings: Settings, words: Sequence[str]) -> tuple[str, ...]:
         code = reference.unit_of(word)
         if code is None:
             raise steps.StepFailed(
-                "open", f"no reporting unit {word}", "Name units of regions.csv, by code or name."
+                "open",
+                f"no reporting unit {show_name(word)}",
+                "Name units of regions.csv, by code or name.",
             )
         codes.append(code)
     return tuple(codes)
@@ -201,7 +270,11 @@ def _judged(run: steps.Run, shown: Steps) -> None:
 
 
 def _to_the_end(
-    run: steps.Run, shown: Steps, facts: Night, read: Mapping[str, Collection[Any]]
+    run: steps.Run,
+    shown: Steps,
+    facts: Night,
+    read: Mapping[str, Collection[Any]],
+    pulled: Pulled | None = None,
 ) -> Night:
     """From loaded rows to return sheets and publication, and who hears of it.
 
@@ -222,6 +295,7 @@ def _to_the_end(
         read_handed(run.settings.published / DATABASE, **read),
         publication_id,
         [Path(sheet) for sheet in sheets],
+        pulled,
     ):
         shown.say(problem)
     return replace(

@@ -1,4 +1,4 @@
-"""Telling people of a run: that it failed, sent submissions back, or turned verdicts.
+"""Telling people of a run: that it failed or waits, sent submissions back, turned verdicts, lacks a source.
 
 Off until somebody sets it up: where to comes from the environment, ``JZEDU_NOTIFY_URLS`` (apprise
 URLs, with white space between them: a webhook, e-mail, a chat), or from notification blocks of
@@ -73,6 +73,31 @@ def of_run(
             f"What to do: look at the report, {report}; `jzedu explain INDICATOR REGION YEAR` leads "
             "from a figure to the cells behind it.",
         )
+
+
+def of_sources(sentences: Sequence[str]) -> Notice:
+    """That sources cannot be read or files are refused, each in a sentence with its way out."""
+    return Notice(
+        "source",
+        f"jzedu: {len(sentences)} 处来源或文件未能收取 / "
+        f"{_count(len(sentences), 'source or file')} could not be taken in",
+        f"{_list(list(sentences))}\n\n"
+        "怎么办：每条都说明了原因和办法；其余来源照常处理。问题解决后下一夜自动收取，同一条不会再次通知。\n\n"
+        "What to do: each line says why, and the way out. All other sources were taken in. Once it is "
+        "put right the next night takes in what is missing; the same line is not sent again.",
+    )
+
+
+def waiting(sentence: str) -> Notice:
+    """That a run has been waiting for another for long; ``sentence`` says for which."""
+    return Notice(
+        "waiting",
+        "jzedu: 运行在等待另一个运行 / a run is waiting for another",
+        f"{sentence}\n\n"
+        "怎么办：若那个进程仍在工作，无需处理；若它已卡住，结束该进程，等待中的运行会自动继续。\n\n"
+        "What to do: nothing while that process is at work. If it hangs, end it: what waits goes on by "
+        "itself, and nothing is lost.",
+    )
 
 
 def send(settings: NotifySettings, notices: Iterable[Notice]) -> list[str]:

@@ -17,6 +17,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from transforms.names import SENTENCE, shown
+
 
 @dataclass
 class Steps:
@@ -50,4 +52,4 @@ class Steps:
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        self.console.print(text, highlight=False)
+        self.console.print(shown(text, SENTENCE), highlight=False, markup=False)

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,11 +14,16 @@ from rich.console import Console
 
 from expectations.engine import Engine
 from flows import steps
+from flows.aftermath import patience, quiet_night
 from flows.guard import guarded
 from flows.lock import only_writer
-from flows.metrics import LastRun, write_metrics
+from flows.modes import keep_private, shut
 from flows.scorecard import say_made_up, show_changes, show_scorecard
+from flows.serve import healthy
+from flows.service import API, lock_out, log_in, running
 from flows.settings import Settings, load_settings
+from flows.sources.model import Pulled
+from transforms.names import SENTENCE, shown
 from warehouse.publish import DATABASE
 from warehouse.store import Scope
 
@@ -30,20 +34,22 @@ def run_nightly(home: Path | None, accept_shrink: bool = False) -> None:
     Without a Prefect server there is nowhere to record that nothing happened: a night without
     news then ends before Prefect is imported and a temporary server started for it.
     """
-    settings = load_settings(home)
+    settings = _at_terminal(home)
     console = Console(stderr=True)
     with _answered(console):
-        news = _news(settings, console)
-        if not news and not os.environ.get("PREFECT_API_URL"):
-            write_metrics(settings, LastRun(True, datetime.now(UTC)))
+        news, pulled = _news(settings, console)
+        if not news and not os.environ.get(API):
+            for problem in quiet_night(settings, pulled):
+                console.print(f"  {shown(problem, SENTENCE)}", highlight=False, markup=False)
             _say_nothing_new(settings)
             return
+        _connect(settings)
         with guarded(), Engine() if news else nullcontext() as engine:
             steps.STARTED_AHEAD.set(engine)
             console.print("[dim]starting Prefect …[/]")
             from flows.nightly import nightly
 
-            night: Any = nightly(str(settings.home), accept_shrink)
+            night: Any = nightly(accept_shrink)
     _say(night, settings)
     _leave(0)
 
@@ -57,7 +63,8 @@ def run_backfill(
     accept_shrink: bool,
 ) -> None:
     """Run the backfill flow, show what changed, and end the process with its exit code."""
-    settings = load_settings(home)
+    settings = _at_terminal(home)
+    _connect(settings)
     console = Console(stderr=True)
     with _answered(console), guarded(), Engine() as engine:
         steps.STARTED_AHEAD.set(engine)
@@ -70,7 +77,6 @@ def run_backfill(
             list(scope.forms),
             dry_run=dry_run,
             plan=str(plan) if plan else None,
-            home=str(settings.home),
             accept_shrink=accept_shrink,
         )
     if dry_run:
@@ -82,6 +88,26 @@ def run_backfill(
     else:
         _say(night, settings, "files read again")
     _leave(0)
+
+
+def _at_terminal(home: Path | None) -> Settings:
+    """The settings of ``home``, which is the home of the run that follows."""
+    settings = load_settings(home)
+    keep_private()
+    steps.AT_TERMINAL.set(True)
+    os.environ["JZEDU_HOME"] = str(settings.home)
+    return settings
+
+
+def _connect(settings: Settings) -> None:
+    """Have the run recorded by the service of the home, where one is up; else by a server of its own.
+
+    Neither can be commanded by others.
+    """
+    serving = running(settings.home)
+    if serving is not None and healthy(serving.api):
+        log_in(settings.home)
+    lock_out()
 
 
 @contextmanager
@@ -108,16 +134,19 @@ def _answered(console: Console) -> Iterator[None]:
         _leave(1)
 
 
-def _news(settings: Settings, console: Console) -> bool:
+def _news(settings: Settings, console: Console) -> tuple[bool, Pulled]:
     """Whether a night would have anything to do; archives what is new on the way."""
 
     def wait(sentence: str) -> None:
-        console.print(sentence, highlight=False)
+        console.print(shown(sentence, SENTENCE), highlight=False, markup=False)
 
-    with only_writer(settings.home, wait), steps.Run.open(settings) as run:
-        for file in steps.pull_inbox(run).waiting:
-            console.print(f"  left for the next night: {file}", highlight=False, markup=False)
-        return bool(steps.unread(run)) or steps.must_publish(run)
+    lock = only_writer(settings.home, wait, patience(settings), "jzedu nightly")
+    with lock, steps.Run.open(settings) as run:
+        pulled = steps.pull_inbox(run)
+        for file in pulled.waiting:
+            said = shown(file, SENTENCE)
+            console.print(f"  left for the next night: {said}", highlight=False, markup=False)
+        return bool(steps.unread(run)) or steps.must_publish(run), pulled
 
 
 def _say(night: dict[str, Any], settings: Settings, files: str = "new files") -> None:

@@ -10,9 +10,11 @@ from typing import Any
 
 import duckdb
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from flows.artifacts import clause_label
+from transforms import names
 from warehouse.coverage import against_text
 from warehouse.figures import BLANK, behind, exact, show_apart, show_change, show_pair
 from warehouse.publication import is_made_up
@@ -260,7 +262,7 @@ def show_changes(console: Console, changes: Sequence[Mapping[str, Any]]) -> None
             *(text if text == BLANK else figure(text, change.unit).zh for text in values),
             change.old_status or BLANK,
             change.new_status or BLANK,
-            change.cause or "定义(规划、程序)变化",
+            escape(names.shown(change.cause or "定义(规划、程序)变化")),
         )
         if change.clause_id is not None and change.basis_zh is not None:
             bases[change.clause_id] = change.basis_zh

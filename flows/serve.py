@@ -3,6 +3,11 @@
 It starts the Prefect server with its UI as a child process, waits until it answers, registers the
 deployments and carries out their runs, one at a time, each in a process of its own. ``prefect.yaml``
 describes the same deployments for those who have a server, a work pool and workers of their own.
+
+Of a run the server says that it is to be, and with which parameters; what is run is the flow of this
+program (:data:`DEPLOYMENTS`), in the home of this service, whatever anybody wrote into the server.
+The server asks for a login (:mod:`flows.service`) and answers under its own names alone
+(:mod:`flows.gateway`).
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from asyncio.subprocess import Process
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -28,8 +34,21 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from flows.guard import end_marked, guarded
 from flows.lock import only_writer
+from flows.modes import keep_private, private_folder, shut
 from flows.quiet import quiet
+from flows.service import (
+    API,
+    CLIENT_LOGIN,
+    SERVER_LOGIN,
+    Serving,
+    announced,
+    folder_of,
+    last_serving,
+    login_file,
+    login_of,
+)
 from flows.settings import Settings
 from transforms.forms import FORMS
 from warehouse.reference import load_reference
@@ -49,10 +68,17 @@ _SERVER_DEFAULTS = {
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     "PREFECT_SERVER_UI_API_URL": "/api",
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    # Its database is busy for a moment now and then: it waits longer before it answers 503, and
+    # who is answered so asks again for a minute or two.
+    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
+    "PREFECT_CLIENT_MAX_RETRIES": "8",
 }
 #: So many seconds the server has to answer, and to end once it is told to.
 _PATIENCE = 120
 _GRACE = 20
+#: What a server answers that is busy, and after how many seconds it is asked again.
+_BUSY = (429, 502, 503)
+_RETRIES = (0.2, 0.5, 1.0, 2.0, 4.0)
 
 
 class ServeError(Exception):
@@ -101,22 +127,34 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     Raises:
         ServeError: the address is taken, the home is served already, or the server ended.
     """
-    folder = Path(os.environ.get("PREFECT_HOME") or settings.home / "prefect")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keep_private()
+    folder = folder_of(settings.home)
+    database = private_folder(Path(os.environ.get("PREFECT_HOME") or folder))
 
     def refuse(_: str) -> None:
         raise ServeError(f"{settings.home} is being served already; end that jzedu serve first")
 
-    with only_writer(folder, refuse):
+    with only_writer(folder, refuse, doing="jzedu serve"):
+        _end_what_was_left(settings, say)
         _must_be_free(host, port)
         url = address(host, port)
-        _environment(settings, folder, url)
-        if not _is_loopback(host) and not os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
-            say(
-                f"Warning: whoever reaches {host}:{port} can start runs and read their records; "
-                "set PREFECT_SERVER_API_AUTH_STRING, see docs/operations.md."
-            )
-        asyncio.run(_serve(settings, host, port, folder / "server.log", say))
+        _environment(settings, database, url)
+        for file in database.glob("prefect.db*"):
+            shut(file)
+        with guarded() as mark:
+            serving = Serving(os.getpid(), datetime.now(UTC), url, mark)
+            with announced(settings.home, serving):
+                asyncio.run(_serve(settings, host, port, folder / "server.log", say))
+
+
+def _end_what_was_left(settings: Settings, say: Callable[[str], None]) -> None:
+    """End what a service of this home started that was killed together with its guard.
+
+    Called under the lock: no service lives. A server without one holds the port and starts no run.
+    """
+    before = last_serving(settings.home)
+    if before is not None and (left := end_marked(before.mark)):
+        say(f"A jzedu serve (process {before.process}) was killed; its {left} processes are ended.")
 
 
 def address(host: str, port: int) -> str:
@@ -145,15 +183,18 @@ async def register(runner: Runner, client: PrefectClient, settings: Settings) ->
     }
     ids = []
     for one in DEPLOYMENTS:
-        deployment = await one.flow().ato_deployment(
+        # The flow itself goes to the runner: it is then never looked up in what the server holds.
+        added = await runner.aadd_flow(
+            one.flow(),
             name=one.name,
             schedule=Cron(one.cron, timezone=one.timezone) if one.cron else None,
             description=one.description,
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
-        ids.append(await runner.aadd_deployment(deployment))
-        schema = (await client.read_deployment(ids[-1])).parameter_openapi_schema or {}
+        ids.append(added)
+        schema = (await client.read_deployment(added)).parameter_openapi_schema or {}
         schema["properties"] = _offered(schema.get("properties", {}), choices)
+        schema["additionalProperties"] = False
         await client.update_deployment(ids[-1], DeploymentUpdate(parameter_openapi_schema=schema))
     return ids
 
@@ -164,9 +205,9 @@ def _offered(
     """The parameters, in JSON schema, as the UI offers them.
 
     A list to choose from is just that: one that may be left out is left empty, without asking first
-    whether it is a list or nothing. The home is that of the service and not up to the UI.
+    whether it is a list or nothing.
     """
-    shown = {name: dict(schema) for name, schema in parameters.items() if name != "home"}
+    shown = {name: dict(schema) for name, schema in parameters.items()}
     for name in choices.keys() & shown.keys():
         for word in ("anyOf", "default"):
             shown[name].pop(word, None)
@@ -183,7 +224,7 @@ async def _serve(
 ) -> None:
     say("Starting the Prefect server …")
     stop = asyncio.Event()
-    async with _server(host, port, log) as child:
+    async with _server(host, port, settings.serve.names, log) as child:
         _take_signals(stop)
         url = address(host, port)
         await _first(_answering(child, url, log), stop.wait())
@@ -219,6 +260,7 @@ async def _run_deployments(
     async with get_client() as client:
         await settle(client, await register(runner, client, settings))
     say(f"Runs and their records: {url}")
+    say(f"The browser asks for a password: it is the line in {login_file(settings.home)}")
     say("Ctrl-C ends it.")
     running = asyncio.ensure_future(runner.start())
     # The runner would answer SIGTERM by leaving at once; from its first step on it is ours again.
@@ -296,7 +338,7 @@ async def settle(client: PrefectClient, deployments: Sequence[UUID]) -> None:
 
 
 @asynccontextmanager
-async def _server(host: str, port: int, log: Path) -> AsyncIterator[Process]:
+async def _server(host: str, port: int, names: Sequence[str], log: Path) -> AsyncIterator[Process]:
     """The Prefect server as a child in a process group of its own, ended with the block.
 
     A Ctrl-C at the terminal goes to a whole group; the server has to outlive the runs, whose end
@@ -304,8 +346,7 @@ async def _server(host: str, port: int, log: Path) -> AsyncIterator[Process]:
     """
     with log.open("wb") as output:
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "prefect", "server", "start"),
-            *("--host", host, "--port", str(port)),
+            *(sys.executable, "-m", "flows.gateway", host, str(port), *names),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -355,8 +396,10 @@ def healthy(api_url: str) -> bool:
         return False
 
 
-def next_night(api_url: str) -> datetime | None:
+def next_night(api_url: str, login: str | None = None) -> datetime | None:
     """When the server will next start a nightly run; None where it has no such plan.
+
+    ``login`` is user:password; without one that of the environment.
 
     Raises:
         OSError: the server cannot be asked.
@@ -373,25 +416,38 @@ def next_night(api_url: str) -> datetime | None:
             "sort": "NEXT_SCHEDULED_START_TIME_ASC",
             "limit": 1,
         },
+        login,
     )
     return datetime.fromisoformat(planned[0]["expected_start_time"]) if planned else None
 
 
-def _ask(api_url: str, path: str, body: object = None) -> Any:
-    """The answer of a Prefect server, without importing Prefect for it."""
+def _ask(api_url: str, path: str, body: object = None, login: str | None = None) -> Any:
+    """The answer of a Prefect server, without importing Prefect for it; asked again while it is busy.
+
+    ``login`` is user:password; without one that of the environment.
+    """
+    from urllib.error import HTTPError
     from urllib.parse import urlsplit
     from urllib.request import ProxyHandler, Request, build_opener
 
     request = Request(api_url + path, headers={"Content-Type": "application/json"})
     if body is not None:
         request.data = json.dumps(body).encode()
-    if secret := os.environ.get("PREFECT_API_AUTH_STRING"):
+    if secret := login or os.environ.get(CLIENT_LOGIN):
         request.add_header("Authorization", f"Basic {b64encode(secret.encode()).decode()}")
     # An office proxy must not stand between us and a server of our own.
     ours = _is_loopback(urlsplit(api_url).hostname or "")
     opener = build_opener(ProxyHandler({} if ours else None))
-    with opener.open(request, timeout=5) as answer:
-        return json.load(answer)
+    for delay in (*_RETRIES, None):
+        try:
+            with opener.open(request, timeout=5) as answer:
+                return json.load(answer)
+        except HTTPError as error:
+            if error.code not in _BUSY or delay is None:
+                raise
+            error.close()
+            time.sleep(delay)
+    raise AssertionError("the last try returns or raises")
 
 
 async def _first(*work: Awaitable[object]) -> None:
@@ -419,11 +475,11 @@ def _environment(settings: Settings, folder: Path, url: str) -> None:
     quiet()
     os.environ["JZEDU_HOME"] = str(settings.home)
     os.environ["PREFECT_HOME"] = str(folder)
-    os.environ["PREFECT_API_URL"] = f"{url}/api"
+    os.environ[API] = f"{url}/api"
     for name, value in _SERVER_DEFAULTS.items():
         os.environ.setdefault(name, value)
-    if secret := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
-        os.environ.setdefault("PREFECT_API_AUTH_STRING", secret)
+    os.environ.setdefault("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", url)
+    os.environ[SERVER_LOGIN] = os.environ[CLIENT_LOGIN] = login_of(settings.home)
     # Prefect's clients must not go through an office proxy to reach a server of our own.
     for name in ("NO_PROXY", "no_proxy"):
         spared = [os.environ.get(name, ""), url.removeprefix("http://").rpartition(":")[0]]

@@ -21,19 +21,29 @@ class SettingsError(Exception):
     """A setting cannot be used; the message names it and says what to do."""
 
 
-Occasion = Literal["failure", "returned", "verdict"]
+Occasion = Literal["failure", "returned", "verdict", "source", "waiting"]
+OCCASIONS: tuple[Occasion, ...] = ("failure", "returned", "verdict", "source", "waiting")
+
+
+class ServeSettings(BaseModel):
+    """Under which further ``names`` the server of `jzedu serve` may be asked: those of a proxy before it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    names: tuple[str, ...] = ()
 
 
 class NotifySettings(BaseModel):
     """Whom to tell of what (:mod:`flows.notify`).
 
-    ``on``: a failed run, returned submissions, changed verdicts. ``blocks`` names notification
-    blocks of Prefect; addresses may also stand in the environment, JZEDU_NOTIFY_URLS.
+    ``on``: a failed run, returned submissions, changed verdicts, a source that fails or a file that
+    is refused, a run that waits long for another. ``blocks`` names notification blocks of Prefect;
+    addresses may also stand in the environment, JZEDU_NOTIFY_URLS.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    on: tuple[Occasion, ...] = ("failure", "returned", "verdict")
+    on: tuple[Occasion, ...] = OCCASIONS
     blocks: tuple[str, ...] = ()
 
 
@@ -42,9 +52,10 @@ class Settings(BaseModel):
 
     ``workers`` files are read at the same time. ``limits`` bound what a single submitted file may
     unpack to (:class:`transforms.formats.Limits`). ``keep_publications`` earlier publications stay in
-    ``published/history/``. ``plan`` is another plan file than the
-    packaged one; ``national_rules`` adds the national rule of 2021 to it. ``sources`` are the places
-    beside the inbox that submissions come from (:mod:`flows.sources`).
+    ``published/history/``. ``waiting_minutes`` is how long a run waits for another before somebody
+    is told. ``plan`` is another plan file than the packaged one; ``national_rules`` adds the national
+    rule of 2021 to it. ``sources`` are the places beside the inbox that submissions come from
+    (:mod:`flows.sources`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -52,11 +63,13 @@ class Settings(BaseModel):
     home: Path
     workers: int = Field(default=min(8, os.cpu_count() or 1), ge=1)
     keep_publications: int = Field(default=30, ge=1)
+    waiting_minutes: float = Field(default=60, gt=0, le=7 * 24 * 60)
     plan: Path | None = None
     national_rules: bool = False
     limits: Limits = Limits()
     sources: Sources = ()
     notify: NotifySettings = NotifySettings()
+    serve: ServeSettings = ServeSettings()
 
     @property
     def inbox(self) -> Path:
@@ -99,7 +112,7 @@ def load_settings(home: Path | None = None) -> Settings:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{file} cannot be read: {error}") from None
     for name in Settings.model_fields:
-        if name not in ("home", "limits", "sources", "notify") and (
+        if name not in ("home", "limits", "sources", "notify", "serve") and (
             text := os.environ.get(f"JZEDU_{name.upper()}")
         ):
             values[name] = text

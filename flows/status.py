@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.scorecard import say_made_up
-from flows.sources.model import shown
 from transforms.forms import FORMS
+from transforms.names import SENTENCE, shown
 from warehouse.publication import is_made_up
 
 _STATES = {
@@ -129,7 +129,9 @@ def show_status(console: Console, database: Path, year: int | None, as_json: boo
     if orphans:
         console.print("\n[bold]Returned, of no form, year or unit[/]")
         for file, message in orphans:
-            console.print(f"  {shown(file)}: {message}", markup=False, highlight=False)
+            console.print(
+                f"  {shown(file)}: {shown(message, SENTENCE)}", markup=False, highlight=False
+            )
     if last:
         console.print(
             f"\nLast publication {last[0]}, {last[1]:%Y-%m-%d %H:%M} UTC, "

@@ -26,6 +26,7 @@ from expectations.explanations import ExplanationError, Lapsed, explain, load_ex
 from expectations.suites import Check, suites_of
 from expectations.verdicts import judge, lay_out
 from expectations.warnings import SUITE, TABLE, expectations, write_warnings
+from flows.modes import hand_out, make_home, make_open, private_folder, shut
 from flows.settings import Settings
 from flows.sources.model import Pulled
 from flows.sources.rounds import pull_all
@@ -68,6 +69,8 @@ from warehouse.store import (
 
 #: An engine that is warming up while Prefect starts, see :mod:`flows.runner`.
 STARTED_AHEAD: ContextVar[Engine | None] = ContextVar("started_ahead", default=None)
+#: Whether somebody at a terminal started the run, who may name files anywhere, see :mod:`flows.runner`.
+AT_TERMINAL: ContextVar[bool] = ContextVar("at_terminal", default=False)
 
 #: The published table ``section``.
 SECTION = {"section": pl.Int64(), "name_zh": pl.String(), "name_en": pl.String()}
@@ -162,8 +165,7 @@ class Run:
     def open(cls, settings: Settings) -> Iterator[Self]:
         """A run over ``settings.home``; closes the warehouse and the engine at the end."""
         with named("open"):
-            settings.home.mkdir(parents=True, exist_ok=True)
-            settings.inbox.mkdir(exist_ok=True)
+            _prepare(settings)
             reference = load_reference(settings.home)
             catalogue = load_catalogue()
             plan = plan_of(settings)
@@ -178,12 +180,28 @@ class Run:
             with named("open"):
                 opened = open_warehouse(settings.warehouse, reference, patience=_PATIENCE)
                 connection = stack.enter_context(opened)
+                shut(settings.warehouse)
             run = cls(settings, reference, catalogue, plan, archive, connection, stack)
             try:
                 yield run
             finally:
                 if run.engine is not None:
                     run.engine.close()
+
+
+def _prepare(settings: Settings) -> None:
+    """Make what a first run needs, and shut what is nobody else's to read.
+
+    An inbox that is gone after a run was there is no empty one: it is not mounted, perhaps. Making
+    it would hide that; so it is left to be told as a source that cannot be read.
+    """
+    make_home(settings.home)
+    ran = settings.warehouse.exists() or (settings.published / DATABASE).exists()
+    if not ran and not settings.inbox.exists():
+        make_open(settings.inbox)
+    private_folder(settings.archive)
+    for place in (settings.warehouse, settings.home / "sources", settings.home / "prefect"):
+        shut(place)
 
 
 def plan_of(settings: Settings) -> Plan:
@@ -381,12 +399,14 @@ def publish(run: Run) -> Imprint | None:
         with duckdb.connect(str(source), read_only=True) as publication:
             write_report(publication, staged.with_name("report"), run.reference.folder)
         published, keep = run.settings.published, run.settings.keep_publications
+        hand_out(staged.parent)
         if previous_id is not None:
             keep_standing(published, previous_id, keep)
         if same:
             release_folders(staged.parent, published)
         else:
             release(staged.parent, published, imprint.publication_id, keep)
+        hand_out(published)
         mark_published(run.connection, _stamp(run))
     return None if same else imprint
 
@@ -423,7 +443,7 @@ def changes(run: Run) -> list[Change]:
 def send_returns(run: Run, on_file: Callable[[], None] = lambda: None) -> list[Path]:
     """Bring the return sheets in the outbox up to date; give those that were written."""
     with named("return"):
-        return write_returns(
+        written = write_returns(
             run.connection,
             run.archive,
             run.settings.outbox,
@@ -431,6 +451,8 @@ def send_returns(run: Run, on_file: Callable[[], None] = lambda: None) -> list[P
             workers=run.settings.workers,
             on_file=on_file,
         )
+        hand_out(run.settings.outbox)
+        return written
 
 
 def published_clauses(run: Run) -> pl.DataFrame:

@@ -21,12 +21,13 @@ from flows.sources.model import (
     Interrupted,
     Listing,
     NotTaken,
+    NotYet,
     Offer,
     Pulled,
     Source,
     SourceError,
-    shown,
 )
+from transforms.names import shown
 from warehouse.archive import Archive, Receipt, digest_of
 
 #: Seconds to wait before each further try.
@@ -74,6 +75,8 @@ class Collector:
     now: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
     waiting: list[str] = field(default_factory=list, init=False)
+    failed: list[str] = field(default_factory=list, init=False)
+    refused: list[str] = field(default_factory=list, init=False)
     receipts: list[Receipt] = field(default_factory=list, init=False)
     unsigned: list[Receipt] = field(default_factory=list, init=False)
 
@@ -88,15 +91,22 @@ class Collector:
         try:
             listing = patiently(self.source.files, self.sleep)
         except SourceError as error:
-            return Pulled(0, (), (str(error),))
+            return Pulled(0, (), (str(error),), (str(error),))
         self.waiting += listing.refused
+        self.refused += listing.refused
         listed = {offer.path for offer in listing.offers}
         self.memory.seen = {p: seen for p, seen in self.memory.seen.items() if p in listed}
         try:
             self._take_all(listing, on_file)
         finally:
             self._sign()
-        return Pulled(len(listing.offers), tuple(self.receipts), tuple(self.waiting))
+        return Pulled(
+            len(listing.offers),
+            tuple(self.receipts),
+            tuple(self.waiting),
+            tuple(self.failed),
+            tuple(self.refused),
+        )
 
     def _take_all(self, listing: Listing, on_file: Callable[[], None]) -> None:
         failures = 0
@@ -106,6 +116,8 @@ class Collector:
                 failures = 0
             except NotTaken as reason:
                 self.waiting.append(f"{shown(offer.path)}: {reason}")
+                if not isinstance(reason, NotYet):
+                    self.refused.append(self.waiting[-1])
             except Interrupted as error:
                 self.waiting.append(f"{shown(offer.path)}: {error}")
                 failures += 1
@@ -113,9 +125,11 @@ class Collector:
                     self.waiting.append(
                         f"given up after {FAILURES} files in a row; the next run goes on from here"
                     )
+                    self.failed += self.waiting[-2:]
                     return
             except SourceError as error:
                 self.waiting.append(str(error))
+                self.failed.append(str(error))
                 return
             finally:
                 on_file()
@@ -172,7 +186,7 @@ class Collector:
         if changed is None or offer.sha256 is not None:
             return
         if timedelta(0) <= self.now() - changed < self.settle:
-            raise NotTaken(
+            raise NotYet(
                 f"changed less than {self.settle.total_seconds():g} seconds ago and may still be"
                 " being written; it is looked at again in the next run"
             )

@@ -23,12 +23,13 @@ from flows.sources.model import (
     Delivery,
     Listing,
     NotTaken,
+    NotYet,
     Offer,
     Pulled,
     SourceError,
-    shown,
     wanted,
 )
+from transforms.names import shown
 from warehouse.archive import Archive
 
 #: A larger file is copied on disk, and not read into memory (bytes).
@@ -176,7 +177,7 @@ def _deliver(path: Path, scratch: Path | None, _: str) -> Delivery:
             # Answered like an empty file; once it may be read its bytes are another delivery.
             data, changed = b"", _changed(path.lstat())
     except StillBeingWritten:
-        raise NotTaken("is still being written") from None
+        raise NotYet("is still being written") from None
     except OSError as error:
         raise NotTaken(str(error.strerror)) from None
     return Delivery(data, changed, mark)

@@ -35,11 +35,11 @@ from flows.sources.model import (
     Offer,
     SourceError,
     decoded,
-    shown,
     unsafe,
     wanted,
 )
 from flows.sources.settings import HttpSettings, variable
+from transforms.names import shown
 
 _MOST_REDIRECTS: Final = 5
 #: Answers below 500 after which another try may help: time-out, too early, too many requests.

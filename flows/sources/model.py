@@ -20,7 +20,6 @@ from warehouse.archive import Receipt
 
 #: Folders below a unit's folder; deeper ones are a loop or a mistake.
 MOST_FOLDERS: Final = 20
-_LONGEST_SHOWN: Final = 200  # characters
 _UNSAFE_PART: Final = re.compile(r"^(?:\.{0,2}|[A-Za-z]:.*)$|[\\\0-\x1f\x7f]", re.DOTALL)
 
 _CHINESE: Final = re.compile(
@@ -37,19 +36,38 @@ class Interrupted(SourceError):
 
 
 class NotTaken(Exception):
-    """One file stays where it is for now; the message says why. The source's others go on."""
+    """One file stays where it is until somebody acts; the message says why. The others go on."""
+
+
+class NotYet(NotTaken):
+    """One file stays where it is for now, and comes by itself in a later run."""
 
 
 @dataclass(frozen=True)
 class Pulled:
     """What a look at the sources gave: files found, new receipts, and what was left, with why.
 
-    ``waiting`` also says which source failed.
+    ``waiting`` says all that was left. Of that ``failed`` says which source could not be read to its
+    end, and ``refused`` what will not come by itself; somebody has to be told of both. ``sources``
+    is the state of each.
     """
 
     found: int
     receipts: tuple[Receipt, ...]
     waiting: tuple[str, ...]
+    failed: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    sources: tuple[SourceState, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """Whether a source was ``read`` to its end, the files it has, and how many sentences say what was left."""
+
+    name: str
+    read: bool
+    found: int
+    left: int
 
 
 @dataclass(frozen=True)
@@ -135,9 +153,3 @@ def decoded(name: bytes) -> str | None:
             readings.append(name.decode(encoding))
     chinese = [reading for reading in readings if _CHINESE.fullmatch(reading)]
     return next(iter(chinese + readings), None)
-
-
-def shown(text: str) -> str:
-    """A name out of the world on one line of a message."""
-    plain = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return plain if len(plain) <= _LONGEST_SHOWN else plain[: _LONGEST_SHOWN - 1] + "…"

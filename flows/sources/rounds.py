@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from flows.sources.collect import Collector, Known, utc_now
 from flows.sources.credentials import Credentials, load_credentials
 from flows.sources.folder import FolderSource
 from flows.sources.memory import Memory
-from flows.sources.model import Pulled, Source, SourceError
+from flows.sources.model import Pulled, Source, SourceError, SourceState
 from flows.sources.settings import (
+    INBOX,
     FolderSettings,
     HttpSettings,
     S3Settings,
@@ -68,7 +70,8 @@ def pull_all(
             secrets = _credentials(settings)
             source = _open(settings, secrets, home, limits)
         except SourceError as error:
-            return Pulled(0, (), (f"{settings.name}: {secrets.scrub(str(error))}",))
+            why = f"{settings.name}: {secrets.scrub(str(error))}"
+            return Pulled(0, (), (why,), (why,))
         memory = Memory.of(home, settings.name, settings.address)
         # A file in a folder costs little to take even if it is too large to be read; its unit is
         # then told by the gate.
@@ -76,15 +79,30 @@ def pull_all(
         settle = settings.settle_seconds if isinstance(settings, SftpSettings | HttpSettings) else 0
         with closing(source):
             pulled = collect(source, memory, setting, settle)
-        said = tuple(f"{settings.name}: {secrets.scrub(text)}" for text in pulled.waiting)
-        return Pulled(pulled.found, pulled.receipts, said)
 
-    rounds = [collect(FolderSource(inbox, home), Memory(), "taken_bytes")]
-    rounds += [collect_from(settings) for settings in sources]
+        def said(sentences: Iterable[str]) -> tuple[str, ...]:
+            return tuple(f"{settings.name}: {secrets.scrub(text)}" for text in sentences)
+
+        return replace(
+            pulled,
+            waiting=said(pulled.waiting),
+            failed=said(pulled.failed),
+            refused=said(pulled.refused),
+        )
+
+    rounds = {INBOX: collect(FolderSource(inbox, home), Memory(), "taken_bytes")}
+    rounds |= {settings.name: collect_from(settings) for settings in sources}
+    each = rounds.values()
     return Pulled(
-        sum(pulled.found for pulled in rounds),
-        tuple(receipt for pulled in rounds for receipt in pulled.receipts),
-        tuple(sentence for pulled in rounds for sentence in pulled.waiting),
+        sum(pulled.found for pulled in each),
+        tuple(receipt for pulled in each for receipt in pulled.receipts),
+        tuple(sentence for pulled in each for sentence in pulled.waiting),
+        tuple(sentence for pulled in each for sentence in pulled.failed),
+        tuple(sentence for pulled in each for sentence in pulled.refused),
+        tuple(
+            SourceState(name, not pulled.failed, pulled.found, len(pulled.waiting))
+            for name, pulled in rounds.items()
+        ),
     )
 
 

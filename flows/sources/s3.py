@@ -25,13 +25,14 @@ from flows.sources.model import (
     Interrupted,
     Listing,
     NotTaken,
+    NotYet,
     Offer,
     SourceError,
-    shown,
     unsafe,
     wanted,
 )
 from flows.sources.settings import S3Settings, variable
+from transforms.names import shown
 
 #: What the storage answers where another try may help, beside all codes from 500 on.
 _PASSING: Final = frozenset({"RequestTimeout", "SlowDown", "Throttling", "TooManyRequests"})
@@ -104,7 +105,7 @@ class S3Source:
                     data = body.read(self._limit + 1)
             except exceptions.ClientError as error:
                 if _code(error) in _GONE:
-                    raise NotTaken("was changed or removed meanwhile") from None
+                    raise NotYet("was changed or removed meanwhile") from None
                 if _code(error) == "AccessDenied":
                     raise NotTaken("these keys may not read it") from None
                 raise

@@ -25,14 +25,15 @@ from flows.sources.model import (
     Interrupted,
     Listing,
     NotTaken,
+    NotYet,
     Offer,
     SourceError,
     decoded,
-    shown,
     unsafe,
     wanted,
 )
 from flows.sources.settings import SftpSettings, variable
+from transforms.names import shown
 
 _CHUNK: Final = 2**20  # bytes asked for at a time; asyncssh reads them in parallel
 _SSH_PORT: Final = 22
@@ -143,7 +144,7 @@ class SftpSource:
             # Many servers answer so for a file that is open elsewhere.
             raise NotTaken(f"the server does not give it out ({error.reason})") from None
         if _mark(before) != _mark(after):
-            raise NotTaken("is still being written")
+            raise NotYet("is still being written")
         if len(data) != after.size:
             raise Interrupted(f"{len(data)} of {after.size} bytes arrived")
         return Delivery(bytes(data), _changed(after), _mark(after))

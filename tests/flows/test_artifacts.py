@@ -106,7 +106,7 @@ def test_links_lead_to_the_report_and_to_every_return_sheet(tmp_path: Path) -> N
     linked = [line for line in lines if line.startswith("- ")]
     assert len(linked) == 4
     for file, line in zip(sorted(sheets), linked[2:], strict=True):
-        assert line == f"- [{file.name}]({file.as_uri()}): `{file}`"
+        assert line == f"- [{file.name}]({file.as_uri()}): {file}"
         assert " " not in file.as_uri()
     assert (tmp_path / "published" / "report" / "index.html").as_uri() in text
     assert "no file has findings" in links(tmp_path, [])
