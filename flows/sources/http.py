@@ -24,6 +24,7 @@ import lxml.html
 from lxml.etree import LxmlError
 from pydantic import BaseModel, StringConstraints, TypeAdapter, ValidationError
 
+from flows.sources.clock import Clock
 from flows.sources.collect import too_large
 from flows.sources.credentials import Credentials
 from flows.sources.model import (
@@ -86,9 +87,11 @@ class HttpSource:
         self._settings = settings
         self._limit = limit
         self._client = _client(settings, credentials, home)
+        self._clock = Clock(settings)
 
     def files(self) -> Listing:
         """The files of the manifest, or of all index pages."""
+        self._clock.start_list()
         answer = self._first_page()
         listing = Listing()
         if _is_json(answer):
@@ -120,6 +123,7 @@ class HttpSource:
                 ' {"path": "<unit>/<file>", "sha256": "…"}'
             ) from None
         for number, raw in enumerate(entries, start=1):
+            self._clock.listed()
             try:
                 entry = ManifestEntry.model_validate(raw)
             except ValidationError as error:
@@ -133,6 +137,7 @@ class HttpSource:
     def _read_index(self, answer: _Answer, folder: bytes, listing: Listing) -> None:
         """Offer what an index page links to right below itself; go down into its folders."""
         for name, address in _links(answer):
+            self._clock.listed()
             path = folder + name
             text = decoded(path)
             if text is None:
@@ -205,9 +210,12 @@ class HttpSource:
 
         Raises:
             Interrupted: network, time-out, a body that breaks off, or a server in trouble.
-            SourceError: a certificate that is not trusted.
-            NotTaken: a redirect to elsewhere, an answer too long.
+            SourceError: a certificate that is not trusted; the time of the round is over.
+            NotTaken: a redirect to elsewhere, an answer too long or too slow.
         """
+        return self._clock.limited(partial(self._ask, address, headers), one=True)
+
+    def _ask(self, address: str, headers: dict[str, str]) -> _Answer:
         for _ in range(_MOST_REDIRECTS):
             with self._said_plainly(), self._client.stream("GET", address, headers=headers) as got:
                 if got.has_redirect_location:

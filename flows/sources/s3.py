@@ -18,6 +18,7 @@ import botocore.session
 from botocore import UNSIGNED, exceptions
 from botocore.config import Config
 
+from flows.sources.clock import Clock
 from flows.sources.collect import too_large
 from flows.sources.credentials import Credentials
 from flows.sources.model import (
@@ -59,9 +60,14 @@ class S3Source:
         self._limit = limit
         with self._said_plainly():
             self._client = _client(settings, credentials, home)
+        self._clock = Clock(settings)
 
     def files(self) -> Listing:
         """All objects below the prefix."""
+        self._clock.start_list()
+        return self._clock.limited(self._list, one=False)
+
+    def _list(self) -> Listing:
         listing = Listing()
         root = self._settings.root
         with self._said_plainly():
@@ -70,6 +76,7 @@ class S3Source:
             )
             for page in pages:
                 for entry in page.get("Contents", ()):
+                    self._clock.listed()
                     self._offer(entry["Key"].removeprefix(root), entry, listing)
         return listing
 
@@ -96,6 +103,9 @@ class S3Source:
 
     def _deliver(self, key: str, etag: str, _: str) -> Delivery:
         """The object in the very version that was listed."""
+        return self._clock.limited(partial(self._fetch, key, etag), one=True)
+
+    def _fetch(self, key: str, etag: str) -> Delivery:
         with self._said_plainly():
             try:
                 answer = self._client.get_object(

@@ -77,11 +77,16 @@ class FolderSettings(_Source):
 class _Remote(_Source):
     """A source on another machine; ``secret_block`` names a Prefect Secret block.
 
-    ``timeout_seconds`` is how long one answer may take.
+    ``timeout_seconds`` is how long one answer may be silent, ``file_seconds`` how long one file or
+    page may take in all, ``total_seconds`` a whole round. It lists ``most_entries`` files and folders
+    at most.
     """
 
     secret_block: Text | None = None
     timeout_seconds: float = Field(default=30, gt=0, le=3600)
+    file_seconds: float = Field(default=900, gt=0, le=86400)
+    total_seconds: float = Field(default=7200, gt=0, le=86400)
+    most_entries: int = Field(default=200_000, ge=1)
 
 
 class SftpSettings(_Remote):

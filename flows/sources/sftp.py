@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar, cast
 
 import asyncssh
 
+from flows.sources.clock import Clock
 from flows.sources.collect import too_large
 from flows.sources.credentials import Credentials
 from flows.sources.model import (
@@ -53,6 +54,7 @@ class SftpSource:
         self._home = home
         self._known_hosts = home / settings.known_hosts
         self._limit = limit
+        self._clock = Clock(settings)
         self._witness = _Witness()
         self._loop = asyncio.Runner()
         self._connection: asyncssh.SSHClientConnection | None = None
@@ -60,11 +62,12 @@ class SftpSource:
 
     def files(self) -> Listing:
         """All files below the root."""
-        return self._run(self._files)
+        self._clock.start_list()
+        return self._run(self._files, one=False)
 
     def probe(self) -> None:
         """Connect and look into the root."""
-        self._run(self._root_entries)
+        self._run(self._root_entries, one=True)
 
     def close(self) -> None:
         """Close the connection and its event loop."""
@@ -126,7 +129,7 @@ class SftpSource:
             listing.offers.append(Offer(text, fetch, _mark(facts), facts.size, _changed(facts)))
 
     def _deliver(self, place: bytes, _: str) -> Delivery:
-        return self._run(partial(self._fetch, place))
+        return self._run(partial(self._fetch, place), one=True)
 
     async def _fetch(self, place: bytes, client: asyncssh.SFTPClient) -> Delivery:
         data = bytearray()
@@ -168,14 +171,18 @@ class SftpSource:
     ) -> list[tuple[bytes, asyncssh.SFTPAttrs]]:
         """What stands in a folder, by name; with the type of each entry in its permissions."""
         found = []
-        for entry in await self._answer(client.readdir(folder)):
-            name = entry.filename
-            assert isinstance(name, bytes)  # because the folder was named in bytes
-            if name not in (b".", b".."):
-                facts = entry.attrs
-                if facts.permissions is None:
-                    facts = await self._answer(client.lstat(_below(folder, name)))
-                found.append((name, facts))
+        # Entry by entry: a folder that never ends is left before it fills the memory.
+        scan = cast(AsyncGenerator[asyncssh.SFTPName, None], client.scandir(folder))
+        async with aclosing(scan) as entries:
+            while (entry := await self._answer(anext(entries, None))) is not None:
+                name = entry.filename
+                assert isinstance(name, bytes)  # because the folder was named in bytes
+                if name not in (b".", b".."):
+                    self._clock.listed()
+                    facts = entry.attrs
+                    if facts.permissions is None:
+                        facts = await self._answer(client.lstat(_below(folder, name)))
+                    found.append((name, facts))
         return sorted(found, key=lambda entry: entry[0])
 
     async def _answer(self, awaited: Awaitable[T]) -> T:
@@ -183,17 +190,33 @@ class SftpSource:
         async with asyncio.timeout(self._settings.timeout_seconds):
             return await awaited
 
-    def _run(self, work: Callable[[asyncssh.SFTPClient], Coroutine[Any, Any, T]]) -> T:
-        """Do ``work`` on the connection, made if there is none; let go of it where it fails."""
+    def _run(
+        self, work: Callable[[asyncssh.SFTPClient], Coroutine[Any, Any, T]], *, one: bool
+    ) -> T:
+        """Do ``work`` on the connection, made if there is none; let go of it where it fails.
+
+        ``one``: it is one request, and not a whole list, as far as its time goes.
+        """
+        allowed = self._clock.allowed(one=one)
 
         async def connected() -> T:
             if self._client is None:
                 self._client = await self._connect()
             return await work(self._client)
 
+        async def in_time() -> T:
+            try:
+                async with asyncio.timeout(allowed) as whole:
+                    return await connected()
+            except TimeoutError:
+                if whole.expired():
+                    await self._hang_up()
+                    raise self._clock.too_long() from None
+                raise
+
         with self._said_plainly():
             try:
-                return self._loop.run(connected())
+                return self._loop.run(in_time())
             except (asyncssh.Error, OSError):
                 self._loop.run(self._hang_up())
                 raise
