@@ -10,6 +10,7 @@ It runs this file by itself, so that nothing of ours is imported here.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from pathlib import Path
 from uuid import uuid4
 
 _MARK = "JZEDU_STARTED_BY"
+#: So many seconds a killed process has to be gone.
+_PATIENCE = 10
 
 
 @contextmanager
@@ -41,18 +44,24 @@ def guarded() -> Iterator[str]:
 
 
 def end_marked(mark: str) -> int:
-    """End every process that bears ``mark``, but this one; give how many there were."""
+    """End every process that bears ``mark``, but this one; give how many there were.
+
+    They are gone when this returns, and what they held, such as a port, is free.
+    """
     marked = f"{_MARK}={mark}".encode()
-    ended = 0
+    ended: list[int] = []
     for process in Path("/proc").glob("[0-9]*"):
         # Other people's processes cannot be read, and any may have ended meanwhile.
         with suppress(OSError):
             if int(process.name) != os.getpid() and marked in (
                 (process / "environ").read_bytes().split(b"\0")
             ):
+                ended.append(os.pidfd_open(int(process.name)))
                 os.kill(int(process.name), signal.SIGKILL)
-                ended += 1
-    return ended
+    for descriptor in ended:
+        select.select([descriptor], [], [], _PATIENCE)
+        os.close(descriptor)
+    return len(ended)
 
 
 def _watch(mark: str) -> None:

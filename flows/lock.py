@@ -119,10 +119,8 @@ def _take(
         # What can be shared is held by readers only.
         if _taken(descriptor, fcntl.LOCK_SH):
             fcntl.flock(descriptor, fcntl.LOCK_UN)
-            readers = (
-                "; ".join(map(str, _holders(descriptor))) or "processes not to be seen from here"
-            )
-            return f"somebody is reading ({readers}) {home}"
+            readers = "; ".join(map(str, _holders(descriptor)))
+            return f"somebody{f' ({readers})' if readers else ''} is reading {home}"
         return f"another run ({_writer(descriptor)}) is writing to {home}"
 
     said = sentence()

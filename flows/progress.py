@@ -52,4 +52,4 @@ class Steps:
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        self.console.print(shown(text, SENTENCE), highlight=False, markup=False)
+        self.console.print(shown(text, SENTENCE), highlight=False, markup=False, soft_wrap=True)

@@ -138,7 +138,7 @@ def _news(settings: Settings, console: Console) -> tuple[bool, Pulled]:
     """Whether a night would have anything to do; archives what is new on the way."""
 
     def wait(sentence: str) -> None:
-        console.print(shown(sentence, SENTENCE), highlight=False, markup=False)
+        console.print(shown(sentence, SENTENCE), highlight=False, markup=False, soft_wrap=True)
 
     lock = only_writer(settings.home, wait, patience(settings), "jzedu nightly")
     with lock, steps.Run.open(settings) as run:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -26,10 +26,12 @@ from expectations.explanations import ExplanationError, Lapsed, explain, load_ex
 from expectations.suites import Check, suites_of
 from expectations.verdicts import judge, lay_out
 from expectations.warnings import SUITE, TABLE, expectations, write_warnings
+from flows.metrics import last_sources
 from flows.modes import hand_out, make_home, make_open, private_folder, shut
 from flows.settings import Settings
 from flows.sources.model import Pulled
 from flows.sources.rounds import pull_all
+from flows.sources.settings import INBOX
 from transforms.findings import FINDING_SCHEMA
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
 from warehouse.compare import Comparison, compare, is_comparable, says_the_same
@@ -215,9 +217,34 @@ def pull_inbox(run: Run, on_file: Callable[[], None] = lambda: None) -> Pulled:
     with named("pull"):
         settings = run.settings
         run.archive.sweep()
-        return pull_all(
+        pulled = pull_all(
             settings.sources, settings.inbox, run.archive, settings.limits, settings.home, on_file
         )
+        return _with_an_emptied_inbox(settings, pulled)
+
+
+def _with_an_emptied_inbox(settings: Settings, pulled: Pulled) -> Pulled:
+    """``pulled``, and that the inbox could not be read where nothing at all is left of its files.
+
+    What is not mounted is often an empty folder.
+    """
+    held = next((one.found for one in last_sources(settings.home) if one.name == INBOX), 0)
+    if not held or not settings.inbox.is_dir() or any(settings.inbox.iterdir()):
+        return pulled
+    why = (
+        f"{settings.inbox} is empty, and held {held} files when it was last looked at: is it mounted?"
+        " If it was emptied on purpose, make the folder of a unit in it"
+    )
+    sources = (
+        replace(one, read=False, found=held, left=1) if one.name == INBOX else one
+        for one in pulled.sources
+    )
+    return replace(
+        pulled,
+        waiting=(why, *pulled.waiting),
+        failed=(why, *pulled.failed),
+        sources=tuple(sources),
+    )
 
 
 def unread(run: Run) -> list[Receipt]:

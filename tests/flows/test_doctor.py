@@ -20,7 +20,9 @@ from rich.console import Console
 
 from flows import doctor
 from flows.doctor import Line, examine, show
+from flows.lock import only_writer
 from flows.metrics import LastRun, write_metrics
+from flows.service import Serving, announced, folder_of, login_of
 
 
 @pytest.fixture(autouse=True)
@@ -197,6 +199,8 @@ class Api:
     url: str = ""
     password: str = ""
     planned: list[str] = field(default_factory=list)
+    #: So many questions are answered 503 before.
+    busy: int = 0
 
 
 @pytest.fixture
@@ -214,6 +218,11 @@ def api() -> Iterator[Api]:
             self.answer(self.path == "/api/health", True)
 
         def do_POST(self) -> None:
+            if api.busy:
+                api.busy -= 1
+                self.rfile.read(int(self.headers["Content-Length"] or 0))
+                self.send_error(503)
+                return
             asked = self.headers["Authorization"] or ""
             allowed = asked == f"Basic {b64encode(api.password.encode()).decode()}"
             runs = [{"expected_start_time": night} for night in api.planned]
@@ -243,8 +252,6 @@ def test_a_server_that_answers_is_well_and_tells_the_next_night(
     sound, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api.planned = ["2026-11-24T18:00:00Z"]
-    monkeypatch.setattr(doctor, "LOCAL_API", api.url)
-    assert lines(sound)["server"].state == "ok"
     monkeypatch.setenv("PREFECT_API_URL", api.url)
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     found = lines(sound)
@@ -273,14 +280,43 @@ def test_a_server_with_a_password_is_asked_with_it(
     assert lines(sound)["schedule"].state == "ok"
 
 
-def test_no_server_is_a_warning_but_one_that_is_named_has_to_answer(
+def test_no_service_is_a_warning_but_a_server_that_is_named_has_to_answer(
     sound, nobody: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "LOCAL_API", nobody)
-    found = lines(sound)["server"]
+    found = lines(sound)["service"]
     assert (found.state, "jzedu serve" in found.do) == ("warn", True)
     monkeypatch.setenv("PREFECT_API_URL", nobody)
     assert lines(sound)["server"].state == "fail"
+
+
+def test_a_server_whose_service_was_killed_is_not_taken_for_a_service(sound, api: Api) -> None:
+    api.planned = ["2026-11-24T18:00:00Z"]
+    left = Serving(1, datetime.now(UTC), api.url.removesuffix("/api"), "mark")
+    folder_of(sound.root)
+    with announced(sound.root, left):
+        found = lines(sound)
+    assert (found["service"].state, "left behind" in found["service"].found) == ("fail", True)
+    assert "schedule" not in found
+
+
+def test_the_next_night_is_that_of_the_service_that_lives(sound, api: Api) -> None:
+    folder = folder_of(sound.root)
+    api.password, api.planned = login_of(sound.root), ["2026-11-24T18:00:00Z"]
+    serving = Serving(os.getpid(), datetime.now(UTC), api.url.removesuffix("/api"), "mark")
+    with only_writer(folder, pytest.fail, doing="jzedu serve"), announced(sound.root, serving):
+        found = lines(sound)
+    assert found["service"].found.startswith(f"process {os.getpid()}, “jzedu serve”, since ")
+    assert found["service"].found.endswith(f"serves {sound.root} at {serving.url}")
+    assert found["schedule"].found == "the next night is 2026-11-25 02:00 in Asia/Shanghai"
+
+
+def test_a_server_that_is_busy_is_asked_again(
+    sound, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.busy, api.planned = 2, ["2026-11-24T18:00:00Z"]
+    monkeypatch.setenv("PREFECT_API_URL", api.url)
+    assert lines(sound)["schedule"].state == "ok"
+    assert api.busy == 0
 
 
 def test_addresses_of_notifications_are_counted_and_not_shown(

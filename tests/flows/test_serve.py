@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -27,7 +28,9 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
+from flows.doctor import examine
 from flows.serve import DEPLOYMENTS, address
+from flows.service import login_file
 
 ROOT = Path(__file__).parents[2]
 #: So long a condition may take to come true; nothing here needs a tenth of it on an idle machine.
@@ -53,16 +56,44 @@ class Service:
     process: subprocess.Popen[str]
     output: Path
     port: int
+    home: Path
 
-    def call(self, path: str, body: object = None) -> Any:
-        """An answer of the API; a GET where there is no ``body``."""
+    @property
+    def login(self) -> str:
+        return login_file(self.home).read_text("ascii").strip()
+
+    def call(self, path: str, body: object = None, method: str | None = None) -> Any:
+        """An answer of the API; a GET where there is no ``body``. While it is busy it is asked again."""
+        for _ in range(PATIENCE):
+            try:
+                return self.ask(path, body, method=method, login=self.login)
+            except HTTPError as refused:
+                if refused.code != 503:
+                    raise
+                refused.close()
+        return pytest.fail("the server was busy all the time")
+
+    def ask(
+        self,
+        path: str,
+        body: object = None,
+        *,
+        method: str | None = None,
+        login: str | None = None,
+        **headers: str,
+    ) -> Any:
+        """An answer to anybody, or to who has the ``login``."""
+        headers["Content-Type"] = "application/json"
+        if login is not None:
+            headers["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/api{path}",
             None if body is None else json.dumps(body).encode(),
-            {"Content-Type": "application/json"},
+            headers,
+            method=method,
         )
         with urllib.request.urlopen(request) as answer:
-            return json.load(answer)
+            return json.loads(answer.read() or "null")
 
     def wait(self, condition: Callable[[], Any]) -> Any:
         """Wait until ``condition`` gives something; fail when the service ends or time runs out."""
@@ -111,10 +142,10 @@ class Service:
 
 
 @contextmanager
-def serving(home: Path, output: Path, **env: str) -> Iterator[Service]:
+def serving(home: Path, output: Path, port: int | None = None, **env: str) -> Iterator[Service]:
     """A service on ``home`` that is up; killed, with all its children, if it is still there."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "JZEDU_"))}
-    port = free_port()
+    port = port or free_port()
     with output.open("w") as out:
         process = subprocess.Popen(
             command(home, port),
@@ -123,8 +154,9 @@ def serving(home: Path, output: Path, **env: str) -> Iterator[Service]:
             text=True,
             env={**kept, "PREFECT_RUNNER_POLL_FREQUENCY": "1", **env},
             start_new_session=True,
+            umask=0o022,
         )
-    service = Service(process, output, port)
+    service = Service(process, output, port, home)
     try:
         service.wait(lambda: "Ctrl-C ends it." in service.said())
         yield service
@@ -252,7 +284,10 @@ def test_notification_blocks_of_the_server_are_told_too(
     service: Service, told: tuple[str, queue.Queue[str]]
 ) -> None:
     script = BLOCK.format(url=told[0].replace("json:", "http:"))
-    api = {"PREFECT_API_URL": f"http://127.0.0.1:{service.port}/api"}
+    api = {
+        "PREFECT_API_URL": f"http://127.0.0.1:{service.port}/api",
+        "PREFECT_API_AUTH_STRING": service.login,
+    }
     said = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, **api},
@@ -298,6 +333,7 @@ def test_the_form_of_the_backfill_is_typed_and_explained_and_offers_choices(
         {"years": [2020], "regions": ["亚特兰蒂斯"]},
         {"years": [2020], "forms": ["homework"]},
         {"years": [2020], "dry_run": "perhaps"},
+        {"years": [2020], "home": "/tmp"},
         {},
     ],
 )
@@ -308,6 +344,148 @@ def test_what_is_no_choice_is_refused_before_it_runs(
         service.start("backfill", **parameters)
     with refused.value as answer:
         assert 400 <= answer.code < 500
+
+
+def refusal(service: Service, path: str, body: object = None, **more: str) -> int:
+    with pytest.raises(HTTPError) as refused:
+        service.ask(path, body, **more)
+    with refused.value as answer:
+        return answer.code
+
+
+def test_nobody_without_the_login_can_read_or_change_anything(service: Service) -> None:
+    nightly = service.deployment("nightly")["id"]
+    start = f"/deployments/{nightly}/create_flow_run"
+    harm = {"pull_steps": [{"prefect.deployments.steps.run_shell_script": {"script": "true"}}]}
+    for login in (None, "jzedu:", "jzedu:guessed", service.login.partition(":")[2]):
+        more = {} if login is None else {"login": login}
+        assert refusal(service, f"/deployments/{nightly}", harm, method="PATCH", **more) == 401
+        assert refusal(service, start, {}, **more) == 401
+        assert refusal(service, "/flow_runs/filter", {}, **more) == 401
+    assert service.deployment("nightly")["pull_steps"] in (None, [])
+
+
+def test_a_page_of_another_address_and_another_name_are_refused_even_with_the_login(
+    service: Service,
+) -> None:
+    login, own = service.login, f"127.0.0.1:{service.port}"
+    for headers in (
+        {"Host": "rebound.example"},
+        {"Host": f"rebound.example:{service.port}"},
+        {"Host": own, "Origin": "http://elsewhere.example"},
+        {"Host": own, "Origin": "null"},
+        {"Host": own, "Origin": "http://127.0.0.1:1"},
+    ):
+        assert refusal(service, "/flow_runs/filter", {}, login=login, **headers) == 403
+        assert refusal(service, "/health", **headers) == 403
+    for headers in (
+        {"Host": own, "Origin": f"http://{own}"},
+        {"Host": f"localhost:{service.port}"},
+    ):
+        assert isinstance(
+            service.ask("/flow_runs/filter", {}, login=login, **headers),  # type: ignore[arg-type]
+            list,
+        )
+
+
+def test_a_web_socket_of_another_page_is_refused(service: Service) -> None:
+    own = f"127.0.0.1:{service.port}"
+    for host, origin, answer in (
+        (own, "http://elsewhere.example", "403"),
+        ("rebound.example", f"http://{own}", "403"),
+        (own, f"http://{own}", "101"),
+    ):
+        with socket.create_connection(("127.0.0.1", service.port), timeout=PATIENCE) as client:
+            client.sendall(
+                f"GET /api/events/in HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\n"
+                "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                "Sec-WebSocket-Protocol: prefect\r\n"
+                "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+            )
+            assert client.makefile("rb").readline().split()[1].decode() == answer
+
+
+def test_what_somebody_wrote_into_the_server_is_not_run(
+    service: Service, city, tmp_path: Path
+) -> None:
+    """Who has the login may start runs, and nothing but the runs of this program in this home."""
+    trace, elsewhere = tmp_path / "trace", tmp_path / "elsewhere"
+    evil = tmp_path / "evil.py"
+    evil.write_text(
+        "from prefect import flow\nfrom pathlib import Path\n"
+        f"Path({str(trace)!r}).touch()\n@flow\ndef nightly(**_): pass\n"
+    )
+    script = {"script": f"touch {trace}"}
+    harm = {
+        "pull_steps": [{"prefect.deployments.steps.run_shell_script": script}],
+        "entrypoint": f"{evil}:nightly",
+        "path": str(tmp_path),
+        "enforce_parameter_schema": False,
+        "parameter_openapi_schema": {"type": "object", "properties": {}},
+    }
+    for name in ("nightly", "backfill"):
+        service.call(f"/deployments/{service.deployment(name)['id']}", harm, "PATCH")
+    assert service.deployment("nightly")["pull_steps"] == harm["pull_steps"]
+
+    assert service.ended(service.start("nightly"))["state"]["type"] == "COMPLETED"
+    led_away = service.ended(service.start("backfill", years=[2020], home=str(elsewhere)))
+    assert led_away["state"]["type"] == "CRASHED"
+    for parameters, word in (
+        ({"years": [2020], "dry_run": True, "plan": "/etc/passwd"}, "does not lie in"),
+        ({"years": [2020], "dry_run": True, "plan": "../plan.yaml"}, "does not lie in"),
+        ({"years": ["2020) OR (1=1"]}, "years.0"),
+        ({"years": [2020], "forms": ["class'); --"]}, "no form"),
+        ({"years": [2020], "regions": ["' OR ''='"]}, "no reporting unit"),
+    ):
+        refused = service.ended(service.start("backfill", **parameters))["state"]
+        assert (refused["type"], word in refused["message"]) == ("FAILED", True), refused
+    assert not trace.exists() and not elsewhere.exists()
+
+
+def test_what_is_private_is_private_and_what_is_published_can_be_read(
+    service: Service, city
+) -> None:
+    """The service was started under a umask that lets everybody read."""
+    root = city.root
+    prefect = root / "prefect"
+    for folder in (root / "archive", prefect):
+        assert (folder, folder.stat().st_mode & 0o777) == (folder, 0o700)
+    for file in (root / ".lock", root / "warehouse.duckdb", *prefect.iterdir()):
+        assert (file, file.stat().st_mode & 0o077) == (file, 0)
+    report = root / "published" / "report" / "index.html"
+    for file in (city.publication, report, root / "metrics" / "jzedu.prom"):
+        assert (file, file.stat().st_mode & 0o444) == (file, 0o444)
+        assert all(folder.stat().st_mode & 0o055 == 0o055 for folder in file.parents[:1])
+    assert city.publication.stat().st_mode & 0o222 == 0
+
+
+def test_a_night_at_the_terminal_is_recorded_by_the_service_that_runs(
+    service: Service, city
+) -> None:
+    city.sheet("210727", "special_group", 2019, [{"dropouts": 1}], name="2019年.csv")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "JZEDU_"))}
+    said = subprocess.run(
+        [sys.executable, "-m", "flows.cli", "nightly", "--home", str(city.root)],
+        env=kept,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stderr
+    by_hand = {"flow_runs": {"deployment_id": {"is_null_": True}}}
+    (run,) = service.call("/flow_runs/filter", by_hand)
+    assert run["state"]["type"] == "COMPLETED"
+
+
+def test_the_doctor_knows_the_service_that_runs_and_when_it_works_next(
+    service: Service, city
+) -> None:
+    found = {line.check: line for line in examine(city.root, lambda _: ())}
+    url = f"http://127.0.0.1:{service.port}"
+    assert found["service"].state == "ok"
+    assert f"process {service.process.pid}" in found["service"].found
+    assert found["service"].found.endswith(f"serves {city.root} at {url}")
+    assert found["schedule"].found.endswith("02:00 in Asia/Shanghai")
 
 
 def test_the_next_night_is_at_two_in_china(service: Service) -> None:
@@ -345,6 +523,7 @@ def test_a_home_is_served_once(service: Service, city) -> None:
 
 
 def test_a_port_that_is_taken_is_named(home) -> None:
+    home.settings.inbox.mkdir()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -396,6 +575,10 @@ def children(process: int) -> list[int]:
     ]
 
 
+def command_of(process: int) -> str:
+    return Path(f"/proc/{process}/cmdline").read_text().replace("\0", " ")
+
+
 def test_after_a_power_cut_the_record_is_put_straight_and_the_missed_night_is_run(
     service: Service, city, tmp_path: Path
 ) -> None:
@@ -406,15 +589,21 @@ def test_after_a_power_cut_the_record_is_put_straight_and_the_missed_night_is_ru
         fcntl.flock(lock, fcntl.LOCK_EX)
         cut_off = service.start("nightly")
         service.wait(lambda: "another run (process" in service.said()[len(said_before) :])
-        doomed = [*children(service.process.pid), service.process.pid]
-        assert len(doomed) >= 3  # server, run and runner
-        for process in doomed:
+        below = {one: command_of(one) for one in children(service.process.pid)}
+        assert any("flows.gateway" in words for words in below.values())
+        (guard,) = [one for one, words in below.items() if "guard.py" in words]
+        assert len(below) >= 3  # server, guard and run
+        # The guard first: what it would have ended is left behind, the server and its port.
+        for process in (guard, service.process.pid):
             os.kill(process, signal.SIGKILL)
         service.process.wait()
+    found = {line.check: line for line in examine(city.root, lambda _: ())}
+    assert (found["service"].state, "left behind" in found["service"].found) == ("fail", True)
     database = city.root / "prefect" / "prefect.db"
     *missed, last = overdue(database, nights=3)
 
-    with serving(city.root, tmp_path / "output.txt") as again:
+    with serving(city.root, tmp_path / "output.txt", service.port) as again:
+        assert f"A jzedu serve (process {service.process.pid}) was killed; its " in again.said()
         state = again.state(cut_off)
         assert (state["type"], "stopped during this run" in state["message"]) == ("CRASHED", True)
         assert again.ended(last)["state"]["type"] == "COMPLETED"

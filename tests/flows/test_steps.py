@@ -195,7 +195,7 @@ def test_a_run_waits_for_the_one_before_and_says_so(tmp_path: Path, ending: str)
 
         with only_writer(tmp_path, let_go):
             other.wait()
-            assert (tmp_path / ".lock").read_text() == str(os.getpid())
+            assert json.loads((tmp_path / ".lock").read_text())["process"] == os.getpid()
     (sentence,) = said
     assert str(other.pid) in sentence
     assert str(tmp_path) in sentence

@@ -26,6 +26,9 @@ class SftpServer:
         self.root = root
         self.opened: list[str] = []
         self.forbidden: set[bytes] = set()
+        #: The name of a file of which each request gets one byte, and not at once.
+        self.drip = b""
+        self.endless = False
         #: Called before each piece of a file is read.
         self.on_read: Callable[[], object] = lambda: None
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
@@ -57,6 +60,10 @@ class SftpServer:
                     raise asyncssh.SFTPPermissionDenied("Permission denied")
                 async for entry in super().scandir(path):
                     yield entry
+                number = 0
+                while served.endless:
+                    name = f"{(number := number + 1)}.csv".encode()
+                    yield asyncssh.SFTPName(name, attrs=asyncssh.SFTPAttrs(permissions=0o100644))
 
             def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
                 served.opened.append(path.decode("utf-8", "replace").lstrip("/"))
@@ -64,8 +71,11 @@ class SftpServer:
                     raise asyncssh.SFTPPermissionDenied("Permission denied")
                 return super().open(path, pflags, attrs)
 
-            def read(self, file_obj: object, offset: int, size: int) -> bytes:
+            async def read(self, file_obj: Any, offset: int, size: int) -> bytes:
                 served.on_read()
+                if served.drip and file_obj.name.endswith(served.drip):
+                    await asyncio.sleep(0.01)
+                    size = 1
                 data = super().read(file_obj, offset, size)
                 assert isinstance(data, bytes)
                 return data
@@ -412,3 +422,21 @@ def test_probe(station: Any, server: SftpServer, counties: Any, closed_port: int
     assert "check host" in (probe(counties(host="a..b"), station.home) or "")
     (station.home / "known_hosts").write_bytes(b"\xff\xfe")
     assert "known_hosts" in (probe(counties(), station.home) or "")
+
+
+def test_a_file_that_comes_byte_by_byte_is_left_and_the_next_is_taken(
+    station: Any, server: SftpServer, counties: Any, put_file: Any
+) -> None:
+    put_file(server.root / "210727" / "a.csv", b"x" * 100_000)
+    put_file(server.root / "210727" / "b.csv", b"whole")
+    server.drip = b"a.csv"
+    pulled = station.pull(counties(file_seconds=1))
+    assert station.held() == {"210727/b.csv": b"whole"}
+    (sentence,) = pulled.refused
+    assert sentence.startswith("counties: 210727/a.csv: did not arrive whole within 1 seconds")
+
+
+def test_a_folder_without_end_is_given_up(station: Any, server: SftpServer, counties: Any) -> None:
+    server.endless = True
+    (sentence,) = station.pull(counties(most_entries=500)).failed
+    assert sentence.startswith("counties: it lists more than 500 files and folders")
