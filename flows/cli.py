@@ -454,6 +454,9 @@ def _forms(words: str | None) -> list[Any]:
 
 
 def _fail(message: str) -> NoReturn:
+    from transforms.names import SENTENCE, shown
+
+    message = shown(message, SENTENCE)
     click.echo(f"jzedu: {message}", err=True)
     sys.exit(1)
 

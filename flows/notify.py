@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from flows.artifacts import Handed, change_line
 from flows.settings import NotifySettings, Occasion
+from transforms.names import SENTENCE, shown
 from warehouse.publish import Change
 
 URLS = "JZEDU_NOTIFY_URLS"
@@ -39,7 +40,7 @@ def failed(flow: str, reason: str) -> Notice:
     return Notice(
         "failure",
         f"jzedu: {flow} 运行失败 / the {flow} run failed",
-        f"{reason}\n\n"
+        f"{shown(reason, SENTENCE)}\n\n"
         "怎么办：按上面一句处理；jzedu doctor 会指出其他问题。然后运行 jzedu nightly，或等下一夜自动补上。"
         "本次没有发布，上一次发布仍然有效，报送的文件没有丢失。\n\n"
         "What to do: follow the sentence above; `jzedu doctor` shows what else is amiss. Then run "

@@ -18,6 +18,7 @@ from flows.aftermath import patience, quiet_night
 from flows.guard import guarded
 from flows.lock import only_writer
 from flows.modes import keep_private, shut
+from flows.modes import keep_private, shut
 from flows.scorecard import say_made_up, show_changes, show_scorecard
 from flows.serve import healthy
 from flows.service import API, lock_out, log_in, running
@@ -108,6 +109,8 @@ def _connect(settings: Settings) -> None:
     if serving is not None and healthy(serving.api):
         log_in(settings.home)
     lock_out()
+    for file in Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect").glob("*.db*"):
+        shut(file)
 
 
 @contextmanager

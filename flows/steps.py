@@ -33,6 +33,7 @@ from flows.sources.model import Pulled
 from flows.sources.rounds import pull_all
 from flows.sources.settings import INBOX
 from transforms.findings import FINDING_SCHEMA
+from transforms.names import SENTENCE, shown
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
 from warehouse.compare import Comparison, compare, is_comparable, says_the_same
 from warehouse.compute import compute as compute_tables
@@ -85,6 +86,8 @@ class StepFailed(Exception):
     """A step of a run failed; nothing was published."""
 
     def __init__(self, step: str, reason: str, remedy: str) -> None:
+        # It may quote names out of the world, and goes into logs, records and messages.
+        reason = shown(" ".join(reason.split()), SENTENCE)
         super().__init__(f"the step “{step}” failed: {reason}. {remedy}")
         self.step = step
         self.reason = reason
