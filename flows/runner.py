@@ -18,7 +18,6 @@ from flows.aftermath import patience, quiet_night
 from flows.guard import guarded
 from flows.lock import only_writer
 from flows.modes import keep_private, shut
-from flows.modes import keep_private, shut
 from flows.scorecard import say_made_up, show_changes, show_scorecard
 from flows.serve import healthy
 from flows.service import API, lock_out, log_in, running
