@@ -74,7 +74,7 @@ _SERVER_DEFAULTS = {
     "PREFECT_CLIENT_MAX_RETRIES": "8",
 }
 #: So many seconds the server has to answer, and to end once it is told to.
-_PATIENCE = 120
+_PATIENCE = 300
 _GRACE = 20
 #: What a server answers that is busy, and after how many seconds it is asked again.
 _BUSY = (429, 502, 503)

@@ -34,7 +34,7 @@ from flows.service import login_file
 
 ROOT = Path(__file__).parents[2]
 #: So long a condition may take to come true; nothing here needs a tenth of it on an idle machine.
-PATIENCE = 120
+PATIENCE = 600
 NOISE = ("Traceback", "CancelledError", "never awaited", "WARNING")
 
 
