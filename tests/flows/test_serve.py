@@ -460,21 +460,30 @@ def test_what_is_private_is_private_and_what_is_published_can_be_read(
 
 
 def test_a_night_at_the_terminal_is_recorded_by_the_service_that_runs(
-    service: Service, city
+    service: Service, city, told: tuple[str, queue.Queue[str]]
 ) -> None:
+    """And what it has to leave is in the log of the run, and told to somebody."""
     city.sheet("210727", "special_group", 2019, [{"dropouts": 1}], name="2019年.csv")
+    settings = city.root / "settings.toml"
+    settings.write_text('[[sources]]\nkind = "folder"\nname = "share"\npath = "gone"\n', "utf-8")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "JZEDU_"))}
-    said = subprocess.run(
-        [sys.executable, "-m", "flows.cli", "nightly", "--home", str(city.root)],
-        env=kept,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    try:
+        said = subprocess.run(
+            [sys.executable, "-m", "flows.cli", "nightly", "--home", str(city.root)],
+            env={**kept, "JZEDU_NOTIFY_URLS": told[0]},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        settings.unlink()
     assert said.returncode == 0, said.stderr
     by_hand = {"flow_runs": {"deployment_id": {"is_null_": True}}}
     (run,) = service.call("/flow_runs/filter", by_hand)
     assert run["state"]["type"] == "COMPLETED"
+    assert any(line.startswith("left for now: share: ") for line in service.logs(run["id"]))
+    while "could not be taken in" not in told[1].get(timeout=PATIENCE):
+        pass
 
 
 def test_the_doctor_knows_the_service_that_runs_and_when_it_works_next(
