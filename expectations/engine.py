@@ -19,6 +19,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+#: Seconds that one order may take, the import of Great Expectations included.
+PATIENCE = 1800
+
+
+class EngineStopped(Exception):
+    """The child did not answer in time, and was ended."""
+
 
 class CheckFailed(Exception):
     """A check could not be carried out: neither kept nor broken, the run has to stop."""
@@ -41,10 +48,11 @@ class Engine:
     """A child process with Great Expectations loaded, ready for :meth:`run`.
 
     The child starts to import at once and beside us; it ends with the ``with`` block, or when
-    this process does.
+    this process does. One order may take ``patience`` seconds in all, whatever holds it up.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self._child = subprocess.Popen(
             [sys.executable, "-m", "expectations.engine"],
             stdin=subprocess.PIPE,
@@ -69,6 +77,7 @@ class Engine:
 
         Raises:
             CheckFailed: an expectation crashed or gave no whole answer, or the child ended.
+            EngineStopped: it took too long.
         """
         answer = self._ask(
             {
@@ -96,6 +105,28 @@ class Engine:
         return broken
 
     def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
+        # A child that stands still takes nothing from its pipe and puts nothing into it.
+        overdue = threading.Event()
+
+        def end() -> None:
+            overdue.set()
+            self._child.kill()
+
+        watch = threading.Timer(self._patience, end)
+        watch.daemon = True
+        watch.start()
+        try:
+            return self._answer(order)
+        except CheckFailed:
+            if overdue.is_set():
+                raise EngineStopped(
+                    f"Great Expectations gave no answer within {self._patience:g} seconds and was ended"
+                ) from None
+            raise
+        finally:
+            watch.cancel()
+
+    def _answer(self, order: dict[str, Any]) -> dict[str, Any]:
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         try:

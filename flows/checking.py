@@ -1,15 +1,17 @@
 """`jzedu check`: a dry run over single files, for a county clerk or an engineer.
 
-The files are read and checked as the nightly run would, without archive, database or Prefect.
+The files are read and checked as the nightly run would, by workers within the same limits, without
+database or Prefect, and out of an archive that is gone afterwards.
 Where there is a warehouse, the files are then loaded into a copy of it and the checks across forms
 and years run there as well.
 """
 
 from __future__ import annotations
 
-import hashlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 import polars as pl
 from rich.console import Console
@@ -19,12 +21,13 @@ from rich.table import Table
 from flows import steps
 from flows.rehearsal import rehearse
 from flows.settings import Settings, load_settings
-from transforms.gate import Document, Examined, examine
+from transforms.gate import Examined, examine
 from transforms.names import SENTENCE, shown
-from transforms.reading import read_file
-from transforms.returns import write_return_sheet
 from warehouse.archive import Archive, Receipt
+from warehouse.ingest import read_deliveries
+from warehouse.outbox import ReturnSheet, write_sheets
 from warehouse.reference import Reference, load_reference
+from warehouse.workers import Workers
 
 
 def check_files(
@@ -37,22 +40,44 @@ def check_files(
     """
     settings = load_settings(home)
     reference = load_reference(settings.home)
+    with (
+        TemporaryDirectory(prefix="jzedu-check-") as folder,
+        steps.nursery() as nursery,
+        Workers(nursery, settings.workers, settings.memory) as workers,
+    ):
+        reading = _Reading(Archive(Path(folder)), reference, settings, workers)
+        return _check(console, files, unit, out, reading)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """With what the files are read: an archive that begins empty, and workers."""
+
+    archive: Archive
+    reference: Reference
+    settings: Settings
+    workers: Workers
+
+
+def _check(
+    console: Console, files: list[Path], unit: str | None, out: Path, reading: _Reading
+) -> bool:
+    archive, reference, settings = reading.archive, reading.reference, reading.settings
     receipts = []
-    documents: list[Document] = []
     for file in files:
-        data = file.read_bytes()
         code = unit or _unit_of(file, reference)
         changed = datetime.fromtimestamp(file.stat().st_mtime, UTC).replace(tzinfo=None)
         path = "/".join((code or "?", *file.absolute().parent.parts[-2:], file.name))
-        digest = hashlib.sha256(data).hexdigest()
-        receipts.append(Receipt(changed, path, digest))
-        documents += read_file(data, path, sha256=digest, region_code=code, limits=settings.limits)
+        with file.open("rb") as content:
+            receipts.append(Receipt(changed, path, archive.keep(content)))
+    read = read_deliveries(archive, reference, receipts, settings.limits, reading.workers)
+    documents = [document for found in read for document in found]
     examined = examine(documents, reference.unit_named)
     # A unit that is not known says nothing about the file: it is a dry run, not a delivery.
     findings = examined.findings.filter(pl.col("rule_id") != "FIL-E03")
     if settings.warehouse.exists() and all(receipt.folder != "?" for receipt in receipts):
         console.print("[dim]checking against the other forms and years …[/]")
-        findings = pl.concat([findings, _across(settings, files, receipts, examined)])
+        findings = pl.concat([findings, _across(settings, archive, receipts, examined)])
     good = True
     for number, file in enumerate(files):
         mine = [i for i, d in enumerate(documents) if d.sha256 == receipts[number].sha256]
@@ -62,15 +87,18 @@ def check_files(
         )
         good &= _show(console, file, submissions, found)
         if found.height:
-            sheet = out / f"{file.name}.退回.xlsx"
-            data = file.read_bytes()
-            write_return_sheet(
-                sheet,
-                found,
-                file_name=file.name,
-                original=data if data.startswith(b"PK\x03\x04") else None,
+            target = PurePosixPath(f"{file.name}.退回.xlsx")
+            sheet = ReturnSheet(
+                target,
+                mark="",
+                sha256=receipts[number].sha256,
+                name=file.name,
+                entry=None,
+                findings=found,
             )
-            console.print(f"  return sheet: {shown(str(sheet))}", highlight=False, markup=False)
+            for _ in write_sheets(archive, out, [sheet], settings.limits, reading.workers):
+                place = shown(str(out / target))
+                console.print(f"  return sheet: {place}", highlight=False, markup=False)
     return good
 
 
@@ -86,15 +114,13 @@ def _unit_of(file: Path, reference: Reference) -> str | None:
 
 
 def _across(
-    settings: Settings, files: list[Path], receipts: list[Receipt], examined: Examined
+    settings: Settings, archive: Archive, receipts: list[Receipt], examined: Examined
 ) -> pl.DataFrame:
     """The warnings across forms and years that the files would get, as findings."""
     with rehearse(settings) as copy:
         # An archive of its own that begins with these files alone: nothing reaches the real one.
         (copy.home / "archive").unlink()
-        archive = Archive(copy.archive)
-        for file in files:
-            archive.keep(file.read_bytes())
+        (copy.home / "archive").symlink_to(archive.root)
         with steps.Run.open(copy) as run:
             run.warm_up()
             steps.load_deliveries(run, receipts, lambda: None)

@@ -26,6 +26,7 @@ from flows.sources.model import Pulled
 from transforms.names import SENTENCE, shown
 from warehouse.publish import DATABASE
 from warehouse.store import Scope
+from warehouse.workers import Nursery
 
 
 def run_nightly(home: Path | None, accept_shrink: bool = False) -> None:
@@ -44,7 +45,12 @@ def run_nightly(home: Path | None, accept_shrink: bool = False) -> None:
             _say_nothing_new(settings)
             return
         _connect(settings)
-        with guarded(), Engine() if news else nullcontext() as engine:
+        with (
+            guarded(),
+            Nursery() if news else nullcontext() as nursery,
+            Engine(settings.suite_seconds) if news else nullcontext() as engine,
+        ):
+            steps.NURSERY_AHEAD.set(nursery)
             steps.STARTED_AHEAD.set(engine)
             console.print("[dim]starting Prefect …[/]")
             from flows.nightly import nightly
@@ -66,7 +72,13 @@ def run_backfill(
     settings = _at_terminal(home)
     _connect(settings)
     console = Console(stderr=True)
-    with _answered(console), guarded(), Engine() as engine:
+    with (
+        _answered(console),
+        guarded(),
+        Nursery() as nursery,
+        Engine(settings.suite_seconds) as engine,
+    ):
+        steps.NURSERY_AHEAD.set(nursery)
         steps.STARTED_AHEAD.set(engine)
         console.print("[dim]starting Prefect …[/]")
         from flows.nightly import backfill

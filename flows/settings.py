@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from expectations.engine import PATIENCE
 from flows.sources.settings import Sources
 from transforms.formats import Limits
 
@@ -50,7 +51,8 @@ class NotifySettings(BaseModel):
 class Settings(BaseModel):
     """All settings of one installation.
 
-    ``workers`` files are read at the same time. ``limits`` bound what a single submitted file may
+    ``workers`` files are read at the same time, in processes that take ``memory`` bytes together
+    (None: half of what there is); Great Expectations answers within ``suite_seconds``. ``limits`` bound what a single submitted file may
     unpack to (:class:`transforms.formats.Limits`). ``keep_publications`` earlier publications stay in
     ``published/history/``. ``waiting_minutes`` is how long a run waits for another before somebody
     is told. ``plan`` is another plan file than the packaged one; ``national_rules`` adds the national
@@ -62,6 +64,8 @@ class Settings(BaseModel):
 
     home: Path
     workers: int = Field(default=min(8, os.cpu_count() or 1), ge=1)
+    memory: int | None = Field(default=None, ge=256 * 2**20)
+    suite_seconds: int = Field(default=PATIENCE, ge=1)
     keep_publications: int = Field(default=30, ge=1)
     waiting_minutes: float = Field(default=60, gt=0, le=7 * 24 * 60)
     plan: Path | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -20,7 +20,7 @@ import duckdb
 import polars as pl
 
 from expectations.clauses import NATIONAL_RULE_2021, PLAN, Plan, PlanError, load_plan
-from expectations.engine import CheckFailed, Engine
+from expectations.engine import CheckFailed, Engine, EngineStopped
 from expectations.explanations import FILE as EXPLANATIONS
 from expectations.explanations import ExplanationError, Lapsed, explain, load_explanations
 from expectations.suites import Check, suites_of
@@ -69,11 +69,14 @@ from warehouse.store import (
     mark_published,
     open_warehouse,
 )
+from warehouse.workers import Nursery, Workers, WorkersFailed
 
 #: An engine that is warming up while Prefect starts, see :mod:`flows.runner`.
 STARTED_AHEAD: ContextVar[Engine | None] = ContextVar("started_ahead", default=None)
 #: Whether somebody at a terminal started the run, who may name files anywhere, see :mod:`flows.runner`.
 AT_TERMINAL: ContextVar[bool] = ContextVar("at_terminal", default=False)
+#: A nursery of workers that was started ahead likewise.
+NURSERY_AHEAD: ContextVar[Nursery | None] = ContextVar("nursery_ahead", default=None)
 
 #: The published table ``section``.
 SECTION = {"section": pl.Int64(), "name_zh": pl.String(), "name_en": pl.String()}
@@ -103,8 +106,14 @@ def named(step: str) -> Iterator[None]:
         raise
     except (PlanError, ReferenceError, ExplanationError) as error:
         raise StepFailed(step, str(error), "Correct that file and run again.") from error
-    except (ArchiveDamaged, WarehouseLocked) as error:
+    except (ArchiveDamaged, WarehouseLocked, WorkersFailed) as error:
         raise StepFailed(step, str(error), "Then run again.") from error
+    except EngineStopped as error:
+        raise StepFailed(
+            step,
+            str(error),
+            "Look whether the machine is overloaded, or raise the setting suite_seconds; then run again.",
+        ) from error
     except CheckFailed as error:
         raise StepFailed(
             step, str(error), "This is a fault in a definition or in the program, not in the data."
@@ -131,7 +140,7 @@ class Run:
     """What the steps of one run share: settings, definitions, the open warehouse.
 
     The engine of the suites is started as soon as there is anything to judge, so that it is warm
-    when it is needed.
+    when it is needed; the workers, that open what was handed in, as soon as there is anything to read.
     """
 
     settings: Settings
@@ -141,7 +150,9 @@ class Run:
     archive: Archive
     connection: duckdb.DuckDBPyConnection
     opened: ExitStack
+    opened_for_good: ExitStack
     engine: Engine | None = None
+    hired: Workers | None = None
     loaded: Ingested = field(default_factory=lambda: Ingested(0, 0, 0, 0))
     asked: list[Check] = field(default_factory=list)
     idle: list[Check] = field(default_factory=list)
@@ -153,7 +164,17 @@ class Run:
     def warm_up(self) -> None:
         """Start the engine, once; or take the one that was started ahead."""
         if self.engine is None:
-            self.engine = STARTED_AHEAD.get() or Engine()
+            self.engine = STARTED_AHEAD.get() or Engine(self.settings.suite_seconds)
+
+    @property
+    def workers(self) -> Workers:
+        """Who opens what was handed in; started when they are first needed."""
+        if self.hired is None:
+            # Not by nursery(): a task may begin this in a context that has ended when the run does.
+            forked_from = NURSERY_AHEAD.get() or self.opened_for_good.enter_context(Nursery())
+            hired = Workers(forked_from, self.settings.workers, self.settings.memory)
+            self.hired = self.opened_for_good.enter_context(hired)
+        return self.hired
 
     @contextmanager
     def closed(self) -> Iterator[None]:
@@ -181,12 +202,12 @@ class Run:
                         f" the indicator {clause.indicator_id}, which is not defined"
                     )
             archive = Archive(settings.archive)
-        with ExitStack() as stack:
+        with ExitStack() as for_good, ExitStack() as stack:
             with named("open"):
                 opened = open_warehouse(settings.warehouse, reference, patience=_PATIENCE)
                 connection = stack.enter_context(opened)
                 shut(settings.warehouse)
-            run = cls(settings, reference, catalogue, plan, archive, connection, stack)
+            run = cls(settings, reference, catalogue, plan, archive, connection, stack, for_good)
             try:
                 yield run
             finally:
@@ -207,6 +228,21 @@ def _prepare(settings: Settings) -> None:
     private_folder(settings.archive)
     for place in (settings.warehouse, settings.home / "sources", settings.home / "prefect"):
         shut(place)
+
+
+@contextmanager
+def nursery() -> Iterator[Nursery]:
+    """The nursery that was started ahead, else one for this block and all runs in it."""
+    ahead = NURSERY_AHEAD.get()
+    if ahead is not None:
+        yield ahead
+        return
+    with Nursery() as started:
+        before = NURSERY_AHEAD.set(started)
+        try:
+            yield started
+        finally:
+            NURSERY_AHEAD.reset(before)
 
 
 def plan_of(settings: Settings) -> Plan:
@@ -264,9 +300,13 @@ def must_publish(run: Run) -> bool:
 
 
 def load_deliveries(run: Run, receipts: list[Receipt], on_file: Callable[[], None]) -> Ingested:
-    """Read, check and load ``receipts``, in one transaction."""
-    with named("load"), _transaction(run.connection):
-        run.loaded = _ingest(run, receipts, on_file)
+    """Read, check and load ``receipts``.
+
+    Each portion is kept as soon as it is loaded: a run that is interrupted goes on behind it, and
+    nothing is published before all are there.
+    """
+    with named("load"):
+        run.loaded = _ingest(run, receipts, on_file, lambda: _transaction(run.connection))
     return run.loaded
 
 
@@ -286,15 +326,16 @@ def unannounced(run: Run) -> set[str]:
 
 
 def reload_deliveries(run: Run, scope: Scope, on_file: Callable[[], None]) -> Ingested:
-    """Read again what the archive holds for ``scope``, in one transaction.
+    """Read again what the archive holds for ``scope``, in one transaction: all of it or nothing.
 
-    Deliveries that were never read are read whole, as the nightly run would.
+    What is half by new rules and half by old ones must never be published, not by the night after
+    an interrupted run either. Deliveries that were never read are read whole, as the nightly run would.
     """
     with named("load"), _transaction(run.connection):
         known = forget(run.connection, scope)
-        again = _ingest(run, known, on_file)
+        again = _ingest(run, known, on_file, nullcontext)
         unread_ones = pending(run.connection, run.archive)
-        new = _ingest(run, unread_ones, on_file)
+        new = _ingest(run, unread_ones, on_file, nullcontext)
         run.loaded = Ingested(
             len(known) + len(unread_ones),
             again.submissions + new.submissions,
@@ -315,15 +356,21 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         raise
 
 
-def _ingest(run: Run, receipts: list[Receipt], on_file: Callable[[], None]) -> Ingested:
+def _ingest(
+    run: Run,
+    receipts: list[Receipt],
+    on_file: Callable[[], None],
+    kept: Callable[[], AbstractContextManager[None]],
+) -> Ingested:
     return ingest(
         run.connection,
         run.archive,
         run.reference,
         receipts,
         limits=run.settings.limits,
-        workers=run.settings.workers,
+        workers=run.workers,
         on_file=on_file,
+        kept=kept,
     )
 
 
@@ -478,7 +525,7 @@ def send_returns(run: Run, on_file: Callable[[], None] = lambda: None) -> list[P
             run.archive,
             run.settings.outbox,
             limits=run.settings.limits,
-            workers=run.settings.workers,
+            workers=run.workers,
             on_file=on_file,
         )
         hand_out(run.settings.outbox)

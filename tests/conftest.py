@@ -35,6 +35,7 @@ from warehouse.archive import Receipt
 from warehouse.indicators import Catalogue
 from warehouse.ingest import Ingested
 from warehouse.publish import DATABASE, Imprint
+from warehouse.workers import Nursery
 
 Row = Mapping[str, object]
 
@@ -340,6 +341,14 @@ class Home:
             year,
         )
         return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_nursery() -> Iterator[Nursery]:
+    """One nursery of workers for all runs in this process: it takes a second to import."""
+    with Nursery() as nursery:
+        steps.NURSERY_AHEAD.set(nursery)
+        yield nursery
 
 
 @pytest.fixture

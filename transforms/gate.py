@@ -177,7 +177,7 @@ def examine(
             run.findings.append(
                 finding(
                     submission,
-                    "FIL-E01",
+                    "FIL-E07" if problem.code == "too_costly" else "FIL-E01",
                     wanted=(problem.zh, problem.en),
                     remedy=(problem.do_zh, problem.do_en),
                 )

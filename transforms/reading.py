@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import PurePosixPath
 
@@ -13,30 +15,52 @@ from transforms.made_up import says_made_up
 #: So many rows from the top are looked through for the mark of made-up data, which is the first.
 _MARKED_WITHIN = 10
 
-#: What was found in one file, or why nothing was, and whether it says that it is made up.
-_Found = tuple[tuple[Table | Almost, ...] | Unreadable, bool]
+
+@dataclass(frozen=True)
+class Found:
+    """A file that was found and is not read yet: the received one itself, or one in a zip.
+
+    ``outline`` is its document without what it holds; ``data`` is that, or why nobody looks into it.
+    """
+
+    outline: Document
+    data: bytes | Unreadable
+
+    def read(self, limits: Limits) -> Document:
+        """The document, read as far as it can be."""
+        if isinstance(self.data, Unreadable):
+            return self.refused(self.data)
+        name = self.outline.entry or self.outline.file_name
+        try:
+            content, made_up = _tables(self.data, name, limits)
+        except Unreadable as problem:
+            return self.refused(problem)
+        return replace(self.outline, content=content, made_up=made_up)
+
+    def refused(self, problem: Unreadable) -> Document:
+        """The document of which nothing is known but why it was not read."""
+        return replace(self.outline, content=problem)
 
 
-def read_file(
+def find_files(
     data: bytes | Unreadable,
     path: str,
     *,
     sha256: str,
     region_code: str | None,
-    limits: Limits | None = None,
-) -> list[Document]:
-    """The documents in one file: itself, or each file in a zip.
+    limits: Limits,
+) -> Iterator[Found]:
+    """The files in one received file: itself, or each file in a zip, in its order.
 
     ``data`` is what the file holds, or why nobody looks into it. ``path`` is the path below the
     inbox, ``<unit folder>/…/<file>``; a file beside the unit folders has none. Nothing is raised
     for a file that cannot be read: the document then says why.
     """
-    limits = limits or Limits()
     *outer, name = PurePosixPath(path).parts
     folder = outer[0] if outer else ""
     folders = tuple(reversed(outer))
 
-    def document(entry: str | None, found: _Found) -> Document:
+    def outline(entry: str | None) -> Document:
         parts = PurePosixPath(entry).parts if entry else ()
         names = (*reversed(parts), name)
         stems = tuple(PurePosixPath(part).stem if i == 0 else part for i, part in enumerate(names))
@@ -49,33 +73,40 @@ def read_file(
             file_name=f"{name}/{entry}" if entry else name,
             entry=entry,
             texts=(*stems, *folders),
-            content=found[0],
-            made_up=found[1],
+            content=(),
         )
 
     if isinstance(data, Unreadable):
-        return [document(None, (data, False))]
+        yield Found(outline(None), data)
+        return
     try:
         if not is_zip_of_files(data, name):
-            return [document(None, _tables(data, name, limits))]
+            yield Found(outline(None), data)
+            return
         entries = open_zip(data, name, limits)
     except Unreadable as problem:
-        return [document(None, (problem, False))]
-    documents = []
+        yield Found(outline(None), problem)
+        return
     for entry in entries:
-        try:
-            found: _Found = (
-                (entry.data, False)
-                if isinstance(entry.data, Unreadable)
-                else _tables(entry.data, entry.name, limits)
-            )
-        except Unreadable as problem:
-            found = (problem, False)
-        documents.append(document(entry.name, found))
-    return documents or [document(None, ((), False))]
+        yield Found(outline(entry.name), entry.data)
 
 
-def _tables(data: bytes, name: str, limits: Limits) -> _Found:
+def read_file(
+    data: bytes | Unreadable,
+    path: str,
+    *,
+    sha256: str,
+    region_code: str | None,
+    limits: Limits | None = None,
+) -> list[Document]:
+    """The documents of all files in one received file (:func:`find_files`), read here and now."""
+    limits = limits or Limits()
+    found = find_files(data, path, sha256=sha256, region_code=region_code, limits=limits)
+    return [file.read(limits) for file in found]
+
+
+def _tables(data: bytes, name: str, limits: Limits) -> tuple[tuple[Table | Almost, ...], bool]:
+    """What was found in one file, and whether it says that it is made up."""
     found = []
     made_up = False
     for sheet in read_workbook(data, name, limits):

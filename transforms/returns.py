@@ -66,6 +66,8 @@ COPIED_UNPACKED_BYTES = 64 * 2**20
 COPIED_PARTS = 2_000
 COPIED_TAGS = 2_000_000
 COPIED_AREA = 500_000
+#: Characters. A string stands in the file once for all its cells, and in the copy in each of them.
+COPIED_TEXT = 64 * 2**20
 
 #: Marking more cells helps nobody and makes Excel slow; the list gives the full number of cells.
 MARKS_PER_FINDING = 500
@@ -115,6 +117,7 @@ _PLACE = re.compile(r"[A-Z]{1,3}[1-9][0-9]{0,6}")
 #: How XML begins in encodings in which a search for ASCII bytes would see nothing.
 _WIDE_XML = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<", b"\0\0", b"\x4c\x6f\xa7\x94")
 _ENCODING = re.compile(rb"""^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)["']""")
+_STRINGS = "xl/sharedstrings.xml"
 _REF = re.compile(rb"""(?<!<dimension)\sref\s*=\s*["']([^"']*)["']""")
 
 
@@ -213,6 +216,7 @@ def _annotated_copy(original: bytes, findings: list[_Finding], file_name: str) -
             workbook = load_workbook(_packed(parts, ZIP_STORED), rich_text=True)
         if not workbook.worksheets:
             return None
+        _refuse_much_text(workbook, parts)
         sheets: dict[str, Worksheet] = {
             sheet.title: sheet for sheet in workbook.worksheets if isinstance(sheet, Worksheet)
         }
@@ -272,6 +276,25 @@ def _unpacked(original: bytes) -> dict[str, bytes]:
                 raise _OutOfBounds("ranges")
             parts[name] = data
     return parts
+
+
+def _refuse_much_text(workbook: Workbook, parts: Mapping[str, bytes]) -> None:
+    """Raises _OutOfBounds where the texts of all cells come to more than can be written."""
+    strings = next((parts[name] for name in parts if name.lower() == _STRINGS), b"")
+    longest = max(map(len, strings.split(b"</")), default=0)
+    cells = sum(
+        data.count(b"<v") for name, data in parts.items() if name.startswith("xl/worksheets/")
+    )
+    # So it is with nearly every workbook, and nothing has to be counted.
+    if longest * cells <= COPIED_TEXT:
+        return
+    left = COPIED_TEXT
+    for sheet in workbook.worksheets:
+        for row in sheet.iter_rows():
+            for cell in row:
+                left -= len(str(cell.value)) if cell.data_type == "s" else 0
+                if left < 0:
+                    raise _OutOfBounds("texts")
 
 
 def _packed(parts: Mapping[str, bytes], method: int) -> BytesIO:

@@ -267,6 +267,17 @@ _FILE_RULES = (
         reason_en=_NOBODYS_EN,
         example="inbox/班级学生数表2020年.xlsx",
     ),
+    Rule(
+        id="FIL-E07",
+        severity="error",
+        zh="文件没有读完: {expected}",
+        en="the file was not read to its end: {expected_en}",
+        do_zh="请删去多余的内容, 用 Excel 或 WPS 另存为.xlsx后重新报送。",
+        do_en="Remove what is not needed, save it as .xlsx with Excel or WPS and hand it in again.",
+        reason_zh="一个文件不能耽误其他单位的数据。",
+        reason_en="No file may hold up those of the other units.",
+        example="小文件展开后占用大量内存, 或需要很长时间处理",
+    ),
 )
 
 RULES: dict[str, Rule] = {rule.id: rule for rule in _FILE_RULES}

@@ -5,26 +5,28 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context
+from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 import duckdb
 import polars as pl
 
 from transforms.findings import FINDING_SCHEMA
-from transforms.formats import Limits, open_entry
+from transforms.formats import Limits, expected_bytes, open_entry
 from transforms.returns import write_return_sheet
 from warehouse.archive import Archive
 from warehouse.frames import literal
+from warehouse.worker import Part
+from warehouse.workers import Breach, Order, Workers
 
 #: Files of no known unit's folder are answered here.
 UNKNOWN_UNIT = "unknown"
-#: Fewer sheets than this are written here; a process of its own takes half a second to start.
-IN_PARALLEL = 8
+#: What says that a file was not read; nothing in it can be marked, and it is not opened again.
+_UNREAD = ("FIL-E01", "FIL-E07")
 _ENDING = ".退回.xlsx"
 #: What a name, and a path below the outbox, may take (bytes). File systems allow 255 and 4,096; a
 #: name in a zip may be longer, and an answer's name is longer than that of its file.
@@ -35,7 +37,7 @@ _TYPES = {**FINDING_SCHEMA, "unit": pl.String(), "entry": pl.String()}
 
 
 @dataclass(frozen=True)
-class _Sheet:
+class ReturnSheet:
     """One return sheet to be: where below the outbox, what it says, what it is a copy of."""
 
     target: PurePosixPath
@@ -47,6 +49,7 @@ class _Sheet:
 
     @property
     def file_name(self) -> str:
+        """What the file is called in the sheet."""
         return f"{self.name}/{self.entry}" if self.entry else self.name
 
 
@@ -56,7 +59,7 @@ def write_returns(
     outbox: Path,
     *,
     limits: Limits,
-    workers: int = 1,
+    workers: Workers,
     on_file: Callable[[], None] = lambda: None,
 ) -> list[Path]:
     """Bring the outbox up to date; give the return sheets that were written.
@@ -65,6 +68,8 @@ def write_returns(
     (without a folder named by the code), with the findings of all submissions in it; a file that
     was replaced at its path is answered no more. A sheet that says the same already is left alone;
     one whose findings are gone (a warning that no longer holds, or was explained) is taken away.
+
+    Raises WorkersFailed, ArchiveDamaged and OSError.
     """
     sheets = list(_sheets(connection))
     known = dict(connection.execute("SELECT target, mark FROM sent").fetchall())
@@ -76,25 +81,39 @@ def write_returns(
     for gone in set(known) - {str(sheet.target) for sheet in sheets}:
         _take_away(outbox / gone, outbox)
         connection.execute(f"DELETE FROM sent WHERE target = {literal(gone)}")
-    originals: dict[str, list[_Sheet]] = {}
-    for sheet in stale:
-        originals.setdefault(sheet.sha256, []).append(sheet)
-    write = partial(_write, archive=archive.root, outbox=outbox, limits=limits)
-    if len(stale) >= IN_PARALLEL and workers > 1:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            for written in pool.map(write, originals.values()):
-                for _ in range(written):
-                    on_file()
-    else:
-        for together in originals.values():
-            for _ in range(write(together)):
-                on_file()
-    for sheet in stale:
+    written = []
+    for sheet in write_sheets(archive, outbox, stale, limits, workers):
+        written.append(outbox / sheet.target)
+        on_file()
         connection.execute(
             f"DELETE FROM sent WHERE target = {literal(sheet.target)};"
             f"INSERT INTO sent VALUES ({literal(sheet.target)}, {literal(sheet.mark)})"
         )
-    return [outbox / sheet.target for sheet in stale]
+    return written
+
+
+def write_sheets(
+    archive: Archive,
+    outbox: Path,
+    sheets: Sequence[ReturnSheet],
+    limits: Limits,
+    workers: Workers,
+) -> Iterator[ReturnSheet]:
+    """Write ``sheets`` below ``outbox``; gives each when it is there.
+
+    A workbook whose copy would cost more than it may is answered with the list of findings alone.
+    """
+    originals: dict[str, list[ReturnSheet]] = {}
+    for sheet in sheets:
+        originals.setdefault(sheet.sha256, []).append(sheet)
+    by_target = {sheet.target: sheet for sheet in sheets}
+    orders = (
+        _Writing(limits=limits, archive=archive.root, outbox=outbox, sheets=tuple(together))
+        for together in originals.values()
+    )
+    for targets in workers.carry_out(orders):
+        for target in targets:
+            yield by_target[target]
 
 
 def _take_away(sheet: Path, outbox: Path) -> None:
@@ -107,7 +126,7 @@ def _take_away(sheet: Path, outbox: Path) -> None:
             folder.rmdir()
 
 
-def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[_Sheet]:
+def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[ReturnSheet]:
     cursor = connection.execute(
         """
         SELECT s.sha256, s.folder, s.path, s.entry, s.region_code AS unit, f.submission_id,
@@ -144,7 +163,7 @@ def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[_Sheet]:
             taken,
         )
         said = repr((sha256, findings.select(list(FINDING_SCHEMA)).rows()))
-        yield _Sheet(
+        yield ReturnSheet(
             target=target,
             mark=hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest(),
             sha256=str(sha256),
@@ -173,23 +192,56 @@ def _target(unit: str, parts: Sequence[str], number: str, taken: set[str]) -> Pu
     return target
 
 
-def _write(sheets: Sequence[_Sheet], archive: Path, outbox: Path, limits: Limits) -> int:
-    """Write the answers to files of the same bytes; give their number."""
-    originals = Archive(archive)
-    digest = sheets[0].sha256
-    readable = originals.size(digest) <= limits.file_bytes
-    data = originals.read(digest) if readable else b""
-    for sheet in sheets:
+@dataclass(frozen=True, kw_only=True)
+class _Writing(Order[PurePosixPath]):
+    """Write the answers to files of the same bytes; a part is one of them, and gives its target.
+
+    ``bare`` are those that are the list alone.
+    """
+
+    archive: Path
+    outbox: Path
+    sheets: tuple[ReturnSheet, ...]
+    bare: frozenset[int] = frozenset()
+
+    def parts(self) -> Iterator[Part[PurePosixPath]]:
+        originals = Archive(self.archive)
+        digest = self.sheets[0].sha256
+        readable = originals.size(digest) <= self.limits.file_bytes
+        data = originals.read(digest) if readable else b""
+        for number, sheet in islice(enumerate(self.sheets), self.start, None):
+            original = None if number in self.bare else self._original(sheet, data)
+            needs = 0 if original is None else expected_bytes(original, self.limits)
+            yield Part(
+                sheet.target,
+                needs,
+                partial(self._write, sheet, original),
+            )
+
+    def without(
+        self, outline: PurePosixPath | None, breach: Breach
+    ) -> tuple[list[PurePosixPath], Self | None]:
+        if self.start in self.bare:  # it waits for another night
+            return [], replace(self, start=self.start + 1)
+        return [], replace(self, bare=self.bare | {self.start})
+
+    def _original(self, sheet: ReturnSheet, data: bytes) -> bytes | None:
+        """The workbook to copy, None where there is none that can be copied."""
+        if sheet.findings["rule_id"].is_in(_UNREAD).any():
+            return None
         original: bytes | None = data
         if sheet.entry is not None:
-            original = open_entry(data, sheet.name, sheet.entry, limits)
+            original = open_entry(data, sheet.name, sheet.entry, self.limits)
+        return original if original and original.startswith(b"PK\x03\x04") else None
+
+    def _write(self, sheet: ReturnSheet, original: bytes | None) -> PurePosixPath:
         write_return_sheet(
-            outbox / sheet.target,
+            self.outbox / sheet.target,
             sheet.findings,
             file_name=sheet.file_name,
-            original=original if original and original.startswith(b"PK\x03\x04") else None,
+            original=original,
         )
-    return len(sheets)
+        return sheet.target
 
 
 def _plain(name: str) -> str:

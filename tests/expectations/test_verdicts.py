@@ -7,6 +7,8 @@ them judged by exact fractions, another by Great Expectations, and the two must 
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +21,7 @@ import duckdb
 import pytest
 
 from expectations.clauses import load_plan
-from expectations.engine import Broken, CheckFailed, Engine, Expectation
+from expectations.engine import Broken, CheckFailed, Engine, EngineStopped, Expectation
 from expectations.suites import checks
 from expectations.verdicts import lay_out
 from flows import steps
@@ -1075,3 +1077,11 @@ def test_an_engine_that_ended_says_so(database: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with Engine() as ended, pytest.raises(CheckFailed, match="ended"):
         ended.run(database, "t", {"a": [expectation("a", "SELECT 1 FROM {batch}")]})
+
+
+def test_an_engine_that_stands_still_is_ended(database: Path) -> None:
+    with Engine(patience=0.5) as stopped:
+        os.kill(stopped._child.pid, signal.SIGSTOP)
+        with pytest.raises(EngineStopped, match=r"no answer within 0\.5 seconds"):
+            stopped.run(database, "t", {"a": [expectation("a", "SELECT 1 FROM {batch}")]})
+        assert stopped._child.wait() == -signal.SIGKILL

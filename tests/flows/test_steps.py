@@ -25,6 +25,7 @@ from flows import steps
 from flows.lock import no_writer, only_writer
 from flows.settings import Settings
 from warehouse.archive import Archive
+from warehouse.publication import TABLES
 from warehouse.reference import load_reference
 from warehouse.store import WarehouseLocked, open_warehouse
 
@@ -312,6 +313,59 @@ def test_what_a_run_has_started_ends_with_it_where_it_is_killed(killed: bool) ->
         if not killed:
             os.kill(child, signal.SIGKILL)
         os.close(watched)
+
+
+_INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+
+from flows import steps
+from flows.settings import Settings
+from warehouse import ingest
+
+ingest.PORTION = 3
+read = 0
+
+def on_file():
+    global read
+    read += 1
+    if read == 8:
+        os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+
+with steps.Run.open(Settings(home=Path(sys.argv[1]))) as run:
+    steps.pull_inbox(run)
+    steps.load_deliveries(run, steps.unread(run), on_file)
+"""
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
+def test_a_backlog_keeps_its_progress_when_the_night_is_interrupted(
+    make_home: Callable[..., Home], as_csv: Callable[..., bytes], how: str
+) -> None:
+    home, undisturbed = make_home(), make_home()
+    names = [f"{unit}/{year}年.csv" for unit in (GUTA, LINGHE) for year in range(2016, 2021)]
+    for place in (home, undisturbed):
+        for number, name in enumerate(names):
+            # Corrections in other portions than what they correct, and one that goes back.
+            for version, people_now in enumerate(("五", number) if number % 4 == 0 else (number,)):
+                content = as_csv("population", [{"age": 3, "population": people_now}])
+                received = f"2020-09-{number + 1 + 10 * version:02} 02:00:00"
+                place.deliver(name.replace("年", f"年{version}"), content, received)
+    died = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED, str(home.root), how], capture_output=True, check=False
+    )
+    assert died.returncode in (-signal.SIGKILL, -signal.SIGINT, 1)
+    assert not home.publication.exists()
+    with steps.Run.open(home.settings) as run:
+        assert len(steps.unread(run)) == 13 - 6, "two portions of three are kept"
+        assert steps.must_publish(run)
+    night = home.night()
+    assert len(night.read) == 13 - 6
+    undisturbed.night()
+    for table in TABLES:
+        if table.name not in ("publication", "revision"):
+            rows = f"FROM {table.name} ORDER BY ALL"
+            assert home.ask(rows) == undisturbed.ask(rows), table.name
 
 
 def test_a_free_home_is_taken_without_a_word(tmp_path: Path) -> None:

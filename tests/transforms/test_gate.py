@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 
 from transforms.findings import FINDING_SCHEMA
+from transforms.formats import Unreadable
 from transforms.forms import FORMS, Kind
 from transforms.gate import Examined, examine
 from transforms.reading import read_file
@@ -1124,6 +1125,17 @@ def test_what_becomes_of_a_file_depends_on_nothing_else(
     assert {name: sorted(rows) for name, rows in apart.items()} == together
 
 
+def test_a_file_that_was_given_up_says_what_it_used_up() -> None:
+    problem = Unreadable("too_costly", what="所用时间超过 9 秒", what_en="it takes too long")
+    examined = examine(read_file(problem, "义县/a.xlsx", sha256="0" * 64, region_code="210727"))
+    (error,) = examined.findings.to_dicts()
+    assert (error["rule_id"], error["form"], error["year"]) == ("FIL-E07", None, None)
+    assert error["message_zh"] == f"文件没有读完: 所用时间超过 9 秒。{problem.do_zh}"
+    assert error["message_en"] == (
+        f"the file was not read to its end: it takes too long. {problem.do_en}"
+    )
+
+
 def test_nothing_in_gives_empty_frames_out() -> None:
     examined = examine([])
     assert examined.submissions.is_empty()
@@ -1304,7 +1316,7 @@ def test_each_error_is_caught_by_its_own_rule_alone(rule: str, alone: Any) -> No
 
 
 def test_no_rule_of_a_file_is_without_a_test() -> None:
-    """Each of them has its own above: what is unreadable, undated, of no unit, in no folder or of no form."""
+    """Each of them has its own above: what is unreadable, undated, of no unit, in no folder, of no form, too costly."""
     assert {rule for rule in RULES if rule.startswith("FIL-")} == {
-        f"FIL-E0{number}" for number in range(1, 7)
+        f"FIL-E0{number}" for number in range(1, 8)
     }

@@ -16,6 +16,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 import fastexcel
 import polars as pl
 import pytest
+import xlsxwriter
 from openpyxl import Workbook, load_workbook
 from openpyxl.comments import Comment
 from openpyxl.styles import Font, PatternFill
@@ -470,6 +471,21 @@ def too_large(workbook: bytes) -> bytes:
     return buffer.getvalue()
 
 
+def of_long_texts(workbook: bytes) -> bytes:
+    """Few bytes: a text of 100,000 characters stands in it once, and 700 cells show it."""
+    buffer = BytesIO()
+    with xlsxwriter.Workbook(buffer) as book:
+        page = book.add_worksheet("班级")
+        for row in range(700):
+            page.write(row, 0, "甲")
+    name = "xl/sharedStrings.xml"
+    with ZipFile(buffer) as archive:
+        strings = archive.read(name)
+    much = with_part(buffer.getvalue(), name, strings.replace("甲".encode(), b"x" * 100_000))
+    assert 700 * 100_000 > returns.COPIED_TEXT > 100 * len(much)
+    return much
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -484,6 +500,7 @@ def too_large(workbook: bytes) -> bytes:
         pytest.param(unpacking_without_end, id="unpacks without end"),
         pytest.param(of_too_many_cells, id="too many cells"),
         pytest.param(too_large, id="too large"),
+        pytest.param(of_long_texts, id="long texts in many cells"),
     ],
 )
 def test_a_workbook_that_cannot_be_copied_gets_the_list_alone(

@@ -13,6 +13,7 @@ import openpyxl
 import pytest
 
 from flows import steps
+from transforms.formats import Limits
 
 if TYPE_CHECKING:
     from tests.conftest import Home, Night
@@ -190,3 +191,42 @@ def test_a_home_that_was_moved_leaves_its_old_place_alone(
     with steps.Run.open(moved.settings) as run:
         assert steps.send_returns(run) == []
     assert old.exists()
+
+
+def test_a_file_over_a_limit_is_answered_with_the_list_and_not_opened_again(
+    make_home: Callable[..., Home], as_book: Callable[..., bytes]
+) -> None:
+    home = make_home(limits=Limits(cells=3))
+    home.deliver(f"{GUTA}/表.xlsx", as_book({2020: {"population": BAD}}))
+    (sheet,) = home.night().returned
+    assert openpyxl.load_workbook(sheet).sheetnames == ["退回说明"]
+    assert "FIL-E01" in words(sheet)
+
+
+def test_a_file_that_costs_too_much_goes_back_and_the_night_goes_on(
+    make_home: Callable[..., Home], as_csv: Callable[..., bytes]
+) -> None:
+    home = make_home(limits=Limits(memory_bytes=160 * 2**20))
+    names = "urn:oasis:names:tc:opendocument:xmlns"
+    bomb = (
+        f"<office:document-content xmlns:office='{names}:office:1.0'"
+        f" xmlns:table='{names}:table:1.0' xmlns:text='{names}:text:1.0'><office:body>"
+        "<office:spreadsheet><table:table><table:table-row table:number-rows-repeated='99999'>"
+        "<table:table-cell table:number-columns-repeated='50'><text:p>x</text:p>"
+        "</table:table-cell></table:table-row></table:table></office:spreadsheet></office:body>"
+        "</office:document-content>"
+    )
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("content.xml", bomb)
+    home.deliver(f"{GUTA}/炸2020年.ods", buffer.getvalue())
+    home.deliver(f"{GUTA}/人口2020年.csv", as_csv("population", GOOD))
+    home.deliver(f"{LINGHE}/人口2020年.csv", as_csv("population", GOOD))
+    (sheet,) = home.night().returned
+    assert sheet == home.settings.outbox / GUTA / "炸2020年.ods.退回.xlsx"
+    assert "FIL-E07" in words(sheet) and "160 MB" in words(sheet)
+    assert home.ask("SELECT region_code, form, status FROM submission ORDER BY ALL") == [
+        (GUTA, "population", "accepted"),
+        (GUTA, None, "returned"),
+        (LINGHE, "population", "accepted"),
+    ]

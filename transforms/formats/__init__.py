@@ -4,6 +4,7 @@
     is_zip_of_files(data, name) whether it is a zip of such files instead
     open_zip(data, name)        the files in that zip
     open_entry(data, name, one) one of them
+    expected_bytes(data)        the memory that reading one will take
     column_letters(index)       the letters by which people know a column
 
 The content decides what a file is, never its ending. What cannot be read raises Unreadable with a
@@ -11,6 +12,7 @@ sentence for the people who sent it; memory stays within Limits, whatever the fi
 """
 
 from .cells import column_letters
+from .costs import expected_bytes
 from .model import Limits, Sheet, Unreadable
 from .reader import read_workbook
 from .zips import READABLE_SUFFIXES, Entry, is_zip_of_files, open_entry, open_zip
@@ -22,6 +24,7 @@ __all__ = [
     "Sheet",
     "Unreadable",
     "column_letters",
+    "expected_bytes",
     "is_zip_of_files",
     "open_entry",
     "open_zip",

@@ -31,7 +31,8 @@ class Sheet:
 class Limits:
     """How much of this machine one file may take; whatever exceeds a number is refused.
 
-    The defaults leave room for a form of 200,000 rows and keep one reader below about 2 GB.
+    The defaults leave room for a form of 200,000 rows and keep one reader below about 2 GB. The
+    readers here keep all numbers but the last two, which who runs them has to see to.
 
     - `taken_bytes`: a file in the inbox or another folder; a larger one stays there, unanswered.
     - `file_bytes`: the file itself, and each file inside a zip.
@@ -43,6 +44,8 @@ class Limits:
     - `cells`: rows × columns up to the last that hold anything, over all sheets of a workbook.
     - `merged`: merged ranges of a workbook.
     - `elements`: elements and attributes of XML or HTML, where that is read as a tree.
+    - `seconds`: of a processor, for a file or each file inside a zip.
+    - `memory_bytes`: of the process that reads it, or writes its return sheet.
     """
 
     taken_bytes: int = 2 * 2**30
@@ -55,6 +58,8 @@ class Limits:
     cells: int = 5_000_000
     merged: int = 100_000
     elements: int = 5_000_000
+    seconds: int = 120
+    memory_bytes: int = 2 * 2**30
 
     def __post_init__(self) -> None:
         for name, number in vars(self).items():
@@ -92,6 +97,12 @@ _SENTENCES: Final[dict[str, tuple[str, str, str, str]]] = {
         "请删去多余的内容或拆分后重新上报。",
         "the file is too large: {what_en} exceed {limit}",
         "Remove what is not needed, or split it, and hand it in again.",
+    ),
+    "too_costly": (
+        "{what}",
+        "请删去多余的内容, 用 Excel 或 WPS 另存为 .xlsx 后重新上报。",
+        "{what_en}",
+        "Remove what is not needed, save it as .xlsx with Excel or WPS and hand it in again.",
     ),
     "too_spread": (
         "{place}内容一直到第 {row} 行、第 {column} 列, 超出可读取的范围",
@@ -160,10 +171,15 @@ class Unreadable(Exception):
     def __init__(self, code: str, **facts: object) -> None:
         zh, self.do_zh, en, self.do_en = _SENTENCES[code]
         self.code = code
+        self._facts = facts
         shown = {key: _shown(fact) for key, fact in facts.items()}
         self.zh = zh.format(**shown)
         self.en = en.format(**shown)
         super().__init__(f"{self.en}. {self.do_en}")
+
+    def __reduce__(self) -> "tuple[object, ...]":
+        """How it goes from one process to another."""
+        return _unreadable, (self.code, self._facts)
 
     @classmethod
     def too_large(cls, what_zh: str, what_en: str, limit: object) -> "Unreadable":
@@ -174,6 +190,10 @@ class Unreadable(Exception):
     def file_too_large(cls, limits: Limits) -> "Unreadable":
         """The refusal of a file, by itself or in a zip, of more than `limits.file_bytes`."""
         return cls.too_large("文件大小", "its bytes", megabytes(limits.file_bytes))
+
+
+def _unreadable(code: str, facts: dict[str, object]) -> Unreadable:
+    return Unreadable(code, **facts)
 
 
 def _shown(fact: object) -> str:

@@ -1,8 +1,11 @@
 """Binary workbooks: .xls and .et (BIFF in OLE) and .xlsb, written record by record or by xlwt."""
 
+import contextlib
 import datetime as dt
 import io
+import random
 import struct
+import zipfile
 from collections.abc import Iterable
 
 import pytest
@@ -431,3 +434,19 @@ def test_xlsb_hidden_sheets(xlsb):
 def test_hostile_xlsb_is_refused(xlsb, records):
     with pytest.raises(Unreadable):
         read_workbook(xlsb({"a": records}), "a.xlsb")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damaged_xlsb_is_read_or_refused(xlsb, zipped, seed):
+    """The other formats are damaged in tests/transforms/test_fuzzing.py, where files are whole forms."""
+    chance = random.Random(seed)
+    cells = [cell(6, column, wide("班级")) for column in range(4)]
+    data = xlsb({"a": [row(0), *cells, row(1), *cells], "b": [row(3), *cells]})
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = {name: bytearray(archive.read(name)) for name in archive.namelist()}
+    for part in chance.sample(sorted(parts), 2):
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randrange(len(parts[part]) + 1)
+            parts[part][at : at + chance.choice((0, 1, 4))] = chance.randbytes(chance.randint(0, 4))
+    with contextlib.suppress(Unreadable):
+        read_workbook(zipped({name: bytes(part) for name, part in parts.items()}), "a.xlsb")
