@@ -6,13 +6,13 @@ what has one cause becomes one finding.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import polars as pl
 
 from transforms.findings import MARKED_CELLS, Submission, finding, raw, settle
 from transforms.formats import column_letters
-from transforms.forms import Form
+from transforms.forms import Form, Kind
 from transforms.headers import Table, cell_name
 from transforms.rules import rule_of
 from transforms.shifts import SAMPLE, first_shifted
@@ -208,7 +208,8 @@ def _set_checks(
         present = pl.all_horizontal(pl.col(name).is_not_null() for name in form.key)
         same = (
             typed.filter(present)
-            .with_columns(pl.len().over("submission", *form.key).alias("times"))
+            .with_columns(_compared(form))
+            .with_columns(pl.len().over("submission", *map(_key, form.key)).alias("times"))
             .filter(pl.col("times") > 1)
         )
         if same.height:
@@ -276,6 +277,19 @@ def _set_checks(
     return found
 
 
+def _key(name: str) -> str:
+    """The column in which a key is held as it is compared."""
+    return f"{name}="
+
+
+def _compared(form: Form) -> Iterator[pl.Expr]:
+    """The keys as they are compared: 一（1）班 and 一(1)班 are one class."""
+    for name in form.key:
+        is_text = form.by_name[name].kind is Kind.TEXT
+        key = pl.col(name).str.normalize("NFKC") if is_text else pl.col(name)
+        yield key.alias(_key(name))
+
+
 def _repeated(
     same: pl.DataFrame, form: Form, tables: Sequence[Table], key: Sequence[str], number: str
 ) -> pl.DataFrame:
@@ -290,7 +304,7 @@ def _repeated(
     repeated = pl.col("table").get(1)
     here = pl.col("table") == repeated
     return (
-        same.group_by("submission", *key, maintain_order=True)
+        same.group_by("submission", *map(_key, key), maintain_order=True)
         .agg(
             repeated,
             pl.col("row").get(1),

@@ -14,6 +14,7 @@ import polars as pl
 
 from transforms.forms import FORMS, Column, Form
 from transforms.headers import Table, cell_name
+from transforms.letters import visible
 from transforms.rules import RULES, rule_of
 from transforms.values import expected
 
@@ -268,5 +269,5 @@ def _shifted(
 def _short(text: str | None) -> str:
     if text is None:
         return "空白"
-    text = " ".join(text.split())
+    text = visible(" ".join(text[: 10 * _SHOWN].split()))
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

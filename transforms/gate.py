@@ -376,7 +376,7 @@ def _header_findings(submission: Submission, form: Form, table: Table) -> list[d
             submission,
             rule_of(form, issue.rule).id,
             sheet=table.sheet,
-            row=table.header_row if issue.cells else None,
+            row=(issue.row or table.header_row) if issue.cells else None,
             places=issue.cells,
             column={**form.by_name, YEAR.name: YEAR}[issue.column] if issue.column else None,
             value=issue.value,

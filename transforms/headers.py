@@ -8,9 +8,9 @@ is read downwards, joined.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property, lru_cache
 from itertools import pairwise
 
@@ -18,7 +18,7 @@ import polars as pl
 
 from transforms.formats import Sheet, column_letters
 from transforms.forms import FORMS, Column, Form, Kind
-from transforms.values import INVISIBLE
+from transforms.letters import readable
 from transforms.years import YearFound, find_year, find_year_in_lines
 
 #: Titles and fillers above a header; a form whose header stands lower is not found.
@@ -30,7 +30,9 @@ YEAR = Column(name="year", header="年份", kind=Kind.INT, en="Year of the data"
 #: Stands between the texts of a row that are joined; no cell holds it.
 APART = "\x1f"
 
-_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+#: Characters of a header, and of a line above a table, that are looked at.
+_LONGEST_HEADER = 500
+_LONGEST_LINE = 2_000
 _BRACKETED = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]|【([^【】]*)】|〔([^〔〕]*)〕")
 _MONEY_UNIT = re.compile(r"(?:人民币)?((亿|千万|百万|十万|万|千|百)?元)(?:/.*|每.*)?")
 #: 单位：万元 above a table; 填报单位 and the like name an office, not a unit of measure. What the
@@ -65,10 +67,14 @@ _NEUTRAL_GROUP = re.compile(
 )
 
 
-@lru_cache(maxsize=65536)
 def normalise(header: str) -> str:
     """``header`` as headers are compared: NFKC, no white space, no colon, no star around it."""
-    text = "".join(_INVISIBLE.sub("", unicodedata.normalize("NFKC", header)).split())
+    return _normalised(header[:_LONGEST_HEADER])
+
+
+@lru_cache(maxsize=65536)
+def _normalised(header: str) -> str:
+    text = "".join(readable(header).split())
     return text.replace(":", "").strip("*※★☆▲")
 
 
@@ -95,11 +101,15 @@ KNOWN_HEADERS = _lookup()
 
 @dataclass(frozen=True)
 class HeaderIssue:
-    """Something wrong with the header itself; ``rule`` is a number such as ``E01``."""
+    """Something wrong with the header itself, or with how the sheet is written.
+
+    ``rule`` is a number such as ``E01``; ``row`` that of its cells where it is not the header's.
+    """
 
     rule: str
     column: str | None = None
     cells: tuple[str, ...] = ()
+    row: int | None = None
     value: str | None = None
     other: str | None = None
     expected: str | None = None
@@ -206,6 +216,11 @@ def recognise(sheet: Sheet) -> Table | Almost | None:
 def cell_name(row: int, column: int) -> str:
     """``E14`` for row 14 (from 1) and column 4 (from 0)."""
     return f"{column_letters(column)}{row}"
+
+
+def is_known_header(text: str) -> bool:
+    """Whether some form has a column of that header."""
+    return bool(_known(normalise(text)))
 
 
 def _known(text: str) -> tuple[tuple[str, str], ...]:
@@ -350,10 +365,14 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> 
     below = top[match.row + match.depth : first_body]
     shift, unit, unit_issues = _units(form, columns, match, lines, below)
     issues.extend(unit_issues)
+    issues += [HeaderIssue(_DOUBTS[doubt.kind], value=doubt.what) for doubt in sheet.doubts]
+    body = _body(sheet, match, top, columns, year_columns, first_body)
+    body, scaled = _as_shown(sheet, form, columns, unit, body, first_body)
+    issues += scaled
     return Table(
         form=form,
         sheet=sheet.name,
-        body=_body(sheet, match, top, columns, year_columns, first_body),
+        body=body,
         columns=columns,
         header_row=match.row + match.depth,
         rows_above=first_body,
@@ -374,7 +393,7 @@ def _office(above: Sequence[tuple[str | None, ...]]) -> tuple[str, str] | None:
     for row, line in enumerate(above, 1):
         cells = [(place, cell) for place, cell in enumerate(line) if cell is not None]
         for i, (place, cell) in enumerate(cells):
-            if found := _OFFICE.match(unicodedata.normalize("NFKC", cell).strip()):
+            if found := _OFFICE.match(readable(cell[:_LONGEST_LINE]).strip()):
                 if words := found[1].strip():
                     return words, cell_name(row, place)
                 if i + 1 < len(cells):
@@ -487,16 +506,85 @@ def _fill_merged(
     A merged figure is not carried down: it is one figure for several rows, and which part of it
     belongs to which row is not known (see :func:`_merged_figures`).
     """
+    filled: dict[str, list[str | None]] = {}
     for name, row0, row1 in _merged_down(merged, columns, first_body):
         column = form.by_name.get(name)
         top = row0 - first_body
         if (column is not None and column.kind in _FIGURES) or top >= body.height:
             continue
-        inside = pl.int_range(pl.len()).is_between(top, row1 - first_body)
-        body = body.with_columns(
-            pl.when(inside).then(pl.lit(body[name][top])).otherwise(pl.col(name)).alias(name)
+        if name not in filled:
+            filled[name] = body[name].to_list()
+        texts = filled[name]
+        texts[top : row1 - first_body + 1] = [texts[top]] * (
+            min(row1 - first_body + 1, body.height) - top
         )
-    return body
+    return body.with_columns(
+        pl.Series(name, texts, dtype=pl.String) for name, texts in filled.items()
+    )
+
+
+#: The rules that name what was noticed while reading (:class:`transforms.formats.Doubt`).
+_DOUBTS = {"missing_sheet": "W06", "open_quote": "W07"}
+
+
+def _as_shown(
+    sheet: Sheet,
+    form: Form,
+    columns: dict[str, int],
+    units: dict[str, str],
+    body: pl.DataFrame,
+    first_body: int,
+) -> tuple[pl.DataFrame, list[HeaderIssue]]:
+    """The body with figures as they are shown where header and number format agree; and warnings.
+
+    Under (万元) a format that shows yuan as ten thousands of them was meant to: the figure is taken
+    as it is shown. Where they do not agree it is taken as it is stored. Both are told.
+    """
+    names = {place: name for name, place in columns.items()}
+    causes: dict[tuple[str, int, bool, str], list[int]] = {}
+    for row, place, scale in sheet.scaled:
+        name = names.get(place)
+        column = form.by_name.get(name or "")
+        if column is None or column.kind not in _FIGURES or not 0 <= row - first_body < body.height:
+            continue
+        found = _MONEY_UNIT.fullmatch(units.get(column.name, "")) if column.is_money else None
+        stated = _POWERS[found[2]] if found else 0
+        factor = scale.power + (scale.word - stated if scale.word else 0)
+        if factor == 0:
+            continue
+        agreed = factor == -stated or (
+            column.kind is Kind.NUMBER and not column.is_money and (factor, scale.word) == (2, 0)
+        )
+        causes.setdefault((column.name, factor, agreed, scale.code), []).append(row)
+    issues = []
+    for (name, factor, agreed, code), rows in causes.items():
+        if agreed:
+            texts = body[name].to_list()
+            for row in rows:
+                texts[row - first_body] = _moved(texts[row - first_body], factor)
+            body = body.with_columns(pl.Series(name, texts, dtype=pl.String))
+        times = f"1/{10**-factor}" if factor < 0 else f"{10**factor}"
+        issues.append(
+            HeaderIssue(
+                "W05",
+                name,
+                tuple(cell_name(row + 1, columns[name]) for row in rows),
+                row=rows[0] + 1,
+                value=times,
+                other=code,
+                expected="显示的数" if agreed else "存储的数",
+                expected_en="as shown" if agreed else "as stored",
+            )
+        )
+    return body, issues
+
+
+def _moved(text: str | None, power: int) -> str | None:
+    """The figure times a power of ten, in plain decimals; other text as it is."""
+    try:
+        return None if text is None else f"{Decimal(text).scaleb(power).normalize():f}"
+    except ArithmeticError:
+        return text
 
 
 def _merged_figures(
@@ -639,13 +727,13 @@ def _is_unit(bracketed: str) -> bool:
 def _words_of_units(line: Sequence[str]) -> list[str]:
     """The words that a row above a table gives as units: 元 and 人 of 单位：元、人."""
     for i, cell in enumerate(line):
-        plain = unicodedata.normalize("NFKC", cell)
+        plain = readable(cell[:_LONGEST_LINE])
         label = _UNIT_LABEL.search(plain)
         if label is None:
             continue
         rest = plain[label.end() :]
         if not _WORDS.search(rest) and i + 1 < len(line):
-            rest = unicodedata.normalize("NFKC", line[i + 1])
+            rest = readable(line[i + 1][:_LONGEST_LINE])
         # White space may part two words, or the characters of one: 万 元.
         spaced = [word for text in (rest, "".join(rest.split())) for word in _WORDS.findall(text)]
         words = [part for word in spaced for part in _AND.split(word)]

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from transforms.formats import Limits, Unreadable, is_zip_of_files, open_zip, read_workbook
 from transforms.gate import Document
-from transforms.headers import Almost, Table, recognise
+from transforms.headers import Almost, Table, is_known_header, recognise
 from transforms.made_up import says_made_up
 
 #: So many rows from the top are looked through for the mark of made-up data, which is the first.
@@ -109,7 +109,7 @@ def _tables(data: bytes, name: str, limits: Limits) -> tuple[tuple[Table | Almos
     """What was found in one file, and whether it says that it is made up."""
     found = []
     made_up = False
-    for sheet in read_workbook(data, name, limits):
+    for sheet in read_workbook(data, name, limits, is_known_header):
         found.append(recognise(sheet))
         top = sheet.cells.head(_MARKED_WITHIN).rows()
         made_up = made_up or says_made_up(chain.from_iterable(top))

@@ -193,6 +193,40 @@ _GENERIC: dict[str, Rule] = {
             reason_en="With the wrong unit the figures count for another county.",
             example="文件夹为古塔区, 表中填报单位为凌河区",
         ),
+        Rule(
+            id="W05",
+            severity="warning",
+            zh="“{column}”的数字格式“{other}”使显示的数是存储数的{value}倍, 已按{expected}读取",
+            en='{column}: the number format "{other}" shows {value} times the figure that is stored;'
+            " it was taken {expected_en}",
+            do_zh="请核对数值和计量单位, 并把单元格格式改为“常规”。",
+            do_en="Check the figures and their unit, and set the format of the cells to General.",
+            reason_zh="看到的数和存储的数不同, 可能相差一万倍。",
+            reason_en="What is seen and what is stored differ, perhaps by ten thousand times.",
+            example="表头为万元, 单元格存储元、用格式 0!.0, 显示为万元",
+        ),
+        Rule(
+            id="W06",
+            severity="warning",
+            zh="文件列有工作表“{value}”, 但其中没有它的内容",
+            en='the file lists a sheet "{value}" and does not hold it',
+            do_zh="请用 Excel 或 WPS 打开核对; 如果缺少报表, 请补上后重新报送。",
+            do_en="Open it in Excel or WPS; if a form is missing, add it and hand it in again.",
+            reason_zh="缺少的工作表里可能有数据。",
+            reason_en="There may have been data in the sheet that is missing.",
+            example="工作簿被其他程序拆分后缺少一页",
+        ),
+        Rule(
+            id="W07",
+            severity="warning",
+            zh="第{value}行的引号没有成对, 已把每一行单独读取",
+            en="quotes are not closed in line {value}; each line was read by itself",
+            do_zh="请核对这些行, 删去多余的引号。",
+            do_en="Check these lines and delete the quote that is too many.",
+            reason_zh="没有成对的引号会把下面的行吞掉。",
+            reason_en="A quote that is left open swallows the rows below it.",
+            example='2121000001,"义县小学,小学,1,1班,40',
+        ),
     )
 }
 #: Of files whose unit is not known, be it by a strange folder or by none.

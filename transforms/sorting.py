@@ -12,6 +12,7 @@ import polars as pl
 
 from transforms.forms import Form, Kind
 from transforms.headers import APART, Table
+from transforms.letters import in_one_form
 
 _WORDS = "合计|小计|总计|共计"
 #: What may follow the word: 合计(6个班), 合计6所, 合计：.
@@ -76,7 +77,10 @@ def _fates(form: Form, rows: pl.DataFrame) -> pl.DataFrame:
     says nothing but one text (``lone_text``).
     """
     # Made once, for the patterns below look at them again and again.
-    rows = rows.with_columns(pl.col(*form.schema).str.replace_all(r"[\s\u3000]", ""))
+    rows = rows.with_columns(
+        in_one_form(pl.col(name)).str.replace_all(r"[\s\u3000]", "").alias(name)
+        for name in form.schema
+    )
     rows = rows.with_columns(
         (pl.col(name).is_not_null() & ~pl.col(name).str.contains(_NOTHING_GIVEN)).alias(
             f"{name}!given"

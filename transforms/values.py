@@ -13,11 +13,10 @@ from decimal import Decimal
 import polars as pl
 
 from transforms.forms.model import NUMBER_TYPE, POLARS_TYPES, Column, Kind
+from transforms.letters import in_one_form
 
 # Texts are compared after NFKC, so that digits are 0 to 9; a class of them costs far less to compile
 # than one of the digits of every script.
-#: Marks without width that come along when text is copied from a web page or a message.
-INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufe0e\ufe0f\ufeff"
 _NOTHING = r"^(?:[-‐-―－─/／\\]+|无)$"
 _NOTHING_YES_NO = r"^[-‐-―－─/／\\]+$"
 _COUNT_UNITS = "人|所|个|名|位|班|件|项|处|起|年|岁|园|校|户"
@@ -36,6 +35,7 @@ _CLOCK = re.compile(
 _EXCEL_CLOCK = re.compile(
     r"(?:1899-12-3[01]|1904-01-01)[ T]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.[0-9]+)?"
 )
+_LONGEST_TIME = 60  # characters
 _FRACTION = re.compile(r"0?\.[0-9]*[1-9][0-9]*")
 #: A real date cell may carry a time of day; a time alone (1899-12-31) is no date.
 _DATE = (
@@ -48,6 +48,10 @@ _NO_TEXT = (
     r"^(?:#(?:REF|DIV/0|N/A|VALUE|NAME|NUM|NULL|GETTING_DATA)[!?]?|Err:[0-9]+|=.*"
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[ T][0-9:.]+)?)$"
 )
+#: What is left of a text that went through a wrong encoding; what it was is lost.
+_LOST = "锟斤拷"
+_GARBLED = rf"\x{{fffd}}|{_LOST}|^[? ]*\?[? ]*$"
+_MINUS_ZERO = r"^[-‐-―−]\s*(0+(?:\.0+)?)$"
 _GRADES = {
     **{f"{word}年级": i for i, word in enumerate("一二三四五六七八九", 1)},
     **{f"{i}年级": i for i in range(1, 13)},
@@ -112,7 +116,8 @@ def plain(column: Column) -> pl.Expr:
         case Kind.TEXT:
             # The plain expression of a TEXT must give the text itself.
             words = text.str.contains(r"^[0-9A-Za-z]*[\u4e00-\u9fff][0-9A-Za-z\u4e00-\u9fff]*$")
-            return pl.when(words & (text != "无")).then(text)
+            lost = text.str.contains(_LOST, literal=True)
+            return pl.when(words & (text != "无") & ~lost).then(text)
         case Kind.CODE:
             return pl.when((text.str.len_bytes() == 10) & _digits(text).is_not_null()).then(text)
         case Kind.INT | Kind.GRADE:
@@ -146,7 +151,10 @@ def parse(column: Column) -> Parsed:
     """
     nothing = _NOTHING_YES_NO if column.kind is Kind.BOOL else _NOTHING
     text = (
-        pl.col(column.name).str.normalize("NFKC").str.strip_chars(f" \t\r\n\u00a0'‘’`{INVISIBLE}")
+        in_one_form(pl.col(column.name))
+        .str.normalize("NFKC")
+        .str.strip_chars(" \t\r\n\u00a0'‘’`")
+        .str.replace(_MINUS_ZERO, "$1")
     )
     given = pl.when(text.str.contains(nothing) | (text == "")).then(None).otherwise(text)
     value, outside = _READERS[column.kind](column, given)
@@ -162,13 +170,13 @@ def _text(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     # Names keep their Chinese punctuation, which NFKC would turn into ASCII; full-width letters
     # and digits become plain ones, and white space beside a Chinese character is dropped.
     plain = (
-        pl.col(column.name)
-        .str.replace_many(_FULL_WIDTH, _PLAIN)
+        in_one_form(pl.col(column.name))
         .str.replace_all(r"[\s\u3000\u00a0]+", " ")
         .str.replace_all(r" ?([^\x00-\x7f]) ?", "$1")
-        .str.strip_chars(f" '‘’`{INVISIBLE}")
+        .str.strip_chars(" '‘’`")
     )
-    return pl.when(given.is_not_null() & ~given.str.contains(_NO_TEXT)).then(plain), pl.lit(False)
+    lost = given.str.contains(_NO_TEXT) | given.str.contains(_GARBLED)
+    return pl.when(given.is_not_null() & ~lost).then(plain), pl.lit(False)
 
 
 def _code(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
@@ -257,6 +265,8 @@ def _times(texts: pl.Series) -> pl.Series:
 
 def _seconds(text: str) -> int | None:
     """The second of the day that ``text`` names, or None."""
+    if len(text) > _LONGEST_TIME:  # the patterns below would try many ways to part a long one
+        return None
     if found := _EXCEL_CLOCK.fullmatch(text):
         hour, minute, second = (int(figure) for figure in found.groups())
     elif _FRACTION.fullmatch(text):
@@ -327,11 +337,6 @@ def _grade(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     outside = (number < column.low) | (number > (column.high or 12))
     return pl.when(~outside).then(number), outside
 
-
-_FULL_WIDTH = [
-    chr(code) for code in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))
-]
-_PLAIN = [chr(ord(char) - 0xFEE0) for char in _FULL_WIDTH]
 
 _READERS = {
     Kind.TEXT: _text,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+
+from transforms.letters import readable
 
 _DASH = r"[-‐-―~～至到/]+"
 _RANGE = re.compile(rf"(?<!\d)(20\d{{2}})\s*年?\s*{_DASH}\s*(20\d{{2}}|\d{{2}})(?!\d)\s*年?(学年)?")
@@ -21,6 +22,8 @@ _NOT_THE_YEAR = re.compile(r"填[报表]日期|填[报表]时间|制表|报出|�
 #: The number of a document names the year in which that was issued: 义县教发〔2019〕11号.
 _DOCUMENT = re.compile(r"〔[^〕]*〕\s*(?:第?\s*\d+\s*号)?|[\[(]\s*\d{4}\s*[\])]\s*第?\s*\d+\s*号")
 _CELL = re.compile(r"['‘’`]?\s*(20\d{2})(?:\.0+)?\s*")
+#: Characters of a title, a note or a path that are looked at.
+_LONGEST = 2_000
 
 
 @dataclass(frozen=True)
@@ -32,14 +35,19 @@ class YearFound:
     covers: tuple[int, ...]
 
 
-@lru_cache(maxsize=16384)
 def find_year(text: str) -> YearFound | None:
-    """The statistical year that ``text`` names, or None.
+    """The statistical year that ``text`` names among its first 2,000 characters, or None.
 
     ``2020—2021学年`` and ``2020/2021学年度`` name their first year. A range of several years, a
     day (``2020-10-15``) and a month (``2020年9月``) name none: what is not clear is not guessed.
     """
-    text = unicodedata.normalize("NFKC", text)
+    return _find_year(text[:_LONGEST])
+
+
+@lru_cache(maxsize=16384)
+def _find_year(text: str) -> YearFound | None:
+    # Runs of white space are one: the patterns below would try every way to part a long one.
+    text = " ".join(readable(text).split())
     if text.lstrip().startswith("="):  # a formula without a result: 2019 of =2019+1 is no year
         return None
     text = _CHINESE.sub(lambda match: match[0].translate(_CHINESE_DIGITS), text)
@@ -61,7 +69,7 @@ def find_year(text: str) -> YearFound | None:
 
 def year_in_cell(text: str) -> int | None:
     """The year that a cell of the column 年份 names, or None; 2020.0 is what a table of numbers makes of it."""
-    if exact := _CELL.fullmatch(unicodedata.normalize("NFKC", text)):
+    if exact := _CELL.fullmatch(readable(text[:_LONGEST])):
         return int(exact[1])
     found = find_year(text)
     return found.year if found else None

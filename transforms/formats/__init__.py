@@ -13,12 +13,13 @@ sentence for the people who sent it; memory stays within Limits, whatever the fi
 
 from .cells import column_letters
 from .costs import expected_bytes
-from .model import Limits, Sheet, Unreadable
+from .model import Doubt, Limits, Sheet, Unreadable
 from .reader import read_workbook
 from .zips import READABLE_SUFFIXES, Entry, is_zip_of_files, open_entry, open_zip
 
 __all__ = [
     "READABLE_SUFFIXES",
+    "Doubt",
     "Entry",
     "Limits",
     "Sheet",

@@ -17,6 +17,19 @@ from .serials import DATE_FORMATS, compact_number, error_text, numeric_text, sho
 STREAM_NAMES: Final = ("Workbook", "Book")
 
 
+READ: Final = "Excel 5.0 / 97"
+
+
+def version(data: bytes) -> str | None:
+    """Which Excel wrote a bare stream of records, outside of any container; None if it is none."""
+    if data[:1] != b"\x09" or len(data) < 8:
+        return None
+    kind, size = data[1], int.from_bytes(data[2:4], "little")
+    if kind == 8 and size in (8, 16) and data[4:6] in (b"\0\5", b"\0\6"):
+        return READ
+    return _OLD.get((kind, size))
+
+
 class _Kind(IntEnum):
     """The records that matter here."""
 
@@ -42,6 +55,11 @@ class _Kind(IntEnum):
     MERGEDCELLS = 0x00E5
 
 
+_OLD: Final = {
+    (0, 4): "Excel 2.0 (BIFF2)",
+    (2, 6): "Excel 3.0 (BIFF3)",
+    (4, 6): "Excel 4.0 (BIFF4)",
+}
 _BIFF8: Final = 0x0600
 _ENCODINGS: Final = {367: "ascii", 936: "gb18030", 10000: "mac-roman", 10008: "gb18030"}
 

@@ -12,6 +12,7 @@ from typing import Final
 import polars as pl
 
 from .model import Limits, Sheet, Unreadable, megabytes
+from .scales import Scale, Scaled
 
 # (row0, col0, row1, col1), zero based and inclusive.
 Range = tuple[int, int, int, int]
@@ -45,7 +46,7 @@ def number_text(value: str | float) -> str:
     Raises ValueError for what is no finite number.
     """
     if isinstance(value, str) and _WHOLE.match(value.strip()):
-        return str(int(value))
+        return str(int(value))  # -0, which a sum of floats may come to, is 0
     number = float(value)
     if number in (float("inf"), float("-inf")) or number != number:
         raise ValueError(f"not a finite number: {value}")
@@ -109,6 +110,7 @@ class Grid:
         self._budget = budget
         self._columns: dict[int, dict[int, str]] = {}
         self._merged: list[Range] = []
+        self._scaled: list[Scaled] = []
         self._rows = 0
         self._width = 0
 
@@ -126,6 +128,11 @@ class Grid:
         for index in range(column, column + repeat):
             self._columns.setdefault(index, {})[row] = text
 
+    def scale(self, row: int, column: int, scale: Scale | None) -> None:
+        """Notes that the format of a cell scales what it shows."""
+        if scale is not None:
+            self._scaled.append(Scaled(row, column, scale))
+
     def merge(self, row: int, column: int, last_row: int, last_column: int) -> None:
         """Notes a merged range; raises Unreadable (too_large)."""
         self._budget.charge_merged(1)
@@ -140,7 +147,8 @@ class Grid:
             for row, text in self._columns.get(index, {}).items():
                 column[row] = text
             columns.append(column)
-        return Sheet(self._name, self.hidden, _frame(columns), merged_ranges(self._merged))
+        merged = merged_ranges(self._merged)
+        return Sheet(self._name, self.hidden, _frame(columns), merged, tuple(self._scaled))
 
 
 def blank_to_null(cells: pl.DataFrame) -> pl.DataFrame:

@@ -12,6 +12,13 @@ from .model import Unreadable
 
 _CONTROLS: Final = re.compile("[\0-\x08\x0e-\x19\x1b-\x1f]")
 _STRUCTURE: Final = re.compile("[\t\r\n,;<]")
+_ZEROS_OF_UTF16: Final = 100  # one byte in so many is a zero, at the least
+_ZEROS_IN_NUMBER: Final = re.compile(rb"(?<=[0-9])\0+(?=[0-9])")
+# Three Chinese characters in UTF-8, or two alone in a field: chance makes none of them in GB18030.
+_UTF8_HAN: Final = rb"(?:[\xe4-\xe9][\x80-\xbf]{2})"
+_UTF8_AMONG_OTHERS: Final = re.compile(
+    _UTF8_HAN + rb"{3,}|(?<![\x80-\xff])" + _UTF8_HAN + rb"{2}(?![\x80-\xff])"
+)
 _MARKS: Final = (
     (b"\xef\xbb\xbf", "utf-8"),
     (b"\xff\xfe", "utf-16-le"),
@@ -26,14 +33,34 @@ def decode(data: bytes) -> str:
     """Text in UTF-8, UTF-16 or GB18030, without the byte order mark.
 
     UTF-8 comes before GB18030, for hardly any GB18030 text is valid in it. Raises Unreadable
-    (unknown_encoding), also where control characters show that this is no text.
+    (unknown_encoding, mixed_encodings), also where control characters show that this is no text.
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _decode(data[len(mark) :], (encoding,))
-    if b"\0" in data:
+    zeros = data.count(b"\0")
+    if zeros > 1 and zeros * _ZEROS_OF_UTF16 >= len(data):
         return _decode_unmarked(data)
-    return _decode(data, ("utf-8", "gb18030"))
+    if zeros:  # what a program left behind; among digits it may stand for one that is lost
+        data = _ZEROS_IN_NUMBER.sub(b"?", data).replace(b"\0", b"")
+    try:
+        return _decode(data, ("utf-8",))
+    except Unreadable:
+        refuse_mixture(data)
+        return _decode(data, ("gb18030",))
+
+
+def refuse_mixture(data: bytes) -> None:
+    """Raises Unreadable (mixed_encodings) if text that is not in UTF-8 holds some that is.
+
+    What was pasted from another file often is; read as GB18030 it would become other characters.
+    """
+    for found in _UTF8_AMONG_OTHERS.finditer(data):
+        try:
+            found[0].decode("utf-8").encode("gb2312")  # in no more than usual characters
+        except UnicodeError:
+            continue
+        raise Unreadable("mixed_encodings", line=data.count(b"\n", 0, found.start()) + 1)
 
 
 def decode_markup(data: bytes) -> str:
@@ -42,6 +69,8 @@ def decode_markup(data: bytes) -> str:
     if declared and not data.startswith(tuple(mark for mark, _ in _MARKS)):
         encoding = declared[1].decode("ascii").lower()
         try:
+            if _SUCCESSORS.get(encoding) == "gb18030":
+                refuse_mixture(data)
             return _decode(data, (_SUCCESSORS.get(encoding, encoding),))
         except (Unreadable, LookupError):  # declared wrongly, or unheard of
             pass

@@ -27,7 +27,8 @@ _ERRORS: Final = {
 def read_sheets(container: bytes, names: list[str], budget: CellBudget) -> list[pl.DataFrame]:
     """The cells of a container's sheets, in order; `names` are what people call them.
 
-    Raises Unreadable (too_spread), and for damage whatever the library raises or panics with.
+    Takes nothing off the budget. Raises Unreadable (too_spread), and for damage whatever the library
+    raises or panics with.
     """
     reader = fastexcel.read_excel(container)
     return [_cells(reader, position, name, budget) for position, name in enumerate(names)]
@@ -42,7 +43,7 @@ def _cells(
     if sheet.width == 0 or sheet.height == 0:
         return pl.DataFrame()
     first = sheet.available_columns()[0].absolute_index  # leading blank columns are left out
-    budget.charge(name, sheet.height, first + sheet.width)
+    budget.check(name, sheet.height, first + sheet.width)
     batch, errors = sheet.to_arrow_with_errors()
     columns = [pl.Series(str(first + i), column) for i, column in enumerate(batch.columns)]
     if errors is not None:

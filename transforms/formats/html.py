@@ -8,11 +8,10 @@ from lxml import etree
 
 from .cells import CellBudget, Grid, number_text
 from .model import Limits, Sheet, Unreadable
-from .packages import refuse_many_elements
+from .packages import refuse_long_tags, refuse_many_elements
 
 _WIDEST_SPAN: Final = 1_000  # columns and rows, as browsers have it
 _TALLEST_SPAN: Final = 65_534
-_LONGEST_TAG: Final = 16 * 1024  # bytes
 _NOT_SHOWN: Final = frozenset({"script", "style", "table", "comment"})
 _BLOCKS: Final = frozenset({"p", "div", "li"})
 _SOURCE_SPACE: Final = re.compile(r"[ \t\r\n\f]+")
@@ -29,7 +28,7 @@ def read(text: str, limits: Limits) -> list[Sheet]:
     )
     page_bytes = text.encode("utf-8")
     refuse_many_elements(page_bytes, limits)
-    _refuse_long_tags(page_bytes)
+    refuse_long_tags(page_bytes)
     try:
         page = etree.fromstring(page_bytes, parser)
     except (etree.XMLSyntaxError, ValueError) as error:
@@ -47,20 +46,6 @@ def read(text: str, limits: Limits) -> list[Sheet]:
     if not sheets:
         raise Unreadable("no_sheets")
     return sheets
-
-
-def _refuse_long_tags(page: bytes) -> None:
-    """Raises Unreadable (too_large): the parser compares all attributes of a tag."""
-    start = 0
-    while len(page) - start > _LONGEST_TAG:
-        end = page.rfind(b">", start, start + _LONGEST_TAG)
-        if end < 0:  # a long text perhaps, then a tag
-            end = page.find(b">", start + _LONGEST_TAG)
-            end = len(page) if end < 0 else end
-            tag = page.find(b"<", start, end)
-            if 0 <= tag < end - _LONGEST_TAG:
-                raise Unreadable.too_large("标签长度", "its tags", f"{_LONGEST_TAG} B")
-        start = end + 1
 
 
 def _unused(name: str, used: set[str]) -> str:

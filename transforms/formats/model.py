@@ -5,9 +5,21 @@ format a file had.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
+
+from .scales import Scaled
+
+
+class Doubt(NamedTuple):
+    """Something odd about a file that could be read all the same.
+
+    `kind` is "missing_sheet" (`what` is its name) or "open_quote" (`what` are the lines).
+    """
+
+    kind: str
+    what: str
 
 
 @dataclass(frozen=True)
@@ -18,13 +30,17 @@ class Sheet:
     sheets. `cells` has only String columns, named "0", "1", … by absolute column index (0 = A);
     row i is sheet row i + 1, leading blank rows and columns included, trailing ones cut. Null is
     blank: an empty cell, "" or white space only. `merged` lists (row0, col0, row1, col1), zero
-    based and inclusive; the text of a merged range stands in its first cell alone.
+    based and inclusive; the text of a merged range stands in its first cell alone. `scaled` are the
+    cells whose number format shows another figure than `cells` has. `doubts` is what was
+    noticed while reading and whoever sent the file should know.
     """
 
     name: str
     hidden: bool
     cells: pl.DataFrame
     merged: tuple[tuple[int, int, int, int], ...]
+    scaled: tuple[Scaled, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,6 +155,18 @@ _SENTENCES: Final[dict[str, tuple[str, str, str, str]]] = {
         "请放入 .xlsx、.xls、.et、.ods 或 .csv 文件后重新上报。",
         "the zip holds no file that can be read",
         "Put .xlsx, .xls, .et, .ods or .csv files into it and hand it in again.",
+    ),
+    "mixed_encodings": (
+        "文件中混有两种文字编码(第 {line} 行与其他行不同), 文字会变成乱码",
+        "请用 Excel 或 WPS 打开, 改正乱码后另存为 .xlsx 重新上报。",
+        "the file mixes two text encodings (line {line} differs from the others)",
+        "Open it in Excel or WPS, mend the garbled text and save it as .xlsx.",
+    ),
+    "old_excel": (
+        "这是 {what} 的旧格式工作簿, 已无法读取",
+        "请用 Excel 或 WPS 打开, 另存为 .xlsx 后重新上报。",
+        "this is a workbook in the old format of {what}, which cannot be read",
+        "Open it in Excel or WPS, save it as .xlsx and hand it in again.",
     ),
     "no_sheets": (
         "文件中没有表格",

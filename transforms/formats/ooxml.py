@@ -1,18 +1,19 @@
 """Workbooks in Office Open XML: .xlsx, .xlsm and what WPS saves as .et in that form.
 
-The parts are unpacked within bounds, each sheet's reach is measured in its XML, and a container
-with nothing but the measured sheets goes to the workbook library. Measuring must cost little
-beside reading: an ordinary sheet is cleared by one pass of a regular expression, a large one by the
-places it names, and only what they cannot clear is walked element by element.
+The parts are unpacked within bounds. A sheet that is written as nearly all programs write them, and
+reaches no further than is allowed, goes to the workbook library in a container of our own; one
+pattern, which looks at each character once, tells which those are. All others, and all that the
+library fails on, are read element by element (worksheet.py). A sheet written plainly may hold
+formulas: those that no program has calculated are put back here.
 """
 
 import posixpath
 import re
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from html import unescape
-from typing import Final, cast
+from typing import Final
 from urllib.parse import unquote
 
 import polars as pl
@@ -22,44 +23,39 @@ from lxml import etree
 
 from .cells import CellBudget, Range, column_index, merged_ranges
 from .engine import read_sheets
-from .model import Limits, Sheet, Unreadable
-from .packages import Package, drop, local_name, parse_xml, refuse_dtd, repack, walk_xml
-from .serials import DATE_FORMATS
+from .model import Doubt, Limits, Sheet, Unreadable
+from .packages import Package, drop, local_name, parse_xml, repack, walk_xml
+from .styles import Styles, styles_of
+from .worksheet import Book, is_zero, read_sheet, rich_text
 
-# A sheet is plain if every row and cell begins with where it stands, and none stands beyond a
-# reach that is allowed. These patterns find what is not; they may find too much (in a text, say),
-# but never too little.
-_TAG: Final = r"<(?:[^\s<>/:]*:)?"
-_PLACED: Final = r"""(?:c|row)(?:[\t\n\r/>]| (?:[^r]|r[^=]|r=[^"]{}))"""
-_UNPLACED: Final = _TAG + _PLACED.format("")
-# (rows, columns) of a reach, and what is not plain for it: a long sheet, and a wide one.
-_LONG: Final = (99_999, 26), _PLACED.format('|r="(?:[A-Za-z]{2}|[A-Za-z]?[0-9]{6})')
-_WIDE: Final = (
-    (9_999, 52),
-    _PLACED.format('|r="(?:[B-Zb-z][A-Za-z]|[A-Za-z]{3}|[A-Za-z]{0,2}[0-9]{5})'),
+# What is not plain: a prefix, a comment or the like, an attribute in single quotes, a row or a cell
+# that does not begin with where it stands or stands far off, -0, a character as _x000D_, a value
+# without a kind that is no number. These
+# patterns find what is not plain; they may find too much (in a text, say), but never too little.
+_ODD: Final = r"""<[!?]|</?[^\s<>/:]*:|='|>-0|_x[0-9A-Fa-f]{4}_|[0-9]"><v>[^<]*[^<0-9.eE+-]"""
+_PLACED: Final = r"""<(?:c|row)(?:[\t\n\r/>]| (?:[^r]|r[^=]|r=[^"]|r="(?:[^A-Za-z0-9]|{})))"""
+# (rows, columns) of a reach, and what lies beyond it: of a long sheet, and of a wide one.
+_REACHES: Final = (
+    ((99_999, 26), _ODD + "|" + _PLACED.format("[A-Za-z]{2}|[A-Za-z]?[0-9]{6}")),
+    (
+        (9_999, 52),
+        _ODD + "|" + _PLACED.format("[B-Zb-z][A-Za-z]|[A-Za-z]{3}|[A-Za-z]{0,2}[0-9]{5}"),
+    ),
 )
-_FORMULA: Final = r"f[\s/>]"
-_ANY_PLACE: Final = r"""\br\s*=\s*["'][A-Za-z]*[0-9]+"""
 
 _USUAL_MAIN: Final = "xl/workbook.xml"
 _SHORTEST_CELL: Final = len('<c t="s"><v>0</v></c>')
 
-_REFERENCE: Final = re.compile(r"([A-Za-z]{1,3})([0-9]{1,7})\Z")
+_DIMENSION: Final = re.compile(rb"<dimension\b[^<>]*>")
 _MERGE: Final = re.compile(
-    rb"""<(?:[^\s<>/:]*:)?mergeCell\s[^<>]*?\bref\s*=\s*["']"""
-    rb"""\$?([A-Za-z]{1,3})\$?([0-9]{1,7}):\$?([A-Za-z]{1,3})\$?([0-9]{1,7})["']"""
+    rb'<mergeCell ref="([A-Za-z]{1,3})([0-9]{1,7}):([A-Za-z]{1,3})([0-9]{1,7})"'
 )
-# A formula without a result; one whose result is no text at all says so (t="str").
-_UNANSWERED: Final = re.compile(
-    rb"""<(?P<p>(?:[^\s<>/:]*:)?)c(?P<cell>\s[^<>]*?\br="(?P<place>[A-Za-z]{1,3}[0-9]{1,7})"[^<>]*)>\s*"""
-    rb"""<(?P=p)f(?:\s[^<>]*)?(?:/>|>(?P<formula>[^<]*)</(?P=p)f>)\s*"""
-    rb"""(?:<(?P=p)v\s*/>|<(?P=p)v>\s*</(?P=p)v>)?\s*</(?P=p)c>"""
+_FORMULA_CELL: Final = re.compile(
+    rb'<c r="([A-Za-z]{1,3})([0-9]{1,7})"([^<>]*)><f([^<>]*?)(?:/>|>([^<]*)</f>)'
+    rb"(?:<v>([^<]*)</v>|(<v ?/>))?</c>"
 )
-_FORMAT_CODE: Final = re.compile(rb"""<(?:[^\s<>/:]*:)?numFmt\s[^<>]*?numFmtId=["']([0-9]+)["']""")
-_STYLE_FORMAT: Final = re.compile(
-    rb"""(<(?:[^\s<>/:]*:)?xf\s[^<>]*?numFmtId=["'])([0-9]{1,9})(["'])"""
-)
-_COMMON_DATE: Final = b"22"
+_SHARED: Final = re.compile(rb'\bsi="([0-9]{1,9})"')
+_PLACE: Final = re.compile(rb'<c r="[A-Za-z]{1,3}([0-9]{1,7})"')
 _STRING_TABLE: Final = re.compile(rb"<((?:[^\s<>/:]*:)?sst)\b[^<>]*?(/?)>")
 _NAMESPACE: Final = re.compile(rb"""\sxmlns(?::[^\s=]+)?\s*=\s*(?:"[^"]*"|'[^']*')""")
 
@@ -76,16 +72,22 @@ _RELATION: Final = (
     '<Relationship Id="{id}" Type="http://schemas.openxmlformats.org/officeDocument/2006/'
     'relationships/{kind}" Target="{target}"/>'
 )
+_STYLES: Final = (
+    '<?xml version="1.0" encoding="UTF-8"?><styleSheet xmlns="http://schemas.openxmlformats.org/'
+    'spreadsheetml/2006/main"><cellXfs>{styles}</cellXfs></styleSheet>'
+)
+_DATE_STYLE, _OTHER_STYLE = '<xf numFmtId="22"/>', '<xf numFmtId="0"/>'
 
 
 @dataclass(frozen=True)
 class _Page:
-    """A sheet before it is read; ``formulas`` says whether it may hold any."""
+    """A sheet before it is read; ``cells`` is where its rows begin and end in ``xml``."""
 
     name: str
     hidden: bool
     xml: bytes
-    formulas: bool
+    cells: tuple[int, int]
+    is_plain: bool
 
 
 def read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
@@ -97,36 +99,104 @@ def read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
         raise Unreadable.too_large("工作表数", "its sheets", limits.sheets)
 
     strings = _part_of_kind(package, relations, "sharedStrings")
+    book = _book(root, styles_of(_part_of_kind(package, relations, "styles"), limits))
     budget = CellBudget(limits)
     pages: list[_Page] = []
+    missing: list[str] = []
     for element in listed:
         kind, target = relations.get(_relation_id(element), ("", ""))
-        if kind != "worksheet":  # chart, dialogue and macro sheets have no cells
-            continue
         name = element.get("name", "")
-        xml = package.read(target)
-        formulas = _measure(xml, name, budget, limits)
-        _check_text(xml, strings, budget, limits)
-        pages.append(_Page(name, element.get("state", "visible") != "visible", xml, formulas))
+        if kind not in ("worksheet", ""):  # chart, dialogue and macro sheets have no cells
+            continue
+        if kind == "" or target not in package:
+            missing.append(name)
+            continue
+        xml = package.read_xml(target)
+        hidden = element.get("state", "visible") != "visible"
+        pages.append(_page(name, hidden, xml, book.styles, budget))
     if not pages:
-        raise Unreadable("no_sheets")
+        raise Unreadable("corrupt", what="、".join(missing)) if missing else Unreadable("no_sheets")
 
-    since_1904 = any(
-        local_name(element) == "workbookPr" and element.get("date1904") in ("1", "true")
-        for element in root
+    sheets = _read_plain(pages, strings, book, budget, limits)
+    if len(sheets) < len(pages):
+        book.strings = _texts(strings, limits)
+    doubts = tuple(Doubt("missing_sheet", name) for name in missing)
+    read = (
+        sheets.get(i) or read_sheet(page.xml, page.name, page.hidden, book, budget, limits)
+        for i, page in enumerate(pages)
     )
-    styles = _part_of_kind(package, relations, "styles")
-    container = _container([page.xml for page in pages], strings, styles, since_1904)
-    frames = read_sheets(container, [page.name for page in pages], budget)
-    return [
-        Sheet(
-            page.name,
-            page.hidden,
-            _with_unanswered(cells, page.xml) if page.formulas else cells,
-            merged_ranges(_merged(page.xml, budget)),
-        )
-        for page, cells in zip(pages, frames, strict=True)
-    ]
+    return [replace(sheet, doubts=doubts) if doubts else sheet for sheet in read]
+
+
+def _book(root: etree._Element, styles: Styles) -> Book:
+    """What the workbook's main part says of all its sheets."""
+    book = Book(styles=styles)
+    for element in root:
+        match local_name(element):
+            case "workbookPr":
+                book.since_1904 = element.get("date1904") in ("1", "true")
+            case "calcPr":
+                book.uncalculated = element.get("fullCalcOnLoad") in ("1", "true")
+    return book
+
+
+def _page(name: str, hidden: bool, xml: bytes, styles: Styles, budget: CellBudget) -> _Page:
+    """A sheet's part, and whether it is written plainly and reaches no further than is allowed."""
+    start, end = xml.find(b"<sheetData"), xml.rfind(b"</sheetData>")
+    if not 0 <= start < end or b"<!" in xml[:start] or any(styles.scales):
+        return _Page(name, hidden, xml, (0, 0), False)
+    rows = pa.scalar(xml[start:end], pa.binary())
+    is_plain = any(
+        budget.allows(*reach) and not pc.match_substring_regex(rows, beyond).as_py()
+        for reach, beyond in _REACHES
+    )
+    return _Page(name, hidden, xml, (start, end), is_plain)
+
+
+def _read_plain(
+    pages: Sequence[_Page], strings: bytes, book: Book, budget: CellBudget, limits: Limits
+) -> dict[int, Sheet]:
+    """The sheets that the workbook library has read and nothing speaks against, by their place."""
+    plain = [i for i, page in enumerate(pages) if page.is_plain]
+    largest = sum(len(pages[i].xml) for i in plain)
+    if not plain or _has_string_over(strings, limits.unpacked_bytes, largest):
+        return {}
+    container = _container([pages[i].xml for i in plain], strings, book)
+    try:
+        frames = read_sheets(container, [pages[i].name for i in plain], budget)
+    except (Unreadable, MemoryError):
+        raise
+    except BaseException as error:  # a panic of the library is no Exception
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            return {}
+        raise
+    sheets = {}
+    for i, cells in zip(plain, frames, strict=True):
+        sheet = _checked(pages[i], cells, book, budget)
+        if sheet is not None:
+            sheets[i] = sheet
+    return sheets
+
+
+def _checked(page: _Page, cells: pl.DataFrame, book: Book, budget: CellBudget) -> Sheet | None:
+    """The sheet as the library has read it, with its formulas that have no result; or None."""
+    merged = _merged(page, budget)
+    texts = _uncalculated(page, book)
+    if merged is None or texts is None:
+        return None
+    cells = _with_texts(cells, texts, page.name, budget)
+    if cells.height < _last_row(page):  # something is there that the library has not given
+        return None
+    budget.charge(page.name, cells.height, cells.width)
+    return Sheet(page.name, page.hidden, cells, merged)
+
+
+def _last_row(page: _Page) -> int:
+    """The row of the last cell that holds anything, by the sheet's own text; 0 if there is none."""
+    start, end = page.cells
+    held = max(page.xml.rfind(mark, start, end) for mark in (b"</v>", b"</is>", b"<f>", b"<f "))
+    cell = _PLACE.match(page.xml, max(page.xml.rfind(b"<c ", start, max(held, start)), 0))
+    return int(cell[1]) if cell else 0
 
 
 def main_part(package: Package) -> str:
@@ -175,104 +245,25 @@ def _part_of_kind(package: Package, relations: dict[str, tuple[str, str]], kind:
     return b""
 
 
-def _measure(xml: bytes, name: str, budget: CellBudget, limits: Limits) -> bool:
-    """Whether the sheet may hold formulas.
-
-    Raises Unreadable: too_spread if reading it would take more cells than are left, unsafe_xml.
-    """
-    text = pa.scalar(xml, pa.binary())
-
-    def holds(pattern: str) -> bool:
-        return bool(pc.match_substring_regex(text, pattern).as_py())
-
-    # Nearly every sheet is cleared of everything here, in one pass.
-    if budget.allows(*_LONG[0]) and not holds(f"<!D|{_TAG}(?:{_FORMULA}|{_LONG[1]})"):
-        return False
-    refuse_dtd(xml)
-    if not any(budget.allows(*reach) and not holds(_TAG + far) for reach, far in (_LONG, _WIDE)):
-        # Blank cells and texts count here too, so that this can only clear a sheet, not refuse it.
-        cleared = not holds(_UNPLACED) and budget.allows(*_widest(xml, name))
-        if not cleared:
-            budget.check(name, *_reach(xml, name, limits))
-    return holds(_TAG + _FORMULA)
-
-
-def _widest(xml: bytes, name: str) -> tuple[int, int]:
-    """(rows, columns) up to the last that anything in a sheet's XML names.
-
-    Raises Unreadable (corrupt) where that is no UTF-8.
-    """
+def _texts(strings: bytes, limits: Limits) -> list[str]:
+    """The shared strings; raises Unreadable (corrupt)."""
+    texts = []
     try:
-        text = pl.Series([xml.decode("utf-8")])
-    except UnicodeDecodeError as error:
-        raise Unreadable("corrupt", what=name) from error
-    places = text.str.extract_all(_ANY_PLACE).explode()
-    rows = places.str.extract("([0-9]+)$").str.to_integer(strict=False, dtype=pl.UInt64)
-    letters = places.str.extract("([A-Za-z]*)[0-9]+$").unique().drop_nulls()
-    if places.len() == 0 or rows.null_count():
-        return sys.maxsize, 1
-    return int(cast(int, rows.max())), 1 + max(map(column_index, letters))
+        for _, element in walk_xml(strings, ("{*}si",), limits) if strings else ():
+            texts.append(rich_text(element))
+            drop(element)
+    except etree.XMLSyntaxError as error:
+        raise Unreadable("corrupt", what="sharedStrings") from error
+    return texts
 
 
-def _reach(xml: bytes, name: str, limits: Limits) -> tuple[int, int]:
-    """(rows, columns) up to the last cell with content; raises Unreadable (corrupt)."""
-    rows = columns = row = column = 0
-    try:
-        for event, element in walk_xml(xml, ("{*}row", "{*}c"), limits, ("start", "end")):
-            match event, local_name(element):
-                case "start", "row":
-                    if reference := element.get("r"):
-                        row = int(reference) - 1
-                    column = 0
-                case "start", "c":
-                    if reference := element.get("r"):
-                        at_row, column = _position(reference)
-                    else:
-                        at_row = row
-                case "end", "c":
-                    if any(local_name(part) in ("v", "is") for part in element):
-                        rows, columns = max(rows, at_row + 1), max(columns, column + 1)
-                    column += 1
-                    drop(element)
-                case "end", "row":
-                    row += 1
-                    drop(element)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise Unreadable("corrupt", what=name) from error
-    return rows, columns
-
-
-def _position(reference: str) -> tuple[int, int]:
-    found = _REFERENCE.match(reference)
-    if found is None:
-        raise ValueError(f"not a cell: {reference}")
-    return int(found[2]) - 1, column_index(found[1])
-
-
-def _check_text(xml: bytes, strings: bytes, budget: CellBudget, limits: Limits) -> None:
-    """Raises Unreadable (too_large) if long shared strings would fill the memory.
+def _has_string_over(strings: bytes, most: int, sheets: int) -> bool:
+    """Whether some shared string, in as many cells as `sheets` bytes hold, might exceed `most`.
 
     A few bytes of sheet stand for a shared string of any length, and every cell gets a copy of it.
+    Looks at few bytes of the table.
     """
-    cells = len(xml) // _SHORTEST_CELL + 1
-    if not _has_string_over(strings, limits.unpacked_bytes // cells):
-        return
-    try:
-        lengths = [
-            sum(len(text) for text in string.itertext())
-            for _, string in walk_xml(strings, ("{*}si",), limits)
-        ]
-        for _, cell in walk_xml(xml, ("{*}c",), limits):
-            if cell.get("t") == "s":
-                index = next((part.text for part in cell if local_name(part) == "v"), None)
-                budget.charge_text(lengths[int(index)] if index else 0)
-            drop(cell)
-    except (etree.XMLSyntaxError, ValueError, IndexError) as error:
-        raise Unreadable("corrupt", what="sharedStrings") from error
-
-
-def _has_string_over(strings: bytes, length: int) -> bool:
-    """Whether some string of the table takes more bytes than that; looks at few of its bytes."""
+    length = most // (sheets // _SHORTEST_CELL + 1)
     start = 0
     while start + length < len(strings):
         end = strings.rfind(b"si>", start, start + length)
@@ -282,7 +273,7 @@ def _has_string_over(strings: bytes, length: int) -> bool:
     return False
 
 
-def _container(sheets: list[bytes], strings: bytes, styles: bytes, since_1904: bool) -> bytes:
+def _container(sheets: list[bytes], strings: bytes, book: Book) -> bytes:
     """A workbook of these sheets, named 0, 1, … and all visible."""
     listed, relations = [], []
     parts = {}
@@ -290,9 +281,10 @@ def _container(sheets: list[bytes], strings: bytes, styles: bytes, since_1904: b
         target = f"worksheets/sheet{index}.xml"
         listed.append(f'<sheet name="{index}" sheetId="{index + 1}" r:id="r{index}"/>')
         relations.append(_RELATION.format(id=f"r{index}", kind="worksheet", target=target))
-        parts[f"xl/{target}"] = xml
+        # The library believes what the sheet says of its extent, and fails where that is odd.
+        parts[f"xl/{target}"] = _DIMENSION.sub(b"", xml, count=1)
     parts["xl/workbook.xml"] = _WORKBOOK.format(
-        since_1904=since_1904, sheets="".join(listed)
+        since_1904=book.since_1904, sheets="".join(listed)
     ).encode()
     parts["xl/_rels/workbook.xml.rels"] = _RELATIONS.format(relations="".join(relations)).encode()
     parts["_rels/.rels"] = _RELATIONS.format(
@@ -300,42 +292,68 @@ def _container(sheets: list[bytes], strings: bytes, styles: bytes, since_1904: b
     ).encode()
     if strings:
         parts["xl/sharedStrings.xml"] = _without_counts(strings)
-    if styles:
-        parts["xl/styles.xml"] = _with_local_dates(styles)
+    parts["xl/styles.xml"] = _date_styles(book.styles.dates)
     return repack(parts)
 
 
-def _with_local_dates(styles: bytes) -> bytes:
-    """The styles with the built-in date formats of East Asian Office replaced by a common one.
+@lru_cache(maxsize=64)
+def _date_styles(dates: tuple[bool, ...]) -> bytes:
+    """Styles of which the library knows the dates; its own list lacks many formats."""
+    styles = "".join(_DATE_STYLE if is_date else _OTHER_STYLE for is_date in dates)
+    return _STYLES.format(styles=styles or _OTHER_STYLE).encode()
 
-    Files carry no code for them, and the library knows only those of the West.
+
+def _uncalculated(page: _Page, book: Book) -> dict[int, dict[int, str]] | None:
+    """The formulas without a result by column and row, or None if they are not written plainly.
+
+    The library leaves them blank, or gives the 0 that their writer put there; but who typed a formula
+    gave something.
     """
-    defined = set(_FORMAT_CODE.findall(styles))
-
-    def replaced(found: re.Match[bytes]) -> bytes:
-        is_date = found[2] not in defined and int(found[2]) in DATE_FORMATS
-        return found[1] + (_COMMON_DATE if is_date else found[2]) + found[3]
-
-    return _STYLE_FORMAT.sub(replaced, styles)
-
-
-def _with_unanswered(cells: pl.DataFrame, xml: bytes) -> pl.DataFrame:
-    """The cells, and the formulas that no program has calculated yet as what they are.
-
-    The library leaves them blank, but who typed a formula gave something.
-    """
+    start, end = page.cells
+    formulas = sum(page.xml.count(tag, start, end) for tag in (b"<f>", b"<f ", b"<f/"))
     texts: dict[int, dict[int, str]] = {}
-    for cell in _UNANSWERED.finditer(xml):
-        row, column = _position(cell["place"].decode())
-        if b't="str"' not in cell["cell"] and row < cells.height and column < cells.width:
-            formula = unescape((cell["formula"] or b"").decode("utf-8", "replace"))
-            texts.setdefault(column, {})[row] = f"={formula}"
-    for column, by_row in texts.items():
-        values = cells[str(column)].to_list()
-        for row, text in by_row.items():
-            values[row] = text
-        cells = cells.with_columns(pl.Series(str(column), values, dtype=pl.String))
-    return cells
+    if not formulas and page.xml.find(b"<f", start, end) < 0:
+        return texts
+    shared: dict[bytes, bytes] = {}
+    found = 0
+    for cell in _FORMULA_CELL.finditer(page.xml, start, end):
+        letters, number, attributes, of_formula, formula, value, _ = cell.groups()
+        found += 1
+        if filled_down := _SHARED.search(of_formula):
+            formula = formula or shared.get(filled_down[1])
+            shared.setdefault(filled_down[1], formula or b"")
+        is_text = b't="str"' in attributes
+        if value is None or not (value.strip() or is_text):
+            answered = cell[7] is not None and is_text  # an empty text is a result
+        else:
+            is_number = b' t="' not in attributes or b't="n"' in attributes
+            answered = not (book.uncalculated and is_number and is_zero(value.decode("latin-1")))
+        if not answered:
+            text = unescape((formula or b"").decode("utf-8", "replace"))
+            column = column_index(letters.decode())
+            texts.setdefault(column, {})[int(number) - 1] = f"={text.strip()}"
+    return texts if found == formulas else None
+
+
+def _with_texts(
+    cells: pl.DataFrame, texts: Mapping[int, Mapping[int, str]], name: str, budget: CellBudget
+) -> pl.DataFrame:
+    """The cells with these texts in their places, which may lie outside of what was read."""
+    if not texts:
+        return cells
+    height = max(cells.height, *(max(by_row) + 1 for by_row in texts.values()))
+    width = max(cells.width, max(texts) + 1)
+    budget.check(name, height, width)
+    columns = []
+    for column in range(width):
+        there = cells[str(column)] if column < cells.width else pl.Series([], dtype=pl.String)
+        if column in texts or there.len() < height:
+            values = there.to_list() + [None] * (height - there.len())
+            for row, text in texts.get(column, {}).items():
+                values[row] = text
+            there = pl.Series(values, dtype=pl.String)
+        columns.append(there.alias(str(column)))
+    return pl.DataFrame(columns)
 
 
 def _without_counts(strings: bytes) -> bytes:
@@ -350,13 +368,22 @@ def _without_counts(strings: bytes) -> bytes:
     return _STRING_TABLE.sub(bare, cleaned) if b"uniqueCount" in cleaned else cleaned
 
 
-def _merged(xml: bytes, budget: CellBudget) -> Iterator[Range]:
-    end_of_cells = max(xml.rfind(b"sheetData"), 0)  # merged ranges stand behind them
-    budget.charge_merged(xml.count(b"mergeCell ", end_of_cells))
-    for left, top, right, bottom in _MERGE.findall(xml, end_of_cells):
-        yield (
+def _merged(page: _Page, budget: CellBudget) -> tuple[Range, ...] | None:
+    """The merged ranges, which stand behind the cells; None if they are not written plainly."""
+    behind = page.cells[1]
+    ranges = page.xml.count(b"mergeCell ", behind)
+    budget.charge_merged(ranges)
+    if not ranges:
+        return None if b"mergeCell\t" in page.xml[behind:] else ()
+    found = _MERGE.findall(page.xml, behind)
+    if len(found) != ranges or page.xml.find(b"<!", behind) >= 0:
+        return None
+    return merged_ranges(
+        (
             int(top) - 1,
             column_index(left.decode()),
             int(bottom) - 1,
             column_index(right.decode()),
         )
+        for left, top, right, bottom in found
+    )

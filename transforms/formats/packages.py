@@ -5,20 +5,46 @@ that were unpacked and checked here is handed on to it, in a container written h
 """
 
 import io
+import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Final
 
 from lxml import etree
 
 from .model import Limits, Unreadable, megabytes
 
-ZIP_MAGIC = b"PK"
+_ZIP_MAGIC = b"PK"
+_FIRST_ENTRY = b"PK\x03\x04"
+_BEFORE_ZIP = 4096  # bytes of something else, such as a mark or the head of a download
+_LONGEST_END = 22 + 65_535  # bytes of the end of a zip, with its comment
 _SMALL_PART = 8 * 2**20  # bytes
+_LONGEST_TAG = 16 * 1024  # bytes
 _ENTRY_HEADER = 30  # bytes, the least before an entry's own
 _DIRECTORY_RECORD = 46  # bytes, the least an entry takes in a zip's directory
+#: An XML declaration up to the encoding that it names; looked for among a part's first bytes only.
+_ENCODING: Final = re.compile(
+    r"""<\?xml[ \t\r\n][^<>]*?encoding[ \t\r\n]*=[ \t\r\n]*["']([A-Za-z0-9_.:-]+)["'][^<>]*\?>"""
+)
+_DECLARATION_BYTES: Final = 400
+_ASCII_SUPERSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+_XML_MARKS: Final = (
+    (b"\xff\xfe\0\0", "utf-32-le"),
+    (b"\0\0\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+    (b"\xef\xbb\xbf", "utf-8"),
+)
+#: The first bytes of a text that begins with "<" or white space, without a mark.
+_XML_ZEROS: Final = (
+    (re.compile(rb"[<\t\r\n ]\0\0\0"), "utf-32-le"),
+    (re.compile(rb"\0\0\0[<\t\r\n ]"), "utf-32-be"),
+    (re.compile(rb"[<\t\r\n ]\0"), "utf-16-le"),
+    (re.compile(rb"\0[<\t\r\n ]"), "utf-16-be"),
+)
 # What zipfile and the decompressors below it raise on damaged input.
 ZIP_ERRORS = (
     zipfile.BadZipFile,
@@ -31,6 +57,14 @@ ZIP_ERRORS = (
     MemoryError,
     NotImplementedError,
 )
+
+
+def zip_start(data: bytes) -> int | None:
+    """Where a zip begins in these bytes: at once, or behind something that got in front of it."""
+    if data.startswith(_ZIP_MAGIC):
+        return 0
+    start = data.find(_FIRST_ENTRY, 0, _BEFORE_ZIP)
+    return start if start >= 0 and b"PK\x05\x06" in data[-_LONGEST_END:] else None
 
 
 def open_archive(data: bytes, limits: Limits, name: str) -> zipfile.ZipFile:
@@ -92,7 +126,12 @@ class Package:
         self._limits = limits
         self._left = limits.unpacked_bytes
         # Names are compared as Office does: without case; some writers use backslashes.
-        self._entries = {_key(entry.filename): entry for entry in self._archive.infolist()}
+        self._entries: dict[str, zipfile.ZipInfo] = {}
+        for entry in self._archive.infolist():
+            first = self._entries.setdefault(_key(entry.filename), entry)
+            if (first.CRC, first.file_size) != (entry.CRC, entry.file_size):
+                # Two parts of one name: which of them holds nobody can say.
+                raise Unreadable("corrupt", what=entry.filename)
 
     def __contains__(self, name: str) -> bool:
         return _key(name) in self._entries
@@ -110,12 +149,51 @@ class Package:
         return part
 
     def read_xml(self, name: str) -> bytes:
-        """The same for an XML part in UTF-8; raises Unreadable (unsafe_xml) if it has a DTD."""
-        part = self.read(name)
+        """The same for an XML part, in UTF-8 whatever it was written in.
+
+        Raises Unreadable (unsafe_xml, where it has a DTD).
+        """
+        part = xml_in_utf8(self.read(name), name)
         refuse_dtd(part)
-        if part[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise Unreadable("corrupt", what=name)
+        refuse_long_tags(part)
         return part
+
+
+def xml_in_utf8(part: bytes, what: str) -> bytes:
+    """An XML text in UTF-8, without a mark or a declaration that says otherwise.
+
+    The checks on it and the parsers behind them then read the same characters: in UTF-16, with a
+    mark or without, or in an encoding that the declaration names, one may see what the other does
+    not. Raises Unreadable (corrupt) where it is no text in the encoding it claims.
+    """
+    mark, encoding = next(
+        ((mark, name) for mark, name in _XML_MARKS if part.startswith(mark)), (b"", "")
+    )
+    part = part.removeprefix(mark)
+    encoding = encoding or next((n for zeros, n in _XML_ZEROS if zeros.match(part)), "utf-8")
+    if encoding != "utf-8":
+        return _without_declaration(_xml_text(part, encoding, what)).encode("utf-8")
+    named = _ENCODING.match(part[:_DECLARATION_BYTES].lstrip().decode("latin-1"))
+    if named is None or named[1].lower() in _ASCII_SUPERSETS:
+        return part
+    if named[1].lower().startswith(("utf-16", "utf-32")):  # what one can read says that it is not
+        return _without_declaration(_xml_text(part, "utf-8", what)).encode("utf-8")
+    return _without_declaration(_xml_text(part, named[1], what)).encode("utf-8")
+
+
+def _xml_text(part: bytes, encoding: str, what: str) -> str:
+    try:
+        return part.decode(encoding)
+    except (UnicodeError, LookupError) as error:
+        raise Unreadable("corrupt", what=what) from error
+
+
+def _without_declaration(text: str) -> str:
+    text = text.lstrip("\ufeff \t\r\n")
+    if not text.startswith("<?xml"):
+        return text
+    declaration, end, rest = text.partition("?>")
+    return rest if end and len(declaration) < _DECLARATION_BYTES else text
 
 
 def repack(parts: Mapping[str, bytes]) -> bytes:
@@ -131,6 +209,20 @@ def refuse_dtd(xml: bytes) -> None:
     """Raises Unreadable (unsafe_xml): entities can blow up, and no workbook needs a DTD."""
     if b"<!DOCTYPE" in xml:
         raise Unreadable("unsafe_xml")
+
+
+def refuse_long_tags(markup: bytes) -> None:
+    """Raises Unreadable (too_large): parsers compare all attributes of a tag with each other."""
+    start = 0
+    while len(markup) - start > _LONGEST_TAG:
+        end = markup.rfind(b">", start, start + _LONGEST_TAG)
+        if end < 0:  # a long text perhaps, then a tag
+            end = markup.find(b">", start + _LONGEST_TAG)
+            end = len(markup) if end < 0 else end
+            tag = markup.find(b"<", start, end)
+            if 0 <= tag < end - _LONGEST_TAG:
+                raise Unreadable.too_large("标签长度", "its tags", f"{_LONGEST_TAG} B")
+        start = end + 1
 
 
 def refuse_many_elements(xml: bytes, limits: Limits) -> None:

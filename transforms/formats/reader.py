@@ -1,13 +1,14 @@
 """Which format a file has, told by its content, and the way to the reader of that format."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from . import biff, delimited, html, ods, ooxml, spreadsheetml, xlsb
 from .encodings import decode, decode_markup
 from .model import DEFAULT_LIMITS, Limits, Sheet, Unreadable
 from .ole import OLE_MAGIC, CompoundFile
-from .packages import ZIP_MAGIC, Package, refuse_dtd
+from .packages import Package, refuse_dtd, refuse_long_tags, zip_start
 from .zips import suffix
 
 # First bytes of what people send by mistake, and what it is called.
@@ -22,20 +23,27 @@ _OTHER_KINDS: Final = (
     (b"{\\rtf", "RTF 文档", "an RTF document"),
     (b"MIME-Version:", "单个文件网页", "a single-file web page"),
 )
+_BEFORE: Final = 1024  # bytes that may stand before a compound file
 _HEAD: Final = 64 * 1024  # bytes or characters
 _BEFORE_MARKUP: Final = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"  # marks, UTF-16 zeros, white space
 _HTML: Final = re.compile(r"<\s*(?:!doctype\s+html|html|table)\b", re.IGNORECASE)
 _XML_DECLARATION: Final = re.compile(r"<\?xml[^>]*\?>")
 
 
-def read_workbook(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> list[Sheet]:
+def read_workbook(
+    data: bytes,
+    name: str,
+    limits: Limits = DEFAULT_LIMITS,
+    is_header: Callable[[str], bool] = lambda text: False,
+) -> list[Sheet]:
     """The sheets of a file, hidden ones included, chart and macro sheets left out.
 
-    `name` is the file's own; its ending decides nothing but a tie between delimiters. Raises
-    Unreadable and nothing else.
+    `name` is the file's own; its ending decides nothing but a tie between delimiters. `is_header`
+    tells the headers that are known, by which delimiters are told. Raises Unreadable and nothing
+    else.
     """
     try:
-        return _read(data, name, limits)
+        return _read(data, name, limits, is_header)
     except Unreadable:
         raise
     except BaseException as error:
@@ -46,7 +54,7 @@ def read_workbook(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> li
         raise
 
 
-def _read(data: bytes, name: str, limits: Limits) -> list[Sheet]:
+def _read(data: bytes, name: str, limits: Limits, is_header: Callable[[str], bool]) -> list[Sheet]:
     if not data:
         raise Unreadable("empty")
     if len(data) > limits.file_bytes:
@@ -54,10 +62,14 @@ def _read(data: bytes, name: str, limits: Limits) -> list[Sheet]:
     for magic, what, what_en in _OTHER_KINDS:
         if data.startswith(magic):
             raise Unreadable("not_a_workbook", what=what, what_en=what_en)
-    if data.startswith(ZIP_MAGIC):
-        return _read_package(Package(data, limits), limits)
-    if data.startswith(OLE_MAGIC):
-        return _read_compound(CompoundFile(data), limits)
+    if (start := zip_start(data)) is not None:
+        return _read_package(Package(data[start:], limits), limits)
+    if (start := data[:_BEFORE].find(OLE_MAGIC)) >= 0:
+        return _read_compound(CompoundFile(data[start:]), limits)
+    if (excel := biff.version(data)) is not None:
+        if excel == biff.READ:  # without the container that they come in
+            return biff.read(data, limits)
+        raise Unreadable("old_excel", what=excel)
     if data[:_HEAD].lstrip(_BEFORE_MARKUP).startswith(b"<"):
         text = decode_markup(data).strip()
         head = text[:_HEAD]
@@ -65,12 +77,13 @@ def _read(data: bytes, name: str, limits: Limits) -> list[Sheet]:
             declaration = _XML_DECLARATION.match(text)
             xml = text[declaration.end() if declaration else 0 :].strip().encode("utf-8")
             refuse_dtd(xml)
+            refuse_long_tags(xml)
             return spreadsheetml.read(xml, limits)
         if _HTML.search(text):
             return html.read(text, limits)
         if head.startswith("<?xml"):
             raise Unreadable("not_a_workbook", what="XML 文件", what_en="an XML file")
-    return delimited.read(decode(data), limits, tabs_first=suffix(name) == ".tsv")
+    return delimited.read(decode(data), limits, suffix(name) == ".tsv", is_header)
 
 
 def _read_package(package: Package, limits: Limits) -> list[Sheet]:

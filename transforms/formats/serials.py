@@ -18,7 +18,10 @@ DATE_FORMATS: Final = frozenset({*range(14, 23), *range(27, 37), 45, 46, 47, *ra
 
 # What a format code may hold beside its letters: quoted text, an escaped, padded or repeated
 # character, and brackets with a colour, a condition or a locale. [h], [mm], [ss] are durations.
-_DECORATION: Final = re.compile(r'"[^"]*"?|[\\_*].|\[(?!(?:h+|m+|s+)\])[^\]]*\]', re.IGNORECASE)
+_DECORATION: Final = re.compile(r'"[^"]*"?|[\\_*!].|\[(?!(?:h+|m+|s+)\])[^\]]*\]', re.IGNORECASE)
+# The letters of days, months, years, hours, minutes and seconds; those of weekdays (aaaa) and eras
+# (e, ggge, bbbb), which only East Asian Office has. The e of 0.00E+00 is none of them.
+_DATE_LETTERS: Final = re.compile(r"[dmyhs]|aaa|gg|bb|(?<![0#?.])e(?![+-])")
 _LONGEST_CODE: Final = 255  # characters, by the limits of Excel
 _LAST_SERIAL: Final = 2_958_466  # 9999-12-31 is the day before
 
@@ -37,7 +40,7 @@ _ERROR_TEXTS: Final = {
 def shows_date(code: str) -> bool:
     """Whether a number format shows a date or a time; its first section decides."""
     plain = _DECORATION.sub("", code[:_LONGEST_CODE].lower()).partition(";")[0]
-    return "general" not in plain and any(letter in plain for letter in "dmyhs")
+    return "general" not in plain and _DATE_LETTERS.search(plain) is not None
 
 
 def serial_text(serial: float, since_1904: bool) -> str:

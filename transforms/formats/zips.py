@@ -2,21 +2,24 @@
 
 import re
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from .model import DEFAULT_LIMITS, Limits, Unreadable, megabytes
-from .packages import open_archive, unpack
+from .packages import open_archive, unpack, zip_start
 
 READABLE_SUFFIXES: Final = frozenset(
     {".xlsx", ".xlsm", ".xlsb", ".xls", ".et", ".ods", ".csv", ".tsv", ".zip"}
 )
 
-_UNSAFE: Final = re.compile(r"(?:^|/)\.\.(?:/|$)|^/|^[A-Za-z]:|\\|[\0-\x1f\x7f]")
+_UNSAFE: Final = re.compile(r"(?:^|/)\.\.(?:/|$)|^/|^[A-Za-z]:|[\0-\x1f\x7f]")
 # A container of Office has one of these parts; a zip of files has none of them at its top.
 _CONTAINER_PARTS: Final = frozenset({b"[content_types].xml", b"mimetype", b"content.xml"})
+_UNICODE_PATH: Final = 0x7075
 _NAME_AT: Final = 30  # bytes before the name of a zip's first entry; its length stands there too
 
 
@@ -33,8 +36,10 @@ def is_zip_of_files(data: bytes, name: str) -> bool:
 
     A zip that cannot be opened goes by the ending of its name. Raises nothing.
     """
-    if not data.startswith(b"PK"):
+    start = zip_start(data)
+    if start is None:
         return False
+    data = data[start:]
     length = int.from_bytes(data[_NAME_AT - 4 : _NAME_AT - 2], "little")
     if data[_NAME_AT : _NAME_AT + length].lower() in _CONTAINER_PARTS:
         return False  # as nearly every container begins
@@ -56,7 +61,7 @@ def open_zip(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> list[En
     """
     if len(data) > limits.file_bytes:
         raise Unreadable.file_too_large(limits)
-    archive = open_archive(data, limits, name)
+    archive = open_archive(data[zip_start(data) or 0 :], limits, name)
     left = limits.unpacked_bytes
     entries = []
     for entry_name, info in _wanted(archive):
@@ -81,7 +86,7 @@ def open_zip(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> list[En
 def open_entry(data: bytes, name: str, entry: str, limits: Limits = DEFAULT_LIMITS) -> bytes | None:
     """One file of a zip by the name that `open_zip` gives it; None where it gives no bytes."""
     try:
-        archive = open_archive(data, limits, name)
+        archive = open_archive(data[zip_start(data) or 0 :], limits, name)
         info = dict(_wanted(archive)).get(entry)
         return None if info is None else _content(archive, info, entry, limits.file_bytes)
     except Unreadable:
@@ -110,14 +115,34 @@ def _name(info: zipfile.ZipInfo) -> str:
     """The name as its writer meant it: many do not say that it is UTF-8, or write GBK."""
     name = info.orig_filename
     if info.flag_bits & 0x800:
-        return name
+        return name.replace("\\", "/")
     raw = name.encode("cp437")
+    if (meant := _unicode_name(info.extra, raw)) is not None:
+        return meant.replace("\\", "/")
     for encoding in ("utf-8", "gb18030"):
         try:
-            return raw.decode(encoding)
+            return raw.decode(encoding).replace("\\", "/")
         except UnicodeDecodeError:
             continue
-    return name
+    return name.replace("\\", "/")
+
+
+def _unicode_name(extra: bytes, raw: bytes) -> str | None:
+    """The name in the Unicode path field of an entry, where it belongs to the entry's own name."""
+    at = 0
+    while at + 4 <= len(extra):
+        kind, size = struct.unpack_from("<HH", extra, at)
+        field = extra[at + 4 : at + 4 + size]
+        if kind == _UNICODE_PATH and len(field) > 5 and field[0] == 1:
+            (check,) = struct.unpack_from("<I", field, 1)
+            # Some writers leave nothing, or question marks, of a name that they cannot write.
+            if check == zlib.crc32(raw) or not raw.strip(b"?_. "):
+                try:
+                    return field[5:].decode("utf-8")
+                except UnicodeDecodeError:
+                    return None
+        at += 4 + size
+    return None
 
 
 def _is_wanted(name: str) -> bool:

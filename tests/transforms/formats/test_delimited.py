@@ -74,7 +74,7 @@ def test_decimal_commas_do_not_mislead(filled):
 def test_a_quote_that_is_never_closed_swallows_nothing(filled):
     assert filled(one_sheet(b'a,"b\nc,d\n')) == {
         (0, 0): "a",
-        (0, 1): '"b',
+        (0, 1): "b",
         (1, 0): "c",
         (1, 1): "d",
     }

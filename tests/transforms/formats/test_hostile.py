@@ -165,10 +165,21 @@ class PanicException(BaseException):
     """Stands for what the Rust libraries raise: not an Exception, and not importable."""
 
 
-@pytest.mark.parametrize("error", [PanicException, MemoryError, RecursionError, OSError])
-def test_whatever_the_library_raises_becomes_a_sentence(monkeypatch, error):
+@pytest.mark.parametrize("error", [PanicException, RecursionError, OSError])
+def test_what_the_library_fails_on_is_read_without_it(monkeypatch, error):
     def fail(data):
         raise error("boom")
+
+    (with_it,) = read(small_xlsx(), "a.xlsx")
+    monkeypatch.setattr(fastexcel, "read_excel", fail)
+    (without,) = read(small_xlsx(), "a.xlsx")
+    assert without.cells.equals(with_it.cells)
+    assert without.merged == with_it.merged
+
+
+def test_memory_that_runs_out_becomes_a_sentence(monkeypatch):
+    def fail(data):
+        raise MemoryError("boom")
 
     monkeypatch.setattr(fastexcel, "read_excel", fail)
     assert refused(small_xlsx()).code == "corrupt"

@@ -1,0 +1,516 @@
+"""What other programs write, by way of the gate: read right, told of or returned; never wrong unseen.
+
+Each input is made here, by a small writer whose every habit can be changed.
+"""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+from collections.abc import Sequence
+from decimal import Decimal
+from io import BytesIO
+from xml.sax.saxutils import escape, quoteattr
+
+import pytest
+
+from transforms.headers import cell_name
+from transforms.letters import visible
+
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
+
+POPULATION = [
+    ["2020年学龄人口表"],
+    ["年龄", "常住人口数"],
+    *([age, 900 + age] for age in range(19)),
+]
+
+
+class Formula:
+    """A cell with a formula, and what its writer put there as the result (None: nothing at all)."""
+
+    def __init__(self, text: str, result: str | None = None, kind: str = "") -> None:
+        self.text, self.result, self.kind = text, result, kind
+
+
+def cell_xml(place: str, cell: object, style: int = 0) -> str:
+    styled = f' s="{style}"' if style else ""
+    match cell:
+        case None:
+            return ""
+        case Formula():
+            kind = f' t="{cell.kind}"' if cell.kind else ""
+            result = "" if cell.result is None else f"<v>{cell.result}</v>"
+            return f'<c r="{place}"{styled}{kind}><f>{escape(cell.text)}</f>{result}</c>'
+        case str():
+            text = f'<is><t xml:space="preserve">{escape(cell)}</t></is>'
+            return f'<c r="{place}"{styled} t="inlineStr">{text}</c>'
+        case bytes():  # as it stands
+            return cell.decode()
+        case _:
+            return f'<c r="{place}"{styled}><v>{cell}</v></c>'
+
+
+def sheet_xml(
+    rows: Sequence[Sequence[object]], *, before: str = "", styles: dict[str, int] | None = None
+) -> str:
+    body = "".join(
+        f'<row r="{i}">'
+        + "".join(
+            cell_xml(cell_name(i, j), cell, (styles or {}).get(cell_name(i, j), 0))
+            for j, cell in enumerate(row)
+        )
+        + "</row>"
+        for i, row in enumerate(rows, 1)
+    )
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?><worksheet xmlns="{MAIN}" xmlns:r="{OFFICE}">'
+        f"{before}<sheetData>{body}</sheetData></worksheet>"
+    )
+
+
+def styles_xml(codes: Sequence[str]) -> str:
+    formats = "".join(
+        f'<numFmt numFmtId="{164 + i}" formatCode={quoteattr(code)}/>'
+        for i, code in enumerate(codes)
+    )
+    used = "".join(f'<xf numFmtId="{164 + i}"/>' for i in range(len(codes)))
+    return (
+        f'<styleSheet xmlns="{MAIN}"><numFmts>{formats}</numFmts>'
+        f'<cellStyleXfs><xf numFmtId="0"/></cellStyleXfs>'
+        f'<cellXfs><xf numFmtId="0"/>{used}</cellXfs></styleSheet>'
+    )
+
+
+def parts_of(sheets: dict[str, str], *, behind: str = "", styles: str = "") -> dict[str, bytes]:
+    """The parts of a workbook of these sheets; ``behind`` stands after the list of them."""
+    listed = "".join(
+        f'<sheet name="{name}" sheetId="{i}" r:id="rId{i}"/>' for i, name in enumerate(sheets, 1)
+    )
+    relations = "".join(
+        f'<Relationship Id="rId{i}" Type="{OFFICE}/worksheet" Target="worksheets/sheet{i}.xml"/>'
+        for i in range(1, len(sheets) + 1)
+    )
+    if styles:
+        relations += f'<Relationship Id="s" Type="{OFFICE}/styles" Target="styles.xml"/>'
+    root = f'<Relationship Id="r" Type="{OFFICE}/officeDocument" Target="xl/workbook.xml"/>'
+    texts = {
+        "[Content_Types].xml": "<Types/>",
+        "_rels/.rels": f'<Relationships xmlns="{PACKAGE}">{root}</Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}"><sheets>{listed}</sheets>'
+        f"{behind}</workbook>",
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{PACKAGE}">{relations}</Relationships>',
+    }
+    texts |= {f"xl/worksheets/sheet{i}.xml": xml for i, xml in enumerate(sheets.values(), 1)}
+    if styles:
+        texts["xl/styles.xml"] = styles
+    return {name: text.encode() for name, text in texts.items()}
+
+
+def zipped(entries: Sequence[tuple[str | zipfile.ZipInfo, bytes]]) -> bytes:
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in entries:
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def book(rows: Sequence[Sequence[object]], **how: object) -> bytes:
+    behind, codes = str(how.pop("behind", "")), how.pop("codes", ())
+    styles = styles_xml(codes) if codes else ""  # type: ignore[arg-type]
+    sheet = sheet_xml(rows, **how)  # type: ignore[arg-type]
+    return zipped(list(parts_of({"表": sheet}, behind=behind, styles=styles).items()))
+
+
+def with_cell(row: int, column: int, cell: object) -> list[list[object]]:
+    rows: list[list[object]] = [list(line) for line in POPULATION]
+    rows[row - 1][column] = cell
+    return rows
+
+
+def accepted(outcome, rows=19):
+    assert outcome.errors == []
+    assert outcome.only["rows_loaded"] == rows
+    return outcome
+
+
+# Rows that hold nothing but formulas
+
+
+@pytest.mark.parametrize("kind", ["", "str", "n"])
+@pytest.mark.parametrize("rows", [1, 9])
+def test_rows_of_formulas_that_nobody_calculated_are_counted(hand_in, kind, rows):
+    lines = [list(line) for line in POPULATION]
+    for row in range(len(lines) - rows, len(lines)):
+        lines[row] = [Formula(f"A{row}+1", kind=kind), Formula(f"B{row}+1", kind=kind)]
+    outcome = hand_in(book(lines))
+    assert not outcome.only["accepted"]
+    assert (outcome.only["rows_read"], outcome.only["rows_returned"]) == (21, 19)
+    assert "=A20+1" in "".join(entry["message_zh"] for entry in outcome.errors)
+
+
+def test_a_row_whose_formulas_come_to_an_empty_text_is_blank(hand_in):
+    lines = [*POPULATION, [Formula('""', "", "str"), Formula('""', "", "str")]]
+    accepted(hand_in(book(lines)))
+
+
+def test_formulas_filled_down_are_quoted_by_their_first_cell(hand_in):
+    first = b'<c r="B20"><f t="shared" ref="B20:B21" si="0">A20*2</f></c>'
+    second = b'<c r="B21"><f t="shared" si="0"/></c>'
+    rows = [*POPULATION[:19], [17, first], [18, second]]
+    outcome = hand_in(book(rows))
+    assert (outcome.error["value"], outcome.error["cells"]) == ("=A20*2", 2)
+
+
+# Formulas with a 0 that their writer put there
+
+
+@pytest.mark.parametrize("flag", ['fullCalcOnLoad="1"', 'calcId="1" fullCalcOnLoad="true"'])
+def test_a_zero_that_was_never_calculated_is_no_zero(hand_in, flag):
+    outcome = hand_in(book(with_cell(6, 1, Formula("C6+D6", "0")), behind=f"<calcPr {flag}/>"))
+    assert (outcome.error["rule_id"], outcome.error["cell"]) == ("POP-E03", "B6")
+    assert outcome.error["value"] == "=C6+D6"
+
+
+def test_a_zero_that_was_calculated_is_one(hand_in):
+    outcome = hand_in(book(with_cell(6, 1, Formula("C6+D6", "0")), behind='<calcPr calcId="9"/>'))
+    assert accepted(outcome).column("population", "population")[3] == 0
+
+
+def test_results_other_than_zero_are_taken_though_they_be_calculated_anew(hand_in):
+    calculated = '<calcPr fullCalcOnLoad="1"/>'
+    outcome = hand_in(book(with_cell(6, 1, Formula("C6+D6", "77")), behind=calculated))
+    assert accepted(outcome).column("population", "population")[3] == 77
+
+
+# However the cells are written
+
+HABITS = {
+    "single quotes": lambda xml: xml.replace('"', "'"),
+    "no places": lambda xml: xml.replace("<c r=", "<c x="),
+    "places last": lambda xml: xml.replace('<c r="B6">', '<c t="n" r="B6">'),
+    "a prefix": lambda xml: (
+        xml.replace("<", "<x:")
+        .replace("<x:/", "</x:")
+        .replace("<x:?", "<?")
+        .replace("xmlns=", "xmlns:x=")
+    ),
+    "a comment": lambda xml: xml.replace("<row", "<!-- --><row", 1),
+    "white space": lambda xml: xml.replace("<row", "\n  <row").replace("<v>", "<v> "),
+}
+
+
+@pytest.mark.parametrize("habit", HABITS)
+def test_a_sheet_is_read_however_it_is_written(hand_in, habit):
+    xml = HABITS[habit](sheet_xml(POPULATION))
+    data = zipped(list(parts_of({"表": xml}).items()))
+    values = accepted(hand_in(data)).values("population")
+    assert values.rows() == [tuple(row) for row in POPULATION[2:]]
+
+
+@pytest.mark.parametrize("habit", HABITS)
+def test_a_formula_without_a_value_is_found_however_it_is_written(hand_in, habit):
+    rows = [
+        ["2020年改革事项进展表"],
+        ["事项", "状态", "日期", "文号", "数量"],
+        ["甲事项", "已完成", "2020-09-01", "义教发1号", Formula("1+2")],
+    ]
+    xml = HABITS[habit](sheet_xml(rows))
+    outcome = hand_in(zipped(list(parts_of({"表": xml}).items())))
+    assert (outcome.error["rule_id"], outcome.error["value"]) == ("MIL-E03", "=1+2")
+
+
+@pytest.mark.parametrize(
+    "reference", ["A0:AZ48943", "1:4", "A1", "", "XFD1048576:A1", "A1:XFD1048576", "?", "A1:B2:C3"]
+)
+def test_what_a_dimension_says_is_never_needed(hand_in, reference):
+    data = book(POPULATION, before=f'<dimension ref="{reference}"/>')
+    assert accepted(hand_in(data)).values("population").height == 19
+
+
+def test_minus_zero_is_zero(hand_in):
+    data = book(with_cell(6, 1, "-0"))
+    number = book(with_cell(6, 1, b'<c r="B6"><v>-0</v></c>'))
+    for content in (data, number):
+        assert accepted(hand_in(content)).column("population", "population")[3] == 0
+    outcome = hand_in(book(with_cell(6, 1, "-1")))
+    assert outcome.error["rule_id"] == "POP-E04"
+
+
+@pytest.mark.parametrize("attributes", ['r="B6" t="n"', 'r="B6"'])
+@pytest.mark.parametrize("text", ["1,003", "无数据", "12.5.1", "1_000"])
+def test_text_in_a_cell_that_says_it_is_a_number_is_found_there(hand_in, attributes, text):
+    cell = f"<c {attributes}><v>{text}</v></c>".encode()
+    outcome = hand_in(book(with_cell(6, 1, cell)))
+    assert (outcome.error["rule_id"], outcome.error["cell"]) == ("POP-E03", "B6")
+    assert text in outcome.error["message_zh"]
+
+
+def test_a_shared_text_that_is_not_there_is_found_at_its_cell(hand_in):
+    outcome = hand_in(book(with_cell(6, 1, b'<c r="B6" t="s"><v>7</v></c>')))
+    assert (outcome.error["rule_id"], outcome.error["cell"]) == ("POP-E03", "B6")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "gb18030", "utf-8-sig"])
+def test_parts_in_any_encoding(hand_in, encoding):
+    parts = parts_of({"学龄人口": sheet_xml(POPULATION)})
+    for name in ("xl/workbook.xml", "xl/worksheets/sheet1.xml", "xl/_rels/workbook.xml.rels"):
+        text = parts[name].decode().replace('<?xml version="1.0" encoding="UTF-8"?>', "")
+        declared = "gb18030" if encoding == "gb18030" else encoding[:6]
+        text = f'<?xml version="1.0" encoding="{declared}"?>{text}'
+        parts[name] = text.encode(encoding)
+    assert accepted(hand_in(zipped(list(parts.items())))).only["year"] == 2020
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-7"])
+@pytest.mark.parametrize("part", ["xl/workbook.xml", "xl/worksheets/sheet1.xml"])
+def test_a_dtd_is_seen_in_any_encoding(hand_in, encoding, part):
+    parts = parts_of({"表": sheet_xml(POPULATION)})
+    text = parts[part].decode().replace('<?xml version="1.0" encoding="UTF-8"?>', "")
+    dtd = '<!DOCTYPE x [<!ENTITY a "2020">]>'
+    declared = '<?xml version="1.0" encoding="utf-7"?>'.encode("ascii") if "7" in encoding else b""
+    parts[part] = declared + (dtd + text).encode(encoding)
+    error = hand_in(zipped(list(parts.items()))).error
+    assert (error["rule_id"], "DTD" in error["message_zh"]) == ("FIL-E01", True)
+
+
+def test_a_listed_sheet_without_its_part_is_named(hand_in):
+    parts = parts_of({"甲": sheet_xml(POPULATION), "乙": sheet_xml(POPULATION)})
+    del parts["xl/worksheets/sheet2.xml"]
+    outcome = accepted(hand_in(zipped(list(parts.items()))))
+    assert [entry["rule_id"] for entry in outcome.warnings] == ["POP-W06"]
+    assert "乙" in outcome.warnings[0]["message_zh"]
+    del parts["xl/worksheets/sheet1.xml"]
+    assert "甲" in hand_in(zipped(list(parts.items()))).error["message_zh"]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_parts_of_one_name_are_damage_unless_they_are_equal(hand_in):
+    parts = parts_of({"表": sheet_xml(POPULATION)})
+    name = "xl/worksheets/sheet1.xml"
+    other = sheet_xml(with_cell(6, 1, 1)).encode()
+    for again in (name, name.upper(), name.replace("/", "\\")):
+        outcome = hand_in(zipped([*parts.items(), (again, other)]))
+        assert outcome.error["rule_id"] == "FIL-E01"
+        accepted(hand_in(zipped([*parts.items(), (again, parts[name])])))
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_bytes_before_the_zip_do_no_harm(hand_in, before):
+    accepted(hand_in(before + book(POPULATION)))
+
+
+# Number formats that scale
+
+FINANCE = [
+    ["2020年教育经费表"],
+    ["学段", "一般公共预算教育支出(万元)", "平均在校生数"],
+    ["合计", 10009000, 100],
+    ["小学", 6004500, 60],
+    ["初中", 4004500, 40],
+]
+MONEY = dict.fromkeys(("B3", "B4", "B5"), 1)
+
+
+@pytest.mark.parametrize(
+    ("code", "factor", "first"),
+    [
+        ("0!.0,", "1/10000", "1000.9"),  # as shown: ten thousands, as the header asks for
+        ("0.0000", None, "10009000"),
+        ('0!.0,"万"', "1/10000", "1000.9"),
+        ("#,##0,", "1/1000", "10009000"),  # neither yuan nor ten thousands
+        ("0.00,,", "1/1000000", "10009000"),
+        ('0"万"', None, "10009000"),  # says what the header says
+        ('0"亿"', "10000", "10009000"),
+        ("0%", "100", "10009000"),
+        ("#,##0.00", None, "10009000"),
+        ('[>=100000000]0!.00,,"亿";[>=10000]0!.0,"万";0', "1/10000", "1000.9"),
+    ],
+)
+def test_a_format_that_scales_is_told_of(hand_in, code, factor, first):
+    outcome = accepted(hand_in(book(FINANCE, styles=MONEY, codes=[code])), 3)
+    assert outcome.column("finance", "budget_expenditure")[0] == Decimal(first)
+    assert [entry["rule_id"] for entry in outcome.warnings] == ["FIN-W05"] * bool(factor)
+    for entry in outcome.warnings:
+        assert (entry["cell"], entry["row"], entry["cells"]) == ("B3", 3, 3)
+        assert f"{factor}倍" in entry["message_zh"]
+
+
+def test_a_count_in_a_format_that_scales_is_told_of(hand_in):
+    data = book(POPULATION, styles={"B6": 1}, codes=["#,##0,"])
+    (warning,) = accepted(hand_in(data)).warnings
+    assert (warning["rule_id"], warning["cell"]) == ("POP-W05", "B6")
+
+
+def test_a_share_is_taken_as_it_is_shown(hand_in):
+    rows = [
+        ["2020年改革事项进展表"],
+        ["事项", "状态", "日期", "文号", "数量"],
+        ["甲事项", "已完成", None, None, 0.85],
+    ]
+    outcome = accepted(hand_in(book(rows, styles={"E3": 1}, codes=["0%"])), 1)
+    assert outcome.column("milestone", "quantity") == [85]
+    assert [entry["rule_id"] for entry in outcome.warnings] == ["MIL-W05"]
+
+
+# Characters that nobody sees
+
+CLASSES = [
+    ["2020年班级学生数表"],
+    ["学校标识码", "学校名称", "学段", "年级", "班级", "班级人数"],
+    *(["2121000001", "义县第一小学", "小学", grade, "1班", 40] for grade in range(1, 7)),
+]
+UNSEEN = (
+    "\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069"
+    "\u00ad\ufe0e\ufe0f\ufeff\U000e0100"
+)
+
+
+@pytest.mark.parametrize("mark", UNSEEN, ids=lambda mark: f"U+{ord(mark):04X}")
+def test_marks_that_nobody_sees_are_left_out_everywhere(hand_in, mark):
+    def marked(cell):
+        return mark + mark.join(cell) + mark if isinstance(cell, str) else cell
+
+    outcome = accepted(hand_in(book([[marked(cell) for cell in row] for row in CLASSES])), 6)
+    assert outcome.values("class").equals(hand_in(book(CLASSES)).values("class"))
+    assert outcome.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("义县第⼀⼩学", "义县第一小学"),
+        ("⻓岭小学", "长岭小学"),
+        ("⻢家小学", "马家小学"),
+        ("立\uf9f7志小学", "立立志小学"),
+        ("义县\u00a0第一\u3000小学", "义县第一小学"),
+        ("Ａ１小学", "A1小学"),
+    ],
+)
+def test_names_are_kept_in_one_form(hand_in, written, meant):
+    rows = [[written if cell == "义县第一小学" else cell for cell in row] for row in CLASSES]
+    assert set(accepted(hand_in(book(rows)), 6).column("class", "institution_name")) == {meant}
+
+
+@pytest.mark.parametrize("again", ["1\u200b班", "１班", "1\u00ad班", "1 班", " 1班\u2060"])
+def test_the_same_class_twice_is_seen_twice(hand_in, again):
+    outcome = hand_in(book([*CLASSES, ["2121000001", "义县第一小学", "小学", 1, again, 40]]))
+    assert [entry["rule_id"] for entry in outcome.errors] == ["CLS-E05"]
+
+
+def test_brackets_of_either_width_make_no_other_class(hand_in):
+    rows = [[{"1班": "一(1)班"}.get(str(cell), cell) for cell in row] for row in CLASSES]
+    outcome = hand_in(book([*rows, ["2121000001", "义县第一小学", "小学", 1, "一（1）班", 40]]))
+    assert [entry["rule_id"] for entry in outcome.errors] == ["CLS-E05"]
+
+
+def test_a_total_is_known_by_radicals_too(hand_in):
+    rows = [*CLASSES, ["⼩计", None, None, None, None, 240]]
+    outcome = accepted(hand_in(book(rows)), 6)
+    assert outcome.sheets[0]["totals"] == 1
+
+
+def test_a_message_never_shows_what_looks_the_same():
+    assert visible("小学") == "小学"
+    assert visible("小\u200b学") == "小[U+200B]学"
+    assert visible("⼩学") == "[U+2F29]学"
+    assert visible("a\u00a0b") == "a b"
+
+
+@pytest.mark.parametrize("lost", ["义县\ufffd小学", "锟斤拷小学", "????", "？？"])
+def test_what_a_wrong_encoding_left_is_no_name(hand_in, lost):
+    rows = [[lost if cell == "义县第一小学" else cell for cell in row] for row in CLASSES]
+    assert hand_in(book(rows)).error["rule_id"] == "CLS-E03"
+
+
+# Delimited text
+
+TEXT = "\r\n".join(",".join(map(str, row)) for row in CLASSES) + "\r\n"
+
+
+def csv_of(text, encoding="utf-8"):
+    return text.encode(encoding)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(",", "\t,") + "\x1a",
+        lambda text: text.replace(",", ",\t").replace("\r\n", "\r\n\t"),
+        lambda text: text + "\x1a",
+        lambda text: text + "\x1a\r\n",
+        lambda text: "SEP=|\r\n" + text.replace(",", "|"),
+        lambda text: '"sep=;"\n' + text.replace(",", ";"),
+        lambda text: text.replace(",", "|"),
+        lambda text: text.replace("义县", "义\0县", 1),
+        lambda text: text.replace("40\r\n", "40\0\r\n", 1),
+        lambda text: text + "\0",
+        lambda text: text.replace("\r\n", ",甲;乙;丙;丁;戊;己;庚;辛\r\n").replace(
+            "班级人数,甲;乙;丙;丁;戊;己;庚;辛", "班级人数,备注"
+        ),
+        lambda text: text.replace(",", ";").replace("\r\n", ";1,2,3,4,5,6,7,8,9\r\n"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "gbk"])
+def test_delimited_text_as_programs_write_it(hand_in, change, encoding):
+    outcome = hand_in(change(TEXT).encode(encoding), "义县/a.csv")
+    assert accepted(outcome, 6).values("class").equals(hand_in(book(CLASSES)).values("class"))
+
+
+def test_a_zero_byte_among_digits_is_no_guess(hand_in):
+    outcome = hand_in(TEXT.replace("1班,40", "1班,4\x000", 1).encode(), "义县/a.csv")
+    assert (outcome.error["rule_id"], outcome.error["value"]) == ("CLS-E03", "4?0")
+
+
+@pytest.mark.parametrize("line", [0, 2, 5])
+def test_a_quote_left_open_swallows_no_row(hand_in, line):
+    lines = [row.replace(",义县第一小学,", ',"义县第一小学",') for row in TEXT.splitlines()]
+    lines[2 + line] = lines[2 + line].replace('学",', "学,")
+    outcome = accepted(hand_in("\n".join(lines).encode(), "义县/a.csv"), 6)
+    assert outcome.values("class").equals(hand_in(book(CLASSES)).values("class"))
+    (warning,) = outcome.warnings
+    assert (warning["rule_id"], f"第{3 + line}行" in warning["message_zh"]) == ("CLS-W07", True)
+
+
+def test_a_quote_left_open_leaves_quoted_line_breaks_whole(hand_in):
+    lines = [row.replace(",1班,", ',"1\n班",') for row in TEXT.splitlines()]
+    lines[2] = lines[2].replace(",义县", ',"义县')
+    outcome = hand_in("\n".join(lines).encode(), "义县/a.csv")
+    assert outcome.only["rows_read"] >= 8
+    assert outcome.only["rows_read"] == outcome.only["rows_returned"] + outcome.only["rows_ignored"]
+
+
+@pytest.mark.parametrize("pasted", ["义县第二小学", "义县", "第二"])
+def test_two_encodings_in_one_file_are_told(hand_in, pasted):
+    marked = TEXT.replace("义县第一小学", "@@", 1).encode("gbk")
+    outcome = hand_in(marked.replace(b"@@", pasted.encode()), "义县/a.csv")
+    assert outcome.error["rule_id"] == "FIL-E01"
+    assert "第 3 行" in outcome.error["message_zh"]
+    whole = TEXT.replace("义县第一小学", "@@", 1).encode("utf-8")
+    outcome = hand_in(whole.replace(b"@@", pasted.encode("gbk")), "义县/a.csv")
+    assert outcome.error["rule_id"] == "FIL-E01"
+
+
+# Zips
+
+
+def test_a_zip_of_windows_folders(hand_in):
+    folder = zipfile.ZipInfo("2020年\\")
+    folder.external_attr = 0x10
+    data = zipped([(folder, b""), ("2020年\\班级.csv", TEXT.encode())])
+    outcome = accepted(hand_in(data, "义县/a.zip"), 6)
+    assert outcome.only["year"] == 2020
+
+
+@pytest.mark.parametrize("raw", [b"????.csv", b"abcd.csv"])
+def test_a_name_that_only_the_unicode_field_knows(hand_in, raw):
+    name = "2019年班级.csv".encode()
+    field = struct.pack("<BI", 1, zlib.crc32(raw)) + name
+    info = zipfile.ZipInfo(raw.decode())
+    info.extra = struct.pack("<HH", 0x7075, len(field)) + field
+    text = TEXT.replace("2020年", "")
+    outcome = accepted(hand_in(zipped([(info, text.encode())]), "义县/a.zip"), 6)
+    assert outcome.only["year"] == 2019
