@@ -60,7 +60,11 @@ def _alike() -> dict[str, str]:
 
 #: The signs of which each stands for one character that looks the same.
 ALIKE = _alike()
-_ANY_ALIKE = f"[{''.join(ALIKE)}]"
+#: The blocks that they are in, marks that nobody sees, and accents that stand behind their letter.
+_ANY_ODD = (
+    f"[{INVISIBLE}\u0300-\u036f\u2e80-\u2fdf\u3021-\u3029\u3038-\u303a\u3099\u309a\uf900-\ufaff"
+    "\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\U0002f800-\U0002fa1f]"
+)
 _COMPONENTS_TABLE = str.maketrans(_COMPONENTS)
 #: Whatever is not among these may need a second look; most texts are made of them.
 _ORDINARY = re.compile(r"[ -~、。一-鿿]*")
@@ -106,8 +110,7 @@ def in_one_form(text: pl.Expr) -> pl.Expr:
 
 def _in_one_form(texts: pl.Series) -> pl.Series:
     # Nearly no column has any of them, and looking is quick.
-    if texts.str.contains(f"[{INVISIBLE}]").any():
-        texts = texts.str.replace_all(f"[{INVISIBLE}]", "")
-    if texts.str.contains(_ANY_ALIKE).any():
-        texts = texts.str.replace_many(list(ALIKE), list(ALIKE.values()))
-    return texts.str.normalize("NFC")
+    if not texts.str.contains(_ANY_ODD).any():
+        return texts
+    texts = texts.str.replace_all(f"[{INVISIBLE}]", "")
+    return texts.str.replace_many(list(ALIKE), list(ALIKE.values())).str.normalize("NFC")

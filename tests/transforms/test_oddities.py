@@ -514,3 +514,176 @@ def test_a_name_that_only_the_unicode_field_knows(hand_in, raw):
     text = TEXT.replace("2020年", "")
     outcome = accepted(hand_in(zipped([(info, text.encode())]), "义县/a.zip"), 6)
     assert outcome.only["year"] == 2019
+
+
+# .xls, by records
+
+
+def biff(records: Sequence[tuple[int, bytes]]) -> bytes:
+    return b"".join(struct.pack("<HH", kind, len(data)) + data for kind, data in records)
+
+
+def unicode_text(text: str, count: str = "<H") -> bytes:
+    return struct.pack(count, len(text)) + b"\1" + text.encode("utf-16-le")
+
+
+def label(row: int, column: int, text: str) -> tuple[int, bytes]:
+    return 0x0204, struct.pack("<HHH", row, column, 0) + unicode_text(text)
+
+
+def number(row: int, column: int, value: float, style: int = 0) -> tuple[int, bytes]:
+    return 0x0203, struct.pack("<HHHd", row, column, style, value)
+
+
+def formula(row: int, column: int, tokens: bytes, flags: int = 0) -> tuple[int, bytes]:
+    head = struct.pack("<HHHdHIH", row, column, 0, 0.0, flags, 0, len(tokens))
+    return 0x0006, head + tokens
+
+
+def xls(
+    cells: Sequence[tuple[int, bytes]],
+    *,
+    shared: Sequence[tuple[int, bytes]] = (),
+    behind: int = 0,
+) -> bytes:
+    """A stream of one sheet, without a container; its offset may point behind its BOF."""
+    bof = (0x0809, struct.pack("<HHHHII", 0x0600, 0x0005, 0, 0, 0, 0))
+    sheet = (0x0809, struct.pack("<HHHHII", 0x0600, 0x0010, 0, 0, 0, 0))
+    end = (0x000A, b"")
+    name = struct.pack("<BB", 0, 0) + unicode_text("表", "<B")
+    front = [bof, *shared, (0x0085, b"\0\0\0\0" + name), end]
+    at = len(biff(front)) + behind
+    front[-2] = (0x0085, struct.pack("<I", at) + name)
+    return biff([*front, sheet, *cells, end])
+
+
+XLS = [label(0, 0, "2020年学龄人口表"), label(1, 0, "年龄"), label(1, 1, "常住人口数")] + [
+    number(2 + age, column, value)
+    for age in range(19)
+    for column, value in enumerate((age, 900 + age))
+]
+
+
+def xls_with(cell: tuple[int, bytes]) -> list[tuple[int, bytes]]:
+    return [cell if one[1][:4] == cell[1][:4] else one for one in XLS]
+
+
+def test_an_xls_without_its_container_is_read(hand_in):
+    values = accepted(hand_in(xls(XLS), "义县/a.xls")).values("population")
+    assert values.rows() == [tuple(row) for row in POPULATION[2:]]
+
+
+def test_the_offset_of_a_sheet_may_point_behind_its_beginning(hand_in):
+    data = xls(XLS, behind=4 + 16)
+    assert accepted(hand_in(data, "义县/a.xls")).values("population").height == 19
+
+
+def test_a_label_of_no_text_is_blank(hand_in):
+    for empty in (b"", b"\0"):
+        blank = (0x0204, struct.pack("<HHHH", 25, 5, 0, 0) + empty)
+        accepted(hand_in(xls([*XLS, blank]), "义县/a.xls"))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_number_is_found_at_its_cell(hand_in, value):
+    outcome = hand_in(xls(xls_with(number(5, 1, value))), "义县/a.xls")
+    assert (outcome.error["rule_id"], outcome.error["cell"]) == ("POP-E03", "B6")
+    assert outcome.error["value"] == "#NUM!"
+
+
+def test_a_record_left_behind_the_shared_texts_does_no_harm(hand_in):
+    texts = unicode_text("2020年学龄人口表") + unicode_text("年龄")
+    shared = [(0x00FC, struct.pack("<II", 2, 2) + texts), (0x003C, b"\xff\xff\xff\xff\xff")]
+    cells = [(0x00FD, struct.pack("<HHHI", row, 0, 0, row)) for row in (0, 1)] + XLS[2:]
+    accepted(hand_in(xls(cells, shared=shared), "义县/a.xls"))
+
+
+SUM = b"\x25" + struct.pack("<4H", 5, 5, 0xC002, 0xC003) + b"\x19\x10\0\0"  # SUM(C6:D6)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [
+        (SUM, "=SUM(C6:D6)"),
+        (b"\x1e\3\0\x1e\4\0\x05\x15", "=(3*4)"),
+        (b"\x44\4\0\1\xc0\x1e\1\0\x03", "=B5+1"),
+        (b"\x3a\0\0\0\0\0\0", "=(公式)"),
+    ],
+)
+def test_a_zero_of_an_xls_that_was_never_calculated_is_no_zero(hand_in, tokens, text):
+    asks = [(0x01C1, bytes(8))]
+    by_formula = xls(xls_with(formula(5, 1, tokens, flags=2)))
+    by_sheet = xls([(0x005E, b"\0\0"), *xls_with(formula(5, 1, tokens))])
+    by_book = xls(xls_with(formula(5, 1, tokens)), shared=asks)
+    for data in (by_formula, by_sheet, by_book):
+        outcome = hand_in(data, "义县/a.xls")
+        assert (outcome.error["rule_id"], outcome.error["value"]) == ("POP-E03", text)
+    calculated = hand_in(xls(xls_with(formula(5, 1, tokens))), "义县/a.xls")
+    assert accepted(calculated).column("population", "population")[3] == 0
+
+
+def test_a_format_of_an_xls_that_scales_is_told_of(hand_in):
+    code = (0x041E, struct.pack("<H", 164) + unicode_text("#,##0,"))
+    styles = [code, (0x00E0, bytes(20)), (0x00E0, struct.pack("<HH", 0, 164) + bytes(16))]
+    outcome = hand_in(xls(xls_with(number(5, 1, 1200, style=1)), shared=styles), "义县/a.xls")
+    (warning,) = accepted(outcome).warnings
+    assert (warning["rule_id"], warning["cell"]) == ("POP-W05", "B6")
+
+
+@pytest.mark.parametrize(
+    ("start", "name"),
+    [
+        (b"\x09\0\4\0\2\0\x10\0", "Excel 2.0"),
+        (b"\x09\2\6\0\0\0\x10\0\0\0", "Excel 3.0"),
+        (b"\x09\4\6\0\0\0\x10\0\0\0", "Excel 4.0"),
+    ],
+)
+def test_the_oldest_workbooks_are_told_for_what_they_are(hand_in, start, name):
+    error = hand_in(start + bytes(40), "义县/a.xls").error
+    assert (error["rule_id"], name in error["message_zh"]) == ("FIL-E01", True)
+
+
+# HTML by Excel
+
+
+def page(first: str, second: str = "60", third: str = "40") -> bytes:
+    rows = [["2020年教育经费表"], ["学段", "一般公共预算教育支出(万元)", "平均在校生数"]]
+    table = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    for name, cell in (("合计", first), ("小学", second), ("初中", third)):
+        cell = cell if cell.startswith("<td") else f"<td>{cell}</td>"
+        table += f"<tr><td>{name}</td>{cell}<td>9</td></tr>"
+    return f'<html xmlns:x="urn:x"><meta charset="utf-8"><table>{table}</table></html>'.encode()
+
+
+@pytest.mark.parametrize(
+    ("cell", "amount", "rules"),
+    [
+        ('<td x:num="1000.9">1,001</td>', "1000.9", []),
+        ('<td x:num="1000.9">￥1,000.90</td>', "1000.9", []),
+        ("<td x:num>1000.9</td>", "1000.9", []),
+        ('<td x:num="10009000">1000.9</td>', "1000.9", ["FIN-W05"]),
+        ('<td x:num="10009000">1000.9万</td>', "1000.9", ["FIN-W05"]),
+        ('<td x:num="1000.9">9,999</td>', "9999", ["FIN-E10"]),  # typed over: what is seen holds
+    ],
+)
+def test_the_number_behind_a_rounded_figure(hand_in, cell, amount, rules):
+    second, third = ("600.45", "400.45")
+    outcome = hand_in(page(cell, second, third), "义县/a.xls")
+    assert outcome.rules == rules
+    if outcome.only["accepted"]:
+        assert outcome.column("finance", "budget_expenditure")[0] == Decimal(amount)
+    else:
+        assert outcome.error["value"] == amount
+
+
+@pytest.mark.parametrize(
+    "code", ["aaaa", "[$-804]aaaa;@", 'yyyy"年"m"月"d"日" aaaa', 'e"年"m"月"d"日"', "ggge", "bbbb"]
+)
+def test_formats_of_weekdays_and_eras_are_dates(hand_in, code):
+    rows = [
+        ["2020年改革事项进展表"],
+        ["事项", "状态", "日期", "文号", "数量"],
+        ["甲事项", "已完成", 44075, None, None],
+    ]
+    outcome = accepted(hand_in(book(rows, styles={"C3": 1}, codes=[code])), 1)
+    assert [str(date) for date in outcome.column("milestone", "date")] == ["2020-09-01"]

@@ -4,6 +4,7 @@ Read record by record here, not by the workbook library: that one makes room for
 sheet's records span, and follows damaged containers without end.
 """
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +12,9 @@ from enum import IntEnum
 from typing import Final
 
 from .cells import CellBudget, Grid
+from .formulas import formula_text
 from .model import Limits, Sheet, Unreadable
+from .scales import BUILT_IN, scale_of
 from .serials import DATE_FORMATS, compact_number, error_text, numeric_text, shows_date
 
 STREAM_NAMES: Final = ("Workbook", "Book")
@@ -52,6 +55,8 @@ class _Kind(IntEnum):
     LABEL = 0x0204
     RSTRING = 0x00D6
     BOOLERR = 0x0205
+    UNCALCED = 0x005E
+    RECALCID = 0x01C1
     MERGEDCELLS = 0x00E5
 
 
@@ -61,6 +66,7 @@ _OLD: Final = {
     (4, 6): "Excel 4.0 (BIFF4)",
 }
 _BIFF8: Final = 0x0600
+_CALCULATE_ON_LOAD: Final = 2
 _ENCODINGS: Final = {367: "ascii", 936: "gb18030", 10000: "mac-roman", 10008: "gb18030"}
 
 
@@ -72,18 +78,29 @@ class _Book:
     encoding: str = "cp1252"
     since_1904: bool = False
     date_formats: set[int] = field(default_factory=lambda: set(DATE_FORMATS))
+    codes: dict[int, str] = field(default_factory=lambda: dict(BUILT_IN))
+    uncalculated: bool = False  # its writer asks that formulas be calculated when it is opened
     styles: list[int] = field(default_factory=list)  # the number format of each
     sheets: list[tuple[int, bool, int, str]] = field(default_factory=list)  # at, hidden, kind, name
     strings: list[str] = field(default_factory=list)
 
-    def number(self, value: float, style: int) -> str:
-        is_date = style < len(self.styles) and self.styles[style] in self.date_formats
-        return numeric_text(value, is_date, self.since_1904)
+    def put(self, grid: Grid, row: int, column: int, value: float, style: int) -> None:
+        """A number into its cell, as its style shows it."""
+        number_format = self.styles[style] if style < len(self.styles) else 0
+        if not math.isfinite(value):  # what Excel shows where there is no number
+            grid.put(row, column, "#NUM!")
+            return
+        is_date = number_format in self.date_formats
+        grid.put(row, column, numeric_text(value, is_date, self.since_1904))
+        if not is_date and (code := self.codes.get(number_format)):
+            grid.scale(row, column, scale_of(code, value))
 
     def text(self, data: bytes, at: int, length_bytes: int = 2) -> str:
         """A string that begins with its number of characters."""
         count = int.from_bytes(data[at : at + length_bytes], "little")
         at += length_bytes
+        if count == 0:  # some leave out what follows
+            return ""
         if not self.biff8:
             return data[at : at + count].decode(self.encoding)
         wide = data[at] & 1
@@ -99,7 +116,7 @@ def read(stream: bytes, limits: Limits) -> list[Sheet]:
             raise Unreadable.too_large("工作表数", "its sheets", limits.sheets)
         budget = CellBudget(limits)
         sheets = [
-            _sheet(stream, at, Grid(name, budget, hidden), book)
+            _sheet(stream, _beginning(stream, at), Grid(name, budget, hidden), book)
             for at, hidden, kind, name in book.sheets
             if kind == 0  # 1, 2 and 6 are macro, chart and module sheets
         ]
@@ -121,12 +138,28 @@ def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:
         at += 4 + size
 
 
+def _beginning(stream: bytes, at: int) -> int:
+    """Where the sheet that is said to stand at a place begins: with its BOF, at or before it."""
+    if int.from_bytes(stream[at : at + 2], "little") == _Kind.BOF:
+        return at
+    start = depth = place = 0
+    for kind, data in _records(stream, 0):
+        if place > at:
+            break
+        if kind == _Kind.BOF:
+            start, depth = (start, depth + 1) if depth else (place, 1)
+        elif kind == _Kind.EOF:
+            depth -= 1
+        place += 4 + len(data)
+    return start
+
+
 def _book(stream: bytes) -> _Book:
     book = _Book()
     formats: list[tuple[int, bytes]] = []
     bound: list[bytes] = []
     table: list[bytes] = []
-    last = 0
+    last = strings = 0
     for kind, data in _records(stream, 0):
         if kind != _Kind.CONTINUE:
             last = kind
@@ -147,7 +180,9 @@ def _book(stream: bytes) -> _Book:
             case _Kind.BOUNDSHEET:
                 bound.append(data)
             case _Kind.SST:
-                table.append(data[8:])
+                table, strings = [data[8:]], int.from_bytes(data[4:8], "little")
+            case _Kind.RECALCID:
+                book.uncalculated = data[4:8] == b"\0\0\0\0"
             case _Kind.CONTINUE if last == _Kind.SST:
                 table.append(data)
             case _Kind.EOF:
@@ -155,6 +190,7 @@ def _book(stream: bytes) -> _Book:
     # Names and codes come last: the code page may stand behind them.
     for index, data in formats:
         code = book.text(data, 2, 2 if book.biff8 else 1)
+        book.codes[index] = code
         book.date_formats.discard(index)
         if shows_date(code):
             book.date_formats.add(index)
@@ -162,7 +198,13 @@ def _book(stream: bytes) -> _Book:
         (at,) = struct.unpack_from("<I", data)
         book.sheets.append((at, bool(data[4] & 3), data[5], book.text(data, 6, 1)))
     if table:
-        book.strings = list(_shared_strings(table))
+        try:
+            for text in _shared_strings(table):
+                book.strings.append(text)
+        except (struct.error, IndexError, StopIteration, RuntimeError):
+            if len(book.strings) < strings:
+                raise ValueError("shared strings are cut off") from None
+            # A record that an older, longer table left behind is no part of this one.
     return book
 
 
@@ -212,6 +254,7 @@ def _shared_strings(pieces: list[bytes]) -> Iterator[str]:
 def _sheet(stream: bytes, at: int, grid: Grid, book: _Book) -> Sheet:
     depth = 0
     formula = (0, 0)
+    uncalculated = book.uncalculated
     for kind, data in _records(stream, at):
         if kind == _Kind.BOF:
             depth += 1
@@ -219,13 +262,20 @@ def _sheet(stream: bytes, at: int, grid: Grid, book: _Book) -> Sheet:
             depth -= 1
             if depth <= 0:
                 break
+        elif kind == _Kind.UNCALCED:
+            uncalculated = True
         elif depth == 1:  # deeper down stand embedded charts, with cells of their own
-            formula = _cell(kind, data, formula, grid, book)
+            formula = _cell(kind, data, formula, grid, book, uncalculated)
     return grid.sheet()
 
 
 def _cell(
-    kind: int, data: bytes, formula: tuple[int, int], grid: Grid, book: _Book
+    kind: int,
+    data: bytes,
+    formula: tuple[int, int],
+    grid: Grid,
+    book: _Book,
+    uncalculated: bool,
 ) -> tuple[int, int]:
     """Puts a record's cells; gives back where the last formula stands, for its text follows it."""
     match kind:
@@ -234,19 +284,24 @@ def _cell(
             grid.put(row, column, book.strings[index])
         case _Kind.RK:
             row, column, style, bits = struct.unpack_from("<HHHI", data)
-            grid.put(row, column, book.number(compact_number(bits), style))
+            book.put(grid, row, column, compact_number(bits), style)
         case _Kind.NUMBER:
             row, column, style, value = struct.unpack_from("<HHHd", data)
-            grid.put(row, column, book.number(value, style))
+            book.put(grid, row, column, value, style)
         case _Kind.MULRK:
             row, column = struct.unpack_from("<HH", data)
             for offset, (style, bits) in enumerate(struct.iter_unpack("<HI", data[4:-2])):
-                grid.put(row, column + offset, book.number(compact_number(bits), style))
+                book.put(grid, row, column + offset, compact_number(bits), style)
         case _Kind.FORMULA:
             row, column, style, result = struct.unpack_from("<HHH8s", data)
             formula = row, column
             if result[6:] != b"\xff\xff":
-                grid.put(row, column, book.number(struct.unpack("<d", result)[0], style))
+                (value,) = struct.unpack("<d", result)
+                on_load = uncalculated or data[14] & _CALCULATE_ON_LOAD
+                if value == 0 and on_load:  # nobody has calculated it yet
+                    grid.put(row, column, formula_text(data[20:], book.biff8))
+                else:
+                    book.put(grid, row, column, value, style)
             elif result[0] == 1:
                 grid.put(row, column, "true" if result[2] else "false")
             elif result[0] == 2:

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from decimal import Decimal
 from typing import Final
 
 from lxml import etree
@@ -9,13 +10,21 @@ from lxml import etree
 from .cells import CellBudget, Grid, number_text
 from .model import Limits, Sheet, Unreadable
 from .packages import refuse_long_tags, refuse_many_elements
+from .scales import Scale
 
 _WIDEST_SPAN: Final = 1_000  # columns and rows, as browsers have it
 _TALLEST_SPAN: Final = 65_534
 _NOT_SHOWN: Final = frozenset({"script", "style", "table", "comment"})
 _BLOCKS: Final = frozenset({"p", "div", "li"})
 _SOURCE_SPACE: Final = re.compile(r"[ \t\r\n\f]+")
-_EXPONENT: Final = re.compile(r"[+-]?[0-9.]+[eE][+-]?[0-9]+\Z")
+#: A figure as it is shown: -1,001.50, 2.1E+09, 44%, 12.5万.
+_FIGURE: Final = re.compile(
+    r"[¥￥$]?\s?([+-]?[0-9][0-9,]*(?:\.[0-9]+)?|[+-]?\.[0-9]+)(?:[eE]([+-]?[0-9]{1,3}))?\s?(%|[百千万亿]{0,2}[元人]?)"
+)
+_LONGEST_FIGURE: Final = 60  # characters
+_POWERS: Final = (0, -3, -4, -6, -8, -1, -2)
+_INEXACT: Final = Decimal("0.5e-1")  # of a figure whose last digits an exponent cuts off
+_WORDS: Final = {"百": 2, "千": 3, "万": 4, "百万": 6, "千万": 7, "亿": 8}
 
 
 def read(text: str, limits: Limits) -> list[Sheet]:
@@ -65,7 +74,9 @@ def _sheet(table: etree._Element, name: str, budget: CellBudget) -> Sheet:
             across = _span(cell, "colspan", _WIDEST_SPAN)
             down = _span(cell, "rowspan", _TALLEST_SPAN)
             budget.check(name, row + 1, column + across)
-            grid.put(row, column, _cell_text(cell))
+            text, scale = _exact(_text(cell), cell.get("x:num"))
+            grid.put(row, column, text)
+            grid.scale(row, column, scale)
             if across > 1 or down > 1:
                 grid.merge(row, column, row + down - 1, column + across - 1)
             free_from.update(dict.fromkeys(range(column, column + across), row + down))
@@ -78,16 +89,32 @@ def _span(cell: etree._Element, name: str, most: int) -> int:
     return min(max(int(digits[1]), 1), most) if digits else 1
 
 
-def _cell_text(cell: etree._Element) -> str:
-    text = _text(cell)
-    # Excel writes what it shows, and beside it the number where that lost digits.
-    exact = cell.get("x:num")
-    if exact and _EXPONENT.match(text):
-        try:
-            return number_text(exact)
-        except ValueError:
-            return text
-    return text
+def _exact(shown: str, number: str | None) -> tuple[str, Scale | None]:
+    """The figure that a cell holds, and how its format scales it.
+
+    Excel writes what it shows, rounded, and beside it (x:num) the number itself. Where what is shown
+    is no figure (a date), or another figure altogether, that stands.
+    """
+    figure = _FIGURE.fullmatch(shown.strip()[:_LONGEST_FIGURE]) if number else None
+    if number is None or figure is None:
+        return shown, None
+    try:
+        exact = Decimal(number_text(number))
+        seen = Decimal(figure[1].replace(",", ""))
+        rounding = Decimal(1).scaleb(int(seen.as_tuple().exponent)) / 2
+        for power in (2,) if figure[3] == "%" else _POWERS:
+            tolerance = rounding + (abs(exact.scaleb(power)) * _INEXACT if figure[2] else 0)
+            if abs(exact.scaleb(power) - seen.scaleb(int(figure[2] or 0))) <= tolerance:
+                word = _word(figure[3])
+                scaled = exact and (power or word)
+                return number_text(number), Scale(power, word, shown.strip()) if scaled else None
+    except (ValueError, ArithmeticError):
+        return shown, None
+    return shown, None
+
+
+def _word(behind: str) -> int:
+    return _WORDS.get(behind.strip().removesuffix("元").removesuffix("人"), 0)
 
 
 def _text(cell: etree._Element) -> str:

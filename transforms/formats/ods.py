@@ -5,6 +5,7 @@ and blank runs to the end of the sheet are usual. Only what holds text takes roo
 """
 
 import re
+from itertools import product
 from typing import Final
 
 from lxml import etree
@@ -12,11 +13,13 @@ from lxml import etree
 from .cells import CellBudget, Grid, number_text
 from .model import Limits, Sheet, Unreadable
 from .packages import Package, drop, local_name, walk_xml
+from .scales import Scale
 
 _OFFICE: Final = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _TABLE: Final = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _TEXT: Final = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _STYLE: Final = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
+_NUMBER: Final = "{urn:oasis:names:tc:opendocument:xmlns:datastyle:1.0}"
 _DURATION: Final = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?\Z")
 _LONGEST_RUN: Final = 32_767  # spaces in a row, the most a cell can hold
 
@@ -36,9 +39,16 @@ def _sheets(xml: bytes, limits: Limits) -> list[Sheet]:
     budget = CellBudget(limits)
     sheets: list[Sheet] = []
     hidden_styles: set[str] = set()
+    divisors: dict[str, int] = {}  # of number formats, as powers of ten
+    scales: dict[str, int] = {}  # of cell styles
     grid: Grid | None = None
     row = 0
-    names = (f"{_STYLE}style", f"{_TABLE}table", f"{_TABLE}table-row")
+    names = (
+        f"{_STYLE}style",
+        f"{_NUMBER}number-style",
+        f"{_TABLE}table",
+        f"{_TABLE}table-row",
+    )
     for event, element in walk_xml(xml, names, limits, ("start", "end")):
         kind = local_name(element)
         # Tables also stand in links to other documents; only sheets count.
@@ -55,10 +65,17 @@ def _sheets(xml: bytes, limits: Limits) -> list[Sheet]:
             drop(element)
         elif event == "end" and kind == "table-row" and grid is not None:
             repeat = int(element.get(f"{_TABLE}number-rows-repeated", "1"))
-            _put_row(element, grid, row, repeat, budget)
+            _put_row(element, grid, row, repeat, budget, scales)
             row += repeat
             drop(element)
+        elif event == "end" and kind == "number-style":
+            for number in element.iterchildren(f"{_NUMBER}number"):
+                divisor = number.get(f"{_NUMBER}display-factor", "1")
+                if re.fullmatch("10{1,12}", divisor):
+                    divisors[element.get(f"{_STYLE}name", "")] = 1 - len(divisor)
         elif event == "end" and kind == "style":
+            if (format_name := element.get(f"{_STYLE}data-style-name", "")) in divisors:
+                scales[element.get(f"{_STYLE}name", "")] = divisors[format_name]
             for properties in element.iter(f"{_STYLE}table-properties"):
                 if properties.get(f"{_TABLE}display") == "false":
                     hidden_styles.add(element.get(f"{_STYLE}name", ""))
@@ -68,7 +85,12 @@ def _sheets(xml: bytes, limits: Limits) -> list[Sheet]:
 
 
 def _put_row(
-    element: etree._Element, grid: Grid, row: int, repeat: int, budget: CellBudget
+    element: etree._Element,
+    grid: Grid,
+    row: int,
+    repeat: int,
+    budget: CellBudget,
+    scales: dict[str, int],
 ) -> None:
     column = 0
     for cell in element.iterchildren(f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
@@ -78,6 +100,13 @@ def _put_row(
             # The last row first: where it is too far off, none of them takes any room.
             for index in range(row + repeat - 1, row - 1, -1):
                 grid.put(index, column, text, columns)
+            power = scales.get(cell.get(f"{_TABLE}style-name", ""), 0)
+            kind = cell.get(f"{_OFFICE}value-type")
+            power = 2 if kind == "percentage" else power if kind == "float" else 0
+            if power and text != "0":
+                shown = Scale(power, 0, _paragraphs(cell, budget))
+                for index, place in product(range(row, row + repeat), range(columns)):
+                    grid.scale(index, column + place, shown)
         down = int(cell.get(f"{_TABLE}number-rows-spanned", "1"))
         across = int(cell.get(f"{_TABLE}number-columns-spanned", "1"))
         if down > 1 or across > 1:

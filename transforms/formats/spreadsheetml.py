@@ -7,6 +7,7 @@ from lxml import etree
 from .cells import CellBudget, Grid, number_text
 from .model import Limits, Sheet, Unreadable
 from .packages import drop, local_name, walk_xml
+from .scales import Scale, scale_of
 
 NAMESPACE: Final = "urn:schemas-microsoft-com:office:spreadsheet"
 _SS: Final = "{" + NAMESPACE + "}"
@@ -29,13 +30,19 @@ def _sheets(xml: bytes, limits: Limits) -> list[Sheet]:
     sheets: list[Sheet] = []
     grid = Grid("", budget)
     row = 0
-    names = (f"{_SS}Worksheet", f"{_SS}Row", _VISIBLE)
+    names = (f"{_SS}Worksheet", f"{_SS}Row", f"{_SS}Style", _VISIBLE)
+    codes: dict[str, str] = {}
     for event, element in walk_xml(xml, names, limits, ("start", "end")):
         match event, local_name(element):
             case "start", "Worksheet":
                 if len(sheets) == limits.sheets:
                     raise Unreadable.too_large("工作表数", "its sheets", limits.sheets)
                 grid, row = Grid(element.get(f"{_SS}Name", ""), budget), 0
+            case "end", "Style":
+                for shown in element.iterchildren(f"{_SS}NumberFormat"):
+                    code = shown.get(f"{_SS}Format", "")
+                    codes[element.get(f"{_SS}ID", "")] = "0.00%" if code == "Percent" else code
+                drop(element)
             case "end", "Visible":
                 grid.hidden = (element.text or "").strip() != "SheetVisible"
             case "end", "Worksheet":
@@ -43,13 +50,13 @@ def _sheets(xml: bytes, limits: Limits) -> list[Sheet]:
                 drop(element)
             case "end", "Row":
                 row = int(element.get(f"{_SS}Index", row + 1)) - 1
-                _put_row(element, grid, row)
+                _put_row(element, grid, row, codes)
                 row += 1 + int(element.get(f"{_SS}Span", 0))
                 drop(element)
     return sheets
 
 
-def _put_row(element: etree._Element, grid: Grid, row: int) -> None:
+def _put_row(element: etree._Element, grid: Grid, row: int, codes: dict[str, str]) -> None:
     column = 0
     for cell in element.iterchildren(f"{_SS}Cell"):
         column = int(cell.get(f"{_SS}Index", column + 1)) - 1
@@ -60,7 +67,17 @@ def _put_row(element: etree._Element, grid: Grid, row: int) -> None:
         data = cell.find(f"{_SS}Data")
         # A formula without data is one that no program has calculated yet.
         grid.put(row, column, cell.get(f"{_SS}Formula", "") if data is None else _text(data))
+        code = codes.get(cell.get(f"{_SS}StyleID", element.get(f"{_SS}StyleID", "")))
+        if code and data is not None and data.get(f"{_SS}Type") == "Number":
+            grid.scale(row, column, _scale(code, data))
         column += 1 + across
+
+
+def _scale(code: str, data: etree._Element) -> Scale | None:
+    try:
+        return scale_of(code, float(_text(data)))
+    except ValueError:
+        return None
 
 
 def _text(data: etree._Element) -> str:

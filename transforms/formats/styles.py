@@ -1,5 +1,6 @@
 """The cell styles of an OOXML workbook, as far as they change what a number means."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -20,6 +21,20 @@ class Styles:
 
     dates: tuple[bool, ...] = ()
     scales: tuple[str | None, ...] = ()
+
+    @classmethod
+    def of(cls, codes: Mapping[int, str], used: Sequence[int]) -> "Styles":
+        """Of the number format of each style, and the codes of formats that are not built in."""
+        dates = {number for number in used if _shows_date(number, codes)}
+        scaling = {
+            number: code
+            for number in set(used) - dates
+            if may_scale(code := codes.get(number) or BUILT_IN.get(number, ""))
+        }
+        return cls(
+            tuple(number in dates for number in used),
+            tuple(scaling.get(number) for number in used),
+        )
 
     def is_date(self, style: int) -> bool:
         """Whether cells of the style show a date or a time."""
@@ -50,18 +65,10 @@ def styles_of(xml: bytes, limits: Limits) -> Styles:
             drop(element)
     except etree.XMLSyntaxError as error:
         raise Unreadable("corrupt", what="styles") from error
-    dates = {number for number in used if _shows_date(number, codes)}
-    scaling = {
-        number: code
-        for number in set(used) - dates
-        if may_scale(code := codes.get(number) or BUILT_IN.get(number, ""))
-    }
-    return Styles(
-        tuple(number in dates for number in used), tuple(scaling.get(number) for number in used)
-    )
+    return Styles.of(codes, used)
 
 
-def _shows_date(number: int, codes: dict[int, str]) -> bool:
+def _shows_date(number: int, codes: Mapping[int, str]) -> bool:
     return shows_date(codes[number]) if number in codes else number in DATE_FORMATS
 
 

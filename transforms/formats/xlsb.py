@@ -4,16 +4,21 @@ Read record by record here, not by the workbook library: that one leaves out for
 gives dates that are stored as whole numbers as numbers.
 """
 
+import math
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
 from typing import Final
 
 from .cells import CellBudget, Grid
+from .formulas import SOME_FORMULA
 from .model import Limits, Sheet, Unreadable
 from .ooxml import relations_of
 from .packages import Package
-from .serials import DATE_FORMATS, compact_number, error_text, numeric_text, shows_date
+from .scales import scale_of
+from .serials import compact_number, error_text, numeric_text
+from .styles import Styles
+from .worksheet import Book
 
 
 class _Kind(IntEnum):
@@ -35,6 +40,7 @@ class _Kind(IntEnum):
     STYLE = 47
     RICH_STRING = 62
     WORKBOOK_PROPERTIES = 153
+    CALCULATION = 157
     SHEET = 156
     MERGED = 176
     BEGIN_STYLES = 617
@@ -42,6 +48,7 @@ class _Kind(IntEnum):
 
 
 _NO_TEXT: Final = 0xFFFFFFFF
+_CALCULATE_ON_LOAD_AT: Final = 24
 
 
 def read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
@@ -54,11 +61,13 @@ def read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
 
 def _read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
     relations = relations_of(package, workbook)
-    since_1904 = False
+    since_1904 = uncalculated = False
     listed: list[tuple[str, bool, str]] = []
     for kind, data in _records(package.read(workbook)):
         if kind == _Kind.WORKBOOK_PROPERTIES:
             since_1904 = bool(data[0] & 1)
+        elif kind == _Kind.CALCULATION:
+            uncalculated = bool(data[_CALCULATE_ON_LOAD_AT] & 1)
         elif kind == _Kind.SHEET:
             (state,) = struct.unpack_from("<I", data)
             relation, at = _text(data, 8)
@@ -76,10 +85,12 @@ def _read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
         for kind, data in _records(_part_of_kind(package, relations, "sharedStrings"))
         if kind == _Kind.STRING_ITEM
     ]
-    dates = _date_styles(_part_of_kind(package, relations, "styles"))
+    book = Book(
+        strings, _styles(_part_of_kind(package, relations, "styles")), since_1904, uncalculated
+    )
     budget = CellBudget(limits)
     return [
-        _sheet(package.read(target), Grid(name, budget, hidden), strings, dates, since_1904)
+        _sheet(package.read(target), Grid(name, budget, hidden), book)
         for name, hidden, target in listed
     ]
 
@@ -128,32 +139,32 @@ def _text(data: bytes, at: int) -> tuple[str, int]:
     return data[at + 4 : end].decode("utf-16-le", "replace"), end
 
 
-def _date_styles(part: bytes) -> list[bool]:
-    """For each cell style whether it shows a date."""
-    dates = set(DATE_FORMATS)
-    styles: list[bool] = []
+def _styles(part: bytes) -> Styles:
+    """What the cell styles say of numbers."""
+    codes: dict[int, str] = {}
+    used: list[int] = []
     in_styles = False
     for kind, data in _records(part):
         if kind == _Kind.FORMAT:
-            (index,) = struct.unpack_from("<H", data)
-            dates.discard(index)
-            if shows_date(_text(data, 2)[0]):
-                dates.add(index)
+            codes[struct.unpack_from("<H", data)[0]] = _text(data, 2)[0]
         elif kind == _Kind.STYLE and in_styles:
-            styles.append(struct.unpack_from("<H", data, 2)[0] in dates)
+            used.append(struct.unpack_from("<H", data, 2)[0])
         elif kind in (_Kind.BEGIN_STYLES, _Kind.END_STYLES):
             in_styles = kind == _Kind.BEGIN_STYLES
-    return styles
+    return Styles.of(codes, used)
 
 
-def _sheet(
-    part: bytes, grid: Grid, strings: list[str], dates: list[bool], since_1904: bool
-) -> Sheet:
+def _sheet(part: bytes, grid: Grid, book: Book) -> Sheet:
     row = 0
 
     def number(value: float, data: bytes) -> str:
         style = int.from_bytes(data[4:7], "little")
-        return numeric_text(value, style < len(dates) and dates[style], since_1904)
+        if not math.isfinite(value):
+            return "#NUM!"
+        if code := book.styles.scale_code(style):
+            (column,) = struct.unpack_from("<I", data)
+            grid.scale(row, column, scale_of(code, value))
+        return numeric_text(value, book.styles.is_date(style), book.since_1904)
 
     for kind, data in _records(part):
         match kind:
@@ -165,11 +176,13 @@ def _sheet(
                 grid.merge(top, left, bottom, right)
                 continue
             case _Kind.SHARED_STRING:
-                text = strings[struct.unpack_from("<I", data, 8)[0]]
+                text = book.strings[struct.unpack_from("<I", data, 8)[0]]
             case _Kind.RK:
                 text = number(compact_number(struct.unpack_from("<I", data, 8)[0]), data)
             case _Kind.REAL | _Kind.FORMULA_NUMBER:
-                text = number(struct.unpack_from("<d", data, 8)[0], data)
+                (value,) = struct.unpack_from("<d", data, 8)
+                unanswered = kind == _Kind.FORMULA_NUMBER and book.uncalculated and value == 0
+                text = SOME_FORMULA if unanswered else number(value, data)
             case _Kind.STRING | _Kind.FORMULA_STRING:
                 text, _ = _text(data, 8)
             case _Kind.RICH_STRING:
