@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from .model import Limits, Unreadable
-from .packages import ZIP_MAGIC, Package, open_archive
+from .packages import Package, open_archive, zip_start
 
 #: Bytes of memory for a byte of a workbook unpacked, of markup, and of anything else.
 _PACKED, _MARKUP, _OTHER = 8, 32, 16
@@ -24,8 +24,10 @@ _REPEATED_COLUMNS: Final = re.compile(
 
 def expected_bytes(data: bytes, limits: Limits) -> int:
     """Bytes of memory that :func:`transforms.formats.read_workbook` is expected to take for a file."""
-    if not data.startswith(ZIP_MAGIC):
+    start = zip_start(data)
+    if start is None:
         return len(data) * (_MARKUP if data[:256].lstrip().startswith(b"<") else _OTHER)
+    data = data[start:] if start else data
     try:
         entries = open_archive(data, limits, "zip").infolist()
         unpacked = sum(entry.file_size for entry in entries)
