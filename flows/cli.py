@@ -369,8 +369,9 @@ def serve(home: Path | None, host: str, port: int) -> None:
 
 @cli.command()
 @_home
+@click.option("--all", "everything", is_flag=True, help="Read every original of the archive.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def doctor(home: Path | None, as_json: bool) -> None:
+def doctor(home: Path | None, everything: bool, as_json: bool) -> None:
     """What may be amiss on this machine, and what to do; exit code 1 on a failure."""
     from functools import partial
 
@@ -383,7 +384,7 @@ def doctor(home: Path | None, as_json: bool) -> None:
     def probes(settings: Settings) -> list[Any]:
         return [(s.name, partial(probe, s, settings.home)) for s in settings.sources]
 
-    sys.exit(0 if show(Console(), examine(home, probes), as_json) else 1)
+    sys.exit(0 if show(Console(), examine(home, probes, everything), as_json) else 1)
 
 
 @cli.command()

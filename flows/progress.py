@@ -50,4 +50,4 @@ class Steps:
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        self.console.print(text, highlight=False)
+        self.console.print(text, highlight=False, markup=False)

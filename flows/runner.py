@@ -117,7 +117,11 @@ def _news(settings: Settings, console: Console) -> bool:
     with only_writer(settings.home, wait), steps.Run.open(settings) as run:
         for file in steps.pull_inbox(run).waiting:
             console.print(f"  left for the next night: {file}", highlight=False, markup=False)
-        return bool(steps.unread(run)) or steps.must_publish(run)
+        news = bool(steps.unread(run)) or steps.must_publish(run)
+        if not news:  # otherwise the flow says it
+            for sentence in run.damaged:
+                console.print(f"  damaged: {sentence}", highlight=False, markup=False)
+        return news
 
 
 def _say(night: dict[str, Any], settings: Settings, files: str = "new files") -> None:

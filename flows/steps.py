@@ -27,10 +27,10 @@ from expectations.suites import Check, suites_of
 from expectations.verdicts import judge, lay_out
 from expectations.warnings import SUITE, TABLE, expectations, write_warnings
 from flows.settings import Settings
-from flows.sources.model import Pulled
+from flows.sources.model import Pulled, shown
 from flows.sources.rounds import pull_all
 from transforms.findings import FINDING_SCHEMA
-from warehouse.archive import Archive, ArchiveDamaged, Receipt
+from warehouse.archive import Archive, ArchiveDamaged, Receipt, part_of
 from warehouse.compare import Comparison, compare, is_comparable, says_the_same
 from warehouse.compute import compute as compute_tables
 from warehouse.frames import literal
@@ -62,8 +62,10 @@ from warehouse.store import (
     WarehouseLocked,
     forget,
     is_unpublished,
+    known_deliveries,
     mark_published,
     open_warehouse,
+    originals_in,
 )
 
 #: An engine that is warming up while Prefect starts, see :mod:`flows.runner`.
@@ -74,6 +76,8 @@ SECTION = {"section": pl.Int64(), "name_zh": pl.String(), "name_en": pl.String()
 
 #: For so many seconds a run waits for what a killed one has left to let go of the warehouse.
 _PATIENCE = 10
+#: So many damaged originals are named one by one.
+_LOST_NAMED = 10
 
 
 class StepFailed(Exception):
@@ -123,7 +127,7 @@ class Run:
     """What the steps of one run share: settings, definitions, the open warehouse.
 
     The engine of the suites is started as soon as there is anything to judge, so that it is warm
-    when it is needed.
+    when it is needed. ``damaged`` are sentences on what is damaged in the archive.
     """
 
     settings: Settings
@@ -140,7 +144,13 @@ class Run:
     staged: Path | None = None
     accept_shrink: bool = False
     lapsed: tuple[Lapsed, ...] = ()
+    damaged: list[str] = field(default_factory=list)
     comparison: Comparison = field(default_factory=Comparison)
+
+    def tell_damage(self, damage: object) -> None:
+        """Note a sentence on something damaged, once."""
+        if not any(told.startswith(str(damage)) for told in self.damaged):
+            self.damaged.append(str(damage))
 
     def warm_up(self) -> None:
         """Start the engine, once; or take the one that was started ahead."""
@@ -193,19 +203,50 @@ def plan_of(settings: Settings) -> Plan:
 
 
 def pull_inbox(run: Run, on_file: Callable[[], None] = lambda: None) -> Pulled:
-    """Archive what is new in the inbox and at the other sources."""
+    """Archive what is new in the inbox and at the other sources.
+
+    Before that a part of the archive is looked through, so that what is damaged is taken again where
+    the same bytes still lie; what is still damaged afterwards stands in ``run.damaged``.
+    """
     with named("pull"):
-        settings = run.settings
-        run.archive.sweep()
-        return pull_all(
-            settings.sources, settings.inbox, run.archive, settings.limits, settings.home, on_file
+        settings, archive = run.settings, run.archive
+        archive.sweep()
+        _sign_again(run)
+        receipts = list(archive.receipts(lambda _: None))
+        waiting = {receipt.sha256 for receipt in pending(run.connection, archive, lambda _: None)}
+        originals = {receipt.sha256 for receipt in receipts}
+        found = archive.damage(waiting.union(part_of(originals, _today())))
+        pulled = pull_all(
+            settings.sources, settings.inbox, archive, settings.limits, settings.home, on_file
         )
+        paths = {receipt.sha256: receipt.path for receipt in reversed(receipts)}
+        lost = [sha256 for sha256 in sorted(originals) if not archive.holds(sha256)]
+        for sha256 in lost[:_LOST_NAMED]:
+            damage = found.get(sha256) or archive.damage([sha256])[sha256]
+            run.tell_damage(f"{damage}. It was handed in as {shown(paths[sha256])}")
+        if len(lost) > _LOST_NAMED:
+            run.tell_damage(f"{len(lost)} originals are damaged in all: jzedu doctor --all")
+        return pulled
+
+
+def _sign_again(run: Run) -> None:
+    """Write the receipts anew that the warehouse knows of and the archive has lost.
+
+    Where one round was damaged, that is the very file that it was.
+    """
+    kept = {receipt.key for receipt in run.archive.receipts(lambda _: None)}
+    known = known_deliveries(run.connection)
+    run.archive.sign(receipt for key, receipt in known.items() if key not in kept)
 
 
 def unread(run: Run) -> list[Receipt]:
-    """The archived deliveries that the warehouse has not read."""
+    """The archived deliveries that the warehouse has not read, and whose originals are there."""
     with named("pull"):
-        return pending(run.connection, run.archive)
+        return [
+            receipt
+            for receipt in pending(run.connection, run.archive, run.tell_damage)
+            if run.archive.holds(receipt.sha256)
+        ]
 
 
 def must_publish(run: Run) -> bool:
@@ -219,6 +260,8 @@ def load_deliveries(run: Run, receipts: list[Receipt], on_file: Callable[[], Non
     """Read, check and load ``receipts``, in one transaction."""
     with named("load"), _transaction(run.connection):
         run.loaded = _ingest(run, receipts, on_file)
+    for sentence in run.loaded.lost:
+        run.tell_damage(sentence)
     return run.loaded
 
 
@@ -240,19 +283,23 @@ def unannounced(run: Run) -> set[str]:
 def reload_deliveries(run: Run, scope: Scope, on_file: Callable[[], None]) -> Ingested:
     """Read again what the archive holds for ``scope``, in one transaction.
 
-    Deliveries that were never read are read whole, as the nightly run would.
+    Deliveries that were never read are read whole, as the nightly run would. What cannot be read
+    again, because its original is damaged, stays as it was.
     """
     with named("load"), _transaction(run.connection):
-        known = forget(run.connection, scope)
+        damage = run.archive.damage(originals_in(run.connection, scope))
+        known = forget(run.connection, scope, damage)
         again = _ingest(run, known, on_file)
-        unread_ones = pending(run.connection, run.archive)
+        unread_ones = pending(run.connection, run.archive, run.tell_damage)
         new = _ingest(run, unread_ones, on_file)
         run.loaded = Ingested(
-            len(known) + len(unread_ones),
+            again.deliveries + new.deliveries,
             again.submissions + new.submissions,
             again.accepted + new.accepted,
             again.returned + new.returned,
         )
+    for sentence in (*map(str, damage.values()), *again.lost, *new.lost):
+        run.tell_damage(sentence)
     return run.loaded
 
 

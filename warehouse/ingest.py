@@ -16,7 +16,7 @@ import polars as pl
 from transforms.formats import Limits, Unreadable
 from transforms.gate import Document, examine
 from transforms.reading import read_file
-from warehouse.archive import Archive, Receipt
+from warehouse.archive import Archive, ArchiveDamaged, Receipt
 from warehouse.reference import Reference
 from warehouse.store import Loaded, known_deliveries, load
 
@@ -26,20 +26,31 @@ PORTION = 2000
 
 @dataclass(frozen=True)
 class Ingested:
-    """What a run took in: deliveries read, submissions new to the ledger, and their outcome."""
+    """What a run took in: deliveries read, submissions new to the ledger, and their outcome.
+
+    ``lost`` are sentences on originals that are damaged or gone: they were not read.
+    """
 
     deliveries: int
     submissions: int
     accepted: int
     returned: int
+    lost: tuple[str, ...] = ()
 
 
-def pending(connection: duckdb.DuckDBPyConnection, archive: Archive) -> list[Receipt]:
-    """The receipts that the warehouse has not read yet, the earliest first."""
+def pending(
+    connection: duckdb.DuckDBPyConnection,
+    archive: Archive,
+    on_damage: Callable[[ArchiveDamaged], object],
+) -> list[Receipt]:
+    """The receipts that the warehouse has not read yet, the earliest first.
+
+    ``on_damage`` as in :meth:`warehouse.archive.Archive.receipts`.
+    """
     known = known_deliveries(connection)
     return [
         receipt
-        for receipt in archive.receipts()
+        for receipt in archive.receipts(on_damage)
         if receipt.key not in known or receipt.received_at < known[receipt.key].received_at
     ]
 
@@ -56,24 +67,28 @@ def ingest(
 ) -> Ingested:
     """Read ``receipts`` from the archive and load what they hold. The caller commits.
 
-    ``on_file`` is called after every file read.
-
-    Raises:
-        ArchiveDamaged: an original is missing or changed.
+    ``on_file`` is called after every file read. Where an original is damaged, its deliveries stay
+    unread and the others are loaded.
     """
+    lost: list[str] = []
     loaded = Loaded(0, 0, 0)
     with ThreadPoolExecutor(workers) as pool:
         for portion in _portions(receipts):
             documents: list[Document] = []
             origins: list[int] = []
+            whole: list[Receipt] = []
             read = pool.map(lambda receipt: _read(receipt, archive, reference, limits), portion)
-            for i, found in enumerate(read):
-                documents += found
-                origins += [i] * len(found)
+            for receipt, found in zip(portion, read, strict=True):
                 on_file()
+                if isinstance(found, ArchiveDamaged):
+                    lost.append(str(found))
+                    continue
+                documents += found
+                origins += [len(whole)] * len(found)
+                whole.append(receipt)
             outcome = load(
                 connection,
-                portion,
+                whole,
                 examine(documents, reference.unit_named),
                 _origins(documents, origins),
             )
@@ -82,7 +97,13 @@ def ingest(
                 loaded.accepted + outcome.accepted,
                 loaded.returned + outcome.returned,
             )
-    return Ingested(len(receipts), loaded.submissions, loaded.accepted, loaded.returned)
+    return Ingested(
+        len(receipts) - len(lost),
+        loaded.submissions,
+        loaded.accepted,
+        loaded.returned,
+        tuple(dict.fromkeys(lost)),
+    )
 
 
 def _portions(receipts: Sequence[Receipt]) -> Iterator[Sequence[Receipt]]:
@@ -93,11 +114,15 @@ def _portions(receipts: Sequence[Receipt]) -> Iterator[Sequence[Receipt]]:
 
 def _read(
     receipt: Receipt, archive: Archive, reference: Reference, limits: Limits
-) -> list[Document]:
-    # What is too large to be read is not read to find that out.
-    too_large = archive.size(receipt.sha256) > limits.file_bytes
+) -> list[Document] | ArchiveDamaged:
+    try:
+        # What is too large to be read is not read to find that out.
+        too_large = archive.size(receipt.sha256) > limits.file_bytes
+        content = Unreadable.file_too_large(limits) if too_large else archive.read(receipt.sha256)
+    except ArchiveDamaged as damage:
+        return damage
     return read_file(
-        Unreadable.file_too_large(limits) if too_large else archive.read(receipt.sha256),
+        content,
         receipt.path,
         sha256=receipt.sha256,
         region_code=reference.unit_of(receipt.folder),

@@ -18,7 +18,7 @@ import polars as pl
 from transforms.findings import FINDING_SCHEMA
 from transforms.formats import Limits, open_entry
 from transforms.returns import write_return_sheet
-from warehouse.archive import Archive
+from warehouse.archive import Archive, ArchiveDamaged
 from warehouse.frames import literal
 
 #: Files of no known unit's folder are answered here.
@@ -177,8 +177,11 @@ def _write(sheets: Sequence[_Sheet], archive: Path, outbox: Path, limits: Limits
     """Write the answers to files of the same bytes; give their number."""
     originals = Archive(archive)
     digest = sheets[0].sha256
-    readable = originals.size(digest) <= limits.file_bytes
-    data = originals.read(digest) if readable else b""
+    try:
+        readable = originals.size(digest) <= limits.file_bytes
+        data = originals.read(digest) if readable else b""
+    except ArchiveDamaged:  # which the run says of the file; the unit gets the list alone
+        data = b""
     for sheet in sheets:
         original: bytes | None = data
         if sheet.entry is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,15 +135,32 @@ def mark_published(connection: duckdb.DuckDBPyConnection, stamp: str) -> None:
     )
 
 
-def forget(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[Receipt]:
+def originals_in(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[str]:
+    """The hashes of the files that the submissions of ``scope`` came from."""
+    rows = connection.execute(
+        f"SELECT DISTINCT sha256 FROM submission WHERE {scope.condition} ORDER BY 1"
+    ).fetchall()
+    return [str(sha256) for (sha256,) in rows]
+
+
+def forget(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, spared: Collection[str] = ()
+) -> list[Receipt]:
     """Take the submissions of ``scope`` out of the warehouse; give the deliveries they came from.
 
+    What came from the files ``spared`` (by hash) stays as it is: it could not be read again.
     The caller reads these again and loads them (:func:`load`) in the same transaction. Of what else
     they hold, only what the warehouse does not know is loaded: a sheet that is now read for another
     year, unit or form is not lost.
     """
+    table_from(
+        connection,
+        "TEMP TABLE spared",
+        pl.DataFrame({"sha256": list(spared)}, {"sha256": pl.String}),
+    )
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE forgotten AS FROM submission WHERE {scope.condition}"
+        "CREATE OR REPLACE TEMP TABLE forgotten AS"
+        f" FROM submission ANTI JOIN spared USING (sha256) WHERE {scope.condition}"
     )
     _leave_note(connection, "forgotten")
     rows = connection.execute(

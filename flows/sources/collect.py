@@ -126,11 +126,13 @@ class Collector:
         """Archive one file unless the archive has it already."""
         path = offer.path
         promised = self.known.get((offer.sha256 or "", path))
-        if promised and (offer.changed is None or offer.changed >= promised.received_at):
+        held = promised and self.archive.holds(promised.sha256)
+        if promised and held and (offer.changed is None or offer.changed >= promised.received_at):
             return
         seen = self.memory.seen.get(path)
         # The memory counts for nothing where the archive does not confirm it.
-        mark = seen.mark if seen and (seen.sha256, path) in self.known else ""
+        confirmed = seen and (seen.sha256, path) in self.known and self.archive.holds(seen.sha256)
+        mark = seen.mark if seen and confirmed else ""
         if mark and mark == offer.mark:
             return
         if self.limit is not None and offer.size is not None and offer.size > self.limit:
