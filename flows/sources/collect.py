@@ -36,6 +36,9 @@ FAILURES: Final = 3
 #: Receipts are signed after so many new files, so that a run that is killed keeps what it has.
 PORTION: Final = 200
 
+#: Clocks of two machines may differ by so much; a file dated later than that is dated in the future.
+CLOCKS_APART: Final = timedelta(minutes=5)
+
 Known = MutableMapping[tuple[str, str], Receipt]
 T = TypeVar("T")
 
@@ -150,8 +153,10 @@ class Collector:
                     f"its SHA-256 is {digest[:12]}…, not {str(offer.sha256)[:12]}… as the manifest"
                     " says; has the manifest been made anew?"
                 )
-            received = delivery.changed or offer.changed or self.now()
-            self._keep(Receipt(received, path, digest), content, delivery.mark)
+            now = self.now()
+            received = delivery.changed or offer.changed or now
+            taken = now if received > now + CLOCKS_APART else None
+            self._keep(Receipt(received, path, digest, taken), content, delivery.mark)
 
     def _keep(self, receipt: Receipt, content: BinaryIO, mark: str) -> None:
         self.archive.keep(content)

@@ -111,13 +111,17 @@ def _name(info: zipfile.ZipInfo) -> str:
     name = info.orig_filename
     if info.flag_bits & 0x800:
         return name
-    raw = name.encode("cp437")
+    # Each part by itself: a folder and the file in it may have been named on different systems.
+    return "/".join(map(_part, name.encode("cp437").split(b"/")))
+
+
+def _part(raw: bytes) -> str:
     for encoding in ("utf-8", "gb18030"):
         try:
             return raw.decode(encoding)
         except UnicodeDecodeError:
             continue
-    return name
+    return raw.decode("cp437")
 
 
 def _is_wanted(name: str) -> bool:
