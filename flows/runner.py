@@ -15,6 +15,7 @@ from rich.console import Console
 
 from expectations.engine import Engine
 from flows import steps
+from flows.causes import TOLD, cause_of
 from flows.guard import guarded
 from flows.lock import only_writer
 from flows.metrics import LastRun, write_metrics
@@ -94,6 +95,12 @@ def _answered(console: Console) -> Iterator[None]:
         console.print(str(error), highlight=False, markup=False)
         console.print("Nothing was published; the last publication stands.")
         _leave(1)
+    except TOLD as error:
+        cause = cause_of(error)
+        console.print("[red]jzedu:[/]", end=" ")
+        console.print(f"{cause.reason}. {cause.remedy}", highlight=False, markup=False)
+        console.print("Nothing was published; the last publication stands.")
+        _leave(1)
     except RuntimeError as error:
         if "ephemeral Prefect API server" not in str(error):
             raise
@@ -102,6 +109,21 @@ def _answered(console: Console) -> Iterator[None]:
             "Run again; the next night takes up everything that is new."
         )
         console.print("Nothing was published; the last publication stands.")
+        _leave(1)
+    except Exception as error:
+        # Imported with Prefect, and not before.
+        httpx = sys.modules.get("httpx")
+        if httpx is None or not isinstance(error, httpx.HTTPError):
+            raise
+        console.print("[red]jzedu:[/]", end=" ")
+        named = os.environ.get("PREFECT_API_URL")
+        where = f"at PREFECT_API_URL, {named}, " if named else ""
+        console.print(
+            f"Prefect's server {where}was lost during the run ({type(error).__name__}). Start it again"
+            " if it is not running, then run again: the next run takes up what this one left.",
+            highlight=False,
+            markup=False,
+        )
         _leave(1)
     except KeyboardInterrupt:
         console.print("Stopped. Nothing was published; run again to go on.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -20,12 +20,13 @@ import duckdb
 import polars as pl
 
 from expectations.clauses import NATIONAL_RULE_2021, PLAN, Plan, PlanError, load_plan
-from expectations.engine import CheckFailed, Engine
+from expectations.engine import Engine
 from expectations.explanations import FILE as EXPLANATIONS
 from expectations.explanations import ExplanationError, Lapsed, explain, load_explanations
 from expectations.suites import Check, suites_of
 from expectations.verdicts import judge, lay_out
 from expectations.warnings import SUITE, TABLE, expectations, write_warnings
+from flows.causes import TOLD, cause_of
 from flows.settings import Settings
 from flows.sources.model import Pulled, shown
 from flows.sources.rounds import pull_all
@@ -101,25 +102,9 @@ def named(step: str) -> Iterator[None]:
         raise StepFailed(step, str(error), "Correct that file and run again.") from error
     except (ArchiveDamaged, WarehouseLocked) as error:
         raise StepFailed(step, str(error), "Then run again.") from error
-    except CheckFailed as error:
-        raise StepFailed(
-            step, str(error), "This is a fault in a definition or in the program, not in the data."
-        ) from error
-    except duckdb.Error as error:
-        first = str(error).strip().splitlines()[0]
-        raise StepFailed(
-            step,
-            first,
-            "The archive is whole: if the warehouse is damaged, move warehouse.duckdb away and run"
-            " again.",
-        ) from error
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        raise StepFailed(
-            step,
-            f"{place}{error.strerror or error}",
-            "Check free disk space and permissions, then run again.",
-        ) from error
+    except TOLD as error:
+        cause = cause_of(error)
+        raise StepFailed(step, cause.reason, cause.remedy) from error
 
 
 @dataclass
@@ -310,7 +295,9 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        # What failed may have ended the transaction, and must not be hidden by saying so.
+        with suppress(duckdb.Error):
+            connection.execute("ROLLBACK")
         raise
 
 

@@ -1,0 +1,99 @@
+"""Which publication stands, whether it is whole, and what the next one is called.
+
+The chain of publications is the memory of which one stands: each names the one before it, and the one
+that no other names is the last. Neither the clock nor the order of ids is asked: after a clock was a
+year ahead, the greatest time is not the latest. Ids only grow all the same, so that what is sorted by
+them is in the order in which it was made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from warehouse.publication import TABLES
+
+DATABASE = "indicators.duckdb"
+#: The folders beside the database that belong to a publication.
+FOLDERS = ("parquet", "report", "data_docs")
+_ID = "%Y%m%dT%H%M%S%fZ"
+_IS_ID = re.compile(r"[0-9]{8}T[0-9]{12}Z")
+
+#: The id of the last publication of those recorded in the table ``{publication}``. Where a clock went
+#: wrong before ids only grew, several have no successor: the last that was written is the last.
+LAST = """
+SELECT publication_id FROM {publication}
+WHERE publication_id NOT IN (
+    SELECT previous_id FROM {publication} WHERE previous_id IS NOT NULL)
+ORDER BY rowid DESC LIMIT 1
+"""
+
+
+def standing(published: Path) -> Path | None:
+    """The file of the publication that stands, None for none.
+
+    Where the file in its place is damaged or gone, it is the last whole one of the history.
+    """
+    history = sorted((published / "history").glob(f"*/{DATABASE}"), reverse=True)
+    return next((file for file in (published / DATABASE, *history) if is_whole(file)), None)
+
+
+def is_whole(file: Path) -> bool:
+    """Whether a publication can be read, every block of it."""
+    if not file.is_file() or not file.stat().st_size:
+        return False
+    try:
+        with duckdb.connect(str(file), read_only=True) as connection:
+            found = connection.execute(
+                "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'"
+            ).fetchall()
+            names = {str(name) for (name,) in found}
+            for name in names:
+                # Every value is read; what was changed on the disk does not fit its checksum.
+                connection.execute(f'SELECT max(hash(t)) FROM "{name}" t').fetchall()
+    except duckdb.Error:
+        return False
+    # One of an earlier version lacks what has been added since.
+    return {"publication", "submission", "indicator_value", "attainment"} <= names
+
+
+def files_of(published: Path) -> dict[str, int]:
+    """The files of the publication that stands, below ``published``, with their sizes in bytes."""
+    files = {}
+    for place in (published / DATABASE, *(published / folder for folder in FOLDERS)):
+        for path in (place, *place.rglob("*")):
+            with suppress(FileNotFoundError):
+                if path.is_file():
+                    files[path.relative_to(published).as_posix()] = path.stat().st_size
+    return files
+
+
+def is_complete(published: Path, files: Mapping[str, int]) -> bool:
+    """Whether all ``files`` (:func:`files_of`, when it was published) are there as they were."""
+    try:
+        return bool(files) and all(
+            (published / name).stat().st_size == size for name, size in files.items()
+        )
+    except OSError:
+        return False
+
+
+def next_id(now: datetime, published: Path, earlier: Iterable[str]) -> str:
+    """The id of a publication made ``now`` (UTC): its time, or the least that comes after all others.
+
+    ``earlier`` are ids that were given before; so are the names in the history.
+    """
+    history = (path.name for path in (published / "history").glob("*"))
+    given = [name for name in (*earlier, *history) if _IS_ID.fullmatch(name)]
+    if given and (greatest := max(given)) >= now.strftime(_ID):
+        with suppress(ValueError, OverflowError):
+            now = datetime.strptime(greatest, _ID) + timedelta(microseconds=1)
+    return now.strftime(_ID)
+
+
+assert {"publication", "submission", "indicator_value", "attainment"} <= {t.name for t in TABLES}
