@@ -69,8 +69,9 @@ class Engine:
     """
 
     def __init__(self) -> None:
-        self._opened = ExitStack()
-        self._said = self._opened.enter_context(tempfile.TemporaryFile())
+        with ExitStack() as stack:
+            self._said = stack.enter_context(tempfile.TemporaryFile())
+            self._opened = stack.pop_all()
         self._child = subprocess.Popen(
             [sys.executable, "-m", "expectations.engine"],
             stdin=subprocess.PIPE,

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from expectations.clauses import PlanError
-from flows.metrics import last_success
+from flows.metrics import LAST_PUBLISHED, last_success
 from flows.notify import URLS
 from flows.serve import TIMEZONE, healthy, next_night
 from flows.settings import Settings, SettingsError, load_settings
@@ -34,6 +34,7 @@ from flows.steps import plan_of
 from warehouse.archive import Archive
 from warehouse.publish import DATABASE
 from warehouse.reference import ReferenceError, load_reference
+from warehouse.standing import is_whole
 
 State = Literal["ok", "warn", "fail"]
 #: A source by its name, and how to try it: None, or a sentence on why it cannot be reached.
@@ -293,11 +294,15 @@ def _publication(settings: Settings, now: datetime) -> Iterator[Line]:
     try:
         last = _published_at(settings)
     except duckdb.Error as error:
-        do = f"Move {DATABASE} away and run jzedu nightly: it is published anew."
+        do = "Run jzedu nightly: it is published anew."
         yield Line("publication", "fail", str(error).strip().splitlines()[0], do)
         return
     if last is None:
         yield Line("publication", "warn", "there is none yet", "Run: jzedu nightly")
+        return
+    if not is_whole(settings.published / DATABASE):
+        found, do = f"{DATABASE} is damaged", "Run jzedu nightly: it is published anew."
+        yield Line("publication", "fail", found, do)
         return
     run = last_success(settings.home)
     looked = max(last, datetime.fromtimestamp(run, UTC)) if run is not None else last
@@ -316,7 +321,7 @@ def _published_at(settings: Settings) -> datetime | None:
     if not file.exists():
         return None
     with duckdb.connect(str(file), read_only=True) as connection:
-        row = connection.execute("SELECT max(published_at) FROM publication").fetchone()
+        row = connection.execute(LAST_PUBLISHED).fetchone()
     made: datetime | None = row[0] if row else None
     return made.replace(tzinfo=UTC) if made is not None else None
 

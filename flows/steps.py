@@ -34,6 +34,7 @@ from transforms.findings import FINDING_SCHEMA
 from warehouse.archive import Archive, ArchiveDamaged, Receipt, part_of
 from warehouse.compare import Comparison, compare, is_comparable, says_the_same
 from warehouse.compute import compute as compute_tables
+from warehouse.dated import warn_of_future
 from warehouse.frames import literal
 from warehouse.indicators import Catalogue, load_catalogue
 from warehouse.ingest import Ingested, ingest, pending
@@ -47,6 +48,7 @@ from warehouse.publish import (
     detach,
     export,
     fill,
+    ids_given,
     keep_standing,
     list_changes,
     record,
@@ -58,6 +60,7 @@ from warehouse.publish import (
 from warehouse.reference import Reference, ReferenceError, load_reference
 from warehouse.report import write_report
 from warehouse.schema import refresh
+from warehouse.standing import files_of, is_complete, next_id, standing
 from warehouse.store import (
     Scope,
     WarehouseLocked,
@@ -67,6 +70,7 @@ from warehouse.store import (
     mark_published,
     open_warehouse,
     originals_in,
+    published_files,
 )
 
 #: An engine that is warming up while Prefect starts, see :mod:`flows.runner`.
@@ -235,10 +239,11 @@ def unread(run: Run) -> list[Receipt]:
 
 
 def must_publish(run: Run) -> bool:
-    """Whether the publication is missing, unfinished, or made by other definitions."""
+    """Whether the publication is missing, not complete, unfinished, or made by other definitions."""
     with named("open"):
-        file = run.settings.published / DATABASE
-        return not file.exists() or is_unpublished(run.connection, _stamp(run))
+        files = published_files(run.connection)
+        complete = is_complete(run.settings.published, files)
+        return not complete or is_unpublished(run.connection, _stamp(run))
 
 
 def load_deliveries(run: Run, receipts: list[Receipt], on_file: Callable[[], None]) -> Ingested:
@@ -255,11 +260,10 @@ def unannounced(run: Run) -> set[str]:
 
     Those of this run, and of one that was killed before it published.
     """
-    standing = run.settings.published / DATABASE
     with named("load"), ExitStack() as stack:
         known = ""
-        if standing.exists():
-            stack.enter_context(beside(run.connection, standing))
+        if (before := standing(run.settings.published)) is not None:
+            stack.enter_context(beside(run.connection, before))
             known = " ANTI JOIN previous.submission USING (submission_id)"
         rows = run.connection.execute(f"SELECT sha256 FROM submission{known}").fetchall()
     return {sha256 for (sha256,) in rows}
@@ -327,7 +331,7 @@ def check_across(run: Run) -> int:
         with run.closed():
             suites = {SUITE: expectations()}
             broken = run.engine.run(run.settings.warehouse, TABLE, suites)
-        found = write_warnings(run.connection, broken[SUITE])
+        found = write_warnings(run.connection, broken[SUITE]) + warn_of_future(run.connection)
         run.lapsed = tuple(explain(run.connection, explanations, _today()))
     return found
 
@@ -340,6 +344,11 @@ def warnings_of(run: Run, submission_ids: list[str]) -> pl.DataFrame:
         f"SELECT {names} FROM warning WHERE submission_id IN ({listed})"
     ).fetchall()
     return pl.DataFrame(rows, schema=FINDING_SCHEMA, orient="row")
+
+
+def _now() -> datetime:
+    """The time (UTC, naive)."""
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def _today() -> date:
@@ -389,13 +398,16 @@ def publish(run: Run) -> Imprint | None:
     """
     with named("publish"):
         staged = fill_publication(run)
-        standing = run.settings.published / DATABASE
-        same, previous_id = False, None
-        if standing.exists():
-            with beside(run.connection, standing):
-                previous_id = standing_id(run.connection)
+        published, keep = run.settings.published, run.settings.keep_publications
+        before = standing(published)
+        same, previous_id, given = False, None, list[str]()
+        if before is not None:
+            with beside(run.connection, before):
+                previous_id, given = standing_id(run.connection), ids_given(run.connection)
                 if is_comparable(run.connection):
-                    same = says_the_same(run.connection)
+                    # One that is damaged in its place is made anew, whatever it said.
+                    in_place = before == published / DATABASE
+                    same = in_place and says_the_same(run.connection)
                     run.comparison = compare(run.connection)
         if run.comparison.vanished and not run.accept_shrink:
             raise StepFailed(
@@ -403,25 +415,24 @@ def publish(run: Run) -> Imprint | None:
                 "; ".join(run.comparison.vanished),
                 "Find out why; if it is meant, run again with --accept-shrink.",
             )
-        imprint = _imprint(run)
-        if previous_id is None:
+        imprint = _imprint(run, given)
+        if before is None:
             record(run.connection, imprint, None)
         elif not same:
-            with beside(run.connection, standing):
+            with beside(run.connection, before):
                 record(run.connection, imprint, previous_id)
         detach(run.connection)
-        source = standing if same else staged
+        source = before if before is not None and same else staged
         export(source, staged.with_name("parquet"))
         with duckdb.connect(str(source), read_only=True) as publication:
             write_report(publication, staged.with_name("report"), run.reference.folder)
-        published, keep = run.settings.published, run.settings.keep_publications
-        if previous_id is not None:
+        if previous_id is not None and before == published / DATABASE:
             keep_standing(published, previous_id, keep)
         if same:
             release_folders(staged.parent, published)
         else:
             release(staged.parent, published, imprint.publication_id, keep)
-        mark_published(run.connection, _stamp(run))
+        mark_published(run.connection, _stamp(run), files_of(published))
     return None if same else imprint
 
 
@@ -433,10 +444,10 @@ def fill_publication(run: Run) -> Path:
     return run.staged
 
 
-def _imprint(run: Run) -> Imprint:
-    now = datetime.now(UTC).replace(tzinfo=None)
+def _imprint(run: Run, given: list[str]) -> Imprint:
+    now = _now()
     return Imprint(
-        publication_id=now.strftime("%Y%m%dT%H%M%S%fZ"),
+        publication_id=next_id(now, run.settings.published, given),
         published_at=now,
         code_version=code_version(),
         plan_version=_plan_stamp(run.plan),
@@ -447,11 +458,17 @@ def changes(run: Run) -> list[Change]:
     """What the staged publication would change in the one that stands; publishes nothing."""
     with named("compare"):
         fill_publication(run)
-        standing = run.settings.published / DATABASE
-        if not standing.exists():
-            return []
-        with beside(run.connection, standing):
-            return list_changes(run.connection)
+        before = standing(run.settings.published)
+        if before is not None:
+            with beside(run.connection, before):
+                return list_changes(run.connection)
+        if (run.settings.published / DATABASE).exists():
+            raise StepFailed(
+                "compare",
+                "the publication that stands cannot be read",
+                "Run jzedu nightly: it is published anew.",
+            )
+        return []
 
 
 def send_returns(run: Run, on_file: Callable[[], None] = lambda: None) -> list[Path]:

@@ -119,11 +119,13 @@ def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[_Sheet]:
             SELECT * EXCLUDE (key, figure, explained) FROM warning WHERE explained IS NULL
         ) f
         JOIN submission s USING (submission_id)
-        -- Of several versions of a file at one path the unit is answered on the last one.
+        -- Of several versions of a file at one path the unit is answered on the last one, whatever
+        -- time a file that was dated in the future gives itself.
         SEMI JOIN (
             SELECT path, sha256 FROM delivery
             QUALIFY row_number() OVER (
-                PARTITION BY path ORDER BY received_at DESC, sha256 DESC) = 1
+                PARTITION BY path
+                ORDER BY coalesce(taken_at, received_at) DESC, sha256 DESC) = 1
         ) d ON d.path = s.path AND d.sha256 = s.sha256
         ORDER BY s.path, s.entry, f.severity, f.sheet, f."row", f.cell, f.rule_id, f.message_zh
         """

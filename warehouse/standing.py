@@ -1,9 +1,8 @@
 """Which publication stands, whether it is whole, and what the next one is called.
 
-The chain of publications is the memory of which one stands: each names the one before it, and the one
-that no other names is the last. Neither the clock nor the order of ids is asked: after a clock was a
-year ahead, the greatest time is not the latest. Ids only grow all the same, so that what is sorted by
-them is in the order in which it was made.
+The one that stands is the one in its place, as long as it can be read; a clock has no say in it. Ids
+only grow, also after a clock was years ahead, so that what is sorted by them is in the order in which
+it was made.
 """
 
 from __future__ import annotations
@@ -16,22 +15,14 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse.publication import TABLES
+from warehouse.publish import DATABASE
 
-DATABASE = "indicators.duckdb"
 #: The folders beside the database that belong to a publication.
 FOLDERS = ("parquet", "report", "data_docs")
 _ID = "%Y%m%dT%H%M%S%fZ"
+#: What a publication of any version has.
+_CORE = {"publication", "submission", "indicator_value", "attainment"}
 _IS_ID = re.compile(r"[0-9]{8}T[0-9]{12}Z")
-
-#: The id of the last publication of those recorded in the table ``{publication}``. Where a clock went
-#: wrong before ids only grew, several have no successor: the last that was written is the last.
-LAST = """
-SELECT publication_id FROM {publication}
-WHERE publication_id NOT IN (
-    SELECT previous_id FROM {publication} WHERE previous_id IS NOT NULL)
-ORDER BY rowid DESC LIMIT 1
-"""
 
 
 def standing(published: Path) -> Path | None:
@@ -58,8 +49,7 @@ def is_whole(file: Path) -> bool:
                 connection.execute(f'SELECT max(hash(t)) FROM "{name}" t').fetchall()
     except duckdb.Error:
         return False
-    # One of an earlier version lacks what has been added since.
-    return {"publication", "submission", "indicator_value", "attainment"} <= names
+    return names >= _CORE
 
 
 def files_of(published: Path) -> dict[str, int]:
@@ -94,6 +84,3 @@ def next_id(now: datetime, published: Path, earlier: Iterable[str]) -> str:
         with suppress(ValueError, OverflowError):
             now = datetime.strptime(greatest, _ID) + timedelta(microseconds=1)
     return now.strftime(_ID)
-
-
-assert {"publication", "submission", "indicator_value", "attainment"} <= {t.name for t in TABLES}
