@@ -6,6 +6,7 @@ directly. A step that fails raises :class:`StepFailed`, which says which step it
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -151,6 +152,7 @@ class Run:
         """Let go of the warehouse while the block runs, so that the engine can open it."""
         self.opened.close()
         try:
+            _still_there(self.settings.warehouse)
             yield
         finally:
             opened = open_warehouse(self.settings.warehouse, self.reference, patience=_PATIENCE)
@@ -183,6 +185,16 @@ class Run:
             finally:
                 if run.engine is not None:
                     run.engine.close()
+
+
+def _still_there(file: Path) -> None:
+    """That a database we made is there; to open one that is gone would make an empty one.
+
+    Raises:
+        FileNotFoundError: somebody has taken it away.
+    """
+    if not file.exists():
+        raise FileNotFoundError(errno.ENOENT, "was taken away during the run", str(file))
 
 
 def plan_of(settings: Settings) -> Plan:
@@ -379,6 +391,7 @@ def judge_clauses(run: Run) -> int:
         engine, staged = run.engine, run.staged
         assert engine is not None and staged is not None
         detach(run.connection)
+        _still_there(staged)
         broken = engine.run(
             staged, "judgement", suites_of(run.asked), docs=staged.with_name("data_docs")
         )

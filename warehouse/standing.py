@@ -79,8 +79,18 @@ def next_id(now: datetime, published: Path, earlier: Iterable[str]) -> str:
     ``earlier`` are ids that were given before; so are the names in the history.
     """
     history = (path.name for path in (published / "history").glob("*"))
-    given = [name for name in (*earlier, *history) if _IS_ID.fullmatch(name)]
-    if given and (greatest := max(given)) >= now.strftime(_ID):
-        with suppress(ValueError, OverflowError):
-            now = datetime.strptime(greatest, _ID) + timedelta(microseconds=1)
+    times = [time for name in (*earlier, *history) if (time := _time_of(name)) is not None]
+    if times and (greatest := max(times)) >= now:
+        with suppress(OverflowError):
+            now = greatest + timedelta(microseconds=1)
     return now.strftime(_ID)
+
+
+def _time_of(publication_id: str) -> datetime | None:
+    """The time that an id says, None for what is none."""
+    if not _IS_ID.fullmatch(publication_id):
+        return None
+    try:
+        return datetime.strptime(publication_id, _ID)
+    except ValueError:
+        return None
