@@ -102,32 +102,40 @@ def _answered(console: Console) -> Iterator[None]:
         console.print("Nothing was published; the last publication stands.")
         _leave(1)
     except RuntimeError as error:
-        if "ephemeral Prefect API server" not in str(error):
+        if "ephemeral Prefect API server" in str(error):
+            console.print(
+                "[red]jzedu:[/] Prefect's temporary server did not start: the machine may be too busy. "
+                "Run again; the next night takes up everything that is new."
+            )
+            console.print("Nothing was published; the last publication stands.")
+        elif "reach API" in str(error):
+            _say_server_lost(console, error)
+        else:
             raise
-        console.print(
-            "[red]jzedu:[/] Prefect's temporary server did not start: the machine may be too busy. "
-            "Run again; the next night takes up everything that is new."
-        )
-        console.print("Nothing was published; the last publication stands.")
         _leave(1)
     except Exception as error:
         # Imported with Prefect, and not before.
         httpx = sys.modules.get("httpx")
         if httpx is None or not isinstance(error, httpx.HTTPError):
             raise
-        console.print("[red]jzedu:[/]", end=" ")
-        named = os.environ.get("PREFECT_API_URL")
-        where = f"at PREFECT_API_URL, {named}, " if named else ""
-        console.print(
-            f"Prefect's server {where}was lost during the run ({type(error).__name__}). Start it again"
-            " if it is not running, then run again: the next run takes up what this one left.",
-            highlight=False,
-            markup=False,
-        )
+        _say_server_lost(console, error)
         _leave(1)
     except KeyboardInterrupt:
         console.print("Stopped. Nothing was published; run again to go on.")
         _leave(1)
+
+
+def _say_server_lost(console: Console, error: Exception) -> None:
+    named = os.environ.get("PREFECT_API_URL")
+    where = f" at PREFECT_API_URL, {named}," if named else ""
+    way_out = "Start it, or unset PREFECT_API_URL, then run again" if named else "Run again"
+    console.print("[red]jzedu:[/]", end=" ")
+    console.print(
+        f"Prefect's server{where} does not answer ({str(error).strip() or type(error).__name__}). {way_out}: the next run takes"
+        " up what this one left.",
+        highlight=False,
+        markup=False,
+    )
 
 
 def _news(settings: Settings, console: Console) -> bool:
