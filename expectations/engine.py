@@ -10,10 +10,13 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +34,24 @@ class CheckFailed(Exception):
     """A check could not be carried out: neither kept nor broken, the run has to stop."""
 
 
+class EngineEnded(CheckFailed):
+    """The process of Great Expectations ended before it had answered.
+
+    ``killed``: something from outside ended it, which is no fault of a definition.
+    """
+
+    def __init__(self, when: str, code: int, last_words: str) -> None:
+        self.killed = code < 0
+        if self.killed:
+            how = (
+                f"was ended from outside {when} (signal {-code}, {_signal(-code)}), most likely by the"
+                " system because memory ran short"
+            )
+        else:
+            how = f"ended {when} (code {code}{f': {last_words}' if last_words else ''})"
+        super().__init__(f"Great Expectations {how}")
+
+
 @dataclass(frozen=True)
 class Expectation:
     """That ``query`` over ``{batch}`` gives no row; ``description`` says so in words."""
@@ -39,6 +60,9 @@ class Expectation:
     query: str
     description: str
 
+
+#: So much of what a child says before it ends is looked at (bytes).
+_LAST_WORDS = 4096
 
 #: For every expectation of a suite the rows that break it.
 Broken = dict[str, list[dict[str, Any]]]
@@ -53,11 +77,14 @@ class Engine:
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self._patience = patience
+        with ExitStack() as stack:
+            self._said = stack.enter_context(tempfile.TemporaryFile())
+            self._opened = stack.pop_all()
         self._child = subprocess.Popen(
             [sys.executable, "-m", "expectations.engine"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._said,
             text=True,
             encoding="utf-8",
             env={**os.environ, "GX_ANALYTICS_ENABLED": "false", "PYTHONIOENCODING": "utf-8"},
@@ -133,20 +160,25 @@ class Engine:
             self._child.stdin.write(json.dumps(order) + "\n")
             self._child.stdin.flush()
         except OSError:
-            raise CheckFailed("Great Expectations ended before it was asked") from None
+            raise self._ended("before it was asked") from None
         line = self._child.stdout.readline()
-        if not line:
-            raise CheckFailed(
-                f"Great Expectations ended without an answer (code {self._child.wait()})"
-            )
+        if not line.endswith("\n"):
+            raise self._ended("without an answer")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def _ended(self, when: str) -> EngineEnded:
+        code = self._child.wait()
+        self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - _LAST_WORDS))
+        words = self._said.read().decode("utf-8", "replace").strip().splitlines()
+        return EngineEnded(when, code, words[-1] if words else "")
 
     def close(self) -> None:
         """End the child, whatever it is doing."""
         if self._child.poll() is None:
             self._child.kill()
         self._child.communicate()
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self
@@ -158,6 +190,13 @@ class Engine:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"
 
 
 def _serve() -> None:

@@ -11,7 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 from flows.artifacts import Handed, leave, read_turns
+from flows.causes import cause_of
 from flows.lock import Patience
 from flows.metrics import LastRun, write_metrics
 from flows.notify import failed, of_run, of_sources, send, waiting
@@ -128,6 +131,6 @@ def went_wrong(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
 def _measure(settings: Settings, run: LastRun) -> list[str]:
     try:
         write_metrics(settings, run)
-    except OSError as error:
-        return [f"the metrics could not be written: {error.strerror or error}"]
+    except (OSError, duckdb.Error) as error:
+        return [f"the metrics could not be written: {cause_of(error).reason}"]
     return []

@@ -24,7 +24,7 @@ from flows.settings import Settings, load_settings
 from transforms.gate import Examined, examine
 from transforms.names import SENTENCE, shown
 from warehouse.archive import Archive, Receipt
-from warehouse.ingest import read_deliveries
+from warehouse.ingest import Lost, read_deliveries
 from warehouse.outbox import ReturnSheet, write_sheets
 from warehouse.reference import Reference, load_reference
 from warehouse.workers import Workers
@@ -71,7 +71,13 @@ def _check(
         with file.open("rb") as content:
             receipts.append(Receipt(changed, path, archive.keep(content)))
     read = read_deliveries(archive, reference, receipts, settings.limits, reading.workers)
-    documents = [document for found in read for document in found]
+    documents = []
+    for delivery in read:
+        if isinstance(delivery, Lost):
+            raise steps.StepFailed(
+                "read", delivery.reason, "Check the disk of the temporary folder."
+            )
+        documents += delivery
     examined = examine(documents, reference.unit_named)
     # A unit that is not known says nothing about the file: it is a dry run, not a delivery.
     findings = examined.findings.filter(pl.col("rule_id") != "FIL-E03")

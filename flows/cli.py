@@ -407,8 +407,9 @@ def serve(home: Path | None, host: str, port: int) -> None:
 
 @cli.command()
 @_home
+@click.option("--all", "everything", is_flag=True, help="Read every original of the archive.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def doctor(home: Path | None, as_json: bool) -> None:
+def doctor(home: Path | None, everything: bool, as_json: bool) -> None:
     """What may be amiss on this machine, and what to do; exit code 1 on a failure."""
     from functools import partial
 
@@ -421,7 +422,7 @@ def doctor(home: Path | None, as_json: bool) -> None:
     def probes(settings: Settings) -> list[Any]:
         return [(s.name, partial(probe, s, settings.home)) for s in settings.sources]
 
-    sys.exit(0 if show(Console(), examine(home, probes), as_json) else 1)
+    sys.exit(0 if show(Console(), examine(home, probes, everything), as_json) else 1)
 
 
 @cli.command()
@@ -473,6 +474,12 @@ def main() -> None:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         _fail(f"{place}{error.strerror or error}")
+    except Exception as error:
+        # Imported by the commands that run steps, and not for the others.
+        steps = sys.modules.get("flows.steps")
+        if steps is None or not isinstance(error, steps.StepFailed):
+            raise
+        _fail(str(error))
 
 
 if __name__ == "__main__":

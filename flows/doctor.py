@@ -27,15 +27,16 @@ from rich.markup import escape
 
 from expectations.clauses import PlanError
 from flows.lock import holder
-from flows.metrics import last_success
+from flows.metrics import LAST_PUBLISHED, last_success
 from flows.notify import URLS
 from flows.serve import TIMEZONE, healthy, next_night
 from flows.service import API, last_serving, read_login
 from flows.settings import Settings, SettingsError, load_settings
 from flows.steps import plan_of
-from warehouse.archive import Archive, ArchiveDamaged
+from warehouse.archive import Archive
 from warehouse.publish import DATABASE
 from warehouse.reference import ReferenceError, load_reference
+from warehouse.standing import is_whole
 
 State = Literal["ok", "warn", "fail"]
 #: A source by its name, and how to try it: None, or a sentence on why it cannot be reached.
@@ -45,6 +46,8 @@ _DAY = timedelta(days=1)
 #: A run is late when this much more than a day has passed: it starts at a fixed hour and takes time.
 _LATE = _DAY + timedelta(hours=2)
 _SAMPLE = 20
+#: So many missing originals are named one by one.
+_NAMED = 10
 _GIB = 1024**3
 _MARKS = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[red]✗[/]"}
 
@@ -59,8 +62,15 @@ class Line:
     do: str = ""
 
 
-def examine(home: Path | None, probes: Callable[[Settings], Iterable[Probe]]) -> list[Line]:
-    """All checks on ``home``; ``probes`` gives the sources of its settings and how to try them."""
+def examine(
+    home: Path | None,
+    probes: Callable[[Settings], Iterable[Probe]],
+    whole_archive: bool = False,
+) -> list[Line]:
+    """All checks on ``home``; ``probes`` gives the sources of its settings and how to try them.
+
+    ``whole_archive``: read every original and not a sample of them.
+    """
     lines = list(_versions())
     try:
         settings = load_settings(home)
@@ -73,7 +83,7 @@ def examine(home: Path | None, probes: Callable[[Settings], Iterable[Probe]]) ->
     lines += _clock(settings, now)
     lines += _sources(probes(settings))
     lines += _warehouse(settings)
-    lines += _archive(settings, random.Random())
+    lines += _archive(settings, None if whole_archive else random.Random())
     lines += _publication(settings, now)
     lines += _service(settings) if not os.environ.get(API) else _server(os.environ[API])
     return lines
@@ -245,22 +255,38 @@ def _warehouse(settings: Settings) -> Iterator[Line]:
     yield Line("warehouse", "ok", f"{row[0] if row else 0} submissions in {file.name}")
 
 
-def _archive(settings: Settings, chance: random.Random) -> Iterator[Line]:
-    """Whether every original is there, and some of them, each time others, are what they were."""
+def _archive(settings: Settings, chance: random.Random | None) -> Iterator[Line]:
+    """Whether receipts and originals are what they were: all, or with ``chance`` a sample."""
     archive = Archive(settings.archive)
+    damage: list[str] = []
     try:
-        originals = sorted({receipt.sha256 for receipt in archive.receipts()})
-        for sha256 in chance.sample(originals, min(_SAMPLE, len(originals))):
-            archive.verify(sha256)
-        missing = [one for one in originals if not (settings.archive / one[:2] / one).is_file()]
-        if missing:
-            raise ArchiveDamaged(f"{len(missing)} originals are missing, the first is {missing[0]}")
-    except (ArchiveDamaged, OSError, ValueError, KeyError) as error:
-        do = "Restore the archive from the backup: docs/operations.md, Back up and restore."
-        yield Line("archive", "fail", str(error), do)
+        receipts = list(archive.receipts(lambda damaged: damage.append(str(damaged))))
+        signed = {receipt.sha256 for receipt in receipts}
+        read = sorted(signed)
+        if chance is not None:
+            missing = [sha256 for sha256 in read if not archive.holds(sha256)]
+            damage += map(str, archive.damage(missing[:_NAMED]).values())
+            damage += [f"{len(missing)} originals are missing"] * (len(missing) > _NAMED)
+            there = [sha256 for sha256 in read if sha256 not in missing]
+            read = chance.sample(there, min(_SAMPLE, len(there)))
+        damage += map(str, archive.damage(read).values())
+        unsigned = archive.originals() - signed
+    except OSError as error:
+        do = "See to its permissions and its disk."
+        yield Line("archive", "fail", f"{error.filename}: {error.strerror}", do)
         return
-    checked = min(_SAMPLE, len(originals))
-    yield Line("archive", "ok", f"{len(originals)} originals, {checked} of them read and verified")
+    do = (
+        "Restore it from the backup: docs/operations.md, Back up and restore. An original that still"
+        " lies in the inbox or at its source is taken again by the night that comes upon it."
+    )
+    for sentence in damage:
+        yield Line("archive", "fail", sentence, do)
+    if unsigned and damage:
+        found = f"{len(unsigned)} originals have no receipt that can be believed"
+        yield Line("archive", "warn", found, "They count again once their receipts are restored.")
+    if not damage:
+        found = f"{len(signed)} originals, {len(read)} of them read and verified"
+        yield Line("archive", "ok", found)
 
 
 def _publication(settings: Settings, now: datetime) -> Iterator[Line]:
@@ -268,11 +294,15 @@ def _publication(settings: Settings, now: datetime) -> Iterator[Line]:
     try:
         last = _published_at(settings)
     except duckdb.Error as error:
-        do = f"Move {DATABASE} away and run jzedu nightly: it is published anew."
+        do = "Run jzedu nightly: it is published anew."
         yield Line("publication", "fail", str(error).strip().splitlines()[0], do)
         return
     if last is None:
         yield Line("publication", "warn", "there is none yet", "Run: jzedu nightly")
+        return
+    if not is_whole(settings.published / DATABASE):
+        found, do = f"{DATABASE} is damaged", "Run jzedu nightly: it is published anew."
+        yield Line("publication", "fail", found, do)
         return
     run = last_success(settings.home)
     looked = max(last, datetime.fromtimestamp(run, UTC)) if run is not None else last
@@ -291,7 +321,7 @@ def _published_at(settings: Settings) -> datetime | None:
     if not file.exists():
         return None
     with duckdb.connect(str(file), read_only=True) as connection:
-        row = connection.execute("SELECT max(published_at) FROM publication").fetchone()
+        row = connection.execute(LAST_PUBLISHED).fetchone()
     made: datetime | None = row[0] if row else None
     return made.replace(tzinfo=UTC) if made is not None else None
 

@@ -61,7 +61,7 @@ def publication_file(published: Path, publication_id: str | None) -> Path:
     kept = {file.parent.name: file for file in (published / "history").glob(f"*/{DATABASE}")}
     with duckdb.connect(str(current), read_only=True) as connection:
         latest = connection.execute(
-            "SELECT publication_id FROM publication ORDER BY published_at DESC LIMIT 1"
+            "SELECT publication_id FROM publication ORDER BY publication_id DESC LIMIT 1"
         ).fetchone()
     if latest is not None:
         kept[str(latest[0])] = current

@@ -26,6 +26,8 @@ LAST_SUCCESS = "jzedu_last_success_timestamp_seconds"
 SOURCE_READ = "jzedu_source_read"
 SOURCE_FILES = "jzedu_source_files"
 SOURCE_LEFT = "jzedu_source_left"
+#: When the publication was made; ids grow, whatever the clock does.
+LAST_PUBLISHED = "SELECT published_at FROM publication ORDER BY publication_id DESC LIMIT 1"
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def write_metrics(settings: Settings, run: LastRun) -> Path:
         with duckdb.connect(str(published), read_only=True) as connection:
             submissions = _counts(connection, "submission", "status", SUBMISSION_STATUSES)
             findings = _counts(connection, "finding", "severity", SEVERITIES)
-            last = connection.execute("SELECT max(published_at) FROM publication").fetchone()
+            last = connection.execute(LAST_PUBLISHED).fetchone()
         by_status = gauge("jzedu_submissions", "Submissions in the publication", "status")
         for status, number in submissions.items():
             by_status.labels(status).set(number)

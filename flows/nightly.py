@@ -46,6 +46,7 @@ class Night:
     found: int = 0
     new: int = 0
     waiting: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
     submissions: int = 0
     accepted: int = 0
     returned: int = 0
@@ -123,7 +124,7 @@ def nightly(accept_shrink: bool = False) -> dict[str, Any]:
             pulled: Any = _pull(run)
         receipts = steps.unread(run)
         if not receipts and not steps.must_publish(run):
-            night = Night(found=pulled.found, waiting=pulled.waiting)
+            night = _told(run, shown, Night(found=pulled.found, waiting=pulled.waiting))
             went_well(settings, shown.seconds, pulled=pulled)
         else:
             run.warm_up()
@@ -269,6 +270,13 @@ def _judged(run: steps.Run, shown: Steps) -> None:
         _judge(run)
 
 
+def _told(run: steps.Run, shown: Steps, facts: Night) -> Night:
+    """``facts`` with what is damaged in the archive, which is said."""
+    for sentence in run.damaged:
+        shown.say(sentence)
+    return replace(facts, damaged=tuple(run.damaged))
+
+
 def _to_the_end(
     run: steps.Run,
     shown: Steps,
@@ -299,7 +307,7 @@ def _to_the_end(
     ):
         shown.say(problem)
     return replace(
-        facts,
+        _told(run, shown, facts),
         submissions=run.loaded.submissions,
         accepted=run.loaded.accepted,
         returned=run.loaded.returned,

@@ -15,6 +15,7 @@ from rich.console import Console
 from expectations.engine import Engine
 from flows import steps
 from flows.aftermath import patience, quiet_night
+from flows.causes import TOLD, cause_of
 from flows.guard import guarded
 from flows.lock import only_writer
 from flows.modes import keep_private, shut
@@ -134,18 +135,47 @@ def _answered(console: Console) -> Iterator[None]:
         console.print(str(error), highlight=False, markup=False)
         console.print("Nothing was published; the last publication stands.")
         _leave(1)
-    except RuntimeError as error:
-        if "ephemeral Prefect API server" not in str(error):
-            raise
-        console.print(
-            "[red]jzedu:[/] Prefect's temporary server did not start: the machine may be too busy. "
-            "Run again; the next night takes up everything that is new."
-        )
+    except TOLD as error:
+        cause = cause_of(error)
+        console.print("[red]jzedu:[/]", end=" ")
+        console.print(f"{cause.reason}. {cause.remedy}", highlight=False, markup=False)
         console.print("Nothing was published; the last publication stands.")
+        _leave(1)
+    except RuntimeError as error:
+        if "ephemeral Prefect API server" in str(error):
+            console.print(
+                "[red]jzedu:[/] Prefect's temporary server did not start: the machine may be too busy. "
+                "Run again; the next night takes up everything that is new."
+            )
+            console.print("Nothing was published; the last publication stands.")
+        elif "reach API" in str(error):
+            _say_server_lost(console, error)
+        else:
+            raise
+        _leave(1)
+    except Exception as error:
+        # Imported with Prefect, and not before.
+        httpx = sys.modules.get("httpx")
+        if httpx is None or not isinstance(error, httpx.HTTPError):
+            raise
+        _say_server_lost(console, error)
         _leave(1)
     except KeyboardInterrupt:
         console.print("Stopped. Nothing was published; run again to go on.")
         _leave(1)
+
+
+def _say_server_lost(console: Console, error: Exception) -> None:
+    named = os.environ.get(API)
+    where = f" at {API}, {named}," if named else ""
+    way_out = f"Start it, or unset {API}, then run again" if named else "Run again"
+    console.print("[red]jzedu:[/]", end=" ")
+    console.print(
+        f"Prefect's server{where} does not answer ({str(error).strip() or type(error).__name__})."
+        f" {way_out}: the next run takes up what this one left.",
+        highlight=False,
+        markup=False,
+    )
 
 
 def _news(settings: Settings, console: Console) -> tuple[bool, Pulled]:
@@ -160,7 +190,12 @@ def _news(settings: Settings, console: Console) -> tuple[bool, Pulled]:
         for file in pulled.waiting:
             said = shown(file, SENTENCE)
             console.print(f"  left for the next night: {said}", highlight=False, markup=False)
-        return bool(steps.unread(run)) or steps.must_publish(run), pulled
+        news = bool(steps.unread(run)) or steps.must_publish(run)
+        if not news:  # otherwise the flow says it
+            for sentence in run.damaged:
+                said = shown(sentence, SENTENCE)
+                console.print(f"  damaged: {said}", highlight=False, markup=False)
+        return news, pulled
 
 
 def _say(night: dict[str, Any], settings: Settings, files: str = "new files") -> None:

@@ -79,7 +79,7 @@ def show_status(console: Console, database: Path, year: int | None, as_json: boo
         rows = connection.execute(_QUERY).fetchall()
         last = connection.execute(
             "SELECT publication_id, published_at, submissions FROM publication "
-            "ORDER BY published_at DESC LIMIT 1"
+            "ORDER BY publication_id DESC LIMIT 1"
         ).fetchone()
         focus = connection.execute("SELECT max(year) FROM attainment_latest").fetchone()
         made_up = is_made_up(connection)

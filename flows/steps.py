@@ -6,9 +6,10 @@ directly. A step that fails raises :class:`StepFailed`, which says which step it
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -20,12 +21,13 @@ import duckdb
 import polars as pl
 
 from expectations.clauses import NATIONAL_RULE_2021, PLAN, Plan, PlanError, load_plan
-from expectations.engine import CheckFailed, Engine, EngineStopped
+from expectations.engine import Engine, EngineStopped
 from expectations.explanations import FILE as EXPLANATIONS
 from expectations.explanations import ExplanationError, Lapsed, explain, load_explanations
 from expectations.suites import Check, suites_of
 from expectations.verdicts import judge, lay_out
 from expectations.warnings import SUITE, TABLE, expectations, write_warnings
+from flows.causes import TOLD, cause_of
 from flows.metrics import last_sources
 from flows.modes import hand_out, make_home, make_open, private_folder, shut
 from flows.settings import Settings
@@ -34,9 +36,10 @@ from flows.sources.rounds import pull_all
 from flows.sources.settings import INBOX
 from transforms.findings import FINDING_SCHEMA
 from transforms.names import SENTENCE, shown
-from warehouse.archive import Archive, ArchiveDamaged, Receipt
+from warehouse.archive import Archive, ArchiveDamaged, Receipt, part_of
 from warehouse.compare import Comparison, compare, is_comparable, says_the_same
 from warehouse.compute import compute as compute_tables
+from warehouse.dated import warn_of_future
 from warehouse.frames import literal
 from warehouse.indicators import Catalogue, load_catalogue
 from warehouse.ingest import Ingested, ingest, pending
@@ -50,6 +53,7 @@ from warehouse.publish import (
     detach,
     export,
     fill,
+    ids_given,
     keep_standing,
     list_changes,
     record,
@@ -61,13 +65,17 @@ from warehouse.publish import (
 from warehouse.reference import Reference, ReferenceError, load_reference
 from warehouse.report import write_report
 from warehouse.schema import refresh
+from warehouse.standing import files_of, is_complete, next_id, standing
 from warehouse.store import (
     Scope,
     WarehouseLocked,
     forget,
     is_unpublished,
+    known_deliveries,
     mark_published,
     open_warehouse,
+    originals_in,
+    published_files,
 )
 from warehouse.workers import Nursery, Workers, WorkersFailed
 
@@ -83,6 +91,8 @@ SECTION = {"section": pl.Int64(), "name_zh": pl.String(), "name_en": pl.String()
 
 #: For so many seconds a run waits for what a killed one has left to let go of the warehouse.
 _PATIENCE = 10
+#: So many damaged originals are named one by one.
+_LOST_NAMED = 10
 
 
 class StepFailed(Exception):
@@ -114,25 +124,9 @@ def named(step: str) -> Iterator[None]:
             str(error),
             "Look whether the machine is overloaded, or raise the setting suite_seconds; then run again.",
         ) from error
-    except CheckFailed as error:
-        raise StepFailed(
-            step, str(error), "This is a fault in a definition or in the program, not in the data."
-        ) from error
-    except duckdb.Error as error:
-        first = str(error).strip().splitlines()[0]
-        raise StepFailed(
-            step,
-            first,
-            "The archive is whole: if the warehouse is damaged, move warehouse.duckdb away and run"
-            " again.",
-        ) from error
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        raise StepFailed(
-            step,
-            f"{place}{error.strerror or error}",
-            "Check free disk space and permissions, then run again.",
-        ) from error
+    except TOLD as error:
+        cause = cause_of(error)
+        raise StepFailed(step, cause.reason, cause.remedy) from error
 
 
 @dataclass
@@ -140,7 +134,8 @@ class Run:
     """What the steps of one run share: settings, definitions, the open warehouse.
 
     The engine of the suites is started as soon as there is anything to judge, so that it is warm
-    when it is needed; the workers, that open what was handed in, as soon as there is anything to read.
+    when it is needed; the workers, that open what was handed in, as soon as there is anything to
+    read. ``damaged`` are sentences on what is damaged in the archive.
     """
 
     settings: Settings
@@ -159,7 +154,13 @@ class Run:
     staged: Path | None = None
     accept_shrink: bool = False
     lapsed: tuple[Lapsed, ...] = ()
+    damaged: list[str] = field(default_factory=list)
     comparison: Comparison = field(default_factory=Comparison)
+
+    def tell_damage(self, damage: object) -> None:
+        """Note a sentence on something damaged, once."""
+        if not any(told.startswith(str(damage)) for told in self.damaged):
+            self.damaged.append(str(damage))
 
     def warm_up(self) -> None:
         """Start the engine, once; or take the one that was started ahead."""
@@ -181,6 +182,7 @@ class Run:
         """Let go of the warehouse while the block runs, so that the engine can open it."""
         self.opened.close()
         try:
+            _still_there(self.settings.warehouse)
             yield
         finally:
             opened = open_warehouse(self.settings.warehouse, self.reference, patience=_PATIENCE)
@@ -245,6 +247,16 @@ def nursery() -> Iterator[Nursery]:
             NURSERY_AHEAD.reset(before)
 
 
+def _still_there(file: Path) -> None:
+    """That a database we made is there; to open one that is gone would make an empty one.
+
+    Raises:
+        FileNotFoundError: somebody has taken it away.
+    """
+    if not file.exists():
+        raise FileNotFoundError(errno.ENOENT, "was taken away during the run", str(file))
+
+
 def plan_of(settings: Settings) -> Plan:
     """The plan that ``settings`` ask for, with the national rules where they are switched on."""
     plan = load_plan(settings.plan or PLAN)
@@ -252,13 +264,29 @@ def plan_of(settings: Settings) -> Plan:
 
 
 def pull_inbox(run: Run, on_file: Callable[[], None] = lambda: None) -> Pulled:
-    """Archive what is new in the inbox and at the other sources."""
+    """Archive what is new in the inbox and at the other sources.
+
+    Before that a part of the archive is looked through, so that what is damaged is taken again where
+    the same bytes still lie; what is still damaged afterwards stands in ``run.damaged``.
+    """
     with named("pull"):
-        settings = run.settings
-        run.archive.sweep()
+        settings, archive = run.settings, run.archive
+        archive.sweep()
+        _sign_again(run)
+        receipts = list(archive.receipts(lambda _: None))
+        waiting = {receipt.sha256 for receipt in pending(run.connection, archive, lambda _: None)}
+        originals = {receipt.sha256 for receipt in receipts}
+        found = archive.damage(waiting.union(part_of(originals, _today())))
         pulled = pull_all(
-            settings.sources, settings.inbox, run.archive, settings.limits, settings.home, on_file
+            settings.sources, settings.inbox, archive, settings.limits, settings.home, on_file
         )
+        paths = {receipt.sha256: receipt.path for receipt in reversed(receipts)}
+        lost = [sha256 for sha256 in sorted(originals) if not archive.holds(sha256)]
+        for sha256 in lost[:_LOST_NAMED]:
+            damage = found.get(sha256) or archive.damage([sha256])[sha256]
+            run.tell_damage(f"{damage}. It was handed in as {shown(paths[sha256])}")
+        if len(lost) > _LOST_NAMED:
+            run.tell_damage(f"{len(lost)} originals are damaged in all: jzedu doctor --all")
         return _with_an_emptied_inbox(settings, pulled)
 
 
@@ -286,17 +314,32 @@ def _with_an_emptied_inbox(settings: Settings, pulled: Pulled) -> Pulled:
     )
 
 
+def _sign_again(run: Run) -> None:
+    """Write the receipts anew that the warehouse knows of and the archive has lost.
+
+    Where one round was damaged, that is the very file that it was.
+    """
+    kept = {receipt.key for receipt in run.archive.receipts(lambda _: None)}
+    known = known_deliveries(run.connection)
+    run.archive.sign(receipt for key, receipt in known.items() if key not in kept)
+
+
 def unread(run: Run) -> list[Receipt]:
-    """The archived deliveries that the warehouse has not read."""
+    """The archived deliveries that the warehouse has not read, and whose originals are there."""
     with named("pull"):
-        return pending(run.connection, run.archive)
+        return [
+            receipt
+            for receipt in pending(run.connection, run.archive, run.tell_damage)
+            if run.archive.holds(receipt.sha256)
+        ]
 
 
 def must_publish(run: Run) -> bool:
-    """Whether the publication is missing, unfinished, or made by other definitions."""
+    """Whether the publication is missing, not complete, unfinished, or made by other definitions."""
     with named("open"):
-        file = run.settings.published / DATABASE
-        return not file.exists() or is_unpublished(run.connection, _stamp(run))
+        files = published_files(run.connection)
+        complete = is_complete(run.settings.published, files)
+        return not complete or is_unpublished(run.connection, _stamp(run))
 
 
 def load_deliveries(run: Run, receipts: list[Receipt], on_file: Callable[[], None]) -> Ingested:
@@ -307,6 +350,8 @@ def load_deliveries(run: Run, receipts: list[Receipt], on_file: Callable[[], Non
     """
     with named("load"):
         run.loaded = _ingest(run, receipts, on_file, lambda: _transaction(run.connection))
+    for sentence in run.loaded.lost:
+        run.tell_damage(sentence)
     return run.loaded
 
 
@@ -315,11 +360,10 @@ def unannounced(run: Run) -> set[str]:
 
     Those of this run, and of one that was killed before it published.
     """
-    standing = run.settings.published / DATABASE
     with named("load"), ExitStack() as stack:
         known = ""
-        if standing.exists():
-            stack.enter_context(beside(run.connection, standing))
+        if (before := standing(run.settings.published)) is not None:
+            stack.enter_context(beside(run.connection, before))
             known = " ANTI JOIN previous.submission USING (submission_id)"
         rows = run.connection.execute(f"SELECT sha256 FROM submission{known}").fetchall()
     return {sha256 for (sha256,) in rows}
@@ -329,19 +373,23 @@ def reload_deliveries(run: Run, scope: Scope, on_file: Callable[[], None]) -> In
     """Read again what the archive holds for ``scope``, in one transaction: all of it or nothing.
 
     What is half by new rules and half by old ones must never be published, not by the night after
-    an interrupted run either. Deliveries that were never read are read whole, as the nightly run would.
+    an interrupted run either. Deliveries that were never read are read whole, as the nightly run
+    would. What cannot be read again, because its original is damaged, stays as it was.
     """
     with named("load"), _transaction(run.connection):
-        known = forget(run.connection, scope)
+        damage = run.archive.damage(originals_in(run.connection, scope))
+        known = forget(run.connection, scope, damage)
         again = _ingest(run, known, on_file, nullcontext)
-        unread_ones = pending(run.connection, run.archive)
+        unread_ones = pending(run.connection, run.archive, run.tell_damage)
         new = _ingest(run, unread_ones, on_file, nullcontext)
         run.loaded = Ingested(
-            len(known) + len(unread_ones),
+            again.deliveries + new.deliveries,
             again.submissions + new.submissions,
             again.accepted + new.accepted,
             again.returned + new.returned,
         )
+    for sentence in (*map(str, damage.values()), *again.lost, *new.lost):
+        run.tell_damage(sentence)
     return run.loaded
 
 
@@ -352,7 +400,9 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        # What failed may have ended the transaction, and must not be hidden by saying so.
+        with suppress(duckdb.Error):
+            connection.execute("ROLLBACK")
         raise
 
 
@@ -388,7 +438,7 @@ def check_across(run: Run) -> int:
         with run.closed():
             suites = {SUITE: expectations()}
             broken = run.engine.run(run.settings.warehouse, TABLE, suites)
-        found = write_warnings(run.connection, broken[SUITE])
+        found = write_warnings(run.connection, broken[SUITE]) + warn_of_future(run.connection)
         run.lapsed = tuple(explain(run.connection, explanations, _today()))
     return found
 
@@ -401,6 +451,11 @@ def warnings_of(run: Run, submission_ids: list[str]) -> pl.DataFrame:
         f"SELECT {names} FROM warning WHERE submission_id IN ({listed})"
     ).fetchall()
     return pl.DataFrame(rows, schema=FINDING_SCHEMA, orient="row")
+
+
+def _now() -> datetime:
+    """The time (UTC, naive)."""
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def _today() -> date:
@@ -431,6 +486,7 @@ def judge_clauses(run: Run) -> int:
         engine, staged = run.engine, run.staged
         assert engine is not None and staged is not None
         detach(run.connection)
+        _still_there(staged)
         broken = engine.run(
             staged, "judgement", suites_of(run.asked), docs=staged.with_name("data_docs")
         )
@@ -450,13 +506,16 @@ def publish(run: Run) -> Imprint | None:
     """
     with named("publish"):
         staged = fill_publication(run)
-        standing = run.settings.published / DATABASE
-        same, previous_id = False, None
-        if standing.exists():
-            with beside(run.connection, standing):
-                previous_id = standing_id(run.connection)
+        published, keep = run.settings.published, run.settings.keep_publications
+        before = standing(published)
+        same, previous_id, given = False, None, list[str]()
+        if before is not None:
+            with beside(run.connection, before):
+                previous_id, given = standing_id(run.connection), ids_given(run.connection)
                 if is_comparable(run.connection):
-                    same = says_the_same(run.connection)
+                    # One that is damaged in its place is made anew, whatever it said.
+                    in_place = before == published / DATABASE
+                    same = in_place and says_the_same(run.connection)
                     run.comparison = compare(run.connection)
         if run.comparison.vanished and not run.accept_shrink:
             raise StepFailed(
@@ -464,27 +523,26 @@ def publish(run: Run) -> Imprint | None:
                 "; ".join(run.comparison.vanished),
                 "Find out why; if it is meant, run again with --accept-shrink.",
             )
-        imprint = _imprint(run)
-        if previous_id is None:
+        imprint = _imprint(run, given)
+        if before is None:
             record(run.connection, imprint, None)
         elif not same:
-            with beside(run.connection, standing):
+            with beside(run.connection, before):
                 record(run.connection, imprint, previous_id)
         detach(run.connection)
-        source = standing if same else staged
+        source = before if before is not None and same else staged
         export(source, staged.with_name("parquet"))
         with duckdb.connect(str(source), read_only=True) as publication:
             write_report(publication, staged.with_name("report"), run.reference.folder)
-        published, keep = run.settings.published, run.settings.keep_publications
         hand_out(staged.parent)
-        if previous_id is not None:
+        if previous_id is not None and before == published / DATABASE:
             keep_standing(published, previous_id, keep)
         if same:
             release_folders(staged.parent, published)
         else:
             release(staged.parent, published, imprint.publication_id, keep)
         hand_out(published)
-        mark_published(run.connection, _stamp(run))
+        mark_published(run.connection, _stamp(run), files_of(published))
     return None if same else imprint
 
 
@@ -496,10 +554,10 @@ def fill_publication(run: Run) -> Path:
     return run.staged
 
 
-def _imprint(run: Run) -> Imprint:
-    now = datetime.now(UTC).replace(tzinfo=None)
+def _imprint(run: Run, given: list[str]) -> Imprint:
+    now = _now()
     return Imprint(
-        publication_id=now.strftime("%Y%m%dT%H%M%S%fZ"),
+        publication_id=next_id(now, run.settings.published, given),
         published_at=now,
         code_version=code_version(),
         plan_version=_plan_stamp(run.plan),
@@ -510,11 +568,17 @@ def changes(run: Run) -> list[Change]:
     """What the staged publication would change in the one that stands; publishes nothing."""
     with named("compare"):
         fill_publication(run)
-        standing = run.settings.published / DATABASE
-        if not standing.exists():
-            return []
-        with beside(run.connection, standing):
-            return list_changes(run.connection)
+        before = standing(run.settings.published)
+        if before is not None:
+            with beside(run.connection, before):
+                return list_changes(run.connection)
+        if (run.settings.published / DATABASE).exists():
+            raise StepFailed(
+                "compare",
+                "the publication that stands cannot be read",
+                "Run jzedu nightly: it is published anew.",
+            )
+        return []
 
 
 def send_returns(run: Run, on_file: Callable[[], None] = lambda: None) -> list[Path]:

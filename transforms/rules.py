@@ -312,6 +312,32 @@ _FILE_RULES = (
         reason_en="No file may hold up those of the other units.",
         example="小文件展开后占用大量内存, 或需要很长时间处理",
     ),
+    Rule(
+        id="FIL-W01",
+        severity="warning",
+        zh="文件的修改时间{value}晚于收到它的时间{other}, 电脑的日期或时间不对; 到{value}以前, 对这张报表的更正都不会生效",
+        en="the file says that it was changed at {value}, after it was taken at {other}: a clock is wrong,"
+        " and until {value} no correction of this form comes into force",
+        do_zh="请校准电脑的日期和时间, 把同一个文件(内容不改, 不另存)复制后再报送一次, 时间即随之更正。",
+        do_en="Set the clock right, and hand in a copy of the very same file once more (not saved anew):"
+        " its time is right then.",
+        reason_zh="同一张报表以最后收到的版本为准, 收到的时间就是文件的修改时间。",
+        reason_en="Of several versions the one received last holds, and that goes by the file's time.",
+        example="2020年9月收到的文件, 修改时间是2038年1月1日",
+    ),
+    Rule(
+        id="FIL-W02",
+        severity="warning",
+        zh="这份报送没有生效: 此前收到的文件“{other}”的修改时间是{value}, 比这份晚, 仍以它为准",
+        en='this version is not in force: an earlier one, "{other}", says that it was changed at {value},'
+        " later than this one, and is",
+        do_zh="请校准电脑的日期和时间, 把那个文件(内容不改, 不另存)复制后再报送一次; 它的时间更正后, 这份报送即生效。",
+        do_en="Set the clock right, and hand in a copy of that very file once more: when its time is right,"
+        " this version comes into force.",
+        reason_zh="送来更正的单位应当知道更正没有生效, 以及怎样使它生效。",
+        reason_en="Who sends a correction must hear that it does not count, and how to make it count.",
+        example="更正于2020年10月报送, 原文件的修改时间是2038年1月1日",
+    ),
 )
 
 RULES: dict[str, Rule] = {rule.id: rule for rule in _FILE_RULES}

@@ -2,34 +2,48 @@
 
 ``archive/<first two digits>/<sha256>`` holds an original. ``archive/receipts/<sha256>.jsonl``
 holds the receipts of one delivery round, one JSON object a line: sha256, path (as found, below the
-inbox), received_at (UTC). Both are written under a temporary name in ``archive/.partial`` and
-renamed, and never changed afterwards; receipts are written after the originals they speak of, so
-that a run killed at any moment leaves nothing half.
+inbox), received_at (UTC), and taken_at where the file was dated later than it was taken. Both are
+written under a temporary name in ``archive/.partial`` and renamed, and never changed afterwards;
+receipts are written after the originals they speak of, so that a run killed at any moment leaves
+nothing half.
+
+The name of every file is the hash of what it holds (for receipts, of the whole round), and is
+compared with it before anything is believed. What is damaged is named and left out; the rest holds.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 _PIECE = 2**20  # bytes
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+#: Every night looks through one part of the originals, so that each is read once in so many nights.
+PARTS = 30
 
 
 @dataclass(frozen=True, order=True)
 class Receipt:
-    """That these bytes were found at this path, last modified there at this time (UTC, naive)."""
+    """That these bytes were found at this path, last modified there at this time (UTC, naive).
+
+    ``taken_at`` is when they were taken, given only where that was before ``received_at``: the
+    file was dated in the future.
+    """
 
     received_at: datetime
     path: str
     sha256: str
+    taken_at: datetime | None = field(default=None, compare=False)
 
     @property
     def folder(self) -> str:
@@ -44,7 +58,11 @@ class Receipt:
 
 
 class ArchiveDamaged(Exception):
-    """An original is missing or its bytes are not those it was archived with."""
+    """An original is missing or is not what was archived, or a receipt cannot be believed."""
+
+
+def _refuse(damage: ArchiveDamaged) -> NoReturn:
+    raise damage
 
 
 class Archive:
@@ -54,54 +72,70 @@ class Archive:
         self.root = root
         self._receipts = root / "receipts"
         self._partial = root / ".partial"
+        self._damaged: set[str] = set()
+        self._rounds: dict[Path, tuple[tuple[int, int], list[Receipt]]] = {}
 
     def keep(self, content: bytes | BinaryIO) -> str:
-        """Archive the content of a file and give its SHA-256; the same bytes are kept once."""
+        """Archive the content of a file and give its SHA-256; the same bytes are kept once.
+
+        An original that is missing, was cut off or was found damaged (:meth:`verify`) is written anew.
+        """
         file = BytesIO(content) if isinstance(content, bytes) else content
         digest = digest_of(file)
-        target = self._place(digest)
-        if not target.exists():
+        if not self.holds(digest, file.tell()):
             file.seek(0)
-            self._write(target, file)
+            self._write(self._place(digest), file)
+            self._damaged.discard(digest)
         return digest
+
+    def holds(self, sha256: str, size: int | None = None) -> bool:
+        """Whether the original is there, of this size if given, and not known to be damaged."""
+        if sha256 in self._damaged:
+            return False
+        try:
+            found = self._place(sha256).stat().st_size
+        except FileNotFoundError:
+            return False
+        return size is None or found == size
 
     def sign(self, receipts: Iterable[Receipt]) -> None:
         """Write the receipts of one round; their originals must have been kept before."""
-        lines = [
-            json.dumps(
-                {
-                    "path": receipt.path,
-                    "received_at": receipt.received_at.isoformat() + "Z",
-                    "sha256": receipt.sha256,
-                },
-                ensure_ascii=False,
-            )
-            for receipt in sorted(receipts)
-        ]
-        if lines:
-            data = ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
+        data = b"".join(map(_line, sorted(receipts)))
+        if data:
             self._write(self._receipts / f"{hashlib.sha256(data).hexdigest()}.jsonl", BytesIO(data))
 
-    def receipts(self) -> Iterator[Receipt]:
-        """All receipts; of the same bytes at the same path only the earliest."""
+    def receipts(
+        self, on_damage: Callable[[ArchiveDamaged], object] = _refuse
+    ) -> Iterator[Receipt]:
+        """All receipts; of the same bytes at the same path only the earliest.
+
+        A round that was changed, or in which a line is no receipt, is not believed: ``on_damage``
+        is told of it, by file and line, and the others are read.
+
+        Raises:
+            ArchiveDamaged: at the first damage, unless ``on_damage`` is given.
+        """
         first: dict[tuple[str, str], Receipt] = {}
         for file in sorted(self._receipts.glob("*.jsonl")):
-            # Lines end at \n alone: a file name may hold any of the other characters that do.
-            for line in file.read_bytes().decode("utf-8", "surrogateescape").split("\n"):
-                if not line:
-                    continue
-                entry = json.loads(line)
-                receipt = Receipt(
-                    datetime.fromisoformat(entry["received_at"])
-                    .astimezone(UTC)
-                    .replace(tzinfo=None),
-                    entry["path"],
-                    entry["sha256"],
-                )
+            try:
+                entries = self._round(file)
+            except ArchiveDamaged as damage:
+                on_damage(damage)
+                continue
+            for receipt in entries:
                 known = first.get(receipt.key)
-                if known is None or receipt < known:
+                if known is None or _order(receipt) < _order(known):
                     first[receipt.key] = receipt
         yield from sorted(first.values())
+
+    def _round(self, file: Path) -> list[Receipt]:
+        """The receipts of one round, read once as long as its file is the same."""
+        facts = file.stat()
+        mark = (facts.st_size, facts.st_mtime_ns)
+        known = self._rounds.get(file)
+        if known is None or known[0] != mark:
+            self._rounds[file] = known = (mark, _read_round(file))
+        return known[1]
 
     def read(self, sha256: str) -> bytes:
         """The original with this hash.
@@ -110,7 +144,7 @@ class Archive:
             ArchiveDamaged: it is not there, or no longer what it was.
         """
         with self._open(sha256) as file:
-            data = file.read()
+            data = self._all_of(sha256, file)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise self._changed(sha256)
         return data
@@ -131,8 +165,29 @@ class Archive:
             ArchiveDamaged: it is not there, or no longer what it was.
         """
         with self._open(sha256) as file:
-            if digest_of(file) != sha256:
+            try:
+                found = digest_of(file)
+            except OSError as error:
+                raise self._unreadable(sha256, error) from None
+            if found != sha256:
                 raise self._changed(sha256)
+
+    def damage(self, originals: Iterable[str]) -> dict[str, ArchiveDamaged]:
+        """Read these originals; give, by hash, what is wrong with those that are not whole.
+
+        They count as missing from then on: :meth:`keep` writes them anew.
+        """
+        found = {}
+        for sha256 in sorted(set(originals)):
+            try:
+                self.verify(sha256)
+            except ArchiveDamaged as damage:
+                found[sha256] = damage
+        return found
+
+    def originals(self) -> set[str]:
+        """The hashes that originals are kept under, with a receipt or without one."""
+        return {place.name for place in self.root.glob("??/*") if _DIGEST.fullmatch(place.name)}
 
     def _open(self, sha256: str) -> BinaryIO:
         place = self._place(sha256)
@@ -142,11 +197,30 @@ class Archive:
             raise ArchiveDamaged(
                 f"{place} is missing from the archive; restore it from the backup"
             ) from None
+        except OSError as error:
+            raise self._unreadable(sha256, error) from None
+
+    def _all_of(self, sha256: str, file: BinaryIO) -> bytes:
+        try:
+            return file.read()
+        except OSError as error:  # a disk that is failing gives an error and not other bytes
+            raise self._unreadable(sha256, error) from None
+
+    def _unreadable(self, sha256: str, error: OSError) -> ArchiveDamaged:
+        if error.errno != errno.EACCES:
+            self._damaged.add(sha256)
+        return ArchiveDamaged(
+            f"{self._place(sha256)} cannot be read ({error.strerror}); see to its permissions and its"
+            " disk, or restore it from the backup"
+        )
 
     def _changed(self, sha256: str) -> ArchiveDamaged:
+        self._damaged.add(sha256)
         return ArchiveDamaged(f"{self._place(sha256)} was changed; restore it from the backup")
 
     def _place(self, sha256: str) -> Path:
+        if not _DIGEST.fullmatch(sha256):
+            raise ArchiveDamaged(f"{sha256[:80]!r} is no SHA-256, and names no original")
         return self.root / sha256[:2] / sha256
 
     def sweep(self) -> None:
@@ -162,9 +236,76 @@ class Archive:
                 shutil.copyfileobj(content, file, _PIECE)
                 file.flush()
                 os.fsync(file.fileno())
+            if target.is_dir():  # put there by somebody: it is in the way, and theirs
+                target.rename(target.with_name(f"{target.name}.aside"))
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def part_of(originals: Iterable[str], night: date) -> list[str]:
+    """Those of the ``originals`` that are looked through on the date ``night``."""
+    number = night.toordinal() % PARTS
+    return sorted(sha256 for sha256 in set(originals) if int(sha256[:4], 16) % PARTS == number)
+
+
+def _order(receipt: Receipt) -> tuple[datetime, datetime]:
+    """Of the same delivery signed twice the earlier one holds, and what was known of it then."""
+    return receipt.received_at, receipt.taken_at or receipt.received_at
+
+
+def _line(receipt: Receipt) -> bytes:
+    """A receipt as it stands in its round."""
+    entry = {
+        "path": receipt.path,
+        "received_at": receipt.received_at.isoformat() + "Z",
+        "sha256": receipt.sha256,
+    }
+    if receipt.taken_at is not None:
+        entry["taken_at"] = receipt.taken_at.isoformat() + "Z"
+    return (json.dumps(entry, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")
+
+
+def _read_round(file: Path) -> list[Receipt]:
+    """The receipts of one round.
+
+    Raises:
+        ArchiveDamaged: the file is not what was written, or a line of it is no receipt.
+    """
+    remedy = "nothing in it is believed; restore it from the backup"
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise ArchiveDamaged(f"{file} cannot be read ({error.strerror}); {remedy}") from None
+    changed = hashlib.sha256(data).hexdigest() != file.stem
+    found = []
+    # Lines end at \n alone: a file name may hold any of the other characters that do.
+    for number, line in enumerate(data.decode("utf-8", "surrogateescape").split("\n"), start=1):
+        if not line:
+            continue
+        try:
+            found.append(_receipt(json.loads(line)))
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+            raise ArchiveDamaged(
+                f"{file}, line {number}, is no receipt"
+                f"{', and the file was changed' if changed else ''}: {remedy}"
+            ) from None
+    if changed:
+        raise ArchiveDamaged(f"{file} was changed (its name is the hash of what it held): {remedy}")
+    return found
+
+
+def _receipt(entry: dict[str, Any]) -> Receipt:
+    """A line of a round, read. Raises what ``dict`` and ``datetime`` raise, where it is none."""
+    path, sha256, taken = entry["path"], entry["sha256"], entry.get("taken_at")
+    if not isinstance(path, str) or not _DIGEST.fullmatch(sha256):
+        raise ValueError
+    return Receipt(_moment(entry["received_at"]), path, sha256, _moment(taken) if taken else None)
+
+
+def _moment(text: str) -> datetime:
+    """A time with its zone, in UTC and without it."""
+    return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
 
 
 def digest_of(file: BinaryIO) -> str:

@@ -269,8 +269,7 @@ class _Publication:
     def imprints(self) -> list[tuple[Any, ...]]:
         """publication_id and published_at of the publications up to this one, the earliest first."""
         return self._rows(
-            "SELECT publication_id, published_at FROM published.publication"
-            " ORDER BY published_at, publication_id"
+            "SELECT publication_id, published_at FROM published.publication ORDER BY publication_id"
         )
 
     def contributions(self) -> tuple[Contribution, ...]:
@@ -448,7 +447,7 @@ class _Publication:
                 LEFT JOIN published.publication b ON b.publication_id = p.previous_id
                 LEFT JOIN published.submission s ON s.submission_id = r.submission_id
                 WHERE {self._key("r")}
-                ORDER BY p.published_at, r.new_status
+                ORDER BY r.publication_id, r.new_status
                 """
             )
         )

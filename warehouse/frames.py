@@ -8,8 +8,8 @@ at every start, for frames that Parquet carries over in milliseconds.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -29,9 +29,19 @@ def lent(connection: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Itera
             )
         try:
             yield
-        finally:
-            for name in frames:
-                connection.execute(f"DROP VIEW IF EXISTS temp.{name}")
+        except duckdb.Error:
+            # The transaction is over, and the views with it: nothing to drop, and nothing that may
+            # hide what failed.
+            with suppress(duckdb.Error):
+                _drop(connection, frames)
+            raise
+        else:
+            _drop(connection, frames)
+
+
+def _drop(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
+    for name in names:
+        connection.execute(f"DROP VIEW IF EXISTS temp.{name}")
 
 
 def literal(value: object) -> str:

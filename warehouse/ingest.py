@@ -22,7 +22,7 @@ from transforms.formats import Limits, Unreadable, expected_bytes
 from transforms.gate import Document, examine
 from transforms.headers import Table
 from transforms.reading import Found, find_files
-from warehouse.archive import Archive, Receipt
+from warehouse.archive import Archive, ArchiveDamaged, Receipt
 from warehouse.reference import Reference
 from warehouse.store import Loaded, known_deliveries, load
 from warehouse.worker import Part
@@ -36,20 +36,31 @@ _GIVEN_UP: Final = 3
 
 @dataclass(frozen=True)
 class Ingested:
-    """What a run took in: deliveries read, submissions new to the ledger, and their outcome."""
+    """What a run took in: deliveries read, submissions new to the ledger, and their outcome.
+
+    ``lost`` are sentences on originals that are damaged or gone: they were not read.
+    """
 
     deliveries: int
     submissions: int
     accepted: int
     returned: int
+    lost: tuple[str, ...] = ()
 
 
-def pending(connection: duckdb.DuckDBPyConnection, archive: Archive) -> list[Receipt]:
-    """The receipts that the warehouse has not read yet, the earliest first."""
+def pending(
+    connection: duckdb.DuckDBPyConnection,
+    archive: Archive,
+    on_damage: Callable[[ArchiveDamaged], object],
+) -> list[Receipt]:
+    """The receipts that the warehouse has not read yet, the earliest first.
+
+    ``on_damage`` as in :meth:`warehouse.archive.Archive.receipts`.
+    """
     known = known_deliveries(connection)
     return [
         receipt
-        for receipt in archive.receipts()
+        for receipt in archive.receipts(on_damage)
         if receipt.key not in known or receipt.received_at < known[receipt.key].received_at
     ]
 
@@ -67,29 +78,50 @@ def ingest(
 ) -> Ingested:
     """Read ``receipts`` from the archive and load what they hold, the earliest first.
 
-    ``on_file`` is called after every file read; every portion is loaded within a ``kept()``.
+    ``on_file`` is called after every file read; every portion is loaded within a ``kept()``. Where an
+    original is damaged, its deliveries stay unread and the others are loaded.
 
     Raises:
-        ArchiveDamaged: an original is missing or changed.
         WorkersFailed: there is nobody to read.
     """
+    lost: list[str] = []
     loaded = Loaded(0, 0, 0)
     ordered = sorted(receipts)
     for portion in _portions(
         read_deliveries(archive, reference, ordered, limits, workers), on_file
     ):
-        documents = [document for found in portion for document in found]
-        origins = [i for i, found in enumerate(portion) for _ in found]
-        examined = examine(documents, reference.unit_named)
         taken, ordered = ordered[: len(portion)], ordered[len(portion) :]
+        lost += [found.reason for found in portion if isinstance(found, Lost)]
+        read = [
+            (receipt, found)
+            for receipt, found in zip(taken, portion, strict=True)
+            if not isinstance(found, Lost)
+        ]
+        documents = [document for _, found in read for document in found]
+        origins = [i for i, (_, found) in enumerate(read) for _ in found]
+        examined = examine(documents, reference.unit_named)
+        whole = [receipt for receipt, _ in read]
         with kept():
-            outcome = load(connection, taken, examined, _origins(documents, origins))
+            outcome = load(connection, whole, examined, _origins(documents, origins))
         loaded = Loaded(
             loaded.submissions + outcome.submissions,
             loaded.accepted + outcome.accepted,
             loaded.returned + outcome.returned,
         )
-    return Ingested(len(receipts), loaded.submissions, loaded.accepted, loaded.returned)
+    return Ingested(
+        len(receipts) - len(lost),
+        loaded.submissions,
+        loaded.accepted,
+        loaded.returned,
+        tuple(dict.fromkeys(lost)),
+    )
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A delivery that cannot be read, because its original is damaged: ``reason`` says how."""
+
+    reason: str
 
 
 def read_deliveries(
@@ -98,9 +130,13 @@ def read_deliveries(
     receipts: Sequence[Receipt],
     limits: Limits,
     workers: Workers,
-) -> Iterator[list[Document]]:
-    """The documents of each delivery, in their order. Raises as :func:`ingest`."""
-    return workers.carry_out(
+) -> Iterator[list[Document] | Lost]:
+    """Yield the documents of each delivery, or that it is lost, in their order.
+
+    Raises:
+        WorkersFailed: there is nobody to read.
+    """
+    orders = (
         _Reading(
             limits=limits,
             archive=archive.root,
@@ -109,16 +145,19 @@ def read_deliveries(
         )
         for receipt in receipts
     )
+    for found in workers.carry_out(orders):
+        lost = next((one for one in found if isinstance(one, Lost)), None)
+        yield lost or [one for one in found if isinstance(one, Document)]
 
 
 def _portions(
-    read: Iterator[list[Document]], on_file: Callable[[], None]
-) -> Iterator[list[list[Document]]]:
-    portion: list[list[Document]] = []
+    read: Iterator[list[Document] | Lost], on_file: Callable[[], None]
+) -> Iterator[list[list[Document] | Lost]]:
+    portion: list[list[Document] | Lost] = []
     size = 0
     for found in read:
         portion.append(found)
-        size += sum(_size(document) for document in found)
+        size += 0 if isinstance(found, Lost) else sum(_size(document) for document in found)
         on_file()
         if len(portion) >= PORTION or size >= PORTION_BYTES:
             yield portion
@@ -136,7 +175,7 @@ def _size(document: Document) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Reading(Order[Document]):
+class _Reading(Order[Document | Lost]):
     """Read one delivery; a part is a file of it, because a zip may hold many.
 
     ``given_up`` is how many of them were.
@@ -147,8 +186,14 @@ class _Reading(Order[Document]):
     region_code: str | None
     given_up: int = 0
 
-    def parts(self) -> Iterator[Part[Document]]:
-        for found in islice(self._find(self._content()), self.start, None):
+    def parts(self) -> Iterator[Part[Document | Lost]]:
+        try:
+            content = self._content()
+        except ArchiveDamaged as damage:
+            lost = Lost(str(damage))
+            yield Part(lost, 0, lambda: lost)
+            return
+        for found in islice(self._find(content), self.start, None):
             if self.given_up >= _GIVEN_UP:
                 found = replace(found, data=_REST.problem)
             needs = (
@@ -157,8 +202,10 @@ class _Reading(Order[Document]):
             yield Part(found.outline, needs, partial(found.read, self.limits))
 
     def without(
-        self, outline: Document | None, breach: Breach
-    ) -> tuple[list[Document], Self | None]:
+        self, outline: Document | Lost | None, breach: Breach
+    ) -> tuple[list[Document | Lost], Self | None]:
+        if isinstance(outline, Lost):
+            return [outline], None
         if outline is None:
             return [one.refused(breach.problem) for one in self._find(breach.problem)], None
         given_up = replace(outline, content=breach.problem)

@@ -205,6 +205,8 @@ def release_folders(staging: Path, published: Path) -> None:
     """Put Parquet files, report and Data Docs in their places, each file in one step."""
     for folder in sorted(path for path in staging.iterdir() if path.is_dir()):
         target = published / folder.name
+        if target.is_file():  # put there by somebody, and in the way
+            target.unlink()
         target.mkdir(exist_ok=True)
         fresh = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
         for name in sorted(fresh):
@@ -332,9 +334,26 @@ def record(
 
 
 def standing_id(connection: duckdb.DuckDBPyConnection) -> str:
-    """The id of the publication that is attached as ``previous``."""
-    rows = connection.execute("SELECT max(publication_id) FROM previous.publication").fetchall()
+    """The id of the publication that is attached as ``previous``.
+
+    Each names the one before it, and the one that no other names is the last. Where a clock was ahead
+    before ids only grew, several are named by none: then it is the one that was written last.
+    """
+    rows = connection.execute(
+        """
+        SELECT publication_id FROM previous.publication
+        WHERE publication_id NOT IN (
+            SELECT previous_id FROM previous.publication WHERE previous_id IS NOT NULL)
+        ORDER BY rowid DESC LIMIT 1
+        """
+    ).fetchall()
     return str(rows[0][0])
+
+
+def ids_given(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The ids of the publication that is attached as ``previous`` and of all before it."""
+    rows = connection.execute("SELECT publication_id FROM previous.publication").fetchall()
+    return [str(row[0]) for row in rows]
 
 
 #: What moved between two publications, and the submission that moved it.

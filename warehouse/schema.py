@@ -26,8 +26,9 @@ _log = logging.getLogger(__name__)
 
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS delivery (
-    sha256 VARCHAR, path VARCHAR, received_at TIMESTAMP
+    sha256 VARCHAR, path VARCHAR, received_at TIMESTAMP, taken_at TIMESTAMP
 );
+ALTER TABLE delivery ADD COLUMN IF NOT EXISTS taken_at TIMESTAMP;
 CREATE TABLE IF NOT EXISTS submission (
     submission_id VARCHAR, region_code VARCHAR, folder VARCHAR, form VARCHAR, year INTEGER,
     path VARCHAR, entry VARCHAR, file_name VARCHAR, sha256 VARCHAR, received_at TIMESTAMP,
@@ -56,6 +57,7 @@ CREATE TABLE IF NOT EXISTS warning (
 CREATE TABLE IF NOT EXISTS sent (target VARCHAR, mark VARCHAR);
 CREATE TABLE IF NOT EXISTS unpublished (since TIMESTAMP);
 CREATE TABLE IF NOT EXISTS published_by (stamp VARCHAR);
+CREATE TABLE IF NOT EXISTS published_file (name VARCHAR, bytes BIGINT);
 CREATE TABLE IF NOT EXISTS version_in_force (
     submission_id VARCHAR, region_code VARCHAR, form VARCHAR, year INTEGER, expected BOOLEAN
 );

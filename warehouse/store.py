@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +111,7 @@ def _connected(file: Path, read_only: bool, until: float) -> duckdb.DuckDBPyConn
 
 def known_deliveries(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Receipt]:
     """The deliveries that were read before, by hash and path."""
-    rows = connection.execute("SELECT received_at, path, sha256 FROM delivery").fetchall()
+    rows = connection.execute("SELECT received_at, path, sha256, taken_at FROM delivery").fetchall()
     return {receipt.key: receipt for receipt in (Receipt(*row) for row in rows)}
 
 
@@ -127,27 +127,54 @@ def is_unpublished(connection: duckdb.DuckDBPyConnection, stamp: str) -> bool:
     return row is not None and bool(row[0])
 
 
-def mark_published(connection: duckdb.DuckDBPyConnection, stamp: str) -> None:
-    """Note that the publication that stands says all that the warehouse holds."""
-    connection.execute(
-        f"BEGIN; DELETE FROM unpublished; DELETE FROM published_by;"
-        f"INSERT INTO published_by VALUES ({literal(stamp)}); COMMIT"
-    )
+def mark_published(
+    connection: duckdb.DuckDBPyConnection, stamp: str, files: Mapping[str, int]
+) -> None:
+    """Note that the publication that stands says all that the warehouse holds, and is these ``files``."""
+    frame = pl.DataFrame(list(files.items()), {"name": pl.String, "bytes": pl.Int64}, orient="row")
+    with lent(connection, incoming=frame):
+        connection.execute(
+            f"BEGIN; DELETE FROM unpublished; DELETE FROM published_by; DELETE FROM published_file;"
+            f"INSERT INTO published_by VALUES ({literal(stamp)});"
+            f"INSERT INTO published_file SELECT * FROM incoming; COMMIT"
+        )
 
 
-def forget(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[Receipt]:
+def published_files(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """The files of the publication as it was made (:func:`mark_published`), with their sizes."""
+    return dict(connection.execute("SELECT name, bytes FROM published_file").fetchall())
+
+
+def originals_in(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[str]:
+    """The hashes of the files that the submissions of ``scope`` came from."""
+    rows = connection.execute(
+        f"SELECT DISTINCT sha256 FROM submission WHERE {scope.condition} ORDER BY 1"
+    ).fetchall()
+    return [str(sha256) for (sha256,) in rows]
+
+
+def forget(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, spared: Collection[str] = ()
+) -> list[Receipt]:
     """Take the submissions of ``scope`` out of the warehouse; give the deliveries they came from.
 
+    What came from the files ``spared`` (by hash) stays as it is: it could not be read again.
     The caller reads these again and loads them (:func:`load`) in the same transaction. Of what else
     they hold, only what the warehouse does not know is loaded: a sheet that is now read for another
     year, unit or form is not lost.
     """
+    table_from(
+        connection,
+        "TEMP TABLE spared",
+        pl.DataFrame({"sha256": list(spared)}, {"sha256": pl.String}),
+    )
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE forgotten AS FROM submission WHERE {scope.condition}"
+        "CREATE OR REPLACE TEMP TABLE forgotten AS"
+        f" FROM submission ANTI JOIN spared USING (sha256) WHERE {scope.condition}"
     )
     _leave_note(connection, "forgotten")
     rows = connection.execute(
-        "SELECT received_at, path, sha256 FROM delivery"
+        "SELECT received_at, path, sha256, taken_at FROM delivery"
         " WHERE (sha256, CASE WHEN contains(path, '/') THEN split_part(path, '/', 1) ELSE '' END)"
         " IN (SELECT (sha256, folder) FROM forgotten)"
     ).fetchall()
@@ -171,12 +198,13 @@ def load(
     earliest delivery, whichever was read first, so that the order of arrival never matters.
     """
     deliveries = pl.DataFrame(
-        [(i, r.received_at, r.path, r.sha256) for i, r in enumerate(receipts)],
+        [(i, r.received_at, r.path, r.sha256, r.taken_at) for i, r in enumerate(receipts)],
         schema={
             "receipt": pl.Int64(),
             "received_at": pl.Datetime("us"),
             "path": pl.String(),
             "sha256": pl.String(),
+            "taken_at": pl.Datetime("us"),
         },
         orient="row",
     )
@@ -191,7 +219,7 @@ def load(
         LEFT JOIN submission k USING (submission_id)
         WHERE k.submission_id IS NULL OR (n.received_at, n.path) < (k.received_at, k.path);
         DELETE FROM delivery d USING deliveries n WHERE d.sha256 = n.sha256 AND d.path = n.path;
-        INSERT INTO delivery SELECT sha256, path, received_at FROM deliveries;
+        INSERT INTO delivery BY NAME SELECT * EXCLUDE (receipt) FROM deliveries;
         """
     )
     for table in _KEPT_BY_SUBMISSION:

@@ -37,6 +37,9 @@ FAILURES: Final = 3
 #: Receipts are signed after so many new files, so that a run that is killed keeps what it has.
 PORTION: Final = 200
 
+#: Clocks of two machines may differ by so much; a file dated later than that is dated in the future.
+CLOCKS_APART: Final = timedelta(minutes=5)
+
 Known = MutableMapping[tuple[str, str], Receipt]
 T = TypeVar("T")
 
@@ -140,11 +143,13 @@ class Collector:
         """Archive one file unless the archive has it already."""
         path = offer.path
         promised = self.known.get((offer.sha256 or "", path))
-        if promised and (offer.changed is None or offer.changed >= promised.received_at):
+        held = promised and self.archive.holds(promised.sha256)
+        if promised and held and (offer.changed is None or offer.changed >= promised.received_at):
             return
         seen = self.memory.seen.get(path)
         # The memory counts for nothing where the archive does not confirm it.
-        mark = seen.mark if seen and (seen.sha256, path) in self.known else ""
+        confirmed = seen and (seen.sha256, path) in self.known and self.archive.holds(seen.sha256)
+        mark = seen.mark if seen and confirmed else ""
         if mark and mark == offer.mark:
             return
         if self.limit is not None and offer.size is not None and offer.size > self.limit:
@@ -162,8 +167,10 @@ class Collector:
                     f"its SHA-256 is {digest[:12]}…, not {str(offer.sha256)[:12]}… as the manifest"
                     " says; has the manifest been made anew?"
                 )
-            received = delivery.changed or offer.changed or self.now()
-            self._keep(Receipt(received, path, digest), content, delivery.mark)
+            now = self.now()
+            received = delivery.changed or offer.changed or now
+            taken = now if received > now + CLOCKS_APART else None
+            self._keep(Receipt(received, path, digest, taken), content, delivery.mark)
 
     def _keep(self, receipt: Receipt, content: BinaryIO, mark: str) -> None:
         self.archive.keep(content)

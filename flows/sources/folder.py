@@ -12,7 +12,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -27,6 +27,8 @@ from flows.sources.model import (
     Offer,
     Pulled,
     SourceError,
+    decoded,
+    moment_of,
     wanted,
 )
 from transforms.names import shown
@@ -80,6 +82,7 @@ def take(path: Path, scratch: Path | None = None) -> tuple[bytes | BinaryIO, dat
 
     Raises:
         StillBeingWritten: it is open for writing or changed meanwhile.
+        NotTaken: the time of its last change is impossible.
         OSError: it cannot be read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -109,8 +112,7 @@ def _content(file: BinaryIO, size: int, scratch: Path | None) -> bytes | BinaryI
 
 def _changed(facts: os.stat_result) -> datetime:
     seconds, nanoseconds = divmod(facts.st_mtime_ns, 10**9)
-    changed = datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000)
-    return changed.replace(tzinfo=None)
+    return moment_of(seconds, nanoseconds // 1000)
 
 
 class FolderSource:
@@ -184,12 +186,9 @@ def _deliver(path: Path, scratch: Path | None, _: str) -> Delivery:
 
 
 def _legible(name: str) -> str:
-    """A file name as text: one that is no UTF-8 is what an old Chinese system wrote, GB18030."""
-    data = os.fsencode(name)
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("gb18030", "replace")
+    """A path as text, whatever it is; what no encoding reads becomes a sign of its own."""
+    parts = os.fsencode(name).split(b"/")
+    return "/".join(decoded(part) or part.decode("gb18030", "replace") for part in parts)
 
 
 def _mark(path: Path) -> tuple[str, int | None]:

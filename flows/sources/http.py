@@ -12,8 +12,8 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
+from email.utils import parsedate_to_datetime, parsedate_tz
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -29,6 +29,7 @@ from flows.sources.collect import too_large
 from flows.sources.credentials import Credentials
 from flows.sources.model import (
     MOST_FOLDERS,
+    YEARS,
     Delivery,
     Interrupted,
     Listing,
@@ -36,6 +37,8 @@ from flows.sources.model import (
     Offer,
     SourceError,
     decoded,
+    impossible_time,
+    possible,
     unsafe,
     wanted,
 )
@@ -168,7 +171,13 @@ class HttpSource:
         if reason:
             listing.refused.append(f"{shown(path)}: {reason}")
             return
-        changed = _naive(modified) if modified else None
+        try:
+            # The first day of the calendar is what Windows programs write where they know no time.
+            told = modified is not None and modified.year > 1
+            changed = possible(modified) if modified and told else None
+        except NotTaken as impossible:
+            listing.refused.append(f"{shown(path)}: {impossible}")
+            return
         fetch = partial(self._deliver, address, sha256 is not None, changed)
         listing.offers.append(Offer(path, fetch, changed=changed, sha256=sha256))
 
@@ -359,19 +368,19 @@ def _mark(answer: _Answer) -> str:
 
 
 def _last_modified(headers: httpx.Headers) -> datetime | None:
+    """When a file was changed (UTC, naive), None where nothing is told that could be read.
+
+    Raises:
+        NotTaken: it is told, and impossible.
+    """
+    told = headers.get("last-modified", "")
+    parsed = parsedate_tz(told)
+    if parsed is not None and parsed[0] not in YEARS:
+        raise impossible_time(told)
     try:
-        return _naive(parsedate_to_datetime(headers.get("last-modified", "")))
-    except ValueError:
+        return possible(parsedate_to_datetime(told))
+    except (ValueError, OverflowError):
         return None
-
-
-def _naive(moment: datetime) -> datetime:
-    """A time in UTC, without its zone; one without a zone is taken for UTC."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    try:
-        return aware.astimezone(UTC).replace(tzinfo=None)
-    except OverflowError:  # within hours of the first or the last moment there is
-        return aware.replace(tzinfo=None)
 
 
 def _certificate_problem(error: BaseException) -> str | None:

@@ -11,15 +11,20 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import BinaryIO, Final, Protocol
 
 from transforms.formats import READABLE_SUFFIXES
+from transforms.names import shown
 from warehouse.archive import Receipt
 
 #: Folders below a unit's folder; deeper ones are a loop or a mistake.
 MOST_FOLDERS: Final = 20
+#: A time of change is taken between these years. Beyond, it is no time at all: calendars end with
+#: year 9999, and in another time zone the last day lies after it.
+YEARS: Final = range(2, 9999)
+_EPOCH: Final = datetime(1970, 1, 1)
 _UNSAFE_PART: Final = re.compile(r"^(?:\.{0,2}|[A-Za-z]:.*)$|[\\\0-\x1f\x7f]", re.DOTALL)
 
 _CHINESE: Final = re.compile(
@@ -142,7 +147,48 @@ def unsafe(path: str) -> str | None:
     return None
 
 
-def decoded(name: bytes) -> str | None:
+def moment_of(seconds: int, microseconds: int = 0) -> datetime:
+    """The time so many seconds and microseconds after 1970 began (UTC, naive).
+
+    Raises:
+        NotTaken: it lies in no year of the calendar.
+    """
+    try:
+        moment = _EPOCH + timedelta(seconds=seconds, microseconds=microseconds)
+    except OverflowError:
+        raise impossible_time(f"{seconds} seconds after 1970") from None
+    return possible(moment)
+
+
+def possible(moment: datetime) -> datetime:
+    """``moment`` in UTC without its zone; one without a zone is UTC.
+
+    Raises:
+        NotTaken: it lies in no year that can be worked with.
+    """
+    if moment.year not in YEARS:
+        raise impossible_time(f"year {moment.year}")
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def impossible_time(said: str) -> NotTaken:
+    """The refusal of a file that says that it was changed at an impossible time."""
+    return NotTaken(
+        f"the time of its last change is impossible ({shown(said)}), and which version is in force"
+        " goes by it; save the file again with the clock set right"
+    )
+
+
+def decoded(path: bytes) -> str | None:
+    """A path as text, each part by itself (:func:`_decoded_part`); None if one is unreadable.
+
+    A share may have names of two systems in one path.
+    """
+    parts = [_decoded_part(part) for part in path.split(b"/")]
+    return None if None in parts else "/".join(part for part in parts if part is not None)
+
+
+def _decoded_part(name: bytes) -> str | None:
     """A file name as text: UTF-8, or GB 18030 as older Chinese servers write; None if neither.
 
     Some Chinese names are valid in both (学校 in GB 18030 is ѧУ in UTF-8): Chinese is preferred.

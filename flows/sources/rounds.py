@@ -49,7 +49,8 @@ def pull_all(
     Raises:
         OSError: the archive, or the memory of what was seen, cannot be written.
     """
-    known: Known = {receipt.key: receipt for receipt in archive.receipts()}
+    # What is damaged there is told by the run; here it only counts as not known.
+    known: Known = {receipt.key: receipt for receipt in archive.receipts(lambda _: None)}
 
     def collect(source: Source, memory: Memory, setting: str, settle: int = 0) -> Pulled:
         return Collector(

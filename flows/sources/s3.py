@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from typing import Any, Final
 import botocore.session
 from botocore import UNSIGNED, exceptions
 from botocore.config import Config
+from botocore.utils import parse_timestamp
 
 from flows.sources.clock import Clock
 from flows.sources.collect import too_large
@@ -29,6 +30,8 @@ from flows.sources.model import (
     NotYet,
     Offer,
     SourceError,
+    impossible_time,
+    possible,
     unsafe,
     wanted,
 )
@@ -98,7 +101,11 @@ class S3Source:
             listing.refused.append(f"{shown(path)}: {reason}")
             return
         fetch = partial(self._deliver, entry["Key"], entry["ETag"])
-        changed = _naive(entry["LastModified"])
+        try:
+            changed = _changed(entry)
+        except NotTaken as reason:
+            listing.refused.append(f"{shown(path)}: {reason}")
+            return
         listing.offers.append(Offer(path, fetch, entry["ETag"], entry["Size"], changed))
 
     def _deliver(self, key: str, etag: str, _: str) -> Delivery:
@@ -123,7 +130,7 @@ class S3Source:
             raise too_large(self._limit)
         if len(data) != answer["ContentLength"]:
             raise Interrupted(f"{len(data)} of {answer['ContentLength']} bytes arrived")
-        return Delivery(data, _naive(answer["LastModified"]), answer["ETag"])
+        return Delivery(data, _changed(answer), answer["ETag"])
 
     @contextmanager
     def _said_plainly(self) -> Iterator[None]:
@@ -176,6 +183,8 @@ def _client(settings: S3Settings, credentials: Credentials, home: Path) -> Any:
     if file is not None and not file.is_file():
         raise SourceError(f"ca_file, {file}: there is no such file")
     session = botocore.session.Session(session_vars=_NOTHING_OF_THIS_MACHINE)
+    parsers = session.get_component("response_parser_factory")
+    parsers.set_parser_defaults(timestamp_parser=_time)
     return session.create_client(
         "s3",
         region_name=settings.region,
@@ -203,5 +212,18 @@ def _code(error: exceptions.ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)
+def _time(text: str) -> datetime | str:
+    """A time that the storage tells; what is none stays text, and costs its object and not the list."""
+    try:
+        moment: datetime = parse_timestamp(text)
+        return moment
+    except (ValueError, OverflowError, RuntimeError):
+        return str(text)
+
+
+def _changed(answer: dict[str, Any]) -> datetime:
+    """When the object was changed (UTC, naive). Raises NotTaken where that is impossible."""
+    moment: datetime | str = answer["LastModified"]
+    if isinstance(moment, str):
+        raise impossible_time(moment)
+    return possible(moment)

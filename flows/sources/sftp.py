@@ -10,7 +10,7 @@ import asyncio
 import stat
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -30,6 +30,7 @@ from flows.sources.model import (
     Offer,
     SourceError,
     decoded,
+    moment_of,
     unsafe,
     wanted,
 )
@@ -126,7 +127,12 @@ class SftpSource:
             listing.refused.append(f"{shown(text)}: {reason}")
         elif wanted(text):
             fetch = partial(self._deliver, place)
-            listing.offers.append(Offer(text, fetch, _mark(facts), facts.size, _changed(facts)))
+            try:
+                changed = _changed(facts)
+            except NotTaken as reason:
+                listing.refused.append(f"{shown(text)}: {reason}")
+                return
+            listing.offers.append(Offer(text, fetch, _mark(facts), facts.size, changed))
 
     def _deliver(self, place: bytes, _: str) -> Delivery:
         return self._run(partial(self._fetch, place), one=True)
@@ -347,7 +353,7 @@ def _mark(facts: asyncssh.SFTPAttrs) -> str:
 def _changed(facts: asyncssh.SFTPAttrs) -> datetime | None:
     if facts.mtime is None:
         return None
-    return datetime.fromtimestamp(facts.mtime, UTC).replace(tzinfo=None)
+    return moment_of(facts.mtime)
 
 
 def _reason(error: Exception) -> str:

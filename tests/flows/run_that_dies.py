@@ -1,10 +1,13 @@
 """Run a night or a backfill over a home and die, as by kill -9, at the n-th call of a function.
 
-    python run_that_dies.py HOME nightly|backfill N
+    python run_that_dies.py HOME nightly|backfill N [run|child]
 
 A moment counted in calls is as random as one counted in seconds, and the same every time. With N
 beyond the end the run ends well and prints how many calls it took, and how many until it began to
 put the publication in its place.
+
+Without the last argument the run judges by hand and leaves out the warnings. With it Great Expectations
+does both in its process, and what dies is the run or that process.
 """
 
 from __future__ import annotations
@@ -30,11 +33,11 @@ _OURS = tuple(str(ROOT / floor) for floor in ("transforms", "warehouse", "expect
 YEARS = (2018, 2019, 2020)
 
 
-def go(home: Path, kind: str) -> None:
-    """The steps in the order of :mod:`flows.nightly`; judged by hand, and without report pages."""
+def go(home: Path, kind: str, engine: Engine | None) -> None:
+    """The steps in the order of :mod:`flows.nightly`, without report pages."""
     settings = Home(home).settings
     with mock.patch.object(steps, "write_report"), steps.Run.open(settings) as run:
-        run.engine = cast(Engine, ByHand(run.plan, run.catalogue))
+        run.engine = engine or cast(Engine, ByHand(run.plan, run.catalogue))
         if kind == "backfill":
             steps.reload_deliveries(run, Scope(YEARS), lambda: None)
         else:
@@ -43,14 +46,17 @@ def go(home: Path, kind: str) -> None:
             if not receipts and not steps.must_publish(run):
                 return
             steps.load_deliveries(run, receipts, lambda: None)
+        if engine is not None:
+            steps.check_across(run)
         steps.send_returns(run)
         steps.compute_indicators(run)
         steps.judge_clauses(run)
         steps.publish(run)
 
 
-def main(home: str, kind: str, last: int) -> None:
+def main(home: str, kind: str, last: int, victim: str | None = None) -> None:
     calls = releasing = 0
+    engine = Engine() if victim else None
 
     def count(frame: FrameType, event: str, _: object) -> None:
         nonlocal calls, releasing
@@ -61,13 +67,18 @@ def main(home: str, kind: str, last: int) -> None:
             if ours and frame.f_code.co_name == "release":
                 releasing = calls
             if calls == last:
-                os.kill(os.getpid(), signal.SIGKILL)
+                child = engine._child.pid if engine and victim == "child" else None
+                os.kill(child or os.getpid(), signal.SIGKILL)
 
     sys.setprofile(count)
-    go(Path(home), kind)
+    try:
+        go(Path(home), kind, engine)
+    except steps.StepFailed as failed:
+        sys.setprofile(None)
+        sys.exit(f"{failed}")
     sys.setprofile(None)
     print(calls, releasing)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:])

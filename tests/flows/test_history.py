@@ -401,8 +401,39 @@ def test_runs_killed_at_any_moment_lose_nothing(
         assert died.returncode in (-9, 0), died.stderr
         assert_nothing_half(home)
     run_to_the_end(home, kind)
-    assert_nothing_half(home)
+    assert_as_undisturbed(home, undisturbed)
 
+
+@pytest.mark.slow
+@pytest.mark.parametrize("group", range(7))
+@pytest.mark.parametrize(
+    ("kind", "before"), [("nightly", nights_before), ("backfill", without_warehouse)]
+)
+def test_runs_with_great_expectations_killed_at_any_moment_lose_nothing(
+    make_home: Callable[..., Any], kind: str, before: Callable[[Any], None], group: int
+) -> None:
+    """Forty moments in all at which the run is killed, and sixteen at which its child is."""
+    undisturbed, home = make_home(), make_home()
+    for each in (undisturbed, home):
+        before(each)
+    calls, _ = map(int, run_to_the_end(undisturbed, kind, "run").split())
+    victim = "run" if group < 5 else "child"
+    draw = random.Random(f"{kind} {group}")
+    for moment in sorted(draw.sample(range(calls // 20, calls), 4), reverse=True):
+        died = run_that_dies(home, kind, moment, victim)
+        if victim == "run":
+            assert died.returncode in (-9, 0), died.stderr
+        elif died.returncode:  # where the child was needed no more, its end is not missed
+            assert "Great Expectations was ended from outside" in died.stderr
+            assert "more memory" in died.stderr
+        assert_nothing_half(home)
+    run_to_the_end(home, kind, "run")
+    assert_as_undisturbed(home, undisturbed)
+
+
+def assert_as_undisturbed(home: Any, undisturbed: Any) -> None:
+    """After all kills the home holds what one holds in which nothing was killed."""
+    assert_nothing_half(home)
     assert published_rows(home) == published_rows(undisturbed)
     # Every change once, under one publication, with the same cause.
     told = (
@@ -438,19 +469,21 @@ def assert_nothing_half(home: Any) -> None:
         assert ids <= {name for (name,) in home.ask("SELECT publication_id FROM publication")}
 
 
-def run_that_dies(home: Any, kind: str, moment: int) -> subprocess.CompletedProcess[str]:
+def run_that_dies(
+    home: Any, kind: str, moment: int, *victim: str
+) -> subprocess.CompletedProcess[str]:
     script = Path(__file__).with_name("run_that_dies.py")
     return subprocess.run(
-        [sys.executable, str(script), str(home.root), kind, str(moment)],
+        [sys.executable, str(script), str(home.root), kind, str(moment), *victim],
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def run_to_the_end(home: Any, kind: str) -> str:
+def run_to_the_end(home: Any, kind: str, *victim: str) -> str:
     """What a run says that is not killed."""
-    whole = run_that_dies(home, kind, 10**9)
+    whole = run_that_dies(home, kind, 10**9, *victim)
     assert whole.returncode == 0, whole.stderr
     return whole.stdout
 

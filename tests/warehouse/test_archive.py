@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from flows import steps
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
 
 if TYPE_CHECKING:
@@ -171,17 +170,3 @@ def test_every_file_of_a_night_is_in_the_archive(home: Home) -> None:
     # The inbox is left as it was.
     for path, content in contents.items():
         assert (home.settings.inbox / path).read_bytes() == content
-
-
-def test_a_damaged_original_stops_the_run_and_is_named(home: Home) -> None:
-    home.sheet("210702", "population", 2020, [{"age": 3, "population": 5}])
-    with steps.Run.open(home.settings) as run:
-        (receipt,) = steps.pull_inbox(run).receipts
-        (file,) = home.settings.archive.rglob(receipt.sha256)
-        file.chmod(0o644)
-        file.write_bytes(b"something else")
-        with pytest.raises(steps.StepFailed, match=receipt.sha256) as failed:
-            steps.load_deliveries(run, steps.unread(run), lambda: None)
-        assert failed.value.step == "load"
-        # Nothing was loaded by half.
-        assert run.connection.execute("SELECT count(*) FROM delivery").fetchone() == (0,)

@@ -119,12 +119,17 @@ def _name(info: zipfile.ZipInfo) -> str:
     raw = name.encode("cp437")
     if (meant := _unicode_name(info.extra, raw)) is not None:
         return meant.replace("\\", "/")
+    # Each part by itself: a folder and the file in it may have been named on different systems.
+    return "/".join(map(_part, raw.split(b"/")))
+
+
+def _part(raw: bytes) -> str:
     for encoding in ("utf-8", "gb18030"):
         try:
             return raw.decode(encoding).replace("\\", "/")
         except UnicodeDecodeError:
             continue
-    return name.replace("\\", "/")
+    return raw.decode("cp437").replace("\\", "/")
 
 
 def _unicode_name(extra: bytes, raw: bytes) -> str | None:

@@ -755,7 +755,7 @@ ORDER BY f.severity, count(*) DESC, f.rule_id, f.region_code, f.form, f.year
 _ISSUES = f"""
 SELECT publication_id, published_at, previous_id, code_version, plan_version, submissions, changes
 FROM publication
-ORDER BY published_at DESC, publication_id DESC
+ORDER BY publication_id DESC
 LIMIT {PUBLICATIONS_LISTED}
 """
 

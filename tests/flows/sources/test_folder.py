@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from datetime import datetime
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +184,76 @@ def test_a_name_in_an_old_chinese_encoding_is_made_legible(station: Any, tmp_pat
     assert station.held() == {"210727/义县.csv": b"x"}
     memory = Memory.of(station.home, "share", str(tmp_path / "mounted"))
     assert set(memory.seen) == {"210727/义县.csv"}
+
+
+@pytest.mark.parametrize("seconds", [253_402_300_800, -62_135_596_801, 2**60], ids=str)
+def test_a_file_of_an_impossible_time_is_left_and_the_others_are_taken(
+    station: Any, put_file: Any, seconds: int
+) -> None:
+    """Year 10000, before year 1, and far beyond both."""
+    put_file(station.inbox / "210727/a.csv", b"a")
+    bad = put_file(station.inbox / "210727/b.csv", b"b")
+    with memory_disk(station.inbox / "210781") as folder:
+        shutil.move(bad, folder / "b.csv")
+        bad = folder / "b.csv"
+        try:
+            os.utime(bad, ns=(0, seconds * 10**9))
+        except OverflowError:
+            os.utime(bad, (0, seconds))
+        assert int(bad.stat().st_mtime) == seconds
+        (sentence,) = station.pull().waiting
+        assert station.held() == {"210727/a.csv": b"a"}
+        assert sentence.startswith("210781/b.csv: the time of its last change is impossible")
+        os.utime(bad, (0, 1_600_000_000))
+        assert station.pull().waiting == ()
+    assert station.held() == {"210727/a.csv": b"a", "210781/b.csv": b"b"}
+
+
+@contextmanager
+def memory_disk(link: Path) -> Iterator[Path]:
+    """A folder that keeps any time, bound to ``link``; many file systems know only a few centuries."""
+    link.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(link)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a file system that keeps such a time")
+    try:
+        yield link
+    finally:
+        subprocess.run(["umount", str(link)], check=True)
+
+
+def test_each_part_of_a_path_is_read_in_its_own_encoding(station: Any) -> None:
+    """A unit's folder made here, and a file in it that an old system named."""
+    for folder, name in (("义县", "学校"), ("义县", "义县")):
+        place = os.fsencode(station.inbox) + b"/" + folder.encode()
+        os.makedirs(place, exist_ok=True)
+        with open(place + b"/" + name.encode("gb18030") + b".csv", "wb") as file:
+            file.write(name.encode())
+    station.pull()
+    assert set(station.held()) == {"义县/学校.csv", "义县/义县.csv"}
+
+
+def test_a_time_after_that_of_the_pull_is_kept_with_when_it_was_taken(
+    station: Any, put_file: Any
+) -> None:
+    put_file(station.inbox / "210727/a.csv", b"a", datetime(2038, 1, 1))
+    put_file(station.inbox / "210727/b.csv", b"b", station.now + timedelta(seconds=5))
+    station.pull()
+    future, now = (station.receipt(f"210727/{name}.csv") for name in "ab")
+    assert (future.received_at, future.taken_at) == (datetime(2038, 1, 1), station.now)
+    assert now.taken_at is None
+
+
+def test_an_original_that_was_cut_off_comes_back_from_the_inbox(
+    station: Any, put_file: Any
+) -> None:
+    put_file(station.inbox / "210727/a.csv", b"whole")
+    (receipt,) = station.pull().receipts
+    (original,) = station.archive.root.rglob(receipt.sha256)
+    original.write_bytes(b"who")
+    assert station.pull().receipts == ()
+    assert station.archive.read(receipt.sha256) == b"whole"

@@ -33,6 +33,7 @@ class Page:
     status: int = 200
     location: str | None = None
     missing: int = 0
+    said: str | None = None  # in the place of the time
     measured: bool = True
 
 
@@ -83,7 +84,9 @@ def site(station: Any) -> Iterator[Site]:
             self.send_response(page.status, HTTPStatus(page.status).phrase)
             if page.measured:
                 self.send_header("Content-Length", str(len(page.body) + page.missing))
-            if page.changed:
+            if page.said:
+                self.send_header("Last-Modified", page.said)
+            elif page.changed:
                 stamp = format_datetime(page.changed.replace(tzinfo=UTC), usegmt=True)
                 self.send_header("Last-Modified", stamp)
             for name, value in (
@@ -435,3 +438,61 @@ def test_probe(station: Any, site: Site, closed_port: int) -> None:
     )
     nowhere = portal("https://127.0.0.1/", ca_file="nowhere.pem")
     assert "nowhere.pem" in (probe(nowhere, station.home) or "")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "Mon, 01 Jan 99999999999 00:00:00 GMT",
+        "Sat, 01 Jan 10000 00:00:00 GMT",
+        "Fri, 31 Dec 9999 23:00:00 -0800",
+    ],
+)
+def test_a_file_of_an_impossible_time_is_left_and_the_others_are_taken(
+    station: Any, site: Site, told: str
+) -> None:
+    site.index("/", "210727/")
+    site.index("/210727/", "a.csv", "b.csv")
+    site.pages["/210727/a.csv"] = Page(b"a", said=told)
+    site.pages["/210727/b.csv"] = Page(b"b")
+    (sentence,) = station.pull(portal(site.url)).waiting
+    assert sentence.startswith("portal: 210727/a.csv: the time of its last change is impossible")
+    assert station.held() == {"210727/b.csv": b"b"}
+
+
+def test_an_impossible_time_in_a_manifest_costs_its_entry(station: Any, site: Site) -> None:
+    site.manifest(
+        {"path": "210727/a.csv", "modified": "9999-12-31T23:59:59-12:00"},
+        {"path": "210727/b.csv", "modified": "2020-09-01T00:00:00Z"},
+        {"path": "210727/c.csv", "modified": "10000-01-01T00:00:00Z"},
+    )
+    for name in ("a", "b", "c"):
+        site.pages[f"/210727/{name}.csv"] = Page(name.encode())
+    waiting = station.pull(portal(site.url + "list.json")).waiting
+    assert len(waiting) == 2
+    assert station.held() == {"210727/b.csv": b"b"}
+
+
+def test_a_time_that_cannot_be_read_is_none(station: Any, site: Site) -> None:
+    site.index("/", "a.csv")
+    site.pages["/a.csv"] = Page(b"a", said="the day before yesterday")
+    assert station.pull(portal(site.url)).waiting == ()
+    assert station.receipt("a.csv").received_at == station.now
+
+
+def test_each_part_of_an_address_is_read_in_its_own_encoding(station: Any, site: Site) -> None:
+    site.index("/", "%E4%B9%89%E5%8E%BF/")
+    site.index("/%E4%B9%89%E5%8E%BF/", "%D1%A7%D0%A3.csv")
+    site.pages["/%E4%B9%89%E5%8E%BF/%D1%A7%D0%A3.csv"] = Page(b"x")
+    assert station.pull(portal(site.url)).waiting == ()
+    assert station.held() == {"义县/学校.csv": b"x"}
+
+
+def test_an_original_found_damaged_is_fetched_again(station: Any, site: Site) -> None:
+    site.index("/", "a.csv")
+    site.pages["/a.csv"] = Page(b"whole", etag='"v1"')
+    (receipt,) = station.pull(portal(site.url)).receipts
+    (original,) = station.archive.root.rglob(receipt.sha256)
+    original.unlink()
+    assert station.pull(portal(site.url)).receipts == ()
+    assert station.archive.read(receipt.sha256) == b"whole"

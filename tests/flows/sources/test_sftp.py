@@ -355,6 +355,18 @@ def test_names_in_gb_18030_are_read_and_bad_ones_are_named(
     ]
 
 
+def test_each_part_of_a_path_is_read_in_its_own_encoding(
+    station: Any, server: SftpServer, counties: Any
+) -> None:
+    folder = os.fsencode(server.root) + "/义县".encode()
+    os.mkdir(folder)
+    with open(folder + b"/" + "学校.csv".encode("gb18030"), "wb") as file:
+        file.write(b"x")
+    os.utime(folder + b"/" + "学校.csv".encode("gb18030"), (1_600_000_000, 1_600_000_000))
+    station.pull(counties())
+    assert set(station.held()) == {"义县/学校.csv"}
+
+
 def test_a_file_still_being_uploaded_waits(
     station: Any, server: SftpServer, counties: Any, put_file: Any
 ) -> None:
