@@ -80,7 +80,11 @@ def test_verdicts_that_turned_name_their_cause_the_city_first(corrected) -> None
         ("锦州市", 2020, "insufficient", "not_met", 3.0, "2020年二.csv"),
         ("义县", 2020, "met", "not_met", 3.0, "2020年二.csv"),
     ]
-    assert change_line(about[1]) == "义县 2020 义务教育辍学人数: 达标 → 未达标 (Met → Not met)"
+    assert change_line(about[1]) == (
+        "义县 2020 2.21 † 义务教育辍学人数: 达标 → 未达标 (Met → Not met)"
+        f" † {about[1].basis_zh} / {about[1].basis_en}"
+    )
+    assert about[1].basis_zh and about[1].basis_en
 
 
 def test_a_value_that_moved_under_the_same_verdict_is_no_turn(home) -> None:
