@@ -161,6 +161,9 @@ def _paths(settings: Settings) -> Iterator[Line]:
         yield Line("paths", "warn", f"{settings.home} can be changed by everybody", do)
     else:
         yield Line("paths", "ok", str(settings.home))
+    if not settings.inbox.is_dir() and settings.warehouse.exists():
+        do = "Mount it, or make it; each night goes on without it and says so."
+        yield Line("inbox", "fail", f"{settings.inbox} is not there: is it mounted?", do)
     unreadable = [path for path in settings.inbox.rglob("*") if not os.access(path, os.R_OK)]
     if unreadable:
         do = f"Make them readable for {_user()}: chmod -R a+rX {settings.inbox}"

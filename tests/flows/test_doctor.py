@@ -319,6 +319,15 @@ def test_a_server_that_is_busy_is_asked_again(
     assert api.busy == 0
 
 
+def test_an_inbox_that_is_not_mounted_is_a_failure(sound) -> None:
+    away = sound.settings.inbox.rename(sound.root / "away")
+    try:
+        found = lines(sound)["inbox"]
+    finally:
+        away.rename(sound.settings.inbox)
+    assert (found.state, "is it mounted" in found.found) == ("fail", True)
+
+
 def test_addresses_of_notifications_are_counted_and_not_shown(
     sound, monkeypatch: pytest.MonkeyPatch
 ) -> None:
