@@ -5,6 +5,8 @@ Each input is made here, by a small writer whose every habit can be changed.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import struct
 import zipfile
 import zlib
@@ -14,6 +16,10 @@ from io import BytesIO
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
+from cryptography.hazmat.decrepit.ciphers.algorithms import ARC4
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
 
 from transforms.headers import cell_name
 from transforms.letters import visible
@@ -687,3 +693,119 @@ def test_formats_of_weekdays_and_eras_are_dates(hand_in, code):
     ]
     outcome = accepted(hand_in(book(rows, styles={"C3": 1}, codes=[code])), 1)
     assert [str(date) for date in outcome.column("milestone", "date")] == ["2020-09-01"]
+
+
+# Workbooks that Office encrypts with a password that everybody has
+
+EVERYBODYS = "VelvetSweatshop"
+
+
+def compound(streams: dict[str, bytes]) -> bytes:
+    """A compound file of these streams, each padded to be no small one."""
+    sector, end, free, of_fat = 512, 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFD
+    entries = [("Root Entry", 5, end, 0)]
+    content, fat = b"", [of_fat, end]
+    for name, data in streams.items():
+        start = len(fat)
+        padded = data.ljust(4096, b"\0")
+        sectors = -(-len(padded) // sector)
+        fat += [*range(start + 1, start + sectors), end]
+        content += padded.ljust(sectors * sector, b"\0")
+        entries.append((name, 2, start, len(padded)))
+    assert len(fat) <= 128
+    listed = b"".join(
+        name.encode("utf-16-le").ljust(64, b"\0")
+        + struct.pack("<HBB3I", 2 * len(name) + 2, kind, 1, free, free, free)
+        + bytes(36)
+        + struct.pack("<IQ", start, size)
+        for name, kind, start, size in entries
+    ).ljust(sector, b"\0")
+    assert len(listed) == sector
+    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16)
+    head += struct.pack("<5H6x3I4x5I", 0x3E, 3, 0xFFFE, 9, 6, 0, 1, 1, 4096, end, 0, end, 0)
+    head += struct.pack("<109I", *([0] + [free] * 108))
+    table = struct.pack("<128I", *(fat + [free] * (128 - len(fat))))
+    return head.ljust(sector, b"\0") + table + listed + content
+
+
+def aes(key: bytes, start: bytes, content: bytes) -> bytes:
+    encryptor = Cipher(AES(key), CBC(start)).encryptor()
+    return encryptor.update(content + bytes(-len(content) % 16)) + encryptor.finalize()
+
+
+def encrypted(package: bytes, password: str) -> bytes:
+    """What Office since 2010 makes of a package under a password."""
+    salt, secret, verifier, spins = b"s" * 16, b"k" * 32, b"v" * 16, 1000
+
+    def sha(*parts: bytes) -> bytes:
+        return hashlib.sha512(b"".join(parts)).digest()
+
+    digest = sha(salt, password.encode("utf-16-le"))
+    for spin in range(spins):
+        digest = sha(struct.pack("<I", spin), digest)
+
+    def kept(purpose: str, content: bytes) -> str:
+        key = sha(digest, bytes.fromhex(purpose))[:32]
+        return base64.b64encode(aes(key, salt, content)).decode()
+
+    way = (
+        'saltSize="16" blockSize="16" keyBits="256" hashSize="64" cipherAlgorithm="AES"'
+        ' cipherChaining="ChainingModeCBC" hashAlgorithm="SHA512"'
+        f' saltValue="{base64.b64encode(salt).decode()}"'
+    )
+    xml = (
+        f'<encryption xmlns="urn:e"><keyData {way}/><keyEncryptors><keyEncryptor>'
+        f'<p:encryptedKey xmlns:p="urn:p" spinCount="{spins}" {way}'
+        f' encryptedVerifierHashInput="{kept("fea7d2763b4b9e79", verifier)}"'
+        f' encryptedVerifierHashValue="{kept("d7aa0f6d3061344e", sha(verifier))}"'
+        f' encryptedKeyValue="{kept("146e0be7abacd0d6", secret)}"/>'
+        "</keyEncryptor></keyEncryptors></encryption>"
+    )
+    info = struct.pack("<HHI", 4, 4, 0x40) + xml.encode().ljust(4096)
+    content = struct.pack("<Q", len(package))
+    for number, at in enumerate(range(0, len(package), 4096)):
+        start = sha(salt, struct.pack("<I", number))[:16]
+        content += aes(secret, start, package[at : at + 4096])
+    return compound({"EncryptionInfo": info, "EncryptedPackage": content})
+
+
+def rc4(key: bytes, content: bytes) -> bytes:
+    encryptor = Cipher(ARC4(key), mode=None).encryptor()
+    return encryptor.update(content) + encryptor.finalize()
+
+
+def encrypted_xls(stream: bytes, password: str) -> bytes:
+    """What Excel 97 makes of a stream, which has a FILEPASS of 54 bytes behind its BOF."""
+    salt, verifier = b"s" * 16, b"v" * 16
+    first = hashlib.md5(password.encode("utf-16-le")).digest()[:5]
+    root = hashlib.md5((first + salt) * 16).digest()[:5]
+
+    def key(number: int) -> bytes:
+        return hashlib.md5(root + struct.pack("<I", number)).digest()
+
+    kept = rc4(key(0), verifier + hashlib.md5(verifier).digest())
+    filepass = struct.pack("<3H", 1, 1, 1) + salt + kept
+    stream = stream.replace(b"\xff" * 54, filepass, 1)
+    closed = bytearray(
+        b"".join(rc4(key(n), stream[n * 1024 :][:1024]) for n in range(len(stream) // 1024 + 1))
+    )
+    at = 0
+    while at < len(stream):
+        kind, size = struct.unpack_from("<HH", stream, at)
+        plain = 4 + (size if kind in (0x0809, 0x002F) else 4 if kind == 0x0085 else 0)
+        closed[at : at + plain] = stream[at : at + plain]
+        at += 4 + size
+    return bytes(closed)
+
+
+def test_the_password_that_everybody_has_is_none(hand_in):
+    padding = b"".join(hashlib.sha512(bytes([i])).digest() for i in range(100))
+    parts = parts_of({"表": sheet_xml(POPULATION)})
+    plain = zipped([*parts.items(), ("padding", padding)])
+    stream = xls(XLS, shared=[(0x002F, b"\xff" * 54)])
+    for data in (encrypted(plain, EVERYBODYS), encrypted_xls(stream, EVERYBODYS)):
+        values = accepted(hand_in(data, "义县/a.xls")).values("population")
+        assert values.rows() == [tuple(row) for row in POPULATION[2:]]
+    for data in (encrypted(plain, "password"), encrypted_xls(stream, "password")):
+        error = hand_in(data, "义县/a.xls").error
+        assert (error["rule_id"], "密码" in error["message_zh"]) == ("FIL-E01", True)

@@ -14,6 +14,7 @@ from typing import Final
 from .cells import CellBudget, Grid
 from .formulas import formula_text
 from .model import Limits, Sheet, Unreadable
+from .protected import open_stream
 from .scales import BUILT_IN, scale_of
 from .serials import DATE_FORMATS, compact_number, error_text, numeric_text, shows_date
 
@@ -40,6 +41,7 @@ class _Kind(IntEnum):
     EOF = 0x000A
     CONTINUE = 0x003C
     FILEPASS = 0x002F
+    WRITEPROTECT = 0x0086
     CODEPAGE = 0x0042
     DATEMODE = 0x0022
     FORMAT = 0x041E
@@ -111,6 +113,7 @@ class _Book:
 def read(stream: bytes, limits: Limits) -> list[Sheet]:
     """The worksheets in a workbook's stream; raises Unreadable."""
     try:
+        stream = _opened(stream)
         book = _book(stream)
         if len(book.sheets) > limits.sheets:
             raise Unreadable.too_large("工作表数", "its sheets", limits.sheets)
@@ -136,6 +139,16 @@ def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:
             raise ValueError("record beyond the end")
         yield kind, data
         at += 4 + size
+
+
+def _opened(stream: bytes) -> bytes:
+    """The stream, or what it is without encryption; raises Unreadable (encrypted)."""
+    for kind, data in _records(stream, 0):
+        if kind == _Kind.FILEPASS:
+            return open_stream(stream, data)
+        if kind not in (_Kind.BOF, _Kind.WRITEPROTECT):  # it stands before all that is encrypted
+            break
+    return stream
 
 
 def _beginning(stream: bytes, at: int) -> int:

@@ -9,6 +9,7 @@ from .encodings import decode, decode_markup
 from .model import DEFAULT_LIMITS, Limits, Sheet, Unreadable
 from .ole import OLE_MAGIC, CompoundFile
 from .packages import Package, refuse_dtd, refuse_long_tags, zip_start
+from .protected import open_package
 from .zips import suffix
 
 # First bytes of what people send by mistake, and what it is called.
@@ -99,7 +100,7 @@ def _read_package(package: Package, limits: Limits) -> list[Sheet]:
 
 def _read_compound(container: CompoundFile, limits: Limits) -> list[Sheet]:
     if "EncryptedPackage" in container:
-        raise Unreadable("encrypted")
+        return _read_package(Package(open_package(container), limits), limits)
     for stream in biff.STREAM_NAMES:
         if stream in container:
             return biff.read(container.stream(stream), limits)
