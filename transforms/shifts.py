@@ -44,7 +44,10 @@ def first_shifted(
         for start, step, lost in tries
     ]
     wrong, start = min(judged, default=(texts.height + 1, 0))
-    return order[abs(start)] if wrong * _ROWS_PER_ERROR <= texts.height else None
+    # A column that nobody has answered makes as much sense one over: what is in order has not moved.
+    as_it_stands = _wrong(form, own, order, len(order))
+    moved_in_order = wrong * _ROWS_PER_ERROR <= texts.height and wrong < as_it_stands
+    return order[abs(start)] if moved_in_order else None
 
 
 def _moved(

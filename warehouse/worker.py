@@ -143,6 +143,9 @@ def _nurse() -> None:
     for worker in workers:
         with suppress(ProcessLookupError):
             os.kill(worker, signal.SIGKILL)
+    for worker in workers:  # until it has died it may still write there
+        with suppress(ChildProcessError):
+            os.waitpid(worker, 0)
     shutil.rmtree(scratch, ignore_errors=True)
 
 

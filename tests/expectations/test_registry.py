@@ -226,7 +226,9 @@ def test_the_blank_template_of_a_form_is_known_as_that_form(name: str, tmp_path:
 def test_the_warehouse_keeps_what_is_in_it(tmp_path: Path) -> None:
     reference, file = load_reference(tmp_path), tmp_path / "warehouse.duckdb"
     with open_warehouse(file, reference) as connection:
-        connection.execute("INSERT INTO delivery VALUES ('a', 'b', TIMESTAMP '2020-01-01')")
+        connection.execute(
+            "INSERT INTO delivery (sha256, path, received_at) VALUES ('a', 'b', TIMESTAMP '2020-01-01')"
+        )
     with open_warehouse(file, reference) as connection:
         assert connection.execute("SELECT path FROM delivery").fetchall() == [("b",)]
     with open_warehouse(file, reference, read_only=True) as connection:

@@ -13,18 +13,21 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+import polars as pl
 import pytest
 
+from transforms.findings import FINDING_SCHEMA
 from transforms.formats import Limits, Unreadable, expected_bytes
 from transforms.gate import Document, examine
 from transforms.headers import Table
 from transforms.rules import RULES
 from warehouse import workers as pool
 from warehouse.archive import Archive, Receipt
-from warehouse.ingest import read_deliveries
+from warehouse.ingest import Lost, read_deliveries
 from warehouse.memory import shared_memory
+from warehouse.outbox import ReturnSheet, write_sheets
 from warehouse.reference import Reference, load_reference
 from warehouse.workers import Nursery, Workers
 
@@ -390,10 +393,26 @@ def test_half_of_what_the_machine_or_its_control_group_has(
     assert shared_memory(tmp_path) == half * MIB
 
 
-def test_the_run_goes_on_to_what_an_order_raises(reading: Reading) -> None:
-    receipt = Receipt(datetime(2020, 9, 15), "210727/a.csv", "0" * 64)
-    with (
-        Workers(reading.nursery, 2) as workers,
-        pytest.raises(Exception, match="is missing from the archive"),
-    ):
-        list(read_deliveries(reading.archive, reading.reference, [receipt], Limits(), workers))
+def test_an_original_that_is_gone_is_told_and_the_others_are_read(reading: Reading) -> None:
+    gone = Receipt(datetime(2020, 9, 15), "210727/a.csv", "0" * 64)
+    here = Receipt(
+        datetime(2020, 9, 15), "210727/b.csv", reading.archive.keep(io.BytesIO(b"x,y\n"))
+    )
+    with Workers(reading.nursery, 2) as workers:
+        lost, read = read_deliveries(
+            reading.archive, reading.reference, [gone, here], Limits(), workers
+        )
+    assert isinstance(lost, Lost)
+    assert "is missing from the archive" in lost.reason
+    assert not isinstance(read, Lost)
+    assert [document.file_name for document in read] == ["b.csv"]
+
+
+def test_the_run_hears_what_an_order_raises(reading: Reading, tmp_path: Path) -> None:
+    no_folder = tmp_path / "outbox"
+    no_folder.write_text("a file", "utf-8")
+    kept = reading.archive.keep(io.BytesIO(b"x,y\n"))
+    findings = pl.DataFrame(schema=FINDING_SCHEMA)
+    sheet = ReturnSheet(PurePosixPath("a/b.xlsx"), "", kept, "b.csv", None, findings)
+    with Workers(reading.nursery, 2) as workers, pytest.raises(OSError, match="outbox"):
+        list(write_sheets(reading.archive, no_folder, [sheet], Limits(), workers))

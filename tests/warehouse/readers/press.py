@@ -42,7 +42,7 @@ def publish(base: Path, published: Path, number: int) -> None:
             DELETE FROM publication.publication;
             INSERT INTO publication.publication (publication_id) VALUES ('{number}');
             UPDATE publication.indicator_value SET reporting_units = {number};
-            UPDATE publication.attainment SET gap = {number};
+            UPDATE publication.attainment SET gap = {number}, reporting_units = {number};
             DELETE FROM publication.finding;
             INSERT INTO publication.finding (cells) FROM range({number});
             COMMIT
