@@ -118,28 +118,9 @@ def _nurse() -> None:
     run = socket.socket(fileno=sys.stdin.fileno())
     scratch, _held = _scratch()
     workers: set[int] = set()
-    while True:
-        message, channels, _, _ = socket.recv_fds(run, 1, 1)
-        if not message:
-            break
-        with suppress(ChildProcessError):
-            while (ended := os.waitpid(-1, os.WNOHANG)[0]) != 0:
-                workers.discard(ended)
-        try:
-            worker = os.fork()
-        except OSError as error:
-            os.close(channels[0])
-            run.send(str(error.errno).encode())
-            continue
-        if worker == 0:
-            run.close()
-            _end_with(os.getppid())
-            _work(channels[0], scratch)
-        workers.add(worker)
-        os.close(channels[0])
-        handle = os.pidfd_open(worker)
-        socket.send_fds(run, [str(worker).encode()], [handle])
-        os.close(handle)
+    with suppress(ConnectionError):  # the run has ended before it had its answer
+        while _fork_for(run, scratch, workers):
+            pass
     for worker in workers:
         with suppress(ProcessLookupError):
             os.kill(worker, signal.SIGKILL)
@@ -147,6 +128,34 @@ def _nurse() -> None:
         with suppress(ChildProcessError):
             os.waitpid(worker, 0)
     shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _fork_for(run: socket.socket, scratch: Path, workers: set[int]) -> bool:
+    """Fork the next worker that the run asks for into ``workers``; False where it has ended."""
+    message, channels, _, _ = socket.recv_fds(run, 1, 1)
+    if not message:
+        return False
+    with suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG)[0]) != 0:
+            workers.discard(ended)
+    try:
+        worker = os.fork()
+    except OSError as error:
+        os.close(channels[0])
+        run.send(str(error.errno).encode())
+        return True
+    if worker == 0:
+        run.close()
+        _end_with(os.getppid())
+        _work(channels[0], scratch)
+    workers.add(worker)
+    os.close(channels[0])
+    handle = os.pidfd_open(worker)
+    try:
+        socket.send_fds(run, [str(worker).encode()], [handle])
+    finally:
+        os.close(handle)
+    return True
 
 
 def _scratch() -> tuple[Path, int]:
