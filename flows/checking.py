@@ -8,6 +8,7 @@ and years run there as well.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -29,14 +30,75 @@ from warehouse.outbox import ReturnSheet, write_sheets
 from warehouse.reference import Reference, load_reference
 from warehouse.workers import Workers
 
+#: What is told of a submission and of a finding, as the publication names it.
+_OF_SUBMISSION = (
+    "submission_id",
+    "region_code",
+    "form",
+    "year",
+    "rows_read",
+    "rows_loaded",
+    "rows_returned",
+    "rows_ignored",
+)
+_OF_FINDING = (
+    "submission_id",
+    "severity",
+    "rule_id",
+    "sheet",
+    "cell",
+    "row",
+    "column_name",
+    "value",
+    "message_zh",
+    "message_en",
+    "cells",
+)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a night would make of one file.
+
+    ``submissions`` and ``findings`` are frames as the gate gives them, ``return_sheet`` the file that
+    answers the findings, None where there are none.
+    """
+
+    file: Path
+    submissions: pl.DataFrame
+    findings: pl.DataFrame
+    return_sheet: Path | None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether every submission in the file would be accepted."""
+        return self.findings.filter(pl.col("severity") == "error").is_empty()
+
+    def as_record(self) -> dict[str, object]:
+        """Give all of it in the words of the publication, for JSON."""
+        return {
+            "file": str(self.file),
+            "accepted": self.is_accepted,
+            "submissions": self.submissions.select(_OF_SUBMISSION).to_dicts(),
+            "findings": self.findings.select(_OF_FINDING).to_dicts(),
+            "return_sheet": str(self.return_sheet) if self.return_sheet else None,
+        }
+
 
 def check_files(
-    console: Console, files: list[Path], home: Path | None, unit: str | None, out: Path
-) -> bool:
-    """Show the findings of ``files`` and write their return sheets to ``out``.
+    files: list[Path],
+    home: Path | None,
+    unit: str | None,
+    out: Path,
+    say: Callable[[str], object] = lambda _: None,
+) -> list[Checked]:
+    """Check ``files`` and write their return sheets to ``out``; nothing else is kept.
 
     ``unit`` is the code of the reporting unit; without it a folder of each path that names one.
-    Gives whether every submission would be accepted.
+    ``say`` hears what is being done where it takes a while.
+
+    Raises:
+        StepFailed: a step of the check failed.
     """
     settings = load_settings(home)
     reference = load_reference(settings.home)
@@ -46,7 +108,7 @@ def check_files(
         Workers(nursery, settings.workers, settings.memory) as workers,
     ):
         reading = _Reading(Archive(Path(folder)), reference, settings, workers)
-        return _check(console, files, unit, out, reading)
+        return _check(files, unit, out, reading, say)
 
 
 @dataclass(frozen=True)
@@ -60,8 +122,12 @@ class _Reading:
 
 
 def _check(
-    console: Console, files: list[Path], unit: str | None, out: Path, reading: _Reading
-) -> bool:
+    files: list[Path],
+    unit: str | None,
+    out: Path,
+    reading: _Reading,
+    say: Callable[[str], object],
+) -> list[Checked]:
     archive, reference, settings = reading.archive, reading.reference, reading.settings
     receipts = []
     for file in files:
@@ -82,16 +148,16 @@ def _check(
     # A unit that is not known says nothing about the file: it is a dry run, not a delivery.
     findings = examined.findings.filter(pl.col("rule_id") != "FIL-E03")
     if settings.warehouse.exists() and all(receipt.folder != "?" for receipt in receipts):
-        console.print("[dim]checking against the other forms and years …[/]")
+        say("checking against the other forms and years …")
         findings = pl.concat([findings, _across(settings, archive, receipts, examined)])
-    good = True
+    checked = []
     for number, file in enumerate(files):
         mine = [i for i, d in enumerate(documents) if d.sha256 == receipts[number].sha256]
         submissions = examined.submissions.filter(pl.col("document").is_in(mine))
         found = findings.filter(
             pl.col("submission_id").is_in(submissions["submission_id"].to_list())
         )
-        good &= _show(console, file, submissions, found)
+        answer = None
         if found.height:
             target = PurePosixPath(f"{file.name}.退回.xlsx")
             sheet = ReturnSheet(
@@ -103,9 +169,9 @@ def _check(
                 findings=found,
             )
             for _ in write_sheets(archive, out, [sheet], settings.limits, reading.workers):
-                place = shown(str(out / target))
-                console.print(f"  return sheet: {place}", highlight=False, markup=False)
-    return good
+                answer = out / target
+        checked.append(Checked(file, submissions, found, answer))
+    return checked
 
 
 def _unit_of(file: Path, reference: Reference) -> str | None:
@@ -134,10 +200,12 @@ def _across(
             return steps.warnings_of(run, examined.submissions["submission_id"].to_list())
 
 
-def _show(console: Console, file: Path, submissions: pl.DataFrame, findings: pl.DataFrame) -> bool:
+def show_checked(console: Console, checked: Checked) -> None:
+    """Print what a night would make of one file, for a person."""
+    findings = checked.findings
     errors = findings.filter(pl.col("severity") == "error").height
-    console.print(f"\n[bold]{escape(shown(str(file)))}[/]", highlight=False)
-    for form, year, read, ignored in submissions.select(
+    console.print(f"\n[bold]{escape(shown(str(checked.file)))}[/]", highlight=False)
+    for form, year, read, ignored in checked.submissions.select(
         "form", "year", "rows_read", "rows_ignored"
     ).iter_rows():
         console.print(
@@ -159,4 +227,6 @@ def _show(console: Console, file: Path, submissions: pl.DataFrame, findings: pl.
         console.print(table)
     verdict = "[red]would be returned[/]" if errors else "[green]would be accepted[/]"
     console.print(f"  {verdict}: {errors} errors, {findings.height - errors} warnings")
-    return errors == 0
+    if checked.return_sheet is not None:
+        place = shown(str(checked.return_sheet))
+        console.print(f"  return sheet: {place}", highlight=False, markup=False)

@@ -5,6 +5,7 @@ Nothing heavy is imported before a command needs it.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -361,14 +362,17 @@ def template(home: Path | None, out: Path, forms: str | None) -> None:
     show_default=True,
     help="Where return sheets are written.",
 )
-def check(home: Path | None, files: tuple[Path, ...], unit: str | None, out: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def check(
+    home: Path | None, files: tuple[Path, ...], unit: str | None, out: Path, as_json: bool
+) -> None:
     """Try files out: their findings, here and as return sheets; nothing is kept.
 
     Exit code 1 where a submission in them would be returned.
     """
     from rich.console import Console
 
-    from flows.checking import check_files
+    from flows.checking import check_files, show_checked
 
     reference = _codes(None, home)
     code = None
@@ -377,7 +381,14 @@ def check(home: Path | None, files: tuple[Path, ...], unit: str | None, out: Pat
         if code is None:
             raise click.BadParameter(f"no reporting unit {unit!r}", param_hint="--unit")
     console = Console(width=None if sys.stdout.isatty() else 120)
-    sys.exit(0 if check_files(console, list(files), home, code, out) else 1)
+    say = (lambda _: None) if as_json else (lambda said: console.print(f"[dim]{said}[/]"))
+    checked = check_files(list(files), home, code, out, say)
+    if as_json:
+        click.echo(json.dumps([one.as_record() for one in checked], ensure_ascii=False, indent=2))
+    else:
+        for one in checked:
+            show_checked(console, one)
+    sys.exit(0 if all(one.is_accepted for one in checked) else 1)
 
 
 @cli.command()
