@@ -104,8 +104,8 @@ def check_files(
     reference = load_reference(settings.home)
     with (
         TemporaryDirectory(prefix="jzedu-check-") as folder,
-        steps.nursery() as nursery,
-        Workers(nursery, settings.workers, settings.memory) as workers,
+        steps.fork_server() as fork_server,
+        Workers(fork_server, settings.workers, settings.memory) as workers,
     ):
         reading = _Reading(Archive(Path(folder)), reference, settings, workers)
         return _check(files, unit, out, reading, say)

@@ -27,7 +27,7 @@ from flows.sources.model import Pulled
 from transforms.names import SENTENCE, shown
 from warehouse.publish import DATABASE
 from warehouse.store import Scope
-from warehouse.workers import Nursery
+from warehouse.workers import ForkServer
 
 
 def run_nightly(home: Path | None, accept_shrink: bool = False) -> None:
@@ -48,10 +48,10 @@ def run_nightly(home: Path | None, accept_shrink: bool = False) -> None:
         _connect(settings)
         with (
             guarded(),
-            Nursery() if news else nullcontext() as nursery,
+            ForkServer() if news else nullcontext() as fork_server,
             Engine(settings.suite_seconds) if news else nullcontext() as engine,
         ):
-            steps.NURSERY_AHEAD.set(nursery)
+            steps.FORK_SERVER_AHEAD.set(fork_server)
             steps.STARTED_AHEAD.set(engine)
             console.print("[dim]starting Prefect …[/]")
             from flows.nightly import nightly
@@ -76,10 +76,10 @@ def run_backfill(
     with (
         _answered(console),
         guarded(),
-        Nursery() as nursery,
+        ForkServer() as fork_server,
         Engine(settings.suite_seconds) as engine,
     ):
-        steps.NURSERY_AHEAD.set(nursery)
+        steps.FORK_SERVER_AHEAD.set(fork_server)
         steps.STARTED_AHEAD.set(engine)
         console.print("[dim]starting Prefect …[/]")
         from flows.nightly import backfill

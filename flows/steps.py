@@ -77,14 +77,14 @@ from warehouse.store import (
     originals_in,
     published_files,
 )
-from warehouse.workers import Nursery, Workers, WorkersFailed
+from warehouse.workers import ForkServer, Workers, WorkersFailed
 
 #: An engine that is warming up while Prefect starts, see :mod:`flows.runner`.
 STARTED_AHEAD: ContextVar[Engine | None] = ContextVar("started_ahead", default=None)
 #: Whether somebody at a terminal started the run, who may name files anywhere, see :mod:`flows.runner`.
 AT_TERMINAL: ContextVar[bool] = ContextVar("at_terminal", default=False)
-#: A nursery of workers that was started ahead likewise.
-NURSERY_AHEAD: ContextVar[Nursery | None] = ContextVar("nursery_ahead", default=None)
+#: A fork server of workers that was started ahead likewise.
+FORK_SERVER_AHEAD: ContextVar[ForkServer | None] = ContextVar("fork_server_ahead", default=None)
 
 #: The published table ``section``.
 SECTION = {"section": pl.Int64(), "name_zh": pl.String(), "name_en": pl.String()}
@@ -171,8 +171,10 @@ class Run:
     def workers(self) -> Workers:
         """Who opens what was handed in; started when they are first needed."""
         if self.hired is None:
-            # Not by nursery(): a task may begin this in a context that has ended when the run does.
-            forked_from = NURSERY_AHEAD.get() or self.opened_for_good.enter_context(Nursery())
+            # Not by fork_server(): a task may begin this in a context that has ended when the run does.
+            forked_from = FORK_SERVER_AHEAD.get() or self.opened_for_good.enter_context(
+                ForkServer()
+            )
             hired = Workers(forked_from, self.settings.workers, self.settings.memory)
             self.hired = self.opened_for_good.enter_context(hired)
         return self.hired
@@ -233,18 +235,18 @@ def _prepare(settings: Settings) -> None:
 
 
 @contextmanager
-def nursery() -> Iterator[Nursery]:
-    """The nursery that was started ahead, else one for this block and all runs in it."""
-    ahead = NURSERY_AHEAD.get()
+def fork_server() -> Iterator[ForkServer]:
+    """The fork server that was started ahead, else one for this block and all runs in it."""
+    ahead = FORK_SERVER_AHEAD.get()
     if ahead is not None:
         yield ahead
         return
-    with Nursery() as started:
-        before = NURSERY_AHEAD.set(started)
+    with ForkServer() as started:
+        before = FORK_SERVER_AHEAD.set(started)
         try:
             yield started
         finally:
-            NURSERY_AHEAD.reset(before)
+            FORK_SERVER_AHEAD.reset(before)
 
 
 def _still_there(file: Path) -> None:

@@ -35,7 +35,7 @@ from warehouse.archive import Receipt
 from warehouse.indicators import Catalogue
 from warehouse.ingest import Ingested
 from warehouse.publish import DATABASE, Imprint
-from warehouse.workers import Nursery
+from warehouse.workers import ForkServer
 
 Row = Mapping[str, object]
 
@@ -344,11 +344,11 @@ class Home:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_nursery() -> Iterator[Nursery]:
-    """One nursery of workers for all runs in this process: it takes a second to import."""
-    with Nursery() as nursery:
-        steps.NURSERY_AHEAD.set(nursery)
-        yield nursery
+def one_fork_server() -> Iterator[ForkServer]:
+    """One fork_server of workers for all runs in this process: it takes a second to import."""
+    with ForkServer() as fork_server:
+        steps.FORK_SERVER_AHEAD.set(fork_server)
+        yield fork_server
 
 
 @pytest.fixture

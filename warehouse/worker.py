@@ -1,10 +1,10 @@
-"""The processes that open what strangers hand in: the nursery, and the workers it forks.
+"""The processes that open what strangers hand in: the fork server, and the workers it forks.
 
-``python -m warehouse.worker`` is the nursery. It has imported what a worker needs, does nothing
+``python -m warehouse.worker`` is the fork server. It has imported what a worker needs, does nothing
 else and runs no other thread of ours, so that a worker costs a fork and not a second of imports.
 Its standard input is a socket over which :class:`warehouse.workers.Workers` sends one end of a
 channel for every worker it wants. When that socket closes, the run has ended, however it did, and
-the nursery ends its workers and goes.
+the fork server ends its workers and goes.
 
 Everything on a channel is a message: its length (eight bytes), then a pickle.
 """
@@ -107,8 +107,8 @@ class _Without(MetaPathFinder):
             raise ModuleNotFoundError(name=fullname)
 
 
-def _nurse() -> None:
-    """What the nursery does until the run ends."""
+def _serve() -> None:
+    """What the fork server does until the run ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what is to end
     # pyarrow would have it for its own sake where it is installed: half a second, and 30 MB a worker.
     sys.meta_path.insert(0, _Without("pandas"))
@@ -174,10 +174,10 @@ def _scratch() -> tuple[Path, int]:
     return folder, descriptor
 
 
-def _end_with(nursery: int) -> None:
-    """End this process with the nursery, whatever it is doing."""
+def _end_with(fork_server: int) -> None:
+    """End this process with the fork server, whatever it is doing."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != nursery:
+    if os.getppid() != fork_server:
         os._exit(1)
 
 
@@ -235,4 +235,4 @@ if __name__ == "__main__":
     # What is pickled here is unpickled elsewhere, where this module has its own name.
     from warehouse import worker
 
-    worker._nurse()
+    worker._serve()

@@ -47,7 +47,7 @@ _TICK = 0.02
 _STANDSTILL = 10
 #: A worker that has grown to so many bytes is not used again.
 _GROWN = 128 * 2**20
-#: The nursery has so many seconds to import, and to answer.
+#: The fork server has so many seconds to import, and to answer.
 _PATIENCE = 120
 #: Results that are ready ahead of the one that is asked for, for each worker.
 _AHEAD = 2
@@ -94,7 +94,7 @@ class Order(Generic[T]):
         raise NotImplementedError
 
 
-class Nursery:
+class ForkServer:
     """The process that workers are forked from; starts to import at once and beside us.
 
     It ends with the ``with`` block, and its workers with it; or when this process does.
@@ -142,7 +142,7 @@ class Nursery:
         return found
 
     def _ask(self) -> Worker | None:
-        """A new worker; None where the nursery has ended, or stands still."""
+        """A new worker; None where the fork server has ended, or stands still."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -167,7 +167,7 @@ class Nursery:
             self._spare.append(worker)
 
     def close(self) -> None:
-        """End the nursery and all its workers."""
+        """End the fork server and all its workers."""
         while self._spare:
             self._spare.pop().end()
         self._control.close()
@@ -332,8 +332,8 @@ class Workers:
     None for half of what there is (:func:`warehouse.memory.shared_memory`).
     """
 
-    def __init__(self, nursery: Nursery, count: int, memory: int | None = None) -> None:
-        self._nursery = nursery
+    def __init__(self, fork_server: ForkServer, count: int, memory: int | None = None) -> None:
+        self._fork_server = fork_server
         self._count = count
         self._memory = _Memory(memory or shared_memory())
         self._closed = threading.Event()
@@ -388,7 +388,7 @@ class Workers:
             self._memory.grant(share, self._memory.total if alone else SMALL)
             if self._closed.is_set():
                 raise WorkersFailed("the run has ended")
-            worker = self._nursery.worker()
+            worker = self._fork_server.worker()
             worker.send(order)
             self._follow(worker, order.limits, share, attempt, alone)
             good = worker.memory() < _GROWN
@@ -397,7 +397,7 @@ class Workers:
         finally:
             if worker is not None:
                 if good:
-                    self._nursery.take_back(worker)
+                    self._fork_server.take_back(worker)
                 else:
                     worker.end()
             self._memory.give_back(share)

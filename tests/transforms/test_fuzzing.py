@@ -21,7 +21,7 @@ from transforms.gate import examine
 from warehouse.archive import Archive, Receipt
 from warehouse.ingest import read_deliveries
 from warehouse.reference import load_reference
-from warehouse.workers import Nursery, Workers
+from warehouse.workers import ForkServer, Workers
 
 FILES = 40
 #: What one small damaged file may cost.
@@ -90,7 +90,7 @@ def sound(
     ["xlsx", "xlsm", "xls", "et", "ods", "csv", "tsv", "html", "spreadsheetml", "zip"],
 )
 def test_damaged_files_are_read_or_refused_within_their_budget(
-    kind: str, sound: Mapping[str, bytes], tmp_path: Path, one_nursery: Nursery
+    kind: str, sound: Mapping[str, bytes], tmp_path: Path, one_fork_server: ForkServer
 ) -> None:
     archive = Archive(tmp_path / "archive")
     receipts = []
@@ -101,7 +101,7 @@ def test_damaged_files_are_read_or_refused_within_their_budget(
         ending = {"html": "xls", "spreadsheetml": "xls"}.get(kind, kind)
         path = f"210727/2020年/{kind} {seed}.{ending}"
         receipts.append(Receipt(datetime(2020, 9, 15), path, archive.keep(content)))
-    with Workers(one_nursery, 2) as workers:
+    with Workers(one_fork_server, 2) as workers:
         found = list(read_deliveries(archive, load_reference(tmp_path), receipts, BUDGET, workers))
     costly = [
         (receipt.path, document.content.en)

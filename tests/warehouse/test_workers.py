@@ -29,7 +29,7 @@ from warehouse.ingest import Lost, read_deliveries
 from warehouse.memory import shared_memory
 from warehouse.outbox import ReturnSheet, write_sheets
 from warehouse.reference import Reference, load_reference
-from warehouse.workers import Nursery, Workers
+from warehouse.workers import ForkServer, Workers
 
 MIB = 2**20
 
@@ -74,15 +74,15 @@ GOOD = "2020年学龄人口表\n年龄,人口数\n3,52\n".encode()
 class Reading:
     """Reads files as a run does: through an archive, by workers."""
 
-    def __init__(self, root: Path, nursery: Nursery) -> None:
+    def __init__(self, root: Path, fork_server: ForkServer) -> None:
         self.archive = Archive(root / "archive")
         self.reference: Reference = load_reference(root)
-        self.nursery = nursery
+        self.fork_server = fork_server
 
     def __call__(
         self, *files: tuple[str, bytes], limits: Limits, memory: int = 1024 * MIB, count: int = 2
     ) -> list[list[Document]]:
-        with Workers(self.nursery, count, memory) as workers:
+        with Workers(self.fork_server, count, memory) as workers:
             return list(self.begin(workers, *files, limits=limits))
 
     def begin(
@@ -96,20 +96,20 @@ class Reading:
 
 
 @pytest.fixture
-def nursery() -> Iterator[Nursery]:
-    with Nursery() as nursery:
-        yield nursery
+def fork_server() -> Iterator[ForkServer]:
+    with ForkServer() as fork_server:
+        yield fork_server
 
 
 @pytest.fixture
-def reading(tmp_path: Path, one_nursery: Nursery) -> Reading:
-    return Reading(tmp_path, one_nursery)
+def reading(tmp_path: Path, one_fork_server: ForkServer) -> Reading:
+    return Reading(tmp_path, one_fork_server)
 
 
 @pytest.fixture
-def disturbed(tmp_path: Path, nursery: Nursery) -> Reading:
-    """The same with a nursery of its own, whose workers a test can kill."""
-    return Reading(tmp_path, nursery)
+def disturbed(tmp_path: Path, fork_server: ForkServer) -> Reading:
+    """The same with a fork server of its own, whose workers a test can kill."""
+    return Reading(tmp_path, fork_server)
 
 
 def is_read(document: Document) -> bool:
@@ -122,14 +122,14 @@ def is_given_up(document: Document) -> bool:
     return isinstance(document.content, Unreadable) and document.content.code == "too_costly"
 
 
-def workers_of(nursery: Nursery) -> dict[int, int]:
+def workers_of(fork_server: ForkServer) -> dict[int, int]:
     """The workers that live, with the bytes of memory each has for itself."""
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             state, parent = (process / "stat").read_text().rpartition(")")[2].split()[:2]
             resident, shared = (process / "statm").read_text().split()[1:3]
-            if int(parent) == nursery._process.pid and state != "Z":
+            if int(parent) == fork_server._process.pid and state != "Z":
                 found[int(process.name)] = (int(resident) - int(shared)) * 4096
     return found
 
@@ -193,7 +193,7 @@ def test_small_files_that_unfold_into_much_wait_for_their_turn(reading: Reading)
 
     def watch() -> None:
         while not done.wait(0.01):
-            most.append(sum(workers_of(reading.nursery).values()))
+            most.append(sum(workers_of(reading.fork_server).values()))
 
     watching = threading.Thread(target=watch)
     watching.start()
@@ -222,39 +222,39 @@ def test_who_takes_more_than_was_expected_is_read_again_alone_and_not_blamed(
 
 
 def test_a_worker_that_is_killed_by_somebody_is_replaced(
-    disturbed: Reading, nursery: Nursery
+    disturbed: Reading, fork_server: ForkServer
 ) -> None:
     assert all(map(is_read, disturbed(("a.csv", GOOD), limits=Limits())[0]))
-    (idle,) = workers_of(nursery)
+    (idle,) = workers_of(fork_server)
     os.kill(idle, signal.SIGKILL)
     assert all(map(is_read, disturbed(("a.csv", GOOD), limits=Limits())[0]))
 
 
-def test_the_nursery_may_be_killed_too(disturbed: Reading, nursery: Nursery) -> None:
+def test_the_fork_server_may_be_killed_too(disturbed: Reading, fork_server: ForkServer) -> None:
     assert all(map(is_read, disturbed(("a.csv", GOOD), limits=Limits())[0]))
-    nursery._process.kill()
+    fork_server._process.kill()
     assert all(map(is_read, disturbed(("a.csv", GOOD), limits=Limits())[0]))
 
 
 def test_a_worker_that_stands_still_is_ended_and_the_file_read_by_another(
-    disturbed: Reading, nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+    disturbed: Reading, fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "_STANDSTILL", 1)
     assert all(map(is_read, disturbed(("a.csv", GOOD), limits=Limits())[0]))
-    (idle,) = workers_of(nursery)
+    (idle,) = workers_of(fork_server)
     os.kill(idle, signal.SIGSTOP)
     assert all(map(is_read, disturbed(("a.csv", GOOD), limits=Limits(seconds=1))[0]))
-    assert idle not in workers_of(nursery)
+    assert idle not in workers_of(fork_server)
 
 
 def test_what_fells_its_reader_again_and_again_is_given_up(
-    disturbed: Reading, nursery: Nursery
+    disturbed: Reading, fork_server: ForkServer
 ) -> None:
     done = threading.Event()
 
     def kill() -> None:
         while not done.wait(0.001):
-            for worker, taken in workers_of(nursery).items():
+            for worker, taken in workers_of(fork_server).items():
                 if taken > 100 * MIB:
                     with suppress(ProcessLookupError):
                         os.kill(worker, signal.SIGKILL)
@@ -280,14 +280,14 @@ from transforms.formats import Limits
 from warehouse.archive import Archive, Receipt
 from warehouse.ingest import read_deliveries
 from warehouse.reference import load_reference
-from warehouse.workers import Nursery, Workers
+from warehouse.workers import ForkServer, Workers
 
 root = Path(sys.argv[1])
 archive = Archive(root / "archive")
 receipts = [Receipt(datetime(2020, 9, 15), f"210727/{i}.ods", archive.keep(
     (root / "bomb.ods").read_bytes())) for i in range(20)]
-with Nursery() as nursery, Workers(nursery, 2) as workers:
-    print(nursery._process.pid, flush=True)
+with ForkServer() as fork_server, Workers(fork_server, 2) as workers:
+    print(fork_server._process.pid, flush=True)
     for _ in read_deliveries(archive, load_reference(root), receipts, Limits(), workers):
         pass
 """
@@ -304,12 +304,12 @@ def test_workers_end_with_the_run_however_it_ends(tmp_path: Path) -> None:
         env={**os.environ, "TMPDIR": str(scratch)},
     ) as run:
         assert run.stdout is not None
-        nursery = int(run.stdout.readline())
+        fork_server = int(run.stdout.readline())
         working: list[int] = []
         while len(working) < 2:
-            children = Path(f"/proc/{nursery}/task/{nursery}/children").read_text().split()
+            children = Path(f"/proc/{fork_server}/task/{fork_server}/children").read_text().split()
             working = [int(child) for child in children]
-        watched = [os.pidfd_open(process) for process in (nursery, *working)]
+        watched = [os.pidfd_open(process) for process in (fork_server, *working)]
         assert list(scratch.iterdir())
         run.kill()
     try:
@@ -321,18 +321,18 @@ def test_workers_end_with_the_run_however_it_ends(tmp_path: Path) -> None:
     assert not list(scratch.iterdir())
 
 
-def test_what_dead_nurseries_have_left_is_cleared_away(
+def test_what_dead_fork_servers_have_left_is_cleared_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = tmp_path / "jzedu-workers-left"
     left.mkdir()
     (left / "openpyxl.1").write_bytes(b"x")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    with Nursery() as nursery:
-        nursery.worker().end()
+    with ForkServer() as fork_server:
+        fork_server.worker().end()
         assert not left.exists()
         (held,) = tmp_path.iterdir()
-        with Nursery() as other:
+        with ForkServer() as other:
             other.worker().end()
             assert held.exists()
     assert not list(tmp_path.iterdir())
@@ -398,7 +398,7 @@ def test_an_original_that_is_gone_is_told_and_the_others_are_read(reading: Readi
     here = Receipt(
         datetime(2020, 9, 15), "210727/b.csv", reading.archive.keep(io.BytesIO(b"x,y\n"))
     )
-    with Workers(reading.nursery, 2) as workers:
+    with Workers(reading.fork_server, 2) as workers:
         lost, read = read_deliveries(
             reading.archive, reading.reference, [gone, here], Limits(), workers
         )
@@ -414,5 +414,5 @@ def test_the_run_hears_what_an_order_raises(reading: Reading, tmp_path: Path) ->
     kept = reading.archive.keep(io.BytesIO(b"x,y\n"))
     findings = pl.DataFrame(schema=FINDING_SCHEMA)
     sheet = ReturnSheet(PurePosixPath("a/b.xlsx"), "", kept, "b.csv", None, findings)
-    with Workers(reading.nursery, 2) as workers, pytest.raises(OSError, match="outbox"):
+    with Workers(reading.fork_server, 2) as workers, pytest.raises(OSError, match="outbox"):
         list(write_sheets(reading.archive, no_folder, [sheet], Limits(), workers))
