@@ -15,7 +15,7 @@ import threading
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -548,13 +548,10 @@ def test_a_port_that_is_taken_is_named(home) -> None:
     assert "--port" in refused.stderr
 
 
-def overdue(database: Path, nights: int) -> list[str]:
-    """Let the next ``nights`` scheduled runs be overdue, as if the machine had been off; their ids.
-
-    The earliest comes first.
-    """
-    with closing(sqlite3.connect(database)) as connection, connection:
-        ids = [
+def scheduled(database: Path, nights: int) -> list[str]:
+    """The ids of the next ``nights`` runs that are planned, or fewer; the earliest comes first."""
+    with closing(sqlite3.connect(database)) as connection:
+        return [
             row[0]
             for row in connection.execute(
                 "SELECT id FROM flow_run WHERE auto_scheduled AND state_type = 'SCHEDULED' "
@@ -562,6 +559,15 @@ def overdue(database: Path, nights: int) -> list[str]:
                 [nights],
             )
         ]
+
+
+def overdue(database: Path, nights: int) -> list[str]:
+    """Let the next ``nights`` scheduled runs be overdue, as if the machine had been off; their ids.
+
+    The earliest comes first.
+    """
+    with closing(sqlite3.connect(database)) as connection, connection:
+        ids = scheduled(database, nights)
         for age, key in zip(range(nights, 0, -1), ids, strict=True):
             past = (datetime.now(UTC) - timedelta(days=age)).strftime("%Y-%m-%d %H:%M:%S.%f")
             connection.execute(
@@ -594,8 +600,11 @@ def test_after_a_power_cut_the_record_is_put_straight_and_the_missed_night_is_ru
     """The last one: it kills the service of all the others."""
     service.wait(lambda: "The next night: " in service.said())
     said_before = service.said()
-    with (city.root / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    database = city.root / "prefect" / "prefect.db"
+    service.wait(lambda: len(scheduled(database, 3)) == 3)
+    # Held until the record is looked at: the run that is cut off must not come to its end by itself.
+    with (city.root / ".lock").open("w") as held, ExitStack() as stack:
+        fcntl.flock(held, fcntl.LOCK_EX)
         cut_off = service.start("nightly")
         service.wait(lambda: "another run (process" in service.said()[len(said_before) :])
         below = {one: command_of(one) for one in children(service.process.pid)}
@@ -606,15 +615,15 @@ def test_after_a_power_cut_the_record_is_put_straight_and_the_missed_night_is_ru
         for process in (guard, service.process.pid):
             os.kill(process, signal.SIGKILL)
         service.process.wait()
-    found = {line.check: line for line in examine(city.root, lambda _: ())}
-    assert (found["service"].state, "left behind" in found["service"].found) == ("fail", True)
-    database = city.root / "prefect" / "prefect.db"
-    *missed, last = overdue(database, nights=3)
+        found = {line.check: line for line in examine(city.root, lambda _: ())}
+        assert (found["service"].state, "left behind" in found["service"].found) == ("fail", True)
+        *missed, last = overdue(database, nights=3)
 
-    with serving(city.root, tmp_path / "output.txt", service.port) as again:
+        again = stack.enter_context(serving(city.root, tmp_path / "output.txt", service.port))
         assert f"A jzedu serve (process {service.process.pid}) was killed; its " in again.said()
         state = again.state(cut_off)
         assert (state["type"], "stopped during this run" in state["message"]) == ("CRASHED", True)
+        fcntl.flock(held, fcntl.LOCK_UN)
         assert again.ended(last)["state"]["type"] == "COMPLETED"
         assert [again.state(one)["type"] for one in missed] == ["CANCELLED", "CANCELLED"]
 

@@ -38,6 +38,8 @@ _WRITEPROTECT: Final = b"\x86\0"
 
 def open_package(container: CompoundFile) -> bytes:
     """The package in an encrypted container; raises Unreadable (encrypted, corrupt)."""
+    if "EncryptionInfo" not in container:
+        raise Unreadable("encrypted")  # in a way that nobody tells
     try:
         info = container.stream("EncryptionInfo")
         package = container.stream("EncryptedPackage")
