@@ -422,3 +422,18 @@ def test_the_national_rule_takes_the_place_of_the_plans_from_2021(
     assert home.ask("SELECT clause_id, value, row FROM shortfall WHERE region_code = '210702'") == [
         ("N1.2", "08:10", 4)
     ]
+
+
+def test_without_a_list_of_townships_what_is_about_them_is_not_applicable(home: Home) -> None:
+    home.regions(
+        [("330000", "city", "", "地级市"), ("330102", "reporting_unit", "330000", "县")], ()
+    )
+    (home.root / "reference" / "townships.csv").unlink()
+    home.sheet("330102", "kindergarten", 2020, [{}])
+    home.night()
+    for clause in ("2.4", "2.16"):
+        assert home.ask(
+            "SELECT region_code, year, status, expected_units FROM attainment WHERE clause_id = ?"
+            " ORDER BY year",
+            clause,
+        ) == [("330000", year, "not_applicable", 0) for year in (2018, 2019, 2020)]
