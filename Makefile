@@ -22,8 +22,8 @@ SCALE ?= 1
 
 # The fast tests: reading and checking, and the clauses; less what draws workbooks, makes a whole
 # city, starts other programs, tries hostile files or hundreds of examples. `make test` runs all.
-UNHURRIED := test_sample_files.py test_sample_city.py test_returns.py test_templates.py \
-	test_reading_property.py formats/test_hostile.py formats/test_office.py
+UNHURRIED := sample workbooks test_reading_property.py test_fuzzing.py \
+	formats/test_hostile.py formats/test_office.py
 FAST_TESTS := tests/transforms tests/expectations/test_clauses.py \
 	$(addprefix --ignore=tests/transforms/,$(UNHURRIED))
 
@@ -77,7 +77,7 @@ picture: $(RUNTIME) ## Draw the city page of the made-up city for the README (ne
 .PHONY: docs
 docs: $(RUNTIME) ## Make the pages of docs/ that come from definitions
 	$(BIN)/python -c "from expectations.warnings import warning_rules; \
-		from warehouse.handbook import rules_markdown; \
+		from expectations.handbook import rules_markdown; \
 		print(rules_markdown(warning_rules()), end='')" > docs/rules.md
 
 .PHONY: bench

@@ -20,8 +20,8 @@ import fastexcel
 import xlsxwriter
 
 from transforms.forms import FORMS, Column, Form, Kind
-from transforms.gate import Document, examine
 from transforms.reading import read_file
+from transforms.submissions import Document, examine
 
 FILES, ROWS, ROUNDS = 40, 1200, 9
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from expectations.clauses import Clause
 from expectations.engine import Expectation
-from warehouse.indicators import Indicator
+from warehouse.indicators.definitions import Indicator
 
 SuiteName = Literal["reached", "pace"]
 

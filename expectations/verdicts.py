@@ -15,8 +15,8 @@ import polars as pl
 from expectations.clauses import Plan
 from expectations.engine import Broken, CheckFailed
 from expectations.suites import Check, checks
-from warehouse.frames import table_from
-from warehouse.indicators import Catalogue
+from warehouse.indicators.definitions import Catalogue
+from warehouse.sql import table_from
 
 #: Figures are compared as whole millionths: DECIMAL(38,6) without its point.
 _MILLION = 1_000_000
@@ -38,7 +38,7 @@ def lay_out(
     those of the year before (like for like) and of the first year with a value are whole
     millionths. Where a share of answers has blanks there are two rows more: ``reading`` says
     whether the row is ``as_reported``, has the ``blanks_against`` or the ``blanks_for`` the
-    numerator. The tables of :func:`warehouse.compute.compute` must be there.
+    numerator. The tables of :func:`warehouse.indicators.compute.compute` must be there.
 
     Raises:
         CheckFailed: a clause speaks of an indicator that is not there.

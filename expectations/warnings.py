@@ -23,10 +23,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from expectations.engine import Broken, Expectation
-from transforms.findings import COLUMN_CONTENTS, FINDING_SCHEMA, MARKED_CELLS
+from transforms.checks.findings import COLUMN_CONTENTS, FINDING_SCHEMA, MARKED_CELLS
+from transforms.checks.rules import RULES
 from transforms.forms import FORMS, Form, Kind, Rule
-from transforms.rules import RULES
-from warehouse.frames import table_from
+from warehouse.sql import table_from
 
 WARNINGS = Path(__file__).with_name("warnings.yaml")
 
@@ -35,7 +35,7 @@ SUITE, TABLE = "warnings", "version_in_force"
 
 #: Columns of the table ``warning``: those of ``finding``, and for explanations what the warning
 #: is about (``key``), the figure that must not change, and the reason given (see
-#: :mod:`expectations.explanations`).
+#: :mod:`expectations.acknowledged`).
 WARNING_SCHEMA: dict[str, pl.DataType] = {
     **FINDING_SCHEMA,
     "year": pl.Int32(),
@@ -239,7 +239,7 @@ def write_warnings(connection: duckdb.DuckDBPyConnection, broken: Broken) -> int
     """Write the table ``warning`` (:data:`WARNING_SCHEMA`) anew; give the number of its rows.
 
     ``broken`` is what the suite of :func:`expectations` gave. Where half of a submission's rows
-    break a rule in one column with more than :data:`~transforms.findings.COLUMN_CONTENTS`
+    break a rule in one column with more than :data:`~transforms.checks.findings.COLUMN_CONTENTS`
     different keys, that is one cause (an old list of codes, the file of another unit) and one
     row, whose key is :data:`WHOLE`.
     """

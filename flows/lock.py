@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flows.modes import make_home, shut
+from flows.permissions import make_home, shut
 from transforms.names import shown
 
 _FILE = ".lock"

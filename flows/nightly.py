@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from flows.quiet import quiet
+from flows.environment import quiet
 
 quiet()
 
@@ -22,21 +22,21 @@ from prefect import flow, task  # noqa: E402
 from prefect.cache_policies import NO_CACHE  # noqa: E402
 
 from flows import steps  # noqa: E402
-from flows.aftermath import patience, went_well, went_wrong  # noqa: E402
-from flows.artifacts import leave_rehearsal, read_handed  # noqa: E402
+from flows.after.artifacts import leave_rehearsal, read_handed  # noqa: E402
+from flows.after.hooks import patience, went_well, went_wrong  # noqa: E402
+from flows.dry_run import rehearse  # noqa: E402
 from flows.lock import no_writer, only_writer  # noqa: E402
-from flows.modes import keep_private  # noqa: E402
+from flows.permissions import keep_private  # noqa: E402
 from flows.progress import Steps  # noqa: E402
-from flows.rehearsal import rehearse  # noqa: E402
 from flows.settings import Settings, load_settings  # noqa: E402
 from flows.sources.model import Pulled  # noqa: E402
 from transforms.forms import FORMS  # noqa: E402
 from transforms.names import shown as show_name  # noqa: E402
 from warehouse.archive import Receipt  # noqa: E402
-from warehouse.ingest import Ingested  # noqa: E402
-from warehouse.publish import DATABASE, Change, Imprint  # noqa: E402
+from warehouse.ledger.ingest import Ingested  # noqa: E402
+from warehouse.ledger.store import Scope  # noqa: E402
+from warehouse.publication.release import DATABASE, Change, Imprint  # noqa: E402
 from warehouse.reference import load_reference  # noqa: E402
-from warehouse.store import Scope  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ def _to_the_end(
     """From loaded rows to return sheets and publication, and who hears of it.
 
     ``facts`` is what is known of the run so far, ``read`` narrows the submissions of the
-    publication to those of this run (:func:`flows.artifacts.read_handed`).
+    publication to those of this run (:func:`flows.after.artifacts.read_handed`).
     """
     with shown.step("check"):
         _check(run)

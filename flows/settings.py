@@ -35,7 +35,7 @@ class ServeSettings(BaseModel):
 
 
 class NotifySettings(BaseModel):
-    """Whom to tell of what (:mod:`flows.notify`).
+    """Whom to tell of what (:mod:`flows.after.notify`).
 
     ``on``: a failed run, returned submissions, changed verdicts, a source that fails or a file that
     is refused, a run that waits long for another. ``blocks`` names notification blocks of Prefect;

@@ -20,31 +20,42 @@ from typing import Self
 import duckdb
 import polars as pl
 
+from expectations.acknowledged import FILE as EXPLANATIONS
+from expectations.acknowledged import ExplanationError, Lapsed, explain, load_explanations
 from expectations.clauses import NATIONAL_RULE_2021, PLAN, Plan, PlanError, load_plan
 from expectations.engine import Engine, EngineStopped
-from expectations.explanations import FILE as EXPLANATIONS
-from expectations.explanations import ExplanationError, Lapsed, explain, load_explanations
 from expectations.suites import Check, suites_of
 from expectations.verdicts import judge, lay_out
 from expectations.warnings import SUITE, TABLE, expectations, write_warnings
-from flows.causes import TOLD, cause_of
-from flows.metrics import last_sources
-from flows.modes import hand_out, make_home, make_open, private_folder, shut
+from flows.after.metrics import last_sources
+from flows.permissions import hand_out, make_home, make_open, private_folder, shut
 from flows.settings import Settings
 from flows.sources.model import Pulled
-from flows.sources.rounds import pull_all
+from flows.sources.pull import pull_all
 from flows.sources.settings import INBOX
-from transforms.findings import FINDING_SCHEMA
+from flows.step_errors import TOLD, cause_of
+from transforms.checks.findings import FINDING_SCHEMA
 from transforms.names import SENTENCE, shown
 from warehouse.archive import Archive, ArchiveDamaged, Receipt, part_of
-from warehouse.compare import Comparison, compare, is_comparable, says_the_same
-from warehouse.compute import compute as compute_tables
-from warehouse.dated import warn_of_future
-from warehouse.frames import literal
-from warehouse.indicators import Catalogue, load_catalogue
-from warehouse.ingest import Ingested, ingest, pending
+from warehouse.indicators.compute import compute as compute_tables
+from warehouse.indicators.definitions import Catalogue, load_catalogue
+from warehouse.ledger.future_dates import warn_of_future
+from warehouse.ledger.ingest import Ingested, ingest, pending
+from warehouse.ledger.schema import refresh
+from warehouse.ledger.store import (
+    Scope,
+    WarehouseLocked,
+    forget,
+    is_unpublished,
+    known_deliveries,
+    mark_published,
+    open_warehouse,
+    originals_in,
+    published_files,
+)
 from warehouse.outbox import write_returns
-from warehouse.publish import (
+from warehouse.publication.compare import Comparison, compare, is_comparable, says_the_same
+from warehouse.publication.release import (
     DATABASE,
     Change,
     Imprint,
@@ -62,26 +73,15 @@ from warehouse.publish import (
     stage,
     standing_id,
 )
+from warehouse.publication.standing import files_of, is_complete, next_id, standing
 from warehouse.reference import Reference, ReferenceError, load_reference
 from warehouse.report import write_report
-from warehouse.schema import refresh
-from warehouse.standing import files_of, is_complete, next_id, standing
-from warehouse.store import (
-    Scope,
-    WarehouseLocked,
-    forget,
-    is_unpublished,
-    known_deliveries,
-    mark_published,
-    open_warehouse,
-    originals_in,
-    published_files,
-)
-from warehouse.workers import ForkServer, Workers, WorkersFailed
+from warehouse.sql import literal
+from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
 
-#: An engine that is warming up while Prefect starts, see :mod:`flows.runner`.
+#: An engine that is warming up while Prefect starts, see :mod:`flows.terminal.runner`.
 STARTED_AHEAD: ContextVar[Engine | None] = ContextVar("started_ahead", default=None)
-#: Whether somebody at a terminal started the run, who may name files anywhere, see :mod:`flows.runner`.
+#: Whether somebody at a terminal started the run, who may name files anywhere, see :mod:`flows.terminal.runner`.
 AT_TERMINAL: ContextVar[bool] = ContextVar("at_terminal", default=False)
 #: A fork server of workers that was started ahead likewise.
 FORK_SERVER_AHEAD: ContextVar[ForkServer | None] = ContextVar("fork_server_ahead", default=None)

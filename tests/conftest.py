@@ -32,10 +32,10 @@ from flows.settings import Settings
 from flows.sources.folder import Pulled
 from transforms.forms import FORMS, Form, Kind
 from warehouse.archive import Receipt
-from warehouse.indicators import Catalogue
-from warehouse.ingest import Ingested
-from warehouse.publish import DATABASE, Imprint
-from warehouse.workers import ForkServer
+from warehouse.indicators.definitions import Catalogue
+from warehouse.ledger.ingest import Ingested
+from warehouse.publication.release import DATABASE, Imprint
+from warehouse.workers.pool import ForkServer
 
 Row = Mapping[str, object]
 

@@ -6,8 +6,8 @@ published views say so beside the verdict in the same words, which are made here
 
 from __future__ import annotations
 
-from warehouse.frames import literal
 from warehouse.report.words import UNITS, Text, word
+from warehouse.sql import literal
 
 #: What is asked, by the unit in which the way to the threshold is counted.
 _ASKED_EN = {zh: text.en for zh, text in UNITS.items() if len(zh) > 1 and zh != "万元"}

@@ -15,13 +15,13 @@ from typing import Self
 import duckdb
 import polars as pl
 
-from transforms.findings import FINDING_SCHEMA
+from transforms.checks.findings import FINDING_SCHEMA
 from transforms.formats import Limits, expected_bytes, open_entry
-from transforms.returns import write_return_sheet
+from transforms.workbooks.return_sheets import write_return_sheet
 from warehouse.archive import Archive, ArchiveDamaged
-from warehouse.frames import literal
-from warehouse.worker import Part
-from warehouse.workers import Breach, Order, Workers
+from warehouse.sql import literal
+from warehouse.workers.pool import Breach, Order, Workers
+from warehouse.workers.process import Part
 
 #: Files of no known unit's folder are answered here.
 UNKNOWN_UNIT = "unknown"

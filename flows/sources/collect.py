@@ -16,7 +16,7 @@ from io import BytesIO
 from os import SEEK_END
 from typing import BinaryIO, Final, TypeVar
 
-from flows.sources.memory import Memory, Seen
+from flows.sources.cursor import Memory, Seen
 from flows.sources.model import (
     Interrupted,
     Listing,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from flows.sources.collect import Collector
-from flows.sources.memory import Memory
+from flows.sources.cursor import Memory
 from flows.sources.model import (
     Delivery,
     Listing,

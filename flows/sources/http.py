@@ -24,9 +24,9 @@ import lxml.html
 from lxml.etree import LxmlError
 from pydantic import BaseModel, StringConstraints, TypeAdapter, ValidationError
 
-from flows.sources.clock import Clock
 from flows.sources.collect import too_large
 from flows.sources.credentials import Credentials
+from flows.sources.limits import Clock
 from flows.sources.model import (
     MOST_FOLDERS,
     YEARS,

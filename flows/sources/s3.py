@@ -19,9 +19,9 @@ from botocore import UNSIGNED, exceptions
 from botocore.config import Config
 from botocore.utils import parse_timestamp
 
-from flows.sources.clock import Clock
 from flows.sources.collect import too_large
 from flows.sources.credentials import Credentials
+from flows.sources.limits import Clock
 from flows.sources.model import (
     Delivery,
     Interrupted,

@@ -17,9 +17,9 @@ from typing import Any, Final, TypeVar, cast
 
 import asyncssh
 
-from flows.sources.clock import Clock
 from flows.sources.collect import too_large
 from flows.sources.credentials import Credentials
+from flows.sources.limits import Clock
 from flows.sources.model import (
     MOST_FOLDERS,
     Delivery,

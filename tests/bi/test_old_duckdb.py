@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from warehouse.publication import TABLES
-from warehouse.views import VIEWS
+from warehouse.publication.tables import TABLES
+from warehouse.publication.views import VIEWS
 
 if TYPE_CHECKING:
     from tests.conftest import Home

@@ -18,9 +18,9 @@ import sqlalchemy
 import yaml
 from sqlalchemy.pool import NullPool
 
-from warehouse.publication import TABLES
-from warehouse.publish import detach, release, stage
-from warehouse.views import VIEWS
+from warehouse.publication.release import detach, release, stage
+from warehouse.publication.tables import TABLES
+from warehouse.publication.views import VIEWS
 
 if TYPE_CHECKING:
     from tests.bi.conftest import Asked

@@ -12,16 +12,16 @@ import duckdb
 import pytest
 
 from expectations.clauses import NATIONAL_RULE_2021, Clause, load_plan
+from transforms.checks.rules import RULES
 from transforms.formats import Unreadable
 from transforms.forms import FORMS
-from transforms.headers import Table
 from transforms.reading import read_file
-from transforms.rules import RULES
-from transforms.templates import write_template
-from warehouse.compute import source_name
-from warehouse.indicators import load_catalogue
+from transforms.tables.headers import Table
+from transforms.workbooks.templates import write_template
+from warehouse.indicators.compute import source_name
+from warehouse.indicators.definitions import load_catalogue
+from warehouse.ledger.store import open_warehouse
 from warehouse.reference import load_reference
-from warehouse.store import open_warehouse
 
 #: clause, indicator, name, forms, scale (None for a count), unit, better, scope.
 PLAN_TABLE: list[tuple[str, str, str, str, int | None, str, str, str]] = [

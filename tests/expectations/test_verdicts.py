@@ -25,7 +25,7 @@ from expectations.engine import Broken, CheckFailed, Engine, EngineStopped, Expe
 from expectations.suites import checks
 from expectations.verdicts import lay_out
 from flows import steps
-from warehouse.indicators import load_catalogue
+from warehouse.indicators.definitions import load_catalogue
 
 if TYPE_CHECKING:
     from tests.conftest import ByHand, Home

@@ -31,13 +31,13 @@ from expectations.warnings import (
     unexpected_rows,
     write_warnings,
 )
+from transforms.checks.rules import RULES
 from transforms.forms import FORMS
-from transforms.headers import cell_name
-from transforms.rules import RULES
 from transforms.sample import write_sample
+from transforms.tables.headers import cell_name
+from warehouse.ledger.schema import refresh
+from warehouse.ledger.store import open_warehouse
 from warehouse.reference import load_reference
-from warehouse.schema import refresh
-from warehouse.store import open_warehouse
 
 if TYPE_CHECKING:
     from tests.conftest import Home

@@ -27,7 +27,7 @@ from conftest import ByHand, Home  # noqa: E402
 
 from expectations.engine import Engine  # noqa: E402
 from flows import steps  # noqa: E402
-from warehouse.store import Scope  # noqa: E402
+from warehouse.ledger.store import Scope  # noqa: E402
 
 _OURS = tuple(str(ROOT / floor) for floor in ("transforms", "warehouse", "expectations", "flows"))
 YEARS = (2018, 2019, 2020)

@@ -14,11 +14,11 @@ import pytest
 
 from expectations.engine import Engine
 from flows import steps
-from flows.doctor import Line, examine
+from flows.terminal.doctor import Line, examine
 from transforms.forms import FORMS
 from warehouse.archive import PARTS, Archive, ArchiveDamaged, Receipt, part_of
-from warehouse.publication import TABLES
-from warehouse.store import Scope
+from warehouse.ledger.store import Scope
+from warehouse.publication.tables import TABLES
 
 if TYPE_CHECKING:
     from tests.conftest import Home

@@ -19,12 +19,12 @@ import pytest
 
 from expectations.engine import Engine
 from flows import steps
-from flows.rehearsal import rehearse
-from transforms import gate
+from flows.dry_run import rehearse
+from transforms import submissions
 from transforms.forms import FORMS
-from warehouse.publication import TABLES
+from warehouse.ledger.store import Scope
+from warehouse.publication.tables import TABLES
 from warehouse.reference import PACKAGED
-from warehouse.store import Scope
 
 CLASSES = [
     {
@@ -196,13 +196,13 @@ def test_history_holds_every_publication_that_was_and_no_other(
     home.sheet("义县", "class", 2019, with_large(55))
     # Before the publication takes its place: it never was one.
     with monkeypatch.context() as before:
-        before.setattr("warehouse.publish.os.replace", die)
+        before.setattr("warehouse.publication.release.os.replace", die)
         with pytest.raises(steps.StepFailed):
             home.night()
     assert kept() == published()
     # After it: it was one, and is still the last when news make the next.
     with monkeypatch.context() as after:
-        after.setattr("warehouse.publish.keep_standing", die)
+        after.setattr("warehouse.publication.release.keep_standing", die)
         with pytest.raises(steps.StepFailed):
             home.night()
     assert kept() == published()[:1]
@@ -242,7 +242,7 @@ def test_a_backfill_takes_up_a_changed_rule(
         form,
         row_checks=tuple(dataclasses.replace(c, bad=pl.col("students") > 59) for c in stricter),
     )
-    monkeypatch.setitem(gate.FORMS, "class", changed)
+    monkeypatch.setitem(submissions.FORMS, "class", changed)
     loaded, _ = backfill(home, by_hand, (2020,), regions=("210727",))
     assert (loaded.deliveries, loaded.returned) == (1, 1)
     assert home.ask(

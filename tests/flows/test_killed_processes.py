@@ -22,7 +22,7 @@ import polars as pl
 import pytest
 
 from transforms.sample import write_sample
-from warehouse.publication import TABLES
+from warehouse.publication.tables import TABLES
 from warehouse.reference import load_reference
 
 pytestmark = pytest.mark.slow
@@ -47,7 +47,7 @@ class City:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", *arguments, "--home", str(self.root)],
+            [sys.executable, "-m", "flows.terminal.cli", *arguments, "--home", str(self.root)],
             env=self.env,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -26,7 +26,7 @@ NOISE = ("Traceback", "WARNING", "Warning:", "CancelledError", "prefect.io", "te
 
 def jzedu(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "flows.cli", *arguments],
+        [sys.executable, "-m", "flows.terminal.cli", *arguments],
         env=env,
         capture_output=True,
         text=True,
@@ -160,7 +160,7 @@ def test_a_night_without_news_imports_neither_prefect_nor_great_expectations(
     assert jzedu("nightly", "--home", str(tmp_path), env=with_server).returncode == 0
     script = (
         "import sys, pathlib\n"
-        "from flows.runner import run_nightly\n"
+        "from flows.terminal.runner import run_nightly\n"
         f"run_nightly(pathlib.Path({str(tmp_path)!r}))\n"
         "print(sorted({'prefect', 'great_expectations', 'pandas'} & set(sys.modules)))\n"
     )

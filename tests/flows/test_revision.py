@@ -14,10 +14,10 @@ import yaml
 from expectations.clauses import PLAN
 from expectations.engine import Engine
 from flows import steps
-from flows.rehearsal import rehearse
-from transforms import gate
+from flows.dry_run import rehearse
+from transforms import submissions
 from transforms.forms import FORMS
-from warehouse.store import Scope
+from warehouse.ledger.store import Scope
 
 if TYPE_CHECKING:
     from tests.conftest import Home
@@ -291,7 +291,7 @@ def test_a_version_that_a_new_rule_sends_back_is_nobodys_doing(
     form = FORMS["class"]
     checks = [check for check in form.row_checks if check.rule.id == "CLS-E10"]
     stricter = tuple(dataclasses.replace(c, bad=pl.col("students") > 59) for c in checks)
-    monkeypatch.setitem(gate.FORMS, "class", dataclasses.replace(form, row_checks=stricter))
+    monkeypatch.setitem(submissions.FORMS, "class", dataclasses.replace(form, row_checks=stricter))
 
     with rehearse(home.settings) as copy, steps.Run.open(copy) as run:
         run.engine = cast(Engine, by_hand(run.plan, run.catalogue))

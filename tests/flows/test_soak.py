@@ -20,7 +20,7 @@ import pytest
 
 from flows import steps
 from warehouse.archive import Archive
-from warehouse.publication import TABLES
+from warehouse.publication.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

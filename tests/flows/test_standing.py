@@ -13,12 +13,12 @@ import duckdb
 import pytest
 
 from flows import steps
-from flows.explaining import publication_file
-from flows.metrics import LAST_PUBLISHED
-from warehouse.publication import TABLES
+from flows.after.metrics import LAST_PUBLISHED
+from flows.terminal.lineage import publication_file
+from warehouse.publication.standing import is_whole, next_id, standing
+from warehouse.publication.tables import TABLES
 from warehouse.reference import load_reference
 from warehouse.report.data import read_publication
-from warehouse.standing import is_whole, next_id, standing
 
 if TYPE_CHECKING:
     from tests.conftest import Home

@@ -25,9 +25,9 @@ from flows import steps
 from flows.lock import no_writer, only_writer
 from flows.settings import Settings
 from warehouse.archive import Archive
-from warehouse.publication import TABLES
+from warehouse.ledger.store import WarehouseLocked, open_warehouse
+from warehouse.publication.tables import TABLES
 from warehouse.reference import load_reference
-from warehouse.store import WarehouseLocked, open_warehouse
 
 if TYPE_CHECKING:
     from tests.conftest import Home
@@ -287,7 +287,7 @@ def test_great_expectations_ends_with_the_run_that_started_it(tmp_path: Path) ->
 def test_what_a_run_has_started_ends_with_it_where_it_is_killed(killed: bool) -> None:
     script = (
         "import subprocess, sys\n"
-        "from flows.guard import guarded\n"
+        "from flows.children import guarded\n"
         "idle = [sys.executable, '-c', 'import signal; signal.pause()']\n"
         "with guarded():\n"
         "    print(subprocess.Popen(idle).pid, flush=True)\n"
@@ -321,7 +321,7 @@ from pathlib import Path
 
 from flows import steps
 from flows.settings import Settings
-from warehouse import ingest
+from warehouse.ledger import ingest
 
 ingest.PORTION = 3
 read = 0

@@ -29,10 +29,10 @@ from odf.teletype import addTextToElement
 from odf.text import P
 
 from transforms.forms import FORMS, Form
-from transforms.gate import Document, Examined, examine
-from transforms.headers import cell_name
 from transforms.reading import read_file
 from transforms.sample import make_city
+from transforms.submissions import Document, Examined, examine
+from transforms.tables.headers import cell_name
 
 Cell = str | int | float | bool | date | time | datetime | timedelta | None
 

@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 
 from transforms.formats import Limits, Unreadable
-from transforms.gate import examine
+from transforms.submissions import examine
 from warehouse.archive import Archive, Receipt
-from warehouse.ingest import read_deliveries
+from warehouse.ledger.ingest import read_deliveries
 from warehouse.reference import load_reference
-from warehouse.workers import ForkServer, Workers
+from warehouse.workers.pool import ForkServer, Workers
 
 FILES = 40
 #: What one small damaged file may cost.

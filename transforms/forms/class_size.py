@@ -2,8 +2,8 @@
 
 import polars as pl
 
+from transforms.forms.columns import choice, code, count, text
 from transforms.forms.model import Column, Form, Kind, RowCheck, Rule
-from transforms.forms.shorthand import choice, code, count, text
 
 CLASS = Form(
     name="class",

@@ -2,8 +2,7 @@
 
 import polars as pl
 
-from transforms.forms.model import Form, RowCheck, Rule
-from transforms.forms.shorthand import (
+from transforms.forms.columns import (
     amount,
     choice,
     code,
@@ -12,6 +11,7 @@ from transforms.forms.shorthand import (
     text,
     yes_no,
 )
+from transforms.forms.model import Form, RowCheck, Rule
 
 CHILDREN = count("children_enrolled", "在园幼儿数", "Children enrolled", "在园人数")
 CHILDREN_3_5 = count("children_aged_3_5", "其中3至5岁幼儿数", "Of them aged 3 to 5", required=False)

@@ -1,7 +1,7 @@
 """改革事项进展表: one row for each item of reform."""
 
+from transforms.forms.columns import amount, choice, text
 from transforms.forms.model import Column, Form, Kind
-from transforms.forms.shorthand import amount, choice, text
 
 MILESTONE = Form(
     name="milestone",

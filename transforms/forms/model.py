@@ -14,7 +14,7 @@ import polars as pl
 
 
 class Kind(StrEnum):
-    """How the text of a cell is understood; see :mod:`transforms.values` for the grammar."""
+    """How the text of a cell is understood; see :mod:`transforms.checks.values` for the grammar."""
 
     TEXT = "text"
     CODE = "code"

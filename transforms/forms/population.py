@@ -1,7 +1,7 @@
 """学龄人口表: one row for each single year of age, 0 to 18."""
 
+from transforms.forms.columns import count
 from transforms.forms.model import Form
-from transforms.forms.shorthand import count
 
 POPULATION = Form(
     name="population",

@@ -1,7 +1,7 @@
 """安全与规范办学表: one row for each institution."""
 
+from transforms.forms.columns import code, count, part_of_whole, text
 from transforms.forms.model import Form
-from transforms.forms.shorthand import code, count, part_of_whole, text
 
 FOUND = count("hazards_found", "安全隐患排查数", "Safety hazards found")
 FIXED = count("hazards_fixed", "安全隐患整改数", "Safety hazards put right")

@@ -1,7 +1,7 @@
 """工资收入情况表: one row for the whole unit."""
 
+from transforms.forms.columns import amount, count, part_of_whole
 from transforms.forms.model import Form
-from transforms.forms.shorthand import amount, count, part_of_whole
 
 SUBSIDY_DUE = count("subsidy_due", "应享受乡村教师生活补助人数", "Due the rural subsidy")
 SUBSIDY_PAID = count("subsidy_paid", "实际享受乡村教师生活补助人数", "Paid the rural subsidy")

@@ -2,8 +2,8 @@
 
 import polars as pl
 
+from transforms.forms.columns import choice, clock, code, count, text, yes_no
 from transforms.forms.model import Form, RowCheck, Rule
-from transforms.forms.shorthand import choice, clock, code, count, text, yes_no
 
 #: School kinds that teach primary or junior pupils ("compulsory-stage schools" of the plan).
 COMPULSORY = ("小学", "初中", "九年一贯制学校", "十二年一贯制学校", "完全中学")

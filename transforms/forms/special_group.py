@@ -1,7 +1,7 @@
 """特殊群体教育保障表: one row for the whole unit."""
 
+from transforms.forms.columns import count, part_of_whole
 from transforms.forms.model import Form
-from transforms.forms.shorthand import count, part_of_whole
 
 DISABLED = count("disabled_school_age", "义务教育阶段残疾儿童少年数", "Disabled, school age")
 DISABLED_IN = count("disabled_enrolled", "残疾儿童少年入学数", "Disabled children enrolled")

@@ -1,7 +1,7 @@
 """教师队伍情况表: one row for each institution."""
 
+from transforms.forms.columns import code, count, part_of_whole, text
 from transforms.forms.model import Form
-from transforms.forms.shorthand import code, count, part_of_whole, text
 
 FULL_TIME = count("full_time_teachers", "专任教师数", "Full-time teachers")
 ELIGIBLE = count("eligible_rotation", "应交流轮岗教师数", "Teachers due to rotate")

@@ -1,7 +1,7 @@
 """职业教育情况表: one row for each vocational institution."""
 
+from transforms.forms.columns import choice, code, count, part_of_whole, text, yes_no
 from transforms.forms.model import Form
-from transforms.forms.shorthand import choice, code, count, part_of_whole, text, yes_no
 
 PROGRAMMES = count("programmes", "专业数", "Programmes offered")
 MATCHED = count("programmes_matched", "对接产业专业数", "Programmes matched to an industry")

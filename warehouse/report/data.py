@@ -21,12 +21,12 @@ import duckdb
 
 from warehouse import coverage
 from warehouse.figures import Number, behind
-from warehouse.frames import bound, literal
-from warehouse.indicators import Catalogue, load_catalogue
-from warehouse.publication import is_made_up
-from warehouse.reader import VERDICTS, YearState, in_focus, standings, years_of
+from warehouse.indicators.definitions import Catalogue, load_catalogue
+from warehouse.indicators.year_on_year import FLOOR
+from warehouse.publication.reader import VERDICTS, YearState, in_focus, standings, years_of
+from warehouse.publication.tables import is_made_up
 from warehouse.report.words import FORMS, PLACE_SUFFIXES, REGION_KINDS, STATUSES, Text
-from warehouse.year_on_year import FLOOR
+from warehouse.sql import bound, literal
 
 # How many rows one page lists before it says that there are more.
 SHORTFALLS_PER_CLAUSE = 400

@@ -22,7 +22,7 @@ import pytest
 import trustme
 
 from flows.sources.folder import Pulled
-from flows.sources.rounds import pull_all
+from flows.sources.pull import pull_all
 from flows.sources.settings import SourceSettings
 from transforms.formats import Limits
 from warehouse.archive import Archive, Receipt

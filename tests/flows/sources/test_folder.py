@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from flows.sources.cursor import Memory
 from flows.sources.folder import pull, walk
-from flows.sources.memory import Memory
-from flows.sources.rounds import probe
+from flows.sources.pull import probe
 from flows.sources.settings import FolderSettings
 
 

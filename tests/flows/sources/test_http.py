@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from flows.sources.rounds import probe
+from flows.sources.pull import probe
 from flows.sources.settings import HttpSettings
 
 CHANGED = datetime(2020, 9, 15, 2, 0)

@@ -13,7 +13,7 @@ import botocore.session
 import pytest
 from moto.server import ThreadedMotoServer
 
-from flows.sources.rounds import probe
+from flows.sources.pull import probe
 from flows.sources.settings import S3Settings
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import asyncssh
 import pytest
 
-from flows.sources.rounds import probe
+from flows.sources.pull import probe
 from flows.sources.settings import SftpSettings
 
 PASSWORD = "correct horse"

@@ -14,7 +14,7 @@ import xlsxwriter
 PATIENCE = 240  # seconds, on the busiest of machines; each of these would take hours
 SCRIPT = """
 import sys
-from transforms.gate import examine
+from transforms.submissions import examine
 from transforms.reading import read_file
 
 data = open(sys.argv[1], "rb").read()

@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from warehouse.publication import TABLES
+from warehouse.publication.tables import TABLES
 from warehouse.report import write_report
 
 HERE = Path(__file__).parent

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from lxml import html
 
-from warehouse.indicators import load_catalogue
+from warehouse.indicators.definitions import load_catalogue
 from warehouse.report import words, write_report
 from warehouse.report.data import forms_of, place_name, slug
 

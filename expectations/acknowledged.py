@@ -1,0 +1,262 @@
+"""Explanations: the reviewed answers to warnings, from ``JZEDU_HOME/explanations.yaml``.
+
+Some of what looks wrong is right: a county did merge its schools, a township is older than the
+list. The education office then registers why, and the warning is shown as explained. An
+explanation holds for one finding of one unit, form and year, for as long as its figure stands and
+its date has not passed; whatever has lapsed is reported, so that the file never fills with answers
+to nothing. Errors cannot be explained.
+
+The file is YAML and not CSV: a reason is a sentence that is reviewed line by line, and a
+spreadsheet would turn codes into numbers and save the file in another encoding. Every value is
+taken as the text that stands there. A record::
+
+    - unit: 210727             # code of the reporting unit
+      form: class
+      year: 2020
+      rule: CLS-W14
+      key: "2121000001 小学"    # key and figure as the warning's message gives them
+      figure: "540/550"
+      reason: 一个班10月并入邻校, 两表填报时点不同
+      who: 义县教育局计财科     # an office or a role, no person's name
+      until: 2021-08-31        # the last day on which it holds
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import duckdb
+import polars as pl
+import yaml
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+
+from expectations.warnings import load_warnings
+from transforms.checks.rules import RULES
+from warehouse.sql import literal, table_from
+
+FILE = "explanations.yaml"
+
+
+class ExplanationError(Exception):
+    """The file of explanations cannot be used; the message names the record and the way out."""
+
+
+_Given = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class Explanation(BaseModel):
+    """Why one warning is right as it stands.
+
+    ``figure`` is left out where the warning gives none. ``line`` is where the record begins in
+    the file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    line: int
+    unit: _Given
+    form: _Given
+    year: int
+    rule: _Given
+    key: _Given
+    figure: _Given | None = None
+    reason: _Given
+    who: _Given
+    until: date
+
+    @model_validator(mode="after")
+    def _of_a_warning(self) -> Self:
+        warning = load_warnings().get(self.rule)
+        if warning is None:
+            known = RULES.get(self.rule)
+            if known is not None and known.severity == "error":
+                raise ValueError(
+                    f"{self.rule} is an error, and errors cannot be explained: the submission "
+                    "has to be corrected"
+                )
+            raise ValueError(
+                f"{self.rule} is no warning that can be explained; docs/rules.md lists them"
+            )
+        if self.form != warning.form.name:
+            raise ValueError(
+                f"{self.rule} is about the form {warning.form.name}, not {self.form}: "
+                f"write form: {warning.form.name}"
+            )
+        return self
+
+
+@dataclass(frozen=True)
+class Lapsed:
+    """An explanation that no longer holds, and why, in words for the office that keeps the file."""
+
+    explanation: Explanation
+    why: Literal["over", "changed", "unmatched"]
+    message_zh: str
+    message_en: str
+
+
+def load_explanations(file: Path) -> tuple[Explanation, ...]:
+    """The explanations in ``file``; none where there is no such file.
+
+    Raises:
+        ExplanationError: the file cannot be read, a record is not well formed, or two of them
+            answer the same warning.
+    """
+    try:
+        content = yaml.load(file.read_text("utf-8-sig"), _TextLoader)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise ExplanationError(f"{file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ExplanationError(f"{file} is not UTF-8: save it as UTF-8") from None
+    except yaml.YAMLError as error:
+        raise ExplanationError(f"{file} is no YAML: {error}") from None
+    if content in (None, ""):
+        return ()
+    if not isinstance(content, list):
+        raise ExplanationError(f"{file} must be a list: begin every explanation with “- unit:”")
+    found: dict[tuple[object, ...], Explanation] = {}
+    for number, record in enumerate(content, start=1):
+        if not isinstance(record, dict):
+            raise ExplanationError(
+                f"{file}, record {number} is no explanation: give unit, form, year, rule, key, "
+                "reason, who and until"
+            )
+        try:
+            explanation = Explanation.model_validate(record)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".removeprefix(": ")
+                for problem in error.errors()
+            ).replace("Value error, ", "")
+            raise ExplanationError(f"{file}, line {record['line']}: {problems}") from None
+        twin = found.setdefault(_about(explanation), explanation)
+        if twin is not explanation:
+            raise ExplanationError(
+                f"{file}, line {explanation.line}: the same warning is explained in line "
+                f"{twin.line}; keep one of them"
+            )
+    return tuple(found.values())
+
+
+def _about(explanation: Explanation) -> tuple[object, ...]:
+    return (
+        explanation.unit,
+        explanation.form,
+        explanation.year,
+        explanation.rule,
+        explanation.key,
+    )
+
+
+def explain(
+    connection: duckdb.DuckDBPyConnection, explanations: Sequence[Explanation], today: date
+) -> list[Lapsed]:
+    """Set ``explained`` in the table ``warning``; give the explanations that have lapsed.
+
+    A warning is explained by its reason and who gave it. :func:`expectations.warnings.write_warnings`
+    must have written the table.
+    """
+    connection.execute("UPDATE warning SET explained = NULL")
+    if not explanations:
+        return []
+    frame = pl.DataFrame(
+        [
+            {
+                "number": number,
+                "region_code": explanation.unit,
+                "year": explanation.year,
+                "rule_id": explanation.rule,
+                "key": explanation.key,
+                "figure": explanation.figure,
+                "given": f"{explanation.reason} ({explanation.who})",
+                "until": explanation.until,
+            }
+            for number, explanation in enumerate(explanations)
+        ],
+        schema_overrides={"figure": pl.String()},
+    )
+    table_from(connection, "TEMP TABLE explanation", frame)
+    connection.execute(_ANSWERED)
+    connection.execute(
+        f"""
+        UPDATE warning SET explained = a.given FROM answered a
+        WHERE (warning.submission_id, warning.rule_id, warning.key)
+            = (a.submission_id, a.rule_id, a.key)
+            AND a.same_figure AND a.until >= DATE {literal(today)}
+        """
+    )
+    state = {
+        number: (matched, same, figure)
+        for number, matched, same, figure in connection.execute(
+            "SELECT number, submission_id IS NOT NULL, same_figure, now FROM answered"
+        ).fetchall()
+    }
+    lapsed = (_lapse(one, *state[number], today) for number, one in enumerate(explanations))
+    return [one for one in lapsed if one is not None]
+
+
+#: Every explanation with the warning that it speaks of, where there is one.
+_ANSWERED = """
+CREATE OR REPLACE TEMP TABLE answered AS
+SELECT e.*, w.submission_id, w.figure AS now, w.figure IS NOT DISTINCT FROM e.figure AS same_figure
+FROM explanation e
+LEFT JOIN warning w
+    ON (w.region_code, w.year, w.rule_id, w.key) = (e.region_code, e.year, e.rule_id, e.key)
+"""
+
+
+def _lapse(
+    explanation: Explanation, matched: bool, same: bool, figure: str | None, today: date
+) -> Lapsed | None:
+    """Why ``explanation`` does not hold, or None where it does."""
+    where = (
+        f"{FILE}, line {explanation.line} ({explanation.unit} {explanation.year} "
+        f"{explanation.rule} {explanation.key})"
+    )
+    if today > explanation.until:
+        return Lapsed(
+            explanation,
+            "over",
+            f"{where}: 有效期至{explanation.until}, 已过。请删去; 仍属实的, 请复核后改写until。",
+            f"{where}: it held until {explanation.until}. Take it out, or review it and write a "
+            "new date.",
+        )
+    if not matched:
+        return Lapsed(
+            explanation,
+            "unmatched",
+            f"{where}: 没有与之对应的警告。请删去, 或按警告更正unit(单位代码)、year和key。",
+            f"{where}: there is no such warning (any more). Take it out, or correct unit (a "
+            "region code), year and key as the warning gives them.",
+        )
+    if not same:
+        now_zh, now_en = (f"“{figure}”", f'"{figure}"') if figure else ("空", "none")
+        return Lapsed(
+            explanation,
+            "changed",
+            f"{where}: 数据已由“{explanation.figure or ''}”变为{now_zh}。请重新核实; 仍属实的, "
+            "请改写figure。",
+            f'{where}: the figure is no longer "{explanation.figure or ""}" but {now_en}. Find '
+            "out whether the reason still holds, then write the new figure, or take it out.",
+        )
+    return None
+
+
+class _TextLoader(yaml.CBaseLoader):
+    """YAML in which every value is the text that stands there, and a key stands once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping of ``node``, with the ``line`` on which it begins."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"“{key}” stands twice", node.start_mark
+                )
+        return {**super().construct_mapping(node, deep), "line": node.start_mark.line + 1}

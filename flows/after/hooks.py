@@ -1,0 +1,136 @@
+"""What follows a run: log lines and artifacts in Prefect, metrics, notifications.
+
+A run has done its work when this begins. What goes wrong here is said, and fails nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from flows.after.artifacts import Handed, leave, read_turns
+from flows.after.metrics import LastRun, write_metrics
+from flows.after.notify import failed, of_run, of_sources, send, waiting
+from flows.lock import Patience
+from flows.settings import NotifySettings, Settings, SettingsError, load_settings
+from flows.sources.model import Pulled
+from flows.step_errors import cause_of
+from transforms.names import SENTENCE, shown
+from warehouse.publication.release import DATABASE
+
+if TYPE_CHECKING:
+    from prefect import Flow
+    from prefect.client.schemas.objects import FlowRun, State
+
+
+def went_well(
+    settings: Settings,
+    seconds: Mapping[str, float],
+    handed: Sequence[Handed] = (),
+    publication_id: str | None = None,
+    sheets: Sequence[Path] = (),
+    pulled: Pulled | None = None,
+) -> list[str]:
+    """Tell of a run that did what it should; called in its flow. Gives what went wrong in telling.
+
+    ``seconds`` is the time of each step, ``handed`` what was read, ``publication_id`` the new
+    publication or None, ``sheets`` the return sheets written, ``pulled`` what a look at the sources
+    gave, where the run had one.
+    """
+    from httpx import HTTPError
+    from prefect.exceptions import PrefectException
+    from prefect.logging import get_run_logger
+
+    log = get_run_logger()
+    for sentence in pulled.waiting if pulled else ():
+        log.warning("left for now: %s", shown(sentence, SENTENCE))
+    for one in handed:
+        log.info(one.line())
+    database = settings.published / DATABASE
+    turns = read_turns(database, publication_id) if publication_id else []
+    sources = pulled.sources if pulled else ()
+    problems = _measure(settings, LastRun(True, datetime.now(UTC), seconds, sources))
+    problems += tell_of_sources(settings, pulled) if pulled else []
+    if handed or publication_id:
+        try:
+            leave(settings.published, handed, turns, sheets)
+        except (HTTPError, PrefectException) as error:
+            problems.append(f"the run's tables could not be recorded ({type(error).__name__})")
+    report = settings.published / "report" / "index.html"
+    problems += send(settings.notify, of_run(handed, turns, settings.outbox, report))
+    for problem in problems:
+        log.warning(problem)
+    return problems
+
+
+def quiet_night(settings: Settings, pulled: Pulled) -> list[str]:
+    """Tell of a night without news, without Prefect. Gives what went wrong in telling."""
+    run = LastRun(True, datetime.now(UTC), sources=pulled.sources)
+    return _measure(settings, run) + tell_of_sources(settings, pulled)
+
+
+def patience(settings: Settings) -> Patience:
+    """How long a run waits for another before somebody is told, and how."""
+
+    def tell(sentence: str) -> None:
+        send(settings.notify, [waiting(sentence)])
+
+    return Patience(settings.waiting_minutes * 60, tell)
+
+
+def tell_of_sources(settings: Settings, pulled: Pulled) -> list[str]:
+    """Notify of sources that failed and files that were refused; of each once, until it is gone.
+
+    ``JZEDU_HOME/sources/.told.json`` remembers what somebody has been told.
+    """
+    file = settings.home / "sources" / ".told.json"
+    try:
+        told = set(json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        told = set()
+    now = dict.fromkeys(shown(one, SENTENCE) for one in (*pulled.failed, *pulled.refused))
+    fresh = [sentence for sentence in now if sentence not in told]
+    problems = send(settings.notify, [of_sources(fresh)]) if fresh else []
+    if not problems and set(now) != told:
+        try:
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+            file.write_text(json.dumps(list(now), ensure_ascii=True), "ascii")
+        except OSError as error:
+            problems.append(f"{file}: {error.strerror or error}")
+    return problems
+
+
+def went_wrong(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """Tell that a run failed or crashed: a hook for ``on_failure`` and ``on_crashed``."""
+    from prefect.logging.loggers import flow_run_logger
+
+    if state.is_crashed() and flow_run.deployment_id is None:
+        return  # stopped by hand at a terminal, where somebody knows
+    if flow_run.parameters.get("dry_run"):
+        return  # a rehearsal touches nothing, and whoever asked for it waits for the answer
+    error = state.result(raise_on_failure=False) if state.is_failed() else None
+    reason = str(error) if isinstance(error, Exception) else state.message or "no reason is known"
+    notices = [failed(flow.name, reason)]
+    try:
+        settings = load_settings()
+    except SettingsError:
+        # The environment may still say whom to tell that the settings cannot be read.
+        problems = send(NotifySettings(), notices)
+    else:
+        problems = _measure(settings, LastRun(False, datetime.now(UTC)))
+        problems += send(settings.notify, notices)
+    for problem in problems:
+        flow_run_logger(flow_run, flow).warning(problem)
+
+
+def _measure(settings: Settings, run: LastRun) -> list[str]:
+    try:
+        write_metrics(settings, run)
+    except (OSError, duckdb.Error) as error:
+        return [f"the metrics could not be written: {cause_of(error).reason}"]
+    return []

@@ -1,0 +1,213 @@
+"""Telling people of a run: that it failed or waits, sent submissions back, turned verdicts, lacks a source.
+
+Off until somebody sets it up: where to comes from the environment, ``JZEDU_NOTIFY_URLS`` (apprise
+URLs, with white space between them: a webhook, e-mail, a chat), or from notification blocks of
+Prefect that ``settings.toml`` names. Both may hold secrets, so that neither is ever shown. A
+notification that cannot be delivered is reported, and fails no run.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from flows.after.artifacts import Handed, change_line
+from flows.settings import NotifySettings, Occasion
+from transforms.names import SENTENCE, shown
+from warehouse.publication.release import Change
+
+URLS = "JZEDU_NOTIFY_URLS"
+#: A message names so many cases; the rest is in the publication.
+_MOST = 20
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A message for people: what happened, and what to do next."""
+
+    occasion: Occasion
+    title: str
+    text: str
+
+
+def failed(flow: str, reason: str) -> Notice:
+    """That a run of ``flow`` failed; ``reason`` is the sentence it ended with."""
+    return Notice(
+        "failure",
+        f"jzedu: {flow} 运行失败 / the {flow} run failed",
+        f"{shown(reason, SENTENCE)}\n\n"
+        "怎么办：按上面一句处理；jzedu doctor 会指出其他问题。然后运行 jzedu nightly，或等下一夜自动补上。"
+        "本次没有发布，上一次发布仍然有效，报送的文件没有丢失。\n\n"
+        "What to do: follow the sentence above; `jzedu doctor` shows what else is amiss. Then run "
+        "`jzedu nightly`, or leave it to the next night, which takes in everything unread. Nothing "
+        "was published; the last publication stands, and no file handed in is lost.",
+    )
+
+
+def of_run(
+    handed: Sequence[Handed], turns: Sequence[Change], outbox: Path, report: Path
+) -> Iterator[Notice]:
+    """The notices on a run that went well: on submissions returned, and on verdicts that turned."""
+    returned = [one.line() for one in handed if one.status == "returned"]
+    if returned:
+        yield Notice(
+            "returned",
+            f"jzedu: {len(returned)} 份报送已退回 / {_count(len(returned), 'submission')} returned",
+            f"{_list(returned)}\n\n"
+            f"怎么办：把 {outbox} 中的退回表发给各单位，表中标出了每个要改的单元格；改好的文件照原样再报一次。"
+            "在那之前，此前已接收的版本继续有效。\n\n"
+            f"What to do: send each unit its return sheet from {outbox}; it marks every cell to be "
+            "corrected, and the corrected file is handed in like the first. What was accepted "
+            "before stays in force until then.",
+        )
+    if turns:
+        yield Notice(
+            "verdict",
+            f"jzedu: {len(turns)} 项判定变化 / {_count(len(turns), 'verdict')} changed",
+            f"{_list([change_line(one) for one in turns])}\n\n"
+            f"怎么办：查看报告 {report}；jzedu explain 指标 地区 年度 可以从数字追到原始单元格。\n\n"
+            f"What to do: look at the report, {report}; `jzedu explain INDICATOR REGION YEAR` leads "
+            "from a figure to the cells behind it.",
+        )
+
+
+def of_sources(sentences: Sequence[str]) -> Notice:
+    """That sources cannot be read or files are refused, each in a sentence with its way out."""
+    return Notice(
+        "source",
+        f"jzedu: {len(sentences)} 处来源或文件未能收取 / "
+        f"{_count(len(sentences), 'source or file')} could not be taken in",
+        f"{_list(list(sentences))}\n\n"
+        "怎么办：每条都说明了原因和办法；其余来源照常处理。问题解决后下一夜自动收取，同一条不会再次通知。\n\n"
+        "What to do: each line says why, and the way out. All other sources were taken in. Once it is "
+        "put right the next night takes in what is missing; the same line is not sent again.",
+    )
+
+
+def waiting(sentence: str) -> Notice:
+    """That a run has been waiting for another for long; ``sentence`` says for which."""
+    return Notice(
+        "waiting",
+        "jzedu: 运行在等待另一个运行 / a run is waiting for another",
+        f"{sentence}\n\n"
+        "怎么办：若那个进程仍在工作，无需处理；若它已卡住，结束该进程，等待中的运行会自动继续。\n\n"
+        "What to do: nothing while that process is at work. If it hangs, end it: what waits goes on by "
+        "itself, and nothing is lost.",
+    )
+
+
+def send(settings: NotifySettings, notices: Iterable[Notice]) -> list[str]:
+    """Deliver the ``notices`` that ``settings`` ask for; give a sentence for each that failed.
+
+    The sentences name the kind of service and never the address, which may hold a password.
+    """
+    urls = os.environ.get(URLS, "").split()
+    if not urls and not settings.blocks:
+        return []
+    wanted = [notice for notice in notices if notice.occasion in settings.on]
+    if not wanted:
+        return []
+    with _unlogged("apprise", "urllib3"):
+        return _deliver(wanted, urls, settings.blocks)
+
+
+def _deliver(notices: Sequence[Notice], urls: Sequence[str], names: Sequence[str]) -> list[str]:
+    services, problems = _services(urls)
+    blocks, missing = _blocks(names)
+    problems += missing
+    for notice in notices:
+        for name, service in {**services, **blocks}.items():
+            try:
+                delivered = service(notice)
+            except Exception as error:
+                # Services are other people's code and may quote the address: only the type is said.
+                delivered, why = False, f" ({type(error).__name__})"
+            else:
+                why = ""
+            if not delivered:
+                problems.append(
+                    f"{name}: “{notice.title}” was not delivered{why}; check that the service can "
+                    "be reached from here, and its address"
+                )
+    return problems
+
+
+@contextmanager
+def _unlogged(*names: str) -> Iterator[None]:
+    """Keep libraries that log the addresses they talk to from logging while the block runs."""
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+
+
+class _Service(Protocol):
+    def __call__(self, notice: Notice) -> bool: ...
+
+
+def _services(urls: Sequence[str]) -> tuple[dict[str, _Service], list[str]]:
+    """For each address a way to deliver there, by a name that tells no secret; and what is wrong."""
+    if not urls:
+        return {}, []
+    from apprise import Apprise, NotifyFormat
+
+    services: dict[str, _Service] = {}
+    problems = []
+    for number, url in enumerate(urls, start=1):
+        target = Apprise()
+        if not target.add(url):
+            problems.append(f"entry {number} of {URLS} is no address that apprise knows")
+            continue
+
+        def deliver(notice: Notice, target: Apprise = target) -> bool:
+            return bool(
+                target.notify(notice.text, title=notice.title, body_format=NotifyFormat.TEXT)
+            )
+
+        services[f"entry {number} of {URLS} ({target[0].service_name})"] = deliver
+    return services, problems
+
+
+def _blocks(names: Sequence[str]) -> tuple[dict[str, _Service], list[str]]:
+    """For each notification block a way to deliver through it; and what cannot be loaded."""
+    if not names:
+        return {}, []
+    from prefect.blocks.core import Block
+
+    services: dict[str, _Service] = {}
+    problems = []
+    for name in names:
+        try:
+            block: Any = Block.load(name)
+        except Exception as error:
+            # A server away, a type not installed, no such block: the way out is the same.
+            problems.append(
+                f"the notification block {name} cannot be loaded ({type(error).__name__}); create "
+                "it in the Prefect UI under Blocks, or take it out of settings.toml"
+            )
+            continue
+
+        def deliver(notice: Notice, block: Any = block) -> bool:
+            block.notify(notice.text, subject=notice.title)
+            return True
+
+        services[f"block {name}"] = deliver
+    return services, problems
+
+
+def _list(lines: Sequence[str]) -> str:
+    more = [f"… + {len(lines) - _MOST}"] if len(lines) > _MOST else []
+    return "\n".join(f"- {line}" for line in (*lines[:_MOST], *more))
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")

@@ -1,0 +1,65 @@
+"""A home to try things in: a copy of the warehouse beside the real archive and publication.
+
+What a dry run does, it does there; the copy is gone afterwards, and nothing of the real home was
+written.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from flows.settings import Settings
+from warehouse.publication.release import DATABASE
+
+_PREFIX = "jzedu-rehearsal-"
+
+
+@contextmanager
+def rehearse(settings: Settings, plan: Path | None = None) -> Iterator[Settings]:
+    """Settings of a temporary home that sees the archive and the publication of ``settings``.
+
+    ``plan`` is the plan file to judge by there. The caller keeps runs from writing to the real
+    home, so that the copies are whole.
+    """
+    _sweep()
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, _held(Path(folder)) as home:
+        if settings.warehouse.exists():
+            shutil.copyfile(settings.warehouse, home / settings.warehouse.name)
+            journal = settings.warehouse.with_name(settings.warehouse.name + ".wal")
+            if journal.exists():
+                shutil.copyfile(journal, home / journal.name)
+        (home / "archive").symlink_to(settings.archive)
+        if (settings.home / "reference").exists():
+            (home / "reference").symlink_to(settings.home / "reference")
+        (home / "published").mkdir()
+        if (settings.published / DATABASE).exists():
+            (home / "published" / DATABASE).symlink_to(settings.published / DATABASE)
+        yield settings.model_copy(update={"home": home, "plan": plan or settings.plan})
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[Path]:
+    """Hold a lock on ``folder``, which ends with this process however it ends.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield folder
+    finally:
+        os.close(descriptor)
+
+
+def _sweep() -> None:
+    """Take away the copies of dry runs that were killed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError), _held(left):
+            shutil.rmtree(left)

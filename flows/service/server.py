@@ -1,0 +1,506 @@
+"""`jzedu serve`: what a small office needs on one machine, in one command that can be stopped.
+
+It starts the Prefect server with its UI as a child process, waits until it answers, registers the
+deployments and carries out their runs, one at a time, each in a process of its own. ``prefect.yaml``
+describes the same deployments for those who have a server, a work pool and workers of their own.
+
+Of a run the server says that it is to be, and with which parameters; what is run is the flow of this
+program (:data:`DEPLOYMENTS`), in the home of this service, whatever anybody wrote into the server.
+The server asks for a login (:mod:`flows.service.state`) and answers under its own names alone
+(:mod:`flows.service.gateway`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from asyncio.subprocess import Process
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from flows.children import end_marked, guarded
+from flows.environment import quiet
+from flows.lock import only_writer
+from flows.permissions import keep_private, private_folder, shut
+from flows.service.state import (
+    API,
+    CLIENT_LOGIN,
+    SERVER_LOGIN,
+    Serving,
+    announced,
+    folder_of,
+    last_serving,
+    login_file,
+    login_of,
+)
+from flows.settings import Settings
+from transforms.forms import FORMS
+from warehouse.reference import load_reference
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from prefect import Flow
+    from prefect.client.orchestration import PrefectClient
+    from prefect.client.schemas.objects import State
+    from prefect.runner import Runner
+
+TIMEZONE = "Asia/Shanghai"
+#: What a user has not set otherwise: runs and events are deleted after 90 days, so that the database
+#: does not grow for ever; pages ask the host they came from, whatever its name is to the browser.
+_SERVER_DEFAULTS = {
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    "PREFECT_SERVER_UI_API_URL": "/api",
+    "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+    # Its database is busy for a moment now and then: it waits longer before it answers 503, and
+    # who is answered so asks again for a minute or two.
+    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
+    "PREFECT_CLIENT_MAX_RETRIES": "8",
+}
+#: So many seconds the server has to answer, and to end once it is told to.
+_PATIENCE = 300
+_GRACE = 20
+#: What a server answers that is busy, and after how many seconds it is asked again.
+_BUSY = (429, 502, 503)
+_RETRIES = (0.2, 0.5, 1.0, 2.0, 4.0)
+
+
+class ServeError(Exception):
+    """The server cannot be started or has ended; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A flow that Prefect offers: where it is, when it runs by itself, and what it is for."""
+
+    name: str
+    entrypoint: str
+    description: str
+    cron: str | None = None
+    timezone: str = TIMEZONE
+
+    def flow(self) -> Flow[..., Any]:
+        """The flow; importing it imports Prefect."""
+        module, _, name = self.entrypoint.rpartition(".")
+        found: Flow[..., Any] = getattr(import_module(module), name)
+        return found
+
+
+DEPLOYMENTS: tuple[Deployment, ...] = (
+    Deployment(
+        "nightly",
+        "flows.nightly.nightly",
+        "Takes in everything handed in since the last run, checks it, computes the indicators, "
+        "judges the plan and publishes. A night that was missed is caught up by the next.",
+        cron="0 2 * * *",
+    ),
+    Deployment(
+        "backfill",
+        "flows.nightly.backfill",
+        "The same steps again over what the archive holds for some years, units and forms; as a "
+        "dry run it shows what would change in which indicator, and changes nothing.",
+    ),
+)
+
+
+def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
+    """Run server and deployments until SIGINT, SIGTERM or SIGHUP; ``say`` gets lines for people.
+
+    The server keeps its database in ``JZEDU_HOME/prefect``, or in PREFECT_HOME where that is set.
+
+    Raises:
+        ServeError: the address is taken, the home is served already, or the server ended.
+    """
+    keep_private()
+    folder = folder_of(settings.home)
+    database = private_folder(Path(os.environ.get("PREFECT_HOME") or folder))
+
+    def refuse(_: str) -> None:
+        raise ServeError(f"{settings.home} is being served already; end that jzedu serve first")
+
+    with only_writer(folder, refuse, doing="jzedu serve"):
+        _end_what_was_left(settings, say)
+        _must_be_free(host, port)
+        url = address(host, port)
+        _environment(settings, database, url)
+        for file in database.glob("prefect.db*"):
+            shut(file)
+        with guarded() as mark:
+            serving = Serving(os.getpid(), datetime.now(UTC), url, mark)
+            with announced(settings.home, serving):
+                asyncio.run(_serve(settings, host, port, folder / "server.log", say))
+
+
+def _end_what_was_left(settings: Settings, say: Callable[[str], None]) -> None:
+    """End what a service of this home started that was killed together with its guard.
+
+    Called under the lock: no service lives. A server without one holds the port and starts no run.
+    """
+    before = last_serving(settings.home)
+    if before is not None and (left := end_marked(before.mark)):
+        say(f"A jzedu serve (process {before.process}) was killed; its {left} processes are ended.")
+
+
+def address(host: str, port: int) -> str:
+    """The URL under which this machine reaches a server that listens on ``host``."""
+    if host in ("0.0.0.0", ""):
+        host = "127.0.0.1"
+    elif host == "::":
+        host = "::1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def register(runner: Runner, client: PrefectClient, settings: Settings) -> list[UUID]:
+    """Tell the server of the deployments, and ``runner`` to carry out their runs; give their ids.
+
+    Choices of units and forms are those of ``settings.home``, so that another city's region list
+    shows in the UI.
+    """
+    from prefect.client.schemas.actions import DeploymentUpdate
+    from prefect.schedules import Cron
+    from prefect.types.entrypoint import EntrypointType
+
+    choices = {
+        "years": list(range(2018, datetime.now(UTC).year + 1)),
+        "regions": load_reference(settings.home).units["region_name"].to_list(),
+        "forms": list(FORMS),
+    }
+    ids = []
+    for one in DEPLOYMENTS:
+        # The flow itself goes to the runner: it is then never looked up in what the server holds.
+        added = await runner.aadd_flow(
+            one.flow(),
+            name=one.name,
+            schedule=Cron(one.cron, timezone=one.timezone) if one.cron else None,
+            description=one.description,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
+        ids.append(added)
+        schema = (await client.read_deployment(added)).parameter_openapi_schema or {}
+        schema["properties"] = _offered(schema.get("properties", {}), choices)
+        schema["additionalProperties"] = False
+        await client.update_deployment(ids[-1], DeploymentUpdate(parameter_openapi_schema=schema))
+    return ids
+
+
+def _offered(
+    parameters: dict[str, dict[str, Any]], choices: Mapping[str, Sequence[object]]
+) -> dict[str, dict[str, Any]]:
+    """The parameters, in JSON schema, as the UI offers them.
+
+    A list to choose from is just that: one that may be left out is left empty, without asking first
+    whether it is a list or nothing.
+    """
+    shown = {name: dict(schema) for name, schema in parameters.items()}
+    for name in choices.keys() & shown.keys():
+        for word in ("anyOf", "default"):
+            shown[name].pop(word, None)
+        shown[name] |= {
+            "type": "array",
+            "items": {"enum": list(choices[name])},
+            "uniqueItems": True,
+        }
+    return shown
+
+
+async def _serve(
+    settings: Settings, host: str, port: int, log: Path, say: Callable[[str], None]
+) -> None:
+    say("Starting the Prefect server …")
+    stop = asyncio.Event()
+    async with _server(host, port, settings.serve.names, log) as child:
+        _take_signals(stop)
+        url = address(host, port)
+        await _first(_answering(child, url, log), stop.wait())
+        if not stop.is_set():
+            work = _run_deployments(settings, url, log, stop, say)
+            try:
+                await _first(work, stop.wait(), _ended(child, log))
+            except _prefect_errors() as error:
+                raise ServeError(f"Prefect gave up: {error}; {log} may say why") from error
+    say("Stopped.")
+
+
+def _prefect_errors() -> tuple[type[Exception], ...]:
+    from httpx import HTTPError
+    from prefect.exceptions import PrefectException
+
+    return (HTTPError, PrefectException)
+
+
+async def _run_deployments(
+    settings: Settings, url: str, log: Path, stop: asyncio.Event, say: Callable[[str], None]
+) -> None:
+    """Register the deployments and carry out their runs, until cancelled.
+
+    A run in progress is then told to end, and recorded as cancelled.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.runner import Runner
+
+    # One run at a time over both deployments. Schedules stay as they are when we stop: what
+    # somebody paused stays paused, and what was due meanwhile is done at the next start.
+    runner = Runner(name="jzedu", limit=1, pause_on_shutdown=False)
+    async with get_client() as client:
+        await settle(client, await register(runner, client, settings))
+    say(f"Runs and their records: {url}")
+    say(f"The browser asks for a password: it is the line in {login_file(settings.home)}")
+    say("Ctrl-C ends it.")
+    running = asyncio.ensure_future(runner.start())
+    # The runner would answer SIGTERM by leaving at once; from its first step on it is ours again.
+    await asyncio.sleep(0)
+    _take_signals(stop)
+    announcing = asyncio.ensure_future(_announce(f"{url}/api", log, say))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        say("Ending …")
+        await runner.cancel_all()
+        raise
+    finally:
+        for task in (running, announcing):
+            task.cancel()
+        await asyncio.gather(running, announcing, return_exceptions=True)
+
+
+async def _announce(api_url: str, log: Path, say: Callable[[str], None]) -> None:
+    """Say when the next night is, once the server has planned it; or that it does not."""
+    for _ in range(_PATIENCE):
+        with contextlib.suppress(OSError):
+            if (night := await asyncio.to_thread(next_night, api_url)) is not None:
+                say(f"The next night: {night.astimezone(ZoneInfo(TIMEZONE)):%Y-%m-%d %H:%M %Z}")
+                return
+        await asyncio.sleep(1)
+    say(f"Warning: no night is planned; is nightly paused in the UI? If not, {log} may say why.")
+
+
+async def _ended(child: Process, log: Path) -> None:
+    await child.wait()
+    raise ServeError(f"the Prefect server ended by itself; {log} says why")
+
+
+async def settle(client: PrefectClient, deployments: Sequence[UUID]) -> None:
+    """Put the record of ``deployments`` straight after a stop, an orderly one or not.
+
+    A run that was cut off would be shown as running for ever: it becomes Crashed. Of the nights
+    that passed meanwhile one is enough, because a night takes in everything unread: the last one
+    stays and starts at once, those before it become Cancelled.
+    """
+    from prefect.client.schemas.filters import (
+        DeploymentFilter,
+        DeploymentFilterId,
+        FlowRunFilter,
+        FlowRunFilterState,
+        FlowRunFilterStateType,
+    )
+    from prefect.client.schemas.objects import StateType
+    from prefect.states import Cancelled, Crashed
+    from prefect.types._datetime import now
+
+    async def runs(*states: StateType) -> list[Any]:
+        wanted = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
+        return await client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(state=wanted),
+            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=list(deployments))),
+        )
+
+    cut_off = "jzedu serve was stopped during this run; the next night does its work"
+    for run in await runs(StateType.RUNNING, StateType.PENDING, StateType.CANCELLING):
+        await client.set_flow_run_state(run.id, Crashed(message=cut_off), force=True)
+    overdue = [
+        run
+        for run in await runs(StateType.SCHEDULED)
+        if run.auto_scheduled and run.expected_start_time < now("UTC")
+    ]
+    overdue.sort(key=lambda run: (run.deployment_id, run.expected_start_time))
+    for run, following in pairwise(overdue):
+        if run.deployment_id == following.deployment_id:
+            missed: State[Any] = Cancelled(
+                message="missed while jzedu serve was stopped; a later night did it"
+            )
+            await client.set_flow_run_state(run.id, missed, force=True)
+
+
+@asynccontextmanager
+async def _server(host: str, port: int, names: Sequence[str], log: Path) -> AsyncIterator[Process]:
+    """The Prefect server as a child in a process group of its own, ended with the block.
+
+    A Ctrl-C at the terminal goes to a whole group; the server has to outlive the runs, whose end
+    it records.
+    """
+    with log.open("wb") as output:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "flows.service.gateway", host, str(port), *names),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            # The terminal is kept quiet; the log is where to look, and has to say what went wrong.
+            env={
+                **os.environ,
+                "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+                "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+            },
+            process_group=0,
+        )
+    try:
+        yield child
+    finally:
+        if child.returncode is None:
+            child.terminate()
+            try:
+                await asyncio.wait_for(child.wait(), _GRACE)
+            except TimeoutError:
+                child.kill()
+                await child.wait()
+
+
+async def _answering(child: Process, url: str, log: Path) -> None:
+    """Wait until the server answers.
+
+    Prefect is imported meanwhile: that takes as long as the server takes to start.
+
+    Raises:
+        ServeError: it ended, or did not answer in time.
+    """
+    await asyncio.to_thread(import_module, "prefect.runner")
+    for _ in range(_PATIENCE * 5):
+        if await asyncio.to_thread(healthy, f"{url}/api"):
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(child.wait(), 0.2)
+            raise ServeError(f"the Prefect server did not start; {log} says why")
+    raise ServeError(f"the Prefect server does not answer after {_PATIENCE} s; see {log}")
+
+
+def healthy(api_url: str) -> bool:
+    """Whether a Prefect server answers at ``api_url`` (``http://host:port/api``)."""
+    try:
+        return bool(_ask(api_url, "/health"))
+    except (OSError, ValueError):
+        return False
+
+
+def next_night(api_url: str, login: str | None = None) -> datetime | None:
+    """When the server will next start a nightly run; None where it has no such plan.
+
+    ``login`` is user:password; without one that of the environment.
+
+    Raises:
+        OSError: the server cannot be asked.
+    """
+    planned = _ask(
+        api_url,
+        "/flow_runs/filter",
+        {
+            "flows": {"name": {"any_": ["nightly"]}},
+            "flow_runs": {
+                "state": {"type": {"any_": ["SCHEDULED"]}},
+                "expected_start_time": {"after_": datetime.now(UTC).isoformat()},
+            },
+            "sort": "NEXT_SCHEDULED_START_TIME_ASC",
+            "limit": 1,
+        },
+        login,
+    )
+    return datetime.fromisoformat(planned[0]["expected_start_time"]) if planned else None
+
+
+def _ask(api_url: str, path: str, body: object = None, login: str | None = None) -> Any:
+    """The answer of a Prefect server, without importing Prefect for it; asked again while it is busy.
+
+    ``login`` is user:password; without one that of the environment.
+    """
+    from urllib.error import HTTPError
+    from urllib.parse import urlsplit
+    from urllib.request import ProxyHandler, Request, build_opener
+
+    request = Request(api_url + path, headers={"Content-Type": "application/json"})
+    if body is not None:
+        request.data = json.dumps(body).encode()
+    if secret := login or os.environ.get(CLIENT_LOGIN):
+        request.add_header("Authorization", f"Basic {b64encode(secret.encode()).decode()}")
+    # An office proxy must not stand between us and a server of our own.
+    ours = _is_loopback(urlsplit(api_url).hostname or "")
+    opener = build_opener(ProxyHandler({} if ours else None))
+    for delay in (*_RETRIES, None):
+        try:
+            with opener.open(request, timeout=5) as answer:
+                return json.load(answer)
+        except HTTPError as error:
+            if error.code not in _BUSY or delay is None:
+                raise
+            error.close()
+            time.sleep(delay)
+    raise AssertionError("the last try returns or raises")
+
+
+async def _first(*work: Awaitable[object]) -> None:
+    """Wait until one of ``work`` ends; end the others, and raise what it raised."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+def _take_signals(stop: asyncio.Event) -> None:
+    """Let the signals that end a service set ``stop``."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+
+
+def _environment(settings: Settings, folder: Path, url: str) -> None:
+    """What the server, the runner and its runs find in their environment."""
+    quiet()
+    os.environ["JZEDU_HOME"] = str(settings.home)
+    os.environ["PREFECT_HOME"] = str(folder)
+    os.environ[API] = f"{url}/api"
+    for name, value in _SERVER_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    os.environ.setdefault("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", url)
+    os.environ[SERVER_LOGIN] = os.environ[CLIENT_LOGIN] = login_of(settings.home)
+    # Prefect's clients must not go through an office proxy to reach a server of our own.
+    for name in ("NO_PROXY", "no_proxy"):
+        spared = [os.environ.get(name, ""), url.removeprefix("http://").rpartition(":")[0]]
+        os.environ[name] = ",".join(filter(None, spared))
+
+
+def _must_be_free(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ServeError(
+                f"{host}:{port} cannot be listened on ({error.strerror}); is another server "
+                "running? Choose another with --port"
+            ) from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

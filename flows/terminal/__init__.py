@@ -1,0 +1,1 @@
+"""The command line: ``jzedu`` and what it shows at a terminal."""

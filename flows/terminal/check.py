@@ -1,0 +1,232 @@
+"""`jzedu check`: a dry run over single files, for a county clerk or an engineer.
+
+The files are read and checked as the nightly run would, by workers within the same limits, without
+database or Prefect, and out of an archive that is gone afterwards.
+Where there is a warehouse, the files are then loaded into a copy of it and the checks across forms
+and years run there as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+import polars as pl
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from flows import steps
+from flows.dry_run import rehearse
+from flows.settings import Settings, load_settings
+from transforms.names import SENTENCE, shown
+from transforms.submissions import Examined, examine
+from warehouse.archive import Archive, Receipt
+from warehouse.ledger.ingest import Lost, read_deliveries
+from warehouse.outbox import ReturnSheet, write_sheets
+from warehouse.reference import Reference, load_reference
+from warehouse.workers.pool import Workers
+
+#: What is told of a submission and of a finding, as the publication names it.
+_OF_SUBMISSION = (
+    "submission_id",
+    "region_code",
+    "form",
+    "year",
+    "rows_read",
+    "rows_loaded",
+    "rows_returned",
+    "rows_ignored",
+)
+_OF_FINDING = (
+    "submission_id",
+    "severity",
+    "rule_id",
+    "sheet",
+    "cell",
+    "row",
+    "column_name",
+    "value",
+    "message_zh",
+    "message_en",
+    "cells",
+)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a night would make of one file.
+
+    ``submissions`` and ``findings`` are frames as the gate gives them, ``return_sheet`` the file that
+    answers the findings, None where there are none.
+    """
+
+    file: Path
+    submissions: pl.DataFrame
+    findings: pl.DataFrame
+    return_sheet: Path | None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether every submission in the file would be accepted."""
+        return self.findings.filter(pl.col("severity") == "error").is_empty()
+
+    def as_record(self) -> dict[str, object]:
+        """Give all of it in the words of the publication, for JSON."""
+        return {
+            "file": str(self.file),
+            "accepted": self.is_accepted,
+            "submissions": self.submissions.select(_OF_SUBMISSION).to_dicts(),
+            "findings": self.findings.select(_OF_FINDING).to_dicts(),
+            "return_sheet": str(self.return_sheet) if self.return_sheet else None,
+        }
+
+
+def check_files(
+    files: list[Path],
+    home: Path | None,
+    unit: str | None,
+    out: Path,
+    say: Callable[[str], object] = lambda _: None,
+) -> list[Checked]:
+    """Check ``files`` and write their return sheets to ``out``; nothing else is kept.
+
+    ``unit`` is the code of the reporting unit; without it a folder of each path that names one.
+    ``say`` hears what is being done where it takes a while.
+
+    Raises:
+        StepFailed: a step of the check failed.
+    """
+    settings = load_settings(home)
+    reference = load_reference(settings.home)
+    with (
+        TemporaryDirectory(prefix="jzedu-check-") as folder,
+        steps.fork_server() as fork_server,
+        Workers(fork_server, settings.workers, settings.memory) as workers,
+    ):
+        reading = _Reading(Archive(Path(folder)), reference, settings, workers)
+        return _check(files, unit, out, reading, say)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """With what the files are read: an archive that begins empty, and workers."""
+
+    archive: Archive
+    reference: Reference
+    settings: Settings
+    workers: Workers
+
+
+def _check(
+    files: list[Path],
+    unit: str | None,
+    out: Path,
+    reading: _Reading,
+    say: Callable[[str], object],
+) -> list[Checked]:
+    archive, reference, settings = reading.archive, reading.reference, reading.settings
+    receipts = []
+    for file in files:
+        code = unit or _unit_of(file, reference)
+        changed = datetime.fromtimestamp(file.stat().st_mtime, UTC).replace(tzinfo=None)
+        path = "/".join((code or "?", *file.absolute().parent.parts[-2:], file.name))
+        with file.open("rb") as content:
+            receipts.append(Receipt(changed, path, archive.keep(content)))
+    read = read_deliveries(archive, reference, receipts, settings.limits, reading.workers)
+    documents = []
+    for delivery in read:
+        if isinstance(delivery, Lost):
+            raise steps.StepFailed(
+                "read", delivery.reason, "Check the disk of the temporary folder."
+            )
+        documents += delivery
+    examined = examine(documents, reference.unit_named)
+    # A unit that is not known says nothing about the file: it is a dry run, not a delivery.
+    findings = examined.findings.filter(pl.col("rule_id") != "FIL-E03")
+    if settings.warehouse.exists() and all(receipt.folder != "?" for receipt in receipts):
+        say("checking against the other forms and years …")
+        findings = pl.concat([findings, _across(settings, archive, receipts, examined)])
+    checked = []
+    for number, file in enumerate(files):
+        mine = [i for i, d in enumerate(documents) if d.sha256 == receipts[number].sha256]
+        submissions = examined.submissions.filter(pl.col("document").is_in(mine))
+        found = findings.filter(
+            pl.col("submission_id").is_in(submissions["submission_id"].to_list())
+        )
+        answer = None
+        if found.height:
+            target = PurePosixPath(f"{file.name}.退回.xlsx")
+            sheet = ReturnSheet(
+                target,
+                mark="",
+                sha256=receipts[number].sha256,
+                name=file.name,
+                entry=None,
+                findings=found,
+            )
+            for _ in write_sheets(archive, out, [sheet], settings.limits, reading.workers):
+                answer = out / target
+        checked.append(Checked(file, submissions, found, answer))
+    return checked
+
+
+def _unit_of(file: Path, reference: Reference) -> str | None:
+    return next(
+        (
+            code
+            for part in reversed(file.absolute().parts[:-1])
+            if (code := reference.unit_of(part))
+        ),
+        None,
+    )
+
+
+def _across(
+    settings: Settings, archive: Archive, receipts: list[Receipt], examined: Examined
+) -> pl.DataFrame:
+    """The warnings across forms and years that the files would get, as findings."""
+    with rehearse(settings) as copy:
+        # An archive of its own that begins with these files alone: nothing reaches the real one.
+        (copy.home / "archive").unlink()
+        (copy.home / "archive").symlink_to(archive.root)
+        with steps.Run.open(copy) as run:
+            run.warm_up()
+            steps.load_deliveries(run, receipts, lambda: None)
+            steps.check_across(run)
+            return steps.warnings_of(run, examined.submissions["submission_id"].to_list())
+
+
+def show_checked(console: Console, checked: Checked) -> None:
+    """Print what a night would make of one file, for a person."""
+    findings = checked.findings
+    errors = findings.filter(pl.col("severity") == "error").height
+    console.print(f"\n[bold]{escape(shown(str(checked.file)))}[/]", highlight=False)
+    for form, year, read, ignored in checked.submissions.select(
+        "form", "year", "rows_read", "rows_ignored"
+    ).iter_rows():
+        console.print(
+            f"  {form or 'no form'} {year or 'no year'}: "
+            f"{read} rows read, {read - ignored} of data, {ignored} ignored",
+            highlight=False,
+        )
+    if findings.height:
+        table = Table(header_style="bold")
+        for header in ("", "规则", "工作表", "单元格", "说明", "数"):
+            table.add_column(header, overflow="fold")
+        order = findings.sort("severity", "sheet", "row", nulls_last=True)
+        for severity, rule, sheet, cell, message, cells in order.select(
+            "severity", "rule_id", "sheet", "cell", "message_zh", "cells"
+        ).iter_rows():
+            mark = "[red]✗[/]" if severity == "error" else "[yellow]![/]"
+            name, said = escape(shown(sheet or "")), escape(shown(message, SENTENCE))
+            table.add_row(mark, rule, name, cell or "", said, str(cells))
+        console.print(table)
+    verdict = "[red]would be returned[/]" if errors else "[green]would be accepted[/]"
+    console.print(f"  {verdict}: {errors} errors, {findings.height - errors} warnings")
+    if checked.return_sheet is not None:
+        place = shown(str(checked.return_sheet))
+        console.print(f"  return sheet: {place}", highlight=False, markup=False)

@@ -1,0 +1,241 @@
+"""Running a flow from the terminal: Prefect quietly, its failures as one sentence."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rich.console import Console
+
+from expectations.engine import Engine
+from flows import steps
+from flows.after.hooks import patience, quiet_night
+from flows.children import guarded
+from flows.lock import only_writer
+from flows.permissions import keep_private, shut
+from flows.service.server import healthy
+from flows.service.state import API, lock_out, log_in, running
+from flows.settings import Settings, load_settings
+from flows.sources.model import Pulled
+from flows.step_errors import TOLD, cause_of
+from flows.terminal.scorecard import say_made_up, show_changes, show_scorecard
+from transforms.names import SENTENCE, shown
+from warehouse.ledger.store import Scope
+from warehouse.publication.release import DATABASE
+from warehouse.workers.pool import ForkServer
+
+
+def run_nightly(home: Path | None, accept_shrink: bool = False) -> None:
+    """Run the nightly flow, show the scorecard, and end the process with its exit code.
+
+    Without a Prefect server there is nowhere to record that nothing happened: a night without
+    news then ends before Prefect is imported and a temporary server started for it.
+    """
+    settings = _at_terminal(home)
+    console = Console(stderr=True)
+    with _answered(console):
+        news, pulled = _news(settings, console)
+        if not news and not os.environ.get(API):
+            for problem in quiet_night(settings, pulled):
+                console.print(f"  {shown(problem, SENTENCE)}", highlight=False, markup=False)
+            _say_nothing_new(settings)
+            return
+        _connect(settings)
+        with (
+            guarded(),
+            ForkServer() if news else nullcontext() as fork_server,
+            Engine(settings.suite_seconds) if news else nullcontext() as engine,
+        ):
+            steps.FORK_SERVER_AHEAD.set(fork_server)
+            steps.STARTED_AHEAD.set(engine)
+            console.print("[dim]starting Prefect …[/]")
+            from flows.nightly import nightly
+
+            night: Any = nightly(accept_shrink)
+    _say(night, settings)
+    _leave(0)
+
+
+def run_backfill(
+    home: Path | None,
+    scope: Scope,
+    *,
+    dry_run: bool,
+    plan: Path | None,
+    accept_shrink: bool,
+) -> None:
+    """Run the backfill flow, show what changed, and end the process with its exit code."""
+    settings = _at_terminal(home)
+    _connect(settings)
+    console = Console(stderr=True)
+    with (
+        _answered(console),
+        guarded(),
+        ForkServer() as fork_server,
+        Engine(settings.suite_seconds) as engine,
+    ):
+        steps.FORK_SERVER_AHEAD.set(fork_server)
+        steps.STARTED_AHEAD.set(engine)
+        console.print("[dim]starting Prefect …[/]")
+        from flows.nightly import backfill
+
+        night: Any = backfill(
+            list(scope.years),
+            list(scope.regions),
+            list(scope.forms),
+            dry_run=dry_run,
+            plan=str(plan) if plan else None,
+            accept_shrink=accept_shrink,
+        )
+    if dry_run:
+        if (settings.published / DATABASE).exists():
+            show_changes(_stdout(), night["changes"])
+        else:
+            _stdout().print("There is no publication yet that could change.")
+        _stdout().print(f"{night['new']} files read again; nothing was changed.")
+    else:
+        _say(night, settings, "files read again")
+    _leave(0)
+
+
+def _at_terminal(home: Path | None) -> Settings:
+    """The settings of ``home``, which is the home of the run that follows."""
+    settings = load_settings(home)
+    keep_private()
+    steps.AT_TERMINAL.set(True)
+    os.environ["JZEDU_HOME"] = str(settings.home)
+    return settings
+
+
+def _connect(settings: Settings) -> None:
+    """Have the run recorded by the service of the home, where one is up; else by a server of its own.
+
+    Neither can be commanded by others.
+    """
+    serving = running(settings.home)
+    if serving is not None and healthy(serving.api):
+        log_in(settings.home)
+    lock_out()
+    for file in Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect").glob("*.db*"):
+        shut(file)
+
+
+@contextmanager
+def _answered(console: Console) -> Iterator[None]:
+    """Turn what stops a run into a sentence and exit code 1."""
+    try:
+        yield
+    except steps.StepFailed as error:
+        console.print("[red]jzedu:[/]", end=" ")
+        console.print(str(error), highlight=False, markup=False)
+        console.print("Nothing was published; the last publication stands.")
+        _leave(1)
+    except TOLD as error:
+        cause = cause_of(error)
+        console.print("[red]jzedu:[/]", end=" ")
+        console.print(f"{cause.reason}. {cause.remedy}", highlight=False, markup=False)
+        console.print("Nothing was published; the last publication stands.")
+        _leave(1)
+    except RuntimeError as error:
+        if "ephemeral Prefect API server" in str(error):
+            console.print(
+                "[red]jzedu:[/] Prefect's temporary server did not start: the machine may be too busy. "
+                "Run again; the next night takes up everything that is new."
+            )
+            console.print("Nothing was published; the last publication stands.")
+        elif "reach API" in str(error):
+            _say_server_lost(console, error)
+        else:
+            raise
+        _leave(1)
+    except Exception as error:
+        # Imported with Prefect, and not before.
+        httpx = sys.modules.get("httpx")
+        if httpx is None or not isinstance(error, httpx.HTTPError):
+            raise
+        _say_server_lost(console, error)
+        _leave(1)
+    except KeyboardInterrupt:
+        console.print("Stopped. Nothing was published; run again to go on.")
+        _leave(1)
+
+
+def _say_server_lost(console: Console, error: Exception) -> None:
+    named = os.environ.get(API)
+    where = f" at {API}, {named}," if named else ""
+    way_out = f"Start it, or unset {API}, then run again" if named else "Run again"
+    console.print("[red]jzedu:[/]", end=" ")
+    console.print(
+        f"Prefect's server{where} does not answer ({str(error).strip() or type(error).__name__})."
+        f" {way_out}: the next run takes up what this one left.",
+        highlight=False,
+        markup=False,
+    )
+
+
+def _news(settings: Settings, console: Console) -> tuple[bool, Pulled]:
+    """Whether a night would have anything to do; archives what is new on the way."""
+
+    def wait(sentence: str) -> None:
+        console.print(shown(sentence, SENTENCE), highlight=False, markup=False, soft_wrap=True)
+
+    lock = only_writer(settings.home, wait, patience(settings), "jzedu nightly")
+    with lock, steps.Run.open(settings) as run:
+        pulled = steps.pull_inbox(run)
+        for file in pulled.waiting:
+            said = shown(file, SENTENCE)
+            console.print(f"  left for the next night: {said}", highlight=False, markup=False)
+        news = bool(steps.unread(run)) or steps.must_publish(run)
+        if not news:  # otherwise the flow says it
+            for sentence in run.damaged:
+                said = shown(sentence, SENTENCE)
+                console.print(f"  damaged: {said}", highlight=False, markup=False)
+        return news, pulled
+
+
+def _say(night: dict[str, Any], settings: Settings, files: str = "new files") -> None:
+    out = _stdout()
+    for sentence in (*night["smaller"], *night["leaps"], *night["lapsed"]):
+        out.print(f"  look: {sentence}", highlight=False, markup=False)
+    if night["publication_id"] is None:
+        _say_nothing_new(settings)
+        return
+    show_scorecard(_stdout(150), settings.published / DATABASE)
+    out.print(
+        f"{night['new']} {files}, {night['submissions']} submissions: "
+        f"{night['accepted']} accepted, {night['returned']} returned"
+        + (f" (return sheets in {settings.outbox})" if night["return_sheets"] else ""),
+        highlight=False,
+    )
+    out.print(f"Publication: {settings.published / DATABASE}", highlight=False, soft_wrap=True)
+    say_made_up(out, settings.published / DATABASE)
+
+
+def _say_nothing_new(settings: Settings) -> None:
+    out = _stdout()
+    out.print("Nothing new; the last publication stands.")
+    out.print(f"Publication: {settings.published / DATABASE}", highlight=False, soft_wrap=True)
+    say_made_up(out, settings.published / DATABASE)
+
+
+def _stdout(width: int = 120) -> Console:
+    return Console(width=None if sys.stdout.isatty() else width)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process once all is written.
+
+    Prefect's temporary server is stopped in exit handlers that can print a CancelledError of its
+    event recorder after a run that went well; what has been said is said, so logging is closed.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    logging.disable(logging.CRITICAL)
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 2)
+    sys.exit(code)

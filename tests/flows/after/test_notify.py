@@ -1,0 +1,202 @@
+"""Notifications through a real webhook and a real mail server, both of this machine."""
+
+from __future__ import annotations
+
+import email
+import json
+import logging
+import queue
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.policy import default
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from flows.after.artifacts import Handed
+from flows.after.notify import URLS, Notice, failed, of_run, send
+from flows.settings import NotifySettings, SettingsError, load_settings
+from warehouse.publication.release import Change
+
+# apprise looks for optional parts of the standard library that Python 3.11 calls outdated.
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
+PASSWORD = "k9-very-secret"
+
+
+@dataclass
+class Webhook:
+    """An HTTP server that keeps what is posted to it; ``status`` is what it answers."""
+
+    status: int = 200
+    posted: queue.Queue[dict[str, Any]] = field(default_factory=queue.Queue)
+    url: str = ""
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    hook = Webhook()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            hook.posted.put({"path": self.path, **json.loads(body)})
+            self.send_response(hook.status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        hook.url = f"json://127.0.0.1:{server.server_address[1]}/hooks/{PASSWORD}"
+        yield hook
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def mailbox() -> Iterator[tuple[str, queue.Queue[EmailMessage]]]:
+    """A mail server; its apprise address, and the messages it took."""
+    taken: queue.Queue[EmailMessage] = queue.Queue()
+
+    class Taker:
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+            message = email.message_from_bytes(envelope.content, policy=default)
+            assert isinstance(message, EmailMessage)
+            taken.put(message)
+            return "250 taken"
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    controller = Controller(Taker(), hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        yield f"mailto://127.0.0.1:{port}?from=jzedu@jz.example&to=office@jz.example", taken
+    finally:
+        controller.stop()
+
+
+def handed(status: str, name: str = "班级.xlsx") -> Handed:
+    return Handed("s1", "义县", "班级学生数表", 2022, name, status, 40, 0, 2, 0)
+
+
+TURN = Change(
+    *("large_class_share", "大班额比例", "210727", "义县", 2022),
+    *(4.0, 6.0, "met", "not_met", "班级.xlsx"),
+    *("2.9", "%", 5.0, "教育部口径", "the national measure"),
+)
+OUTBOX, REPORT = Path("home/outbox"), Path("home/published/report/index.html")
+
+
+def test_nothing_is_sent_until_somebody_sets_it_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(URLS, raising=False)
+
+    def never() -> Iterator[Notice]:
+        raise AssertionError("nobody is to be told, so nothing is to be worked out")
+        yield
+
+    assert send(NotifySettings(), never()) == []
+
+
+def test_a_webhook_gets_what_happened_and_what_to_do(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(URLS, webhook.url)
+    notices = of_run([handed("returned"), handed("accepted")], [TURN], OUTBOX, REPORT)
+    assert send(NotifySettings(), notices) == []
+    returned, turned = webhook.posted.get_nowait(), webhook.posted.get_nowait()
+    assert webhook.posted.empty()
+    assert returned["title"] == "jzedu: 1 份报送已退回 / 1 submission returned"
+    assert "义县 班级学生数表 2022 (班级.xlsx): returned" in returned["message"]
+    assert str(OUTBOX) in returned["message"]
+    assert "What to do:" in returned["message"] and "怎么办" in returned["message"]
+    assert turned["title"] == "jzedu: 1 项判定变化 / 1 verdict changed"
+    assert (
+        "义县 2022 2.9 † 大班额比例: 达标 → 未达标 (Met → Not met) † 教育部口径"
+        in turned["message"]
+    )
+    assert str(REPORT) in turned["message"]
+
+
+def test_mail_gets_it_too_and_both_can_be_set(
+    webhook: Webhook,
+    mailbox: tuple[str, queue.Queue[EmailMessage]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address, taken = mailbox
+    monkeypatch.setenv(URLS, f"{webhook.url}\n  {address}")
+    reason = "the step “pull” failed: no space left. Check free disk space, then run again."
+    assert send(NotifySettings(), [failed("nightly", reason)]) == []
+    message = taken.get_nowait()
+    assert message["Subject"] == "jzedu: nightly 运行失败 / the nightly run failed"
+    assert message["To"] == "office@jz.example"
+    body = message.get_body(("plain", "html"))
+    assert body is not None
+    assert reason in body.get_content()
+    assert "jzedu doctor" in body.get_content()
+    assert webhook.posted.get_nowait()["title"] == message["Subject"]
+
+
+@pytest.mark.parametrize("occasion", ["failure", "returned", "verdict"])
+def test_only_the_occasions_asked_for_are_told(
+    occasion: Any, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(URLS, webhook.url)
+    notices = [
+        failed("nightly", "a reason"),
+        *of_run([handed("returned")], [TURN], OUTBOX, REPORT),
+    ]
+    assert send(NotifySettings(on=(occasion,)), notices) == []
+    assert webhook.posted.qsize() == 1
+    words = {"failure": "failed", "returned": "returned", "verdict": "verdict"}
+    assert words[occasion] in webhook.posted.get_nowait()["title"]
+
+
+def test_a_night_without_returns_and_turns_tells_nobody() -> None:
+    assert list(of_run([handed("accepted"), handed("superseded")], [], OUTBOX, REPORT)) == []
+
+
+def test_a_long_list_is_cut(webhook: Webhook) -> None:
+    (notice,) = of_run([handed("returned", f"{n}.xlsx") for n in range(25)], [], OUTBOX, REPORT)
+    assert notice.title.endswith("25 submissions returned")
+    assert notice.text.count("\n- 义县") + notice.text.startswith("- 义县") == 20
+    assert "\n- … + 5\n" in notice.text
+
+
+def test_what_cannot_be_delivered_is_said_without_its_address(
+    webhook: Webhook,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    webhook.status = 500
+    monkeypatch.setenv(URLS, f"{webhook.url} nonsense://{PASSWORD}")
+    with caplog.at_level(logging.DEBUG):
+        unknown, undelivered = send(NotifySettings(), [failed("nightly", "a reason")])
+    assert undelivered.startswith(f"entry 1 of {URLS} (JSON): “jzedu: nightly")
+    assert "was not delivered" in undelivered
+    assert unknown == f"entry 2 of {URLS} is no address that apprise knows"
+    out, err = capfd.readouterr()
+    assert PASSWORD not in "".join((unknown, undelivered, caplog.text, out, err))
+
+
+def test_settings_name_occasions_and_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JZEDU_NOTIFY", "not a table")
+    file = tmp_path / "settings.toml"
+    file.write_text('[notify]\non = ["failure"]\nblocks = ["slack-webhook/office"]\n', "utf-8")
+    notify = load_settings(tmp_path).notify
+    assert (notify.on, notify.blocks) == (("failure",), ("slack-webhook/office",))
+    file.write_text('[notify]\non = ["sometimes"]\n', "utf-8")
+    with pytest.raises(SettingsError, match="notify"):
+        load_settings(tmp_path)

@@ -1,0 +1,102 @@
+"""The scorecard at the terminal: of which region, of which year, and what stands beside a verdict."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from flows.terminal.scorecard import show_scorecard
+
+if TYPE_CHECKING:
+    from tests.conftest import Home
+
+REGIONS = [
+    ("1", "province", "", "省"),
+    ("11", "city", "1", "地级市"),
+    ("12", "city", "1", "地级市"),
+    *((f"{city}{n}", "reporting_unit", city, "县") for city in ("11", "12") for n in "123"),
+]
+UNITS = [code for code, level, *_ in REGIONS if level == "reporting_unit"]
+#: More than half of the forms, each with one row that is in order.
+FORMS = ("kindergarten", "population", "teacher", "special_group", "safety", "milestone")
+
+
+@pytest.fixture(scope="module")
+def home(make_home: Callable[..., Home]) -> Home:
+    """A province of two cities with three units each: 2020 is there, of 2021 one form, of 2022 one
+    that was returned."""
+    home = make_home()
+    home.regions(REGIONS)
+    for unit in UNITS:
+        sizes = [60, *[40] * (30 if unit.startswith("11") else 10)]
+        schools: list[dict[str, object]] = [{"arrival_time": "07:50"} for _ in range(4)]
+        if unit == "111":
+            schools = [{"arrival_time": "07:50"}, {}, {}, {}]
+        years = {
+            year: {
+                **{form: [{}] for form in FORMS},
+                "class": [{"class_name": str(n), "students": s} for n, s in enumerate(sizes)],
+                "school": schools,
+            }
+            for year in (2019, 2020)
+        }
+        home.book(unit, years)  # type: ignore[arg-type]
+    home.sheet("111", "kindergarten", 2021, [{}])
+    home.sheet("112", "class", 2022, [{"students": 0}])
+    home.night()
+    return home
+
+
+def printed(home: Home) -> str:
+    out = io.StringIO()
+    show_scorecard(Console(file=out, width=160, force_terminal=False), home.publication)
+    return out.getvalue()
+
+
+def row(text: str, clause: str) -> list[str]:
+    (line,) = (line for line in text.splitlines() if line.startswith(f"│ {clause} "))
+    return [cell.strip() for cell in line.strip("│").split("│")]
+
+
+def test_the_scorecard_is_of_the_region_at_the_top_and_of_no_other(home: Home) -> None:
+    text = printed(home)
+    assert "区1 2020" in text
+    assert len([line for line in text.splitlines() if line.startswith("│ 2.9 ")]) == 1
+    # 6 of 6 + 3 × 30 + 3 × 10 classes; three units of six have 1 of 31, three 1 of 11.
+    assert row(text, "2.9")[2:4] == ["4.8%", "≤ 5"]
+    # The cities are named, each with its own verdicts.
+    below = text.partition("各地区 regions 2020")[2]
+    assert "区11" in below and "区12" in below
+
+
+def test_every_verdict_has_its_coverage_and_what_is_not_whole_is_said(home: Home) -> None:
+    text = printed(home)
+    # The three schools that gave no time could turn the verdict.
+    arrival = row(text, "1.1")
+    assert arrival[5] == "◐ insufficient"
+    assert arrival[8] == "6/6 · 21/24"
+    assert (
+        "24所学校中3所未填报; 不足以判定 / 3 of 24 schools left it blank; too little to judge by"
+        in text
+    )
+
+
+def test_what_is_ours_is_marked_with_its_basis(home: Home) -> None:
+    text = printed(home)
+    assert row(text, "2.9")[0] == "2.9 †"
+    ((basis,),) = home.ask("SELECT basis_zh FROM clause WHERE clause_id = '2.9'")
+    assert basis in text.replace("\n", "")
+    assert row(text, "2.2")[0] == "2.2"
+
+
+def test_the_year_in_focus_is_not_the_newest_and_that_is_said(home: Home) -> None:
+    text = printed(home)
+    assert "2021: 1 of 66 expected forms are in force" in text
+
+
+def test_a_change_has_a_word_for_its_direction(home: Home) -> None:
+    assert row(printed(home), "2.9")[6] == "持平"

@@ -1,0 +1,110 @@
+"""`jzedu status` and the scorecard in the terminal: which years there are, and what is made up."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from flows.terminal.cli import cli
+from flows.terminal.scorecard import show_scorecard
+from transforms.made_up import MADE_UP_LINE
+
+if TYPE_CHECKING:
+    from tests.conftest import Home
+
+AGES: list[dict[str, object]] = [{"age": 3, "population": 100}]
+
+
+@pytest.fixture
+def status() -> Callable[..., Any]:
+    """Run `jzedu status` over a home."""
+
+    def status(home: Home, *arguments: str) -> Any:
+        return CliRunner().invoke(cli, ["status", "--home", str(home.root), *arguments])
+
+    return status
+
+
+@pytest.fixture
+def small(home: Home) -> Home:
+    """One unit that hands in one form: half of what the list expects of it counts for a year."""
+    home.regions([("990000", "city", "", "市"), ("990001", "reporting_unit", "990000", "县")])
+    every = {
+        "population": AGES,
+        "salary": [{}],
+        "special_group": [{}],
+        "milestone": [{"status": "未启动"}],
+        "safety": [{}],
+        "teacher": [{}],
+    }
+    home.book("990001", {2020: every})
+    return home
+
+
+def test_a_year_that_is_not_there_is_answered_with_those_that_are(
+    small: Home, status: Callable[..., Any]
+) -> None:
+    small.night()
+    for arguments in (["--year", "1999"], ["--year", "1999", "--json"]):
+        outcome = status(small, *arguments)
+        assert outcome.exit_code == 2
+        assert "nothing has come for 1999" in outcome.output
+        assert "2018, 2019, 2020" in outcome.output
+    assert status(small, "--year", "2019").exit_code == 0
+
+
+def test_json_of_one_year_is_of_that_year(small: Home, status: Callable[..., Any]) -> None:
+    small.night()
+    told = json.loads(status(small, "--year", "2020", "--json").output)
+    assert {row["year"] for row in told["reporting"]} == {2020}
+    assert told["sample"] is False
+
+
+def test_a_returned_form_of_a_new_year_is_seen(small: Home, status: Callable[..., Any]) -> None:
+    small.deliver("990001/学龄人口表2021年.csv", "年龄,常住人口数\n3,不详\n".encode())
+    small.night()
+    told = json.loads(status(small, "--json").output)["reporting"]
+    states = {row["form"]: row["state"] for row in told if row["year"] == 2021}
+    assert states["population"] == "returned"
+    assert states["class"] == "missing"
+    people = status(small).output
+    assert "2021: 0 of 11 forms are in force" in people
+    assert "the year in focus stays 2020" in people
+    assert "1 returned" in people
+    assert "2020: not handed in" in people
+    assert status(small, "--year", "2021").exit_code == 0
+
+
+def test_only_returned_forms_are_seen_too(home: Home, status: Callable[..., Any]) -> None:
+    home.deliver("义县/学龄人口表2021年.csv", "年龄,常住人口数\n3,不详\n".encode())
+    home.night()
+    told = json.loads(status(home, "--json").output)["reporting"]
+    assert [(row["form"], row["year"], row["state"]) for row in told] == [
+        ("population", 2021, "returned")
+    ]
+    assert status(home).exit_code == 0
+
+
+def test_the_terminal_says_what_is_made_up(
+    small: Home, status: Callable[..., Any], as_csv: Callable[..., bytes]
+) -> None:
+    small.night()
+    assert "虚构" not in status(small).output + scorecard(small)
+    made_up = f"{MADE_UP_LINE}\n".encode() + as_csv("special_group", [{}])
+    small.deliver("990001/特殊群体2020年.csv", made_up, "2020-09-16 02:00:00")
+    small.night()
+    assert "虚构样例数据 made-up data" in status(small).output
+    assert "虚构样例数据 made-up data" in scorecard(small)
+    assert json.loads(status(small, "--json").output)["sample"] is True
+
+
+def scorecard(home: Home) -> str:
+    out = io.StringIO()
+    show_scorecard(Console(file=out, width=140), home.publication)
+    return out.getvalue()

@@ -1,0 +1,1 @@
+"""The checks on typed rows: the grammar of a cell, the rules, and the findings they give."""

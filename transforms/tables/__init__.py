@@ -1,0 +1,1 @@
+"""Cells to tables: forms recognised by their header, years, units, kinds of rows."""

@@ -1,0 +1,1 @@
+"""The indicators: their definitions, and the SQL that computes them."""

@@ -1,0 +1,299 @@
+"""Computing the indicators: every one, for every region and year, in a handful of statements.
+
+The index region × indicator × year is built first, from what is expected and in force; the
+aggregates are joined to it. What counts for a region is a *membership*: a unit is made of itself,
+the city of those units for which every form that the indicator needs is in force. The same
+aggregates are evaluated over other memberships where a verdict needs them (like for like between
+two years).
+
+Numerators and denominators are DECIMAL(38,6): counts and fen are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import duckdb
+import polars as pl
+
+from transforms.forms import FORMS
+from warehouse.indicators import year_on_year
+from warehouse.indicators.definitions import Catalogue, Indicator
+from warehouse.ledger.schema import refresh
+from warehouse.reference import Reference
+from warehouse.sql import table_from
+
+FIRST_YEAR = 2018
+NUMERIC = "DECIMAL(38,6)"
+
+
+def compute(
+    connection: duckdb.DuckDBPyConnection,
+    catalogue: Catalogue,
+    reference: Reference,
+    indicator_ids: Iterable[str],
+    compared: Iterable[str],
+) -> None:
+    """Fill the temporary tables that verdicts and publication are made from.
+
+    ``indicator_ids`` are computed; ``compared``, some of them, also like for like between years.
+
+    ``indicator_value`` (contract §4) with beside it ``known`` (all expected forms are in force),
+    ``applies`` (all needed forms are expected), ``is_unit``, ``published`` (a unit has no row of its
+    own where the scope is the city alone); ``like_for_like`` (indicator_id, region_code, year,
+    units, numerator, denominator, previous_numerator, previous_denominator): both years over the
+    ``units`` that have a value in both; ``comparable``, the same of every indicator over the units
+    that enter in both (:mod:`warehouse.indicators.year_on_year`); ``divisor`` (indicator_id, region_code, year,
+    divisor) for gaps that are counted per head. All of them cover 2018 to the latest year in force.
+    """
+    wanted = [catalogue.by_id[name] for name in indicator_ids]
+    _index(connection, catalogue, reference, wanted)
+    _views(connection, catalogue)
+    _evaluate(connection, wanted, "membership", "part")
+    connection.execute(_VALUES)
+    connection.execute(_LIKE_FOR_LIKE)
+    both = [catalogue.by_id[name] for name in compared]
+    _evaluate(connection, both, "membership_this_year", "part_this_year")
+    _evaluate(connection, both, "membership_last_year", "part_last_year")
+    connection.execute(_COMPARED)
+    connection.execute(year_on_year.MEMBERSHIP)
+    anew = [catalogue.by_id[name] for name in sorted(year_on_year.involved(connection))]
+    _evaluate(connection, anew, "made_anew", "part_anew")
+    _evaluate(connection, anew, "made_anew_before", "part_anew_before")
+    connection.execute(year_on_year.COMPARABLE)
+
+
+def _index(
+    connection: duckdb.DuckDBPyConnection,
+    catalogue: Catalogue,
+    reference: Reference,
+    wanted: list[Indicator],
+) -> None:
+    refresh(connection)
+    parts = [
+        (indicator.indicator_id, name, form, part.years_before)
+        for indicator in wanted
+        for name, part in indicator.parts.items()
+        if name in ("top", "bottom")
+        for form in catalogue.forms_of(part.source)
+    ]
+    for name, rows, columns in (
+        ("indicator_form", parts, ("indicator_id", "part", "form", "years_before")),
+        ("scope", _in_scope(catalogue, reference, wanted), ("indicator_id", "unit")),
+        (
+            "kept",
+            [
+                (
+                    i.indicator_id,
+                    catalogue.scope_of(i).units,
+                    i.reporters is not None,
+                    i.bottom is not None,
+                    i.asked is not None,
+                    i.scale,
+                    i.requires is not None,
+                )
+                for i in wanted
+            ],
+            (
+                "indicator_id",
+                "of_units",
+                "direct_only",
+                "has_bottom",
+                "of_answers",
+                "scale",
+                "requires",
+            ),
+        ),
+    ):
+        frame = pl.DataFrame(rows, schema=list(columns), orient="row")
+        table_from(connection, f"TEMP TABLE {name}", frame)
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE calendar AS
+        SELECT unnest(range({FIRST_YEAR}, (SELECT max(year) FROM in_force) + 1))::INTEGER AS year;
+        CREATE OR REPLACE TEMP TABLE required (indicator_id VARCHAR, region_code VARCHAR, year INTEGER);
+        """
+    )
+    for indicator in wanted:
+        if indicator.requires is not None:
+            (form,) = catalogue.forms_of(indicator.top.source)
+            connection.execute(
+                f"INSERT INTO required SELECT DISTINCT '{indicator.indicator_id}', region_code, year "
+                f'FROM current."{form}" WHERE {indicator.requires}'
+            )
+    connection.execute(_STATE)
+    connection.execute(_MEMBERSHIP)
+
+
+def _in_scope(
+    catalogue: Catalogue, reference: Reference, wanted: list[Indicator]
+) -> list[tuple[str, str]]:
+    """The units that each indicator is made of, as rows of indicator_id and unit."""
+    kind_of = dict(reference.units.select("region_code", "kind").iter_rows())
+    rows = []
+    for indicator in wanted:
+        scope = catalogue.scope_of(indicator)
+        rows += [
+            (indicator.indicator_id, unit)
+            for unit, kind in kind_of.items()
+            if (scope.kinds is None or kind in scope.kinds)
+            and (indicator.reporters is None or kind in indicator.reporters)
+            and (not scope.townships or unit in reference.with_townships)
+        ]
+    return rows
+
+
+#: For every unit in scope of an indicator, and every year: which parts are known.
+_STATE = """
+CREATE OR REPLACE TEMP TABLE state AS
+SELECT
+    s.indicator_id, s.unit, y.year,
+    coalesce(bool_and(e.form IS NOT NULL), false) AS applies,
+    coalesce(bool_or(e.form IS NOT NULL), false) AS expected,
+    coalesce(bool_and(c.form IS NOT NULL) FILTER (e.form IS NOT NULL), false)
+        AND (NOT any_value(k.requires) OR any_value(a.indicator_id) IS NOT NULL)
+        AS known,
+    coalesce(bool_and(c.form IS NOT NULL) FILTER (f.part = 'top'), false)
+        AND (NOT any_value(k.requires) OR any_value(a.indicator_id) IS NOT NULL)
+        AS top_known,
+    coalesce(bool_and(c.form IS NOT NULL) FILTER (f.part = 'bottom'), false)
+        AND (NOT any_value(k.requires) OR any_value(a.indicator_id) IS NOT NULL)
+        AS bottom_known
+FROM scope s
+JOIN kept k USING (indicator_id)
+CROSS JOIN calendar y
+JOIN indicator_form f USING (indicator_id)
+LEFT JOIN expected e ON e.region_code = s.unit AND e.form = f.form
+LEFT JOIN version_in_force c ON c.expected AND c.region_code = s.unit AND c.form = f.form
+    AND c.year = y.year - f.years_before
+LEFT JOIN required a
+    ON a.indicator_id = s.indicator_id AND a.region_code = s.unit AND a.year = y.year
+GROUP BY s.indicator_id, s.unit, y.year
+"""
+
+#: A unit is made of itself, a region above of the units that enter it.
+_MEMBERSHIP = """
+CREATE OR REPLACE TEMP TABLE above AS
+SELECT k.indicator_id, m.region_code, m.unit
+FROM kept k JOIN member m ON m.direct OR NOT k.direct_only;
+CREATE OR REPLACE TEMP TABLE membership AS
+SELECT indicator_id, unit AS region_code, unit, year, top_known, bottom_known FROM state
+UNION ALL
+SELECT indicator_id, a.region_code, unit, year, top_known, bottom_known
+FROM state JOIN above a USING (indicator_id, unit) WHERE known
+"""
+
+#: A region above the units has a row for every indicator, also where none of its units is in scope.
+_VALUES = """
+CREATE OR REPLACE TEMP TABLE place AS
+SELECT indicator_id, unit AS region_code, year, known, applies, known::INTEGER AS reporting_units,
+    expected::INTEGER AS expected_units, true AS is_unit, of_units AS published
+FROM state JOIN kept USING (indicator_id)
+UNION ALL
+SELECT k.indicator_id, r.region_code, y.year, coalesce(bool_or(s.known), false),
+    coalesce(bool_or(s.expected), false), count(*) FILTER (s.known)::INTEGER,
+    count(*) FILTER (s.expected)::INTEGER, false, true
+FROM kept k
+CROSS JOIN (SELECT DISTINCT region_code FROM member) r
+CROSS JOIN calendar y
+LEFT JOIN above a USING (indicator_id, region_code)
+LEFT JOIN state s ON (s.indicator_id, s.unit, s.year) = (k.indicator_id, a.unit, y.year)
+GROUP BY k.indicator_id, r.region_code, y.year;
+
+CREATE OR REPLACE TEMP TABLE indicator_value AS
+SELECT p.indicator_id, p.region_code, p.year, t.value AS numerator, b.value AS denominator,
+    CASE WHEN NOT k.has_bottom THEN t.value::DOUBLE
+        WHEN b.value <> 0 THEN k.scale * t.value::DOUBLE / b.value::DOUBLE END AS value,
+    p.reporting_units, p.expected_units, q.value::BIGINT AS asked,
+    CASE WHEN k.of_answers THEN b.value::BIGINT END AS answered,
+    p.known, p.applies, p.is_unit, p.published
+FROM place p
+JOIN kept k USING (indicator_id)
+LEFT JOIN part t ON t.part = 'top' AND (t.indicator_id, t.region_code, t.year)
+    = (p.indicator_id, p.region_code, p.year)
+LEFT JOIN part b ON b.part = 'bottom' AND (b.indicator_id, b.region_code, b.year)
+    = (p.indicator_id, p.region_code, p.year)
+LEFT JOIN part q ON q.part = 'asked' AND (q.indicator_id, q.region_code, q.year)
+    = (p.indicator_id, p.region_code, p.year);
+"""
+
+#: Like for like: a region made of the units that have a value in this year and the one before.
+_LIKE_FOR_LIKE = """
+CREATE OR REPLACE TEMP TABLE both_years AS
+SELECT v.indicator_id, v.region_code AS unit, v.year
+FROM indicator_value v
+JOIN indicator_value w
+    ON w.indicator_id = v.indicator_id AND w.region_code = v.region_code AND w.year = v.year - 1
+WHERE v.is_unit AND v.value IS NOT NULL AND w.value IS NOT NULL;
+CREATE OR REPLACE TEMP TABLE membership_this_year AS
+SELECT indicator_id, unit AS region_code, unit, year, true AS top_known, true AS bottom_known
+FROM both_years
+UNION ALL
+SELECT indicator_id, a.region_code, unit, year, true, true
+FROM both_years JOIN above a USING (indicator_id, unit);
+CREATE OR REPLACE TEMP TABLE membership_last_year AS
+SELECT * REPLACE (year - 1 AS year) FROM membership_this_year;
+"""
+
+_COMPARED = f"""
+CREATE OR REPLACE TEMP TABLE like_for_like AS
+SELECT t.indicator_id, t.region_code, t.year, any_value(u.units) AS units,
+    max(t.value) FILTER (t.part = 'top')::{NUMERIC} AS numerator,
+    max(t.value) FILTER (t.part = 'bottom')::{NUMERIC} AS denominator,
+    max(t.value) FILTER (t.part = 'divisor')::{NUMERIC} AS divisor,
+    max(l.value) FILTER (t.part = 'top')::{NUMERIC} AS previous_numerator,
+    max(l.value) FILTER (t.part = 'bottom')::{NUMERIC} AS previous_denominator
+FROM part_this_year t
+JOIN part_last_year l ON l.part = t.part
+    AND (l.indicator_id, l.region_code, l.year) = (t.indicator_id, t.region_code, t.year - 1)
+JOIN (
+    SELECT indicator_id, region_code, year, count(*)::INTEGER AS units
+    FROM membership_this_year GROUP BY ALL
+) u ON (u.indicator_id, u.region_code, u.year) = (t.indicator_id, t.region_code, t.year)
+GROUP BY t.indicator_id, t.region_code, t.year;
+CREATE OR REPLACE TEMP TABLE divisor AS
+SELECT indicator_id, region_code, year, value AS divisor FROM part WHERE part = 'divisor';
+"""
+
+
+def _views(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
+    for view in catalogue.views:
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {view.name} AS {view.sql}")
+
+
+def source_name(source: str) -> str:
+    """A source of an indicator as SQL names it: a form in force, or a view."""
+    return f'current."{source}"' if source in FORMS else source
+
+
+def _evaluate(
+    connection: duckdb.DuckDBPyConnection, wanted: list[Indicator], membership: str, out: str
+) -> None:
+    """Evaluate every part of every indicator over ``membership`` into the table ``out``.
+
+    A part whose form is there but has no such row is 0; one whose form is not there is absent.
+    """
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {out} "
+        f"(indicator_id VARCHAR, part VARCHAR, region_code VARCHAR, year INTEGER, value {NUMERIC})"
+    )
+    for indicator in wanted:
+        for name, part in indicator.parts.items():
+            known = "bottom_known" if name in ("bottom", "asked") else "top_known"
+            connection.execute(
+                f"""
+                INSERT INTO {out}
+                WITH m AS (
+                    SELECT region_code, unit, year FROM {membership}
+                    WHERE indicator_id = '{indicator.indicator_id}' AND {known}
+                ), found AS (
+                    SELECT m.region_code, m.year, ({part.value})::{NUMERIC} AS value
+                    FROM m JOIN (SELECT * FROM {source_name(part.source)} WHERE {part.rows}) s
+                        ON s.region_code = m.unit AND s.year = m.year - {part.years_before}
+                    GROUP BY m.region_code, m.year
+                )
+                SELECT '{indicator.indicator_id}', '{name}', region_code, year, coalesce(value, 0)
+                FROM (SELECT DISTINCT region_code, year FROM m)
+                LEFT JOIN found USING (region_code, year)
+                """
+            )

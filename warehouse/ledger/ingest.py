@@ -1,0 +1,253 @@
+"""From archived deliveries to rows in the warehouse: read in parallel, check in sets, load.
+
+Files are read by workers (:mod:`warehouse.workers.pool`). Deliveries are taken in portions, so that
+memory depends on the portion and not on how much there is; the caller says whether each of them is
+kept by itself or all belong to one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Final, Self
+
+import duckdb
+import polars as pl
+
+from transforms.formats import Limits, Unreadable, expected_bytes
+from transforms.reading import Found, find_files
+from transforms.submissions import Document, examine
+from transforms.tables.headers import Table
+from warehouse.archive import Archive, ArchiveDamaged, Receipt
+from warehouse.ledger.store import Loaded, known_deliveries, load
+from warehouse.reference import Reference
+from warehouse.workers.pool import Breach, Order, Workers
+from warehouse.workers.process import Part
+
+#: Files checked and loaded together, and the bytes that their cells may come to.
+PORTION, PORTION_BYTES = 2000, 256 * 2**20
+#: So many files of a zip are given up one by one; then the rest of it is given up unread.
+_GIVEN_UP: Final = 3
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What a run took in: deliveries read, submissions new to the ledger, and their outcome.
+
+    ``lost`` are sentences on originals that are damaged or gone: they were not read.
+    """
+
+    deliveries: int
+    submissions: int
+    accepted: int
+    returned: int
+    lost: tuple[str, ...] = ()
+
+
+def pending(
+    connection: duckdb.DuckDBPyConnection,
+    archive: Archive,
+    on_damage: Callable[[ArchiveDamaged], object],
+) -> list[Receipt]:
+    """The receipts that the warehouse has not read yet, the earliest first.
+
+    ``on_damage`` as in :meth:`warehouse.archive.Archive.receipts`.
+    """
+    known = known_deliveries(connection)
+    return [
+        receipt
+        for receipt in archive.receipts(on_damage)
+        if receipt.key not in known or receipt.received_at < known[receipt.key].received_at
+    ]
+
+
+def ingest(
+    connection: duckdb.DuckDBPyConnection,
+    archive: Archive,
+    reference: Reference,
+    receipts: Sequence[Receipt],
+    *,
+    limits: Limits,
+    workers: Workers,
+    on_file: Callable[[], None],
+    kept: Callable[[], AbstractContextManager[None]],
+) -> Ingested:
+    """Read ``receipts`` from the archive and load what they hold, the earliest first.
+
+    ``on_file`` is called after every file read; every portion is loaded within a ``kept()``. Where an
+    original is damaged, its deliveries stay unread and the others are loaded.
+
+    Raises:
+        WorkersFailed: there is nobody to read.
+    """
+    lost: list[str] = []
+    loaded = Loaded(0, 0, 0)
+    ordered = sorted(receipts)
+    for portion in _portions(
+        read_deliveries(archive, reference, ordered, limits, workers), on_file
+    ):
+        taken, ordered = ordered[: len(portion)], ordered[len(portion) :]
+        lost += [found.reason for found in portion if isinstance(found, Lost)]
+        read = [
+            (receipt, found)
+            for receipt, found in zip(taken, portion, strict=True)
+            if not isinstance(found, Lost)
+        ]
+        documents = [document for _, found in read for document in found]
+        origins = [i for i, (_, found) in enumerate(read) for _ in found]
+        examined = examine(documents, reference.unit_named)
+        whole = [receipt for receipt, _ in read]
+        with kept():
+            outcome = load(connection, whole, examined, _origins(documents, origins))
+        loaded = Loaded(
+            loaded.submissions + outcome.submissions,
+            loaded.accepted + outcome.accepted,
+            loaded.returned + outcome.returned,
+        )
+    return Ingested(
+        len(receipts) - len(lost),
+        loaded.submissions,
+        loaded.accepted,
+        loaded.returned,
+        tuple(dict.fromkeys(lost)),
+    )
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A delivery that cannot be read, because its original is damaged: ``reason`` says how."""
+
+    reason: str
+
+
+def read_deliveries(
+    archive: Archive,
+    reference: Reference,
+    receipts: Sequence[Receipt],
+    limits: Limits,
+    workers: Workers,
+) -> Iterator[list[Document] | Lost]:
+    """Yield the documents of each delivery, or that it is lost, in their order.
+
+    Raises:
+        WorkersFailed: there is nobody to read.
+    """
+    orders = (
+        _Reading(
+            limits=limits,
+            archive=archive.root,
+            receipt=receipt,
+            region_code=reference.unit_of(receipt.folder),
+        )
+        for receipt in receipts
+    )
+    for found in workers.carry_out(orders):
+        lost = next((one for one in found if isinstance(one, Lost)), None)
+        yield lost or [one for one in found if isinstance(one, Document)]
+
+
+def _portions(
+    read: Iterator[list[Document] | Lost], on_file: Callable[[], None]
+) -> Iterator[list[list[Document] | Lost]]:
+    portion: list[list[Document] | Lost] = []
+    size = 0
+    for found in read:
+        portion.append(found)
+        size += 0 if isinstance(found, Lost) else sum(_size(document) for document in found)
+        on_file()
+        if len(portion) >= PORTION or size >= PORTION_BYTES:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
+
+
+def _size(document: Document) -> int:
+    """The bytes that the cells of a document take."""
+    if isinstance(document.content, Unreadable):
+        return 0
+    tables = (item for item in document.content if isinstance(item, Table))
+    return sum(int(table.body.estimated_size()) for table in tables)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reading(Order[Document | Lost]):
+    """Read one delivery; a part is a file of it, because a zip may hold many.
+
+    ``given_up`` is how many of them were.
+    """
+
+    archive: Path
+    receipt: Receipt
+    region_code: str | None
+    given_up: int = 0
+
+    def parts(self) -> Iterator[Part[Document | Lost]]:
+        try:
+            content = self._content()
+        except ArchiveDamaged as damage:
+            lost = Lost(str(damage))
+            yield Part(lost, 0, lambda: lost)
+            return
+        for found in islice(self._find(content), self.start, None):
+            if self.given_up >= _GIVEN_UP:
+                found = replace(found, data=_REST.problem)
+            needs = (
+                0 if isinstance(found.data, Unreadable) else expected_bytes(found.data, self.limits)
+            )
+            yield Part(found.outline, needs, partial(found.read, self.limits))
+
+    def without(
+        self, outline: Document | Lost | None, breach: Breach
+    ) -> tuple[list[Document | Lost], Self | None]:
+        if isinstance(outline, Lost):
+            return [outline], None
+        if outline is None:
+            return [one.refused(breach.problem) for one in self._find(breach.problem)], None
+        given_up = replace(outline, content=breach.problem)
+        return [given_up], replace(self, start=self.start + 1, given_up=self.given_up + 1)
+
+    def _content(self) -> bytes | Unreadable:
+        originals = Archive(self.archive)
+        # What is too large to be read is not read to find that out.
+        if originals.size(self.receipt.sha256) > self.limits.file_bytes:
+            return Unreadable.file_too_large(self.limits)
+        return originals.read(self.receipt.sha256)
+
+    def _find(self, content: bytes | Unreadable) -> Iterator[Found]:
+        return find_files(
+            content,
+            self.receipt.path,
+            sha256=self.receipt.sha256,
+            region_code=self.region_code,
+            limits=self.limits,
+        )
+
+
+_REST: Final = Breach(
+    f"同一压缩包中已有 {_GIVEN_UP} 个文件未能读完",
+    f"{_GIVEN_UP} files of the same zip were given up before it",
+)
+
+
+def _origins(documents: Sequence[Document], origins: Sequence[int]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "document": list(range(len(documents))),
+            "receipt": list(origins),
+            "folder": [document.folder for document in documents],
+            "file_name": [document.file_name for document in documents],
+            "entry": [document.entry for document in documents],
+        },
+        schema={
+            "document": pl.Int64(),
+            "receipt": pl.Int64(),
+            "folder": pl.String(),
+            "file_name": pl.String(),
+            "entry": pl.String(),
+        },
+    )

@@ -1,0 +1,186 @@
+"""The tables of ``warehouse.duckdb``, made from the form definitions.
+
+Schema ``main`` holds the ledger: deliveries, submissions with the accounting of their sheets,
+findings; its view ``version`` says from when until when each accepted version was in force. Schema
+``submitted`` has one table for each form with the rows of every accepted version. Schema
+``standing`` has a view for each form with the rows of the submissions in force, schema ``current``
+with those of them that count: the ones that are expected of their unit. Plain DuckDB SQL, without
+indexes or generated columns, so that the same statements run on a
+DuckLake catalogue.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+
+import duckdb
+
+from transforms.forms import FORMS, Form
+from transforms.forms.model import DUCKDB_TYPES
+from warehouse.reference import Reference
+from warehouse.sql import literal, table_from
+
+_log = logging.getLogger(__name__)
+
+_LEDGER = """
+CREATE TABLE IF NOT EXISTS delivery (
+    sha256 VARCHAR, path VARCHAR, received_at TIMESTAMP, taken_at TIMESTAMP
+);
+ALTER TABLE delivery ADD COLUMN IF NOT EXISTS taken_at TIMESTAMP;
+CREATE TABLE IF NOT EXISTS submission (
+    submission_id VARCHAR, region_code VARCHAR, folder VARCHAR, form VARCHAR, year INTEGER,
+    path VARCHAR, entry VARCHAR, file_name VARCHAR, sha256 VARCHAR, received_at TIMESTAMP,
+    accepted BOOLEAN, sample BOOLEAN, rows_read BIGINT, rows_loaded BIGINT, rows_returned BIGINT,
+    rows_ignored BIGINT, errors BIGINT, warnings BIGINT
+);
+CREATE TABLE IF NOT EXISTS submission_sheet (
+    submission_id VARCHAR, sheet VARCHAR, rows_read BIGINT, rows_loaded BIGINT,
+    rows_returned BIGINT, titles BIGINT, totals BIGINT, notes BIGINT, blanks BIGINT
+);
+CREATE TABLE IF NOT EXISTS submission_layout (
+    submission_id VARCHAR, sheet VARCHAR, column_name VARCHAR, letter VARCHAR, unit VARCHAR
+);
+CREATE TABLE IF NOT EXISTS finding (
+    submission_id VARCHAR, region_code VARCHAR, form VARCHAR, year INTEGER, severity VARCHAR,
+    rule_id VARCHAR, sheet VARCHAR, cell VARCHAR, "row" BIGINT, column_name VARCHAR,
+    value VARCHAR, message_zh VARCHAR, message_en VARCHAR, do_zh VARCHAR, cells BIGINT,
+    places VARCHAR[]
+);
+CREATE TABLE IF NOT EXISTS warning (
+    submission_id VARCHAR, region_code VARCHAR, form VARCHAR, year INTEGER, severity VARCHAR,
+    rule_id VARCHAR, sheet VARCHAR, cell VARCHAR, "row" BIGINT, column_name VARCHAR,
+    value VARCHAR, message_zh VARCHAR, message_en VARCHAR, do_zh VARCHAR, cells BIGINT,
+    places VARCHAR[], key VARCHAR, figure VARCHAR, explained VARCHAR
+);
+CREATE TABLE IF NOT EXISTS sent (target VARCHAR, mark VARCHAR);
+CREATE TABLE IF NOT EXISTS unpublished (since TIMESTAMP);
+CREATE TABLE IF NOT EXISTS published_by (stamp VARCHAR);
+CREATE TABLE IF NOT EXISTS published_file (name VARCHAR, bytes BIGINT);
+CREATE TABLE IF NOT EXISTS version_in_force (
+    submission_id VARCHAR, region_code VARCHAR, form VARCHAR, year INTEGER, expected BOOLEAN
+);
+CREATE SCHEMA IF NOT EXISTS submitted;
+CREATE SCHEMA IF NOT EXISTS standing;
+CREATE SCHEMA IF NOT EXISTS current;
+"""
+
+#: Of the accepted versions of a form, unit and year the one received last is in force; on equal
+#: times the larger hash wins, and of files in one zip the later name. A version comes into force when
+#: it is received and holds until the next one is, whatever order they turned up in: so the archive's
+#: receipts alone say it. One that is replaced at the time it comes has never held.
+_IN_FORCE = """
+CREATE OR REPLACE VIEW version AS
+SELECT submission_id, region_code, form, year, received_at AS in_force_from,
+    lead(received_at) OVER (
+        PARTITION BY region_code, form, year
+        ORDER BY received_at, sha256, entry NULLS FIRST, submission_id
+    ) AS in_force_until
+FROM submission
+WHERE accepted;
+CREATE OR REPLACE VIEW in_force AS
+SELECT * FROM submission
+SEMI JOIN (FROM version WHERE in_force_until IS NULL) USING (submission_id)
+"""
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None:
+    """Create what is not there yet, and put today's reference lists into the warehouse.
+
+    A warehouse of another layout (a form has gained a column) is emptied: then no delivery counts as
+    read, and the next run reads them all again from the archive.
+    """
+    tables = _tables()
+    layout = _mark(tables)
+    connection.execute("BEGIN")
+    if _layout(connection) not in (None, layout):
+        _log.warning("the warehouse has another layout: it is made anew from the archive")
+        _empty(connection)
+    for statement in tables:
+        connection.execute(statement)
+    if _layout(connection) != layout:
+        connection.execute(f"CREATE OR REPLACE TABLE layout AS SELECT {literal(layout)} AS mark")
+    for name, frame in (
+        ("region", reference.regions),
+        ("township", reference.townships),
+        ("expected", reference.expected),
+        ("member", reference.members),
+    ):
+        table_from(connection, f"TABLE {name}", frame)
+    connection.execute(_IN_FORCE)
+    for form in FORMS.values():
+        for schema, which in (("standing", "true"), ("current", "expected")):
+            connection.execute(
+                f'CREATE OR REPLACE VIEW {schema}."{form.name}" AS '
+                f'SELECT * FROM submitted."{form.name}" '
+                f"SEMI JOIN (FROM version_in_force WHERE {which}) USING (submission_id)"
+            )
+    connection.execute("COMMIT")
+
+
+def is_outdated(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether another version of this program has made the tables that are there."""
+    return _layout(connection) not in (None, _mark(_tables()))
+
+
+def _tables() -> list[str]:
+    """The statements that make what is read from the archive."""
+    return [
+        _LEDGER,
+        *(
+            f'CREATE TABLE IF NOT EXISTS submitted."{form.name}" ({", ".join(_columns(form))})'
+            for form in FORMS.values()
+        ),
+    ]
+
+
+def _mark(tables: list[str]) -> str:
+    return hashlib.sha256("".join(tables).encode()).hexdigest()
+
+
+def _layout(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The mark of the tables that are there: None where there are none, empty where it has no mark."""
+    rows = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE NOT temporary"
+        " AND database_name = current_database() AND schema_name = 'main'"
+    ).fetchall()
+    if ("layout",) in rows:
+        ((mark,),) = connection.execute("SELECT mark FROM layout").fetchall()
+        return str(mark)
+    return "" if rows else None
+
+
+def _empty(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop every table and view of the warehouse."""
+    connection.execute(
+        "DROP SCHEMA IF EXISTS current CASCADE; DROP SCHEMA IF EXISTS standing CASCADE;"
+        "DROP SCHEMA IF EXISTS submitted CASCADE"
+    )
+    for kind in ("view", "table"):
+        names = connection.execute(
+            f"SELECT {kind}_name FROM duckdb_{kind}s() WHERE NOT temporary AND NOT internal"
+            " AND database_name = current_database() AND schema_name = 'main'"
+        ).fetchall()
+        for (name,) in names:
+            connection.execute(f'DROP {kind} "{name}"')
+
+
+def refresh(connection: duckdb.DuckDBPyConnection) -> None:
+    """Note in ``version_in_force`` which submissions hold, and whether they are expected.
+
+    The views of ``standing`` and ``current`` go by it, so that versions are compared once and not
+    with every query.
+    """
+    connection.execute(
+        "CREATE OR REPLACE TABLE version_in_force AS "
+        "SELECT submission_id, region_code, form, year, e.form IS NOT NULL AS expected "
+        "FROM in_force LEFT JOIN expected e USING (region_code, form)"
+    )
+
+
+def _columns(form: Form) -> Iterator[str]:
+    yield from ("submission_id VARCHAR", "region_code VARCHAR", "year INTEGER")
+    yield from ("sheet VARCHAR", '"row" BIGINT')
+    for column in form.columns:
+        yield f'"{column.name}" {DUCKDB_TYPES[column.kind]}'

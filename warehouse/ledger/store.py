@@ -1,0 +1,268 @@
+"""Loading what came through the gate into the warehouse, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+import duckdb
+import polars as pl
+
+from transforms.forms import FORMS
+from transforms.submissions import Examined
+from warehouse.archive import Receipt
+from warehouse.ledger.schema import is_outdated, prepare
+from warehouse.reference import Reference
+from warehouse.sql import lent, literal, table_from
+
+
+class WarehouseLocked(Exception):
+    """Another process has the warehouse open."""
+
+
+class WarehouseOutdated(WarehouseLocked):
+    """An earlier version of this program has filled the warehouse, and nothing was read since."""
+
+
+_KEPT_BY_SUBMISSION = (
+    "submission",
+    "submission_sheet",
+    "submission_layout",
+    "finding",
+    *(f'submitted."{name}"' for name in FORMS),
+)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Years, units (codes) and forms; empty units or forms stand for all of them.
+
+    What is not known of a submission (a file that could not be read) excludes it from no scope.
+    """
+
+    years: tuple[int, ...]
+    regions: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
+
+    @property
+    def condition(self) -> str:
+        """The scope as SQL over year, region_code and form."""
+        parts = [f"coalesce(year IN ({', '.join(map(str, self.years))}), true)"]
+        for column, words in (("region_code", self.regions), ("form", self.forms)):
+            if words:
+                listed = ", ".join(literal(word) for word in words)
+                parts.append(f"coalesce({column} IN ({listed}), true)")
+        return " AND ".join(parts)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load changed: submissions new to the ledger, and how many of them were accepted."""
+
+    submissions: int
+    accepted: int
+    returned: int
+
+
+@contextmanager
+def open_warehouse(
+    file: Path, reference: Reference, *, read_only: bool = False, patience: float = 0
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the warehouse, with its tables prepared.
+
+    What is left of a run that was killed lets go of the file a moment after the run: ``patience`` is
+    for how many seconds to wait for that.
+
+    Raises:
+        WarehouseLocked: another process writes to it.
+        WarehouseOutdated: it is to be read only, and has other columns than this program's.
+    """
+    connection = _connected(file, read_only, monotonic() + patience)
+    try:
+        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        if not read_only:
+            prepare(connection, reference)
+        elif is_outdated(connection):
+            raise WarehouseOutdated(
+                f"{file} was filled by an earlier version of jzedu; run jzedu nightly, which reads"
+                " the archive again"
+            )
+        yield connection
+    finally:
+        connection.close()
+
+
+def _connected(file: Path, read_only: bool, until: float) -> duckdb.DuckDBPyConnection:
+    while True:
+        try:
+            return duckdb.connect(str(file), read_only=read_only)
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise
+        if monotonic() >= until:
+            raise WarehouseLocked(
+                f"{file} is open in another process; wait until that run has ended, or end it"
+            )
+        sleep(0.05)
+
+
+def known_deliveries(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Receipt]:
+    """The deliveries that were read before, by hash and path."""
+    rows = connection.execute("SELECT received_at, path, sha256, taken_at FROM delivery").fetchall()
+    return {receipt.key: receipt for receipt in (Receipt(*row) for row in rows)}
+
+
+def is_unpublished(connection: duckdb.DuckDBPyConnection, stamp: str) -> bool:
+    """Whether anything was loaded, or any definition changed, since the last publication.
+
+    ``stamp`` stands for the definitions in use: program, plan, reference lists.
+    """
+    row = connection.execute(
+        f"SELECT EXISTS (FROM unpublished) OR NOT EXISTS "
+        f"(FROM published_by WHERE stamp = {literal(stamp)})"
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def mark_published(
+    connection: duckdb.DuckDBPyConnection, stamp: str, files: Mapping[str, int]
+) -> None:
+    """Note that the publication that stands says all that the warehouse holds, and is these ``files``."""
+    frame = pl.DataFrame(list(files.items()), {"name": pl.String, "bytes": pl.Int64}, orient="row")
+    with lent(connection, incoming=frame):
+        connection.execute(
+            f"BEGIN; DELETE FROM unpublished; DELETE FROM published_by; DELETE FROM published_file;"
+            f"INSERT INTO published_by VALUES ({literal(stamp)});"
+            f"INSERT INTO published_file SELECT * FROM incoming; COMMIT"
+        )
+
+
+def published_files(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """The files of the publication as it was made (:func:`mark_published`), with their sizes."""
+    return dict(connection.execute("SELECT name, bytes FROM published_file").fetchall())
+
+
+def originals_in(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[str]:
+    """The hashes of the files that the submissions of ``scope`` came from."""
+    rows = connection.execute(
+        f"SELECT DISTINCT sha256 FROM submission WHERE {scope.condition} ORDER BY 1"
+    ).fetchall()
+    return [str(sha256) for (sha256,) in rows]
+
+
+def forget(
+    connection: duckdb.DuckDBPyConnection, scope: Scope, spared: Collection[str] = ()
+) -> list[Receipt]:
+    """Take the submissions of ``scope`` out of the warehouse; give the deliveries they came from.
+
+    What came from the files ``spared`` (by hash) stays as it is: it could not be read again.
+    The caller reads these again and loads them (:func:`load`) in the same transaction. Of what else
+    they hold, only what the warehouse does not know is loaded: a sheet that is now read for another
+    year, unit or form is not lost.
+    """
+    table_from(
+        connection,
+        "TEMP TABLE spared",
+        pl.DataFrame({"sha256": list(spared)}, {"sha256": pl.String}),
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE forgotten AS"
+        f" FROM submission ANTI JOIN spared USING (sha256) WHERE {scope.condition}"
+    )
+    _leave_note(connection, "forgotten")
+    rows = connection.execute(
+        "SELECT received_at, path, sha256, taken_at FROM delivery"
+        " WHERE (sha256, CASE WHEN contains(path, '/') THEN split_part(path, '/', 1) ELSE '' END)"
+        " IN (SELECT (sha256, folder) FROM forgotten)"
+    ).fetchall()
+    for table in _KEPT_BY_SUBMISSION:
+        connection.execute(
+            f"DELETE FROM {table} WHERE submission_id IN (SELECT submission_id FROM forgotten)"
+        )
+    return sorted(Receipt(*row) for row in rows)
+
+
+def load(
+    connection: duckdb.DuckDBPyConnection,
+    receipts: Sequence[Receipt],
+    examined: Examined,
+    documents: pl.DataFrame,
+) -> Loaded:
+    """Put examined deliveries into the warehouse. The caller holds the transaction.
+
+    ``documents`` has document, receipt (index into ``receipts``), folder, file_name, entry. The
+    same bytes delivered again are the same submission: what it says of itself comes from its
+    earliest delivery, whichever was read first, so that the order of arrival never matters.
+    """
+    deliveries = pl.DataFrame(
+        [(i, r.received_at, r.path, r.sha256, r.taken_at) for i, r in enumerate(receipts)],
+        schema={
+            "receipt": pl.Int64(),
+            "received_at": pl.Datetime("us"),
+            "path": pl.String(),
+            "sha256": pl.String(),
+            "taken_at": pl.Datetime("us"),
+        },
+        orient="row",
+    )
+    incoming = examined.submissions.join(documents, on="document").join(deliveries, on="receipt")
+    table_from(connection, "TEMP TABLE deliveries", deliveries)
+    table_from(connection, "TEMP TABLE incoming_submission", incoming)
+    connection.execute(
+        """
+        CREATE OR REPLACE TEMP TABLE fresh AS
+        SELECT n.*, k.submission_id IS NULL AS is_new
+        FROM incoming_submission n
+        LEFT JOIN submission k USING (submission_id)
+        WHERE k.submission_id IS NULL OR (n.received_at, n.path) < (k.received_at, k.path);
+        DELETE FROM delivery d USING deliveries n WHERE d.sha256 = n.sha256 AND d.path = n.path;
+        INSERT INTO delivery BY NAME SELECT * EXCLUDE (receipt) FROM deliveries;
+        """
+    )
+    for table in _KEPT_BY_SUBMISSION:
+        connection.execute(
+            f"DELETE FROM {table} WHERE submission_id IN (SELECT submission_id FROM fresh WHERE NOT is_new)"
+        )
+    connection.execute(
+        """
+        INSERT INTO submission BY NAME
+        SELECT submission_id, region_code, folder, form, year, path, entry, file_name, sha256,
+            received_at, accepted, sample, rows_read, rows_loaded, rows_returned, rows_ignored, errors,
+            warnings
+        FROM fresh
+        """
+    )
+    frames = {
+        "submission_sheet": examined.sheets,
+        "submission_layout": examined.layout,
+        "finding": examined.findings,
+        **{f'submitted."{name}"': frame for name, frame in examined.rows.items()},
+    }
+    for table, frame in frames.items():
+        if frame.is_empty():
+            continue
+        with lent(connection, frame=frame):
+            connection.execute(
+                f"INSERT INTO {table} BY NAME "
+                f"SELECT * FROM frame SEMI JOIN fresh USING (submission_id)"
+            )
+    _leave_note(connection, "fresh")
+    counts = connection.execute(
+        "SELECT count(*), count(*) FILTER (accepted), count(*) FILTER (NOT accepted) FROM fresh"
+        " WHERE is_new"
+    ).fetchone()
+    assert counts is not None
+    return Loaded(*counts)
+
+
+def _leave_note(connection: duckdb.DuckDBPyConnection, changed: str) -> None:
+    """Have the next night publish, should this run end before it does.
+
+    ``changed`` is a table of submissions; where it is empty, there is nothing to publish.
+    """
+    connection.execute(
+        f"INSERT INTO unpublished SELECT max(received_at) FROM {changed} HAVING count(*) > 0"
+    )

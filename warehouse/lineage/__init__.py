@@ -1,0 +1,1 @@
+"""From a published figure to the cells that it was made from."""

@@ -1,0 +1,625 @@
+"""The tables of a publication: one definition each, with wording for every table and column.
+
+The DuckDB file, its comments, the Parquet files and the data dictionary are made from
+:data:`TABLES`. A table's ``query`` runs in the warehouse, over what :mod:`warehouse.indicators.compute` and
+the verdicts left there; tables without one are filled elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from warehouse.indicators import year_on_year
+from warehouse.publication import outlook
+
+
+@dataclass(frozen=True)
+class PublishedColumn:
+    """A column: its DuckDB type and what it says, in both languages."""
+
+    name: str
+    type: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """A table: what each of its rows is, its columns, and where its rows come from."""
+
+    name: str
+    zh: str
+    en: str
+    columns: tuple[PublishedColumn, ...]
+    query: str | None = None
+
+    @property
+    def names(self) -> str:
+        """The column names, quoted, for a statement."""
+        return ", ".join(f'"{column.name}"' for column in self.columns)
+
+
+def _columns(*rows: tuple[str, str, str, str]) -> tuple[PublishedColumn, ...]:
+    return tuple(PublishedColumn(*row) for row in rows)
+
+
+_REGION = ("region_code", "VARCHAR", "地区代码", "Region code")
+_YEAR = ("year", "INTEGER", "统计年度", "Statistical year")
+_INDICATOR = ("indicator_id", "VARCHAR", "指标代码", "Indicator")
+_CLAUSE = ("clause_id", "VARCHAR", "条款编号", "Clause")
+_SECTION = ("section", "INTEGER", "所属工作领域(0为总体)", "Field of work of the plan, 0 the whole")
+_SUBMISSION = ("submission_id", "VARCHAR", "报送编号", "Submission")
+_FORM = ("form", "VARCHAR", "报表", "Form")
+
+_EXPECTED_UNITS = (
+    "expected_units",
+    "INTEGER",
+    "应报送的单位数",
+    "Units that are expected to report",
+)
+_ANSWERS = (
+    (
+        "asked",
+        "BIGINT",
+        "应回答的行数(学校、幼儿园等), 非填报占比指标为空",
+        "Rows that the question is put to; NULL for what is no share of answers",
+    ),
+    (
+        "answered",
+        "BIGINT",
+        "其中已回答的行数, 非填报占比指标为空",
+        "Rows of these that answer it; NULL for what is no share of answers",
+    ),
+)
+
+#: How a submission stands: the version in force, one that was replaced, or one sent back.
+_STATUS = """
+CASE WHEN NOT s.accepted THEN 'returned' WHEN f.submission_id IS NULL THEN 'superseded'
+    WHEN s.warnings + coalesce(w.warnings, 0) > 0 THEN 'accepted_with_warnings' ELSE 'accepted' END
+"""
+
+#: The last day on which a submission is in time, as a date in Asia/Shanghai (UTC+8, no summer
+#: time): 31 October of the year; for calendar-year forms 31 March of the next.
+_DEADLINE = """
+CASE WHEN f.form IN ('finance', 'salary') THEN make_date(y.year + 1, 3, 31)
+    ELSE make_date(y.year, 10, 31) END
+"""
+
+TABLES: tuple[PublishedTable, ...] = (
+    PublishedTable(
+        "region",
+        "地区: 每行一个地区(全市或填报单位)",
+        "Regions: each row is the city or a reporting unit",
+        _columns(
+            _REGION,
+            ("region_name", "VARCHAR", "地区名称", "Name of the region"),
+            (
+                "level",
+                "VARCHAR",
+                "层级: city 市, reporting_unit 填报单位",
+                "city or reporting_unit",
+            ),
+            ("parent_code", "VARCHAR", "上级地区代码", "Region it belongs to"),
+            ("kind", "VARCHAR", "类型", "Kind of region"),
+        ),
+        "SELECT region_code, region_name, level, parent_code, kind FROM region",
+    ),
+    PublishedTable(
+        "section",
+        "工作领域: 每行一个规划的工作领域",
+        "Sections: each row is a field of work of the plan",
+        _columns(
+            _SECTION,
+            ("name_zh", "VARCHAR", "名称", "Name in Chinese"),
+            ("name_en", "VARCHAR", "英文名称", "Name in English"),
+        ),
+    ),
+    PublishedTable(
+        "indicator",
+        "指标: 每行一个指标",
+        "Indicators: each row is an indicator",
+        _columns(
+            _INDICATOR,
+            ("name_zh", "VARCHAR", "指标名称", "Name in Chinese"),
+            ("name_en", "VARCHAR", "指标英文名称", "Name in English"),
+            ("unit", "VARCHAR", "计量单位", "Unit of the value"),
+            (
+                "scale",
+                "INTEGER",
+                "倍数: 值 = 倍数×分子/分母",
+                "value = scale × numerator / denominator",
+            ),
+            (
+                "better",
+                "VARCHAR",
+                "方向: higher 越高越好, lower 越低越好",
+                "Whether higher or lower is better",
+            ),
+            _SECTION,
+            ("numerator_zh", "VARCHAR", "分子的含义", "Wording of the numerator"),
+            (
+                "denominator_zh",
+                "VARCHAR",
+                "分母的含义, 计数指标为空",
+                "Wording of the denominator, NULL for counts",
+            ),
+            ("formula", "VARCHAR", "计算公式", "Formula as SQL"),
+        ),
+    ),
+    PublishedTable(
+        "clause",
+        "条款: 每行一条规划承诺",
+        "Clauses: each row is a commitment of the plan",
+        _columns(
+            _CLAUSE,
+            _INDICATOR,
+            _SECTION,
+            (
+                "kind",
+                "VARCHAR",
+                "类型: level, standing, never_falls, milestone, monitor",
+                "Kind of clause",
+            ),
+            (
+                "comparator",
+                "VARCHAR",
+                "比较方式: >= 或 <=",
+                "Comparator, NULL where only monitored",
+            ),
+            (
+                "threshold",
+                "DECIMAL(18,6)",
+                "目标值(按指标单位)",
+                "Threshold in the indicator's unit",
+            ),
+            ("due_year", "INTEGER", "达标年份", "Year by which it is due"),
+            ("effective_from", "INTEGER", "生效的第一年", "First year in force"),
+            (
+                "effective_to",
+                "INTEGER",
+                "生效的最后一年, 空为一直有效",
+                "Last year in force, NULL if open",
+            ),
+            (
+                "scope",
+                "VARCHAR",
+                "适用范围: all 全部, townships 有乡镇的单位和全市, counties 县(市、区)和全市, city 仅全市",
+                "all; townships: units with townships, and the city; counties: counties and"
+                " districts, and the city; city: the city alone",
+            ),
+            (
+                "interpretation",
+                "BOOLEAN",
+                "目标值是否为本系统的解释",
+                "Whether the threshold is our interpretation",
+            ),
+            ("statement_zh", "VARCHAR", "条款表述", "Statement in Chinese"),
+            ("statement_en", "VARCHAR", "条款英文表述", "Statement in English"),
+            ("source", "VARCHAR", "出处", "Source"),
+            ("basis_zh", "VARCHAR", "解释的依据", "Basis of the interpretation, in Chinese"),
+            ("basis_en", "VARCHAR", "解释的依据(英文)", "Basis of the interpretation, in English"),
+        ),
+    ),
+    PublishedTable(
+        "indicator_value",
+        "指标值: 每行一个指标、地区和年度",
+        "Indicator values: each row is an indicator, a region and a year",
+        _columns(
+            _INDICATOR,
+            _REGION,
+            _YEAR,
+            (
+                "numerator",
+                "DECIMAL(38,6)",
+                "分子, 精确值; 未报送为空",
+                "Numerator, exact; NULL where not reported",
+            ),
+            (
+                "denominator",
+                "DECIMAL(38,6)",
+                "分母, 精确值; 计数指标和未报送为空",
+                "Denominator, exact; NULL for counts and where not reported",
+            ),
+            ("value", "DOUBLE", "指标值(按指标单位)", "Value in the indicator's unit"),
+            (
+                "reporting_units",
+                "INTEGER",
+                "已报齐并计入的单位数",
+                "Units that reported and enter the value",
+            ),
+            _EXPECTED_UNITS,
+            *_ANSWERS,
+        ),
+        "SELECT indicator_id, region_code, year, numerator, denominator, value, reporting_units,"
+        " expected_units, asked, answered FROM indicator_value WHERE published",
+    ),
+    PublishedTable(
+        "attainment",
+        "达标情况: 每行一条条款、地区和年度",
+        "Attainment: each row is a clause, a region and a year",
+        _columns(
+            _CLAUSE,
+            _INDICATOR,
+            _REGION,
+            _YEAR,
+            (
+                "value",
+                "DOUBLE",
+                "用于判定的值(只增不减条款为可比口径)",
+                "Value judged (never_falls: like for like)",
+            ),
+            (
+                "threshold",
+                "DOUBLE",
+                "目标值; 只增不减条款为上年可比值",
+                "Threshold; for never_falls the year before's value",
+            ),
+            (
+                "status",
+                "VARCHAR",
+                "判定: met, not_met, on_track, off_track, not_due, insufficient, monitored, no_data,"
+                " not_applicable",
+                "Verdict; insufficient: those who have not reported or answered could turn it",
+            ),
+            (
+                "gap",
+                "DOUBLE",
+                "距目标的差距(按指标单位), 达标为0",
+                "How far short, in the indicator's unit; 0 where met",
+            ),
+            (
+                "gap_quantity",
+                "DECIMAL(38,2)",
+                "达标还需的数量",
+                "Smallest quantity that would meet the threshold",
+            ),
+            ("gap_unit", "VARCHAR", "数量的单位", "Unit of gap_quantity"),
+            (
+                "reporting_units",
+                "INTEGER",
+                "计入判定的单位数(只增不减条款为两年都有值的单位)",
+                "Units that enter the verdict (never_falls: those with a value in both years)",
+            ),
+            _EXPECTED_UNITS,
+            *_ANSWERS,
+        ),
+    ),
+    PublishedTable(
+        "year_on_year",
+        "比上年: 每行一条条款、地区和年度, 与上年同口径比较; 只有两年都有判定, 或都为监测且八成以上单位"
+        "报齐时才有",
+        "Year on year: each row is a clause, a region and a year beside the year before, like for"
+        " like; only where both years have a verdict, or both are monitored with at least 80 % of"
+        " the units",
+        _columns(
+            _CLAUSE,
+            _INDICATOR,
+            _REGION,
+            _YEAR,
+            ("units", "INTEGER", "两年都计入的单位数", "Units that enter in both years"),
+            (
+                "numerator",
+                "DECIMAL(38,6)",
+                "两年都计入的单位的分子",
+                "Numerator over the units that enter in both years",
+            ),
+            (
+                "denominator",
+                "DECIMAL(38,6)",
+                "两年都计入的单位的分母, 计数指标为空",
+                "Denominator over the units that enter in both years, NULL for counts",
+            ),
+            (
+                "value",
+                "DOUBLE",
+                "两年都计入的单位的指标值",
+                "Value over the units that enter in both years, in the indicator's unit",
+            ),
+            (
+                "previous_numerator",
+                "DECIMAL(38,6)",
+                "同口径的上年分子",
+                "Numerator of the same units the year before",
+            ),
+            (
+                "previous_denominator",
+                "DECIMAL(38,6)",
+                "同口径的上年分母, 计数指标为空",
+                "Denominator of the same units the year before, NULL for counts",
+            ),
+            (
+                "previous_value",
+                "DOUBLE",
+                "同口径的上年指标值",
+                "Value of the same units the year before",
+            ),
+            (
+                "change",
+                "DOUBLE",
+                "比上年增减(按指标单位, 百分比为百分点)",
+                "Change on the year before in the indicator's unit (percentage points for %)",
+            ),
+            (
+                "direction",
+                "VARCHAR",
+                "方向: better 好转, worse 变差, same 持平",
+                "better, worse or same",
+            ),
+        ),
+        year_on_year.QUERY,
+    ),
+    PublishedTable(
+        "outlook",
+        "展望: 每行一条有期限和目标值的条款、地区和有值的年度, 按直线推算",
+        "Outlook: each row is a clause with a due year and a threshold, a region and a year with a"
+        " value, carried on in straight lines",
+        _columns(
+            _CLAUSE,
+            _REGION,
+            _YEAR,
+            (
+                "required_value",
+                "DOUBLE",
+                "当年应达到的值: 首个有值年度到期限目标值的直线; 到期后为目标值, 之前没有更早的值为空",
+                "Line from the earliest value to the threshold when due; from then on the threshold;"
+                " NULL before it without an earlier value",
+            ),
+            (
+                "pace_per_year",
+                "DOUBLE",
+                "近年速度: 与往前第三个有值年度(不足则最早)相比的年均变化, 带正负号; 没有更早的值为空",
+                "Average change a year since the third last year with a value, or the earliest; signed;"
+                " NULL without an earlier value",
+            ),
+            (
+                "projected_due_value",
+                "DOUBLE",
+                "照此速度到期时的值, 不封顶; 到期后为空",
+                "Value when due at this pace, not capped; NULL after the due year",
+            ),
+            (
+                "projected_year_met",
+                "INTEGER",
+                "照此速度达到目标的第一年, 已达标为当年; 达不到或晚于2100年为空",
+                "First year in which this pace reaches the threshold, the year itself where met; NULL"
+                " where it does not, or not by 2100",
+            ),
+            (
+                "needed_per_year",
+                "DOUBLE",
+                "为按期达标每年需要的变化, 带正负号; 到期后为全部差距, 已达标为0",
+                "Change a year needed to reach the threshold when due, signed; from the due year on the"
+                " whole way; 0 where met",
+            ),
+        ),
+        outlook.QUERY,
+    ),
+    PublishedTable(
+        "shortfall",
+        "未达标明细: 每行一所学校(园)、一个班级或一个乡镇",
+        "Shortfall: each row is an institution, class or township behind an unmet clause",
+        _columns(
+            _CLAUSE,
+            _REGION,
+            _YEAR,
+            ("institution_code", "VARCHAR", "机构标识码", "Institution code"),
+            ("institution_name", "VARCHAR", "机构名称", "Institution name"),
+            ("detail_zh", "VARCHAR", "未达标的具体情况", "What falls short"),
+            ("value", "VARCHAR", "该对象的值", "The value of this institution or class"),
+            _SUBMISSION,
+            ("sheet", "VARCHAR", "工作表", "Sheet"),
+            ("row", "BIGINT", "行号", "Row of the sheet"),
+        ),
+    ),
+    PublishedTable(
+        "submission",
+        "报送: 每行一个文件中一个单位一个年度的一张报表",
+        "Submissions: each row is one form of one unit for one year out of one file",
+        _columns(
+            _SUBMISSION,
+            _REGION,
+            _FORM,
+            _YEAR,
+            ("file_name", "VARCHAR", "文件名", "File name; zip/entry for a file in a zip"),
+            ("sha256", "VARCHAR", "文件内容的SHA-256", "SHA-256 of the file"),
+            ("received_at", "TIMESTAMP", "收到时间(UTC)", "Time of receipt (UTC)"),
+            (
+                "status",
+                "VARCHAR",
+                "状态: accepted, accepted_with_warnings, returned, superseded",
+                "Status",
+            ),
+            (
+                "rows_read",
+                "BIGINT",
+                "读到的行数 = 入库+退回+忽略",
+                "Rows read = loaded + returned + ignored",
+            ),
+            ("rows_loaded", "BIGINT", "入库行数", "Rows loaded"),
+            ("rows_returned", "BIGINT", "退回行数", "Rows returned"),
+            (
+                "rows_ignored",
+                "BIGINT",
+                "忽略行数(标题、合计、空行、注释)",
+                "Rows ignored (titles, totals, blanks, notes)",
+            ),
+            ("errors", "BIGINT", "错误数", "Number of errors"),
+            ("warnings", "BIGINT", "警告数", "Number of warnings"),
+        ),
+        f"SELECT s.submission_id, s.region_code, s.form, s.year, s.file_name, s.sha256,"
+        f" s.received_at, {_STATUS} AS status, s.rows_read, s.rows_loaded, s.rows_returned,"
+        f" s.rows_ignored, s.errors, s.warnings + coalesce(w.warnings, 0) AS warnings"
+        f" FROM submission s LEFT JOIN in_force f USING (submission_id)"
+        f" LEFT JOIN (SELECT submission_id, count(*) AS warnings FROM warning GROUP BY 1) w"
+        f" USING (submission_id)",
+    ),
+    PublishedTable(
+        "submission_sheet",
+        "工作表行数核对: 每行一次报送中的一张工作表",
+        "Row accounting: each row is a sheet of a submission",
+        _columns(
+            _SUBMISSION,
+            ("sheet", "VARCHAR", "工作表", "Sheet"),
+            ("rows_read", "BIGINT", "读到的行数", "Rows read"),
+            ("rows_loaded", "BIGINT", "入库行数", "Rows loaded"),
+            ("rows_returned", "BIGINT", "退回行数", "Rows returned"),
+            (
+                "titles",
+                "BIGINT",
+                "忽略: 标题、表头和栏号行",
+                "Ignored: titles, headers and index rows",
+            ),
+            ("totals", "BIGINT", "忽略: 合计行", "Ignored: totals"),
+            ("notes", "BIGINT", "忽略: 注释和签名行", "Ignored: notes and signatures"),
+            ("blanks", "BIGINT", "忽略: 空行", "Ignored: blank rows"),
+        ),
+        "SELECT * FROM submission_sheet",
+    ),
+    PublishedTable(
+        "reporting",
+        "报送进度: 每行一个单位、一张报表和一个年度",
+        "State of reporting: each row is a unit, a form and a year",
+        _columns(
+            _REGION,
+            _FORM,
+            _YEAR,
+            ("expected", "INTEGER", "是否应报送(1/0)", "1 where the form is expected"),
+            ("received", "INTEGER", "是否收到(1/0)", "1 where any version was received"),
+            ("accepted", "INTEGER", "是否有已接收的版本(1/0)", "1 where a version was accepted"),
+            (
+                "on_time",
+                "INTEGER",
+                "首个接收版本是否按时(1/0)",
+                "1 where the first accepted version was in time",
+            ),
+            (
+                "last_received_at",
+                "TIMESTAMP",
+                "最近一次收到时间(UTC)",
+                "Last time of receipt (UTC)",
+            ),
+        ),
+        f"""
+        SELECT u.region_code, f.form, y.year, (e.form IS NOT NULL)::INTEGER AS expected,
+            (count(s.submission_id) > 0)::INTEGER AS received,
+            (count(s.submission_id) FILTER (s.accepted) > 0)::INTEGER AS accepted,
+            coalesce((min(s.received_at) FILTER (s.accepted) + INTERVAL 8 HOUR)::DATE
+                <= any_value({_DEADLINE}), false)
+                ::INTEGER AS on_time,
+            max(s.received_at) AS last_received_at
+        FROM region u CROSS JOIN form f CROSS JOIN calendar y
+        LEFT JOIN expected e ON (e.region_code, e.form) = (u.region_code, f.form)
+        LEFT JOIN submission s ON (s.region_code, s.form, s.year) = (u.region_code, f.form, y.year)
+        WHERE u.level = 'reporting_unit'
+        GROUP BY u.region_code, f.form, y.year, e.form
+        """,
+    ),
+    PublishedTable(
+        "finding",
+        "发现的问题: 每行一个原因",
+        "Findings: each row is one cause",
+        _columns(
+            _SUBMISSION,
+            _REGION,
+            _FORM,
+            _YEAR,
+            (
+                "severity",
+                "VARCHAR",
+                "级别: error 错误(退回), warning 警告",
+                "error (returns the submission) or warning",
+            ),
+            ("rule_id", "VARCHAR", "规则编号", "Rule"),
+            ("sheet", "VARCHAR", "工作表", "Sheet"),
+            ("cell", "VARCHAR", "单元格", "Cell"),
+            ("row", "BIGINT", "行号", "Row of the sheet"),
+            ("column_name", "VARCHAR", "列", "Column"),
+            ("value", "VARCHAR", "单元格中的内容", "What stands there"),
+            ("message_zh", "VARCHAR", "说明", "Message in Chinese"),
+            ("message_en", "VARCHAR", "英文说明", "Message in English"),
+            ("cells", "BIGINT", "这个原因涉及的单元格数", "Cells that this one cause touches"),
+            (
+                "explained",
+                "VARCHAR",
+                "对警告的说明(未说明为空)",
+                "Why a warning is right as it stands; NULL where nobody explained it",
+            ),
+        ),
+        'SELECT submission_id, region_code, form, year, severity, rule_id, sheet, cell, "row",'
+        " column_name, value, message_zh, message_en, cells, NULL AS explained FROM finding"
+        " UNION ALL "
+        'SELECT submission_id, region_code, form, year, severity, rule_id, sheet, cell, "row",'
+        " column_name, value, message_zh, message_en, cells, explained FROM warning",
+    ),
+    PublishedTable(
+        "publication",
+        "发布记录: 每行一次发布",
+        "Publications: each row is a publication, the latest being this one",
+        _columns(
+            ("publication_id", "VARCHAR", "发布编号", "Publication"),
+            ("published_at", "TIMESTAMP", "发布时间(UTC)", "Time of publication (UTC)"),
+            ("previous_id", "VARCHAR", "上一次发布", "The publication before"),
+            ("code_version", "VARCHAR", "程序版本", "Version of the code"),
+            ("plan_version", "VARCHAR", "规划条款版本", "Version of the plan file"),
+            ("submissions", "BIGINT", "在用的报送数", "Submissions in force"),
+            (
+                "changes",
+                "BIGINT",
+                "与上一次发布相比变化的指标数",
+                "Changes since the publication before",
+            ),
+            (
+                "sample",
+                "BOOLEAN",
+                "是否含虚构样例数据(由jzedu sample生成); 此前的发布未记录时为空",
+                "Whether made-up data of jzedu sample entered; NULL for one made before this was noted",
+            ),
+        ),
+    ),
+    PublishedTable(
+        "revision",
+        "修订: 每行一个在某次发布中变化了的指标、条款、地区和年度",
+        "Revisions: each row is an indicator, clause, region and year that changed in a publication",
+        _columns(
+            ("publication_id", "VARCHAR", "发布编号", "Publication"),
+            _INDICATOR,
+            _REGION,
+            _YEAR,
+            ("old_value", "DOUBLE", "原值", "Value before"),
+            ("new_value", "DOUBLE", "新值", "Value now"),
+            ("old_status", "VARCHAR", "原判定", "Status before"),
+            ("new_status", "VARCHAR", "新判定", "Status now"),
+            (
+                "submission_id",
+                "VARCHAR",
+                "引起变化的报送",
+                "Submission that caused it, NULL for a change of plan or code",
+            ),
+            (
+                "clause_id",
+                "VARCHAR",
+                "判定所属的条款, 没有条款的指标值为空",
+                "Clause whose status it is; NULL for a value without a clause",
+            ),
+        ),
+    ),
+)
+
+
+def is_made_up(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether made-up submissions entered the publication that ``connection`` is open on.
+
+    One that was made before this was noted does not say so.
+    """
+    noted = connection.execute(
+        "SELECT EXISTS (FROM duckdb_columns() WHERE database_name = current_database() "
+        "AND table_name = 'publication' AND column_name = 'sample')"
+    ).fetchone()
+    if noted != (True,):
+        return False
+    latest = connection.execute(
+        "SELECT sample FROM publication ORDER BY published_at DESC, publication_id DESC LIMIT 1"
+    ).fetchone()
+    return latest is not None and bool(latest[0])

@@ -1,0 +1,1 @@
+"""Processes that can be ended, in which everything handed in is opened."""

@@ -1,0 +1,238 @@
+"""The processes that open what strangers hand in: the fork server, and the workers it forks.
+
+``python -m warehouse.workers.process`` is the fork server. It has imported what a worker needs, does nothing
+else and runs no other thread of ours, so that a worker costs a fork and not a second of imports.
+Its standard input is a socket over which :class:`warehouse.workers.pool.Workers` sends one end of a
+channel for every worker it wants. When that socket closes, the run has ended, however it did, and
+the fork server ends its workers and goes.
+
+Everything on a channel is a message: its length (eight bytes), then a pickle.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import io
+import os
+import pickle
+import resource
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from copyreg import dispatch_table
+from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from transforms.forms import FORMS, Form
+
+T = TypeVar("T")
+
+LENGTH = 8  # bytes
+#: What a worker asks for without waiting for its turn (bytes of memory).
+SMALL = 64 * 2**20
+_PREFIX = "jzedu-workers-"
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Part(Generic[T]):
+    """A part of an order: one file to read, one sheet to write.
+
+    ``outline`` tells those who wait which part it is, should ``make`` come to no end; ``needs`` is
+    the memory that it is expected to take (bytes).
+    """
+
+    outline: T
+    needs: int
+    make: Callable[[], T]
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A worker begins a part; where it needs much, it waits for a word."""
+
+    outline: Any
+    needs: int
+
+
+@dataclass(frozen=True)
+class Made:
+    """A part is done."""
+
+    result: Any
+
+
+@dataclass(frozen=True)
+class Raised:
+    """What an order raised; None where all its parts are done."""
+
+    error: Exception | None
+
+
+def packed(message: object) -> bytes:
+    """A message as it goes over a channel; a form goes by its name, because all have it."""
+    buffer = io.BytesIO(bytes(LENGTH))
+    buffer.seek(LENGTH)
+    pickler = pickle.Pickler(buffer, pickle.HIGHEST_PROTOCOL)
+    pickler.dispatch_table = {
+        **dispatch_table,
+        Form: lambda form: (_form, (form.name,)),
+    }
+    pickler.dump(message)
+    view = buffer.getbuffer()
+    view[:LENGTH] = (len(view) - LENGTH).to_bytes(LENGTH, "little")
+    del view
+    return buffer.getvalue()
+
+
+def _form(name: str) -> Form:
+    return FORMS[name]
+
+
+class _Without(MetaPathFinder):
+    """Has one package seem not to be installed."""
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        if fullname == self._package:
+            raise ModuleNotFoundError(name=fullname)
+
+
+def _serve() -> None:
+    """What the fork server does until the run ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what is to end
+    # pyarrow would have it for its own sake where it is installed: half a second, and 30 MB a worker.
+    sys.meta_path.insert(0, _Without("pandas"))
+    import warehouse.ledger.ingest
+    import warehouse.outbox  # noqa: F401
+
+    run = socket.socket(fileno=sys.stdin.fileno())
+    scratch, _held = _scratch()
+    workers: set[int] = set()
+    with suppress(ConnectionError):  # the run has ended before it had its answer
+        while _fork_for(run, scratch, workers):
+            pass
+    for worker in workers:
+        with suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
+    for worker in workers:  # until it has died it may still write there
+        with suppress(ChildProcessError):
+            os.waitpid(worker, 0)
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _fork_for(run: socket.socket, scratch: Path, workers: set[int]) -> bool:
+    """Fork the next worker that the run asks for into ``workers``; False where it has ended."""
+    message, channels, _, _ = socket.recv_fds(run, 1, 1)
+    if not message:
+        return False
+    with suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG)[0]) != 0:
+            workers.discard(ended)
+    try:
+        worker = os.fork()
+    except OSError as error:
+        os.close(channels[0])
+        run.send(str(error.errno).encode())
+        return True
+    if worker == 0:
+        run.close()
+        _end_with(os.getppid())
+        _work(channels[0], scratch)
+    workers.add(worker)
+    os.close(channels[0])
+    handle = os.pidfd_open(worker)
+    try:
+        socket.send_fds(run, [str(worker).encode()], [handle])
+    finally:
+        os.close(handle)
+    return True
+
+
+def _scratch() -> tuple[Path, int]:
+    """A folder for the temporary files of the workers, held by a lock; those of the dead go."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            descriptor = os.open(left, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(left)
+            finally:
+                os.close(descriptor)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    descriptor = os.open(folder, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return folder, descriptor
+
+
+def _end_with(fork_server: int) -> None:
+    """End this process with the fork server, whatever it is doing."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != fork_server:
+        os._exit(1)
+
+
+def _work(channel: int, scratch: Path) -> None:
+    """What a worker does: one order after the other, until there are no more."""
+    code = 1
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        tempfile.tempdir = str(scratch)
+        # Where the machine itself runs out of memory, a file is to be given up and not the run.
+        with suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
+        with socket.socket(fileno=channel) as run:
+            while (order := _received(run)) is not None:
+                _carry_out(order, run)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _received(run: socket.socket) -> Any:
+    """The next message, None where there are no more."""
+    length = run.recv(LENGTH, socket.MSG_WAITALL)
+    if len(length) < LENGTH:
+        return None
+    return pickle.loads(run.recv(int.from_bytes(length, "little"), socket.MSG_WAITALL))
+
+
+def _carry_out(order: Any, run: socket.socket) -> None:
+    most = order.limits.unpacked_bytes
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+    parts: Iterator[Part[Any]] = order.parts()
+    try:
+        for part in parts:
+            run.sendall(packed(Begun(part.outline, part.needs)))
+            if part.needs > SMALL and _received(run) is None:
+                os._exit(1)
+            run.sendall(packed(Made(part.make())))
+    except Exception as error:
+        run.sendall(packed(Raised(_portable(error))))
+    else:
+        run.sendall(packed(Raised(None)))
+
+
+def _portable(error: Exception) -> Exception:
+    """The error itself, or what it says where it cannot go from one process to another."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+if __name__ == "__main__":
+    # What is pickled here is unpickled elsewhere, where this module has its own name.
+    from warehouse.workers import process
+
+    process._serve()
