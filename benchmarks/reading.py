@@ -27,7 +27,7 @@ FILES, ROWS, ROUNDS = 40, 1200, 9
 
 
 def cell(column: Column, form: Form, number: int, row: int) -> object:
-    """What a careful clerk would write into the column."""
+    """Return what a careful clerk would write into the column."""
     match column.kind:
         case Kind.CODE:
             return f"2121{number:02d}{row if form.key == ('institution_code',) else row // 12:04d}"
@@ -50,7 +50,7 @@ def cell(column: Column, form: Form, number: int, row: int) -> object:
 
 
 def workbook(form: Form, number: int) -> bytes:
-    """A tidy form; each file is another unit's, so that no two hold the same bytes."""
+    """Return a tidy form; each file is another unit's, so that no two hold the same bytes."""
     out = io.BytesIO()
     book = xlsxwriter.Workbook(out)
     sheet = book.add_worksheet(form.zh)
@@ -63,7 +63,7 @@ def workbook(form: Form, number: int) -> bytes:
 
 
 def read(file: tuple[int, bytes, str]) -> list[Document]:
-    """The documents of one file: its number, its bytes and their hash."""
+    """Return the documents of one file: its number, its bytes and their hash."""
     number, data, sha256 = file
     return read_file(
         data, f"unit{number}/2020/form.xlsx", sha256=sha256, region_code=f"{number:06d}"
@@ -71,7 +71,7 @@ def read(file: tuple[int, bytes, str]) -> list[Document]:
 
 
 def fastest(*ways: Callable[[], object]) -> list[float]:
-    """Seconds of each way's fastest round."""
+    """Return seconds of each way's fastest round."""
     times: list[list[float]] = [[] for _ in ways]
     for _ in range(ROUNDS):
         for way, taken in zip(ways, times, strict=True):
@@ -82,7 +82,7 @@ def fastest(*ways: Callable[[], object]) -> list[float]:
 
 
 def measure(form: Form, workers: int) -> list[float]:
-    """Milliseconds a file: fastexcel alone, all of our work, the same on several threads."""
+    """Return milliseconds a file: fastexcel alone, all of our work, the same on several threads."""
     books = [workbook(form, number) for number in range(FILES)]
     # The archive knows the hash of what it keeps.
     files = [(i, book, hashlib.sha256(book).hexdigest()) for i, book in enumerate(books)]

@@ -100,7 +100,7 @@ class Lapsed:
 
 
 def load_explanations(file: Path) -> tuple[Explanation, ...]:
-    """The explanations in ``file``; none where there is no such file.
+    """Return the explanations in ``file``; none where there is no such file.
 
     Raises:
         ExplanationError: the file cannot be read, a record is not well formed, or two of them
@@ -214,7 +214,7 @@ LEFT JOIN warning w
 def _lapse(
     explanation: Explanation, matched: bool, same: bool, figure: str | None, today: date
 ) -> Lapsed | None:
-    """Why ``explanation`` does not hold, or None where it does."""
+    """Return why ``explanation`` does not hold, or None where it does."""
     where = (
         f"{FILE}, line {explanation.line} ({explanation.unit} {explanation.year} "
         f"{explanation.rule} {explanation.key})"
@@ -252,7 +252,7 @@ class _TextLoader(yaml.CBaseLoader):
     """YAML in which every value is the text that stands there, and a key stands once."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping of ``node``, with the ``line`` on which it begins."""
+        """Return the mapping of ``node``, with the ``line`` on which it begins."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:

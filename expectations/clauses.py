@@ -112,7 +112,7 @@ class Plan(BaseModel):
     clauses: tuple[Clause, ...]
 
     def floor_of(self, clause: Clause) -> Decimal:
-        """The share of units that must enter a region's figure for a verdict on ``clause``."""
+        """Return the share of units that must enter a region's figure for a verdict on ``clause``."""
         floor = clause.coverage_floor
         return self.coverage_floor if floor is None else floor
 
@@ -137,7 +137,7 @@ class Plan(BaseModel):
         return self
 
     def with_rules(self, other: Plan) -> Plan:
-        """This plan with the clauses of ``other`` beside it; what they replace ends before them.
+        """Return this plan with the clauses of ``other`` beside it; what they replace ends before them.
 
         A clause that replaces what this plan does not have stands for itself.
 
@@ -174,7 +174,7 @@ def _ended(old: Clause, new: Clause) -> Clause:
 
 
 def load_plan(file: Path = PLAN) -> Plan:
-    """The plan in ``file``.
+    """Return the plan in ``file``.
 
     Raises:
         PlanError: the file is missing, is no YAML, or a clause in it is not well formed.
@@ -197,7 +197,7 @@ class _OnceOnlyLoader(yaml.CSafeLoader):
     """YAML in which a key may stand once: of two thresholds none is silently dropped."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping of ``node``, as the base class makes it."""
+        """Return the mapping of ``node``, as the base class makes it."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
@@ -208,7 +208,7 @@ class _OnceOnlyLoader(yaml.CSafeLoader):
 
 
 def _spell(problem: ErrorDetails, content: object) -> str:
-    """One thing that is wrong, with the clause it is wrong in."""
+    """Return one thing that is wrong, with the clause it is wrong in."""
     place = [str(part) for part in problem["loc"]]
     if place[:1] == ["clauses"] and len(place) > 1 and isinstance(content, dict):
         clause = content["clauses"][int(place[1])]

@@ -200,7 +200,7 @@ def _signal(number: int) -> str:
 
 
 def _serve() -> None:
-    """What the child does: import, then answer one order a line until there are no more."""
+    """Import, then answer one order a line until there are no more."""
     threading.Thread(target=_end_with_the_run, daemon=True).start()
     # Whatever a library prints must not get between the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
@@ -293,7 +293,7 @@ HAVING count(*) > 0
 
 
 def _crash(info: dict[str, Any] | None) -> str | None:
-    """The message of an exception that Great Expectations caught, wherever it tucked it away."""
+    """Return the message of an exception that Great Expectations caught, wherever it tucked it away."""
     if not info:
         return None
     if info.get("raised_exception"):

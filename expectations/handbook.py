@@ -56,7 +56,7 @@ explained, only corrected.
 
 
 def rules_markdown(warnings: Iterable[Rule]) -> str:
-    """The page, as Markdown: the rules of reading and of the forms, then ``warnings``.
+    """Return the page, as Markdown: the rules of reading and of the forms, then ``warnings``.
 
     Rules that are the same but for their form stand once, with all their ids.
     """
@@ -78,7 +78,7 @@ def rules_markdown(warnings: Iterable[Rule]) -> str:
 
 
 def _alike(rules: Iterable[Rule]) -> list[list[Rule]]:
-    """The rules in groups that are equal but for the form in their ids."""
+    """Return the rules in groups that are equal but for the form in their ids."""
     groups: dict[Rule, list[Rule]] = {}
     for rule in rules:
         groups.setdefault(replace(rule, id=rule.id.partition("-")[2]), []).append(rule)
@@ -96,7 +96,7 @@ def _section(heading: str, groups: Iterable[list[Rule]]) -> str:
 
 
 def _entry(group: list[Rule]) -> str:
-    """One rule: its ids, wording, what to do, reason and example."""
+    """Return one rule: its ids, wording, what to do, reason and example."""
     rule = group[0]
     severity = {"error": "错误 error", "warning": "提示 warning"}[rule.severity]
     wording = f"{rule.zh.format(**_FILLED_ZH)} / {rule.en.format(**_FILLED_EN)}"

@@ -49,7 +49,7 @@ class Check:
 
 
 def suites_of(checks: Iterable[Check]) -> dict[str, list[Expectation]]:
-    """The suites that ``checks`` make up, by name; an expectation is called by its clause."""
+    """Return the suites that ``checks`` make up, by name; an expectation is called by its clause."""
     suites: dict[str, list[Expectation]] = {"reached": [], "pace": []}
     for check in checks:
         suites[check.suite].append(
@@ -59,7 +59,7 @@ def suites_of(checks: Iterable[Check]) -> dict[str, list[Expectation]]:
 
 
 def checks(clauses: Iterable[Clause], indicators: Mapping[str, Indicator]) -> list[Check]:
-    """The checks of all ``clauses`` that have a verdict."""
+    """Return the checks of all ``clauses`` that have a verdict."""
     found: list[Check] = []
     for clause in clauses:
         if clause.kind == "monitor":

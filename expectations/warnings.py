@@ -104,7 +104,7 @@ class WarningRule:
 
 @cache
 def load_warnings(file: Path = WARNINGS) -> Mapping[str, WarningRule]:
-    """The warnings in ``file`` by their ids, in its order.
+    """Return the warnings in ``file`` by their ids, in its order.
 
     Raises:
         ValueError: a record is not well formed, or an id is used twice (pydantic's
@@ -130,7 +130,7 @@ def load_warnings(file: Path = WARNINGS) -> Mapping[str, WarningRule]:
 
 
 def _facts(form: Form) -> dict[str, str]:
-    """What a query may take from the form's definition."""
+    """Return what a query may take from the form's definition."""
     totals = [
         column.name
         for column in form.columns
@@ -180,12 +180,12 @@ FROM numbered GROUP BY place ORDER BY place
 
 
 def warning_rules() -> list[Rule]:
-    """The wording of every warning, in the order of the file."""
+    """Return the wording of every warning, in the order of the file."""
     return [warning.rule for warning in load_warnings().values()]
 
 
 def expectations() -> list[Expectation]:
-    """The suite: for :meth:`expectations.engine.Engine.run` with :data:`TABLE` as its table."""
+    """Return the suite: for :meth:`expectations.engine.Engine.run` with :data:`TABLE` as its table."""
     return [
         Expectation(
             name,
@@ -197,7 +197,7 @@ def expectations() -> list[Expectation]:
 
 
 def unexpected_rows(warning: WarningRule) -> str:
-    """The query that gives, for each unit that has any, the list of findings of ``warning``."""
+    """Return the query that gives, for each unit that has any, the list of findings of ``warning``."""
     return _CAUSES.substitute(query=warning.query)
 
 
@@ -279,7 +279,7 @@ def write_warnings(connection: duckdb.DuckDBPyConnection, broken: Broken) -> int
 
 
 def _together(causes: Iterable[_Cause], origins: Mapping[str, _Origin]) -> Iterator[_Cause]:
-    """The causes, with those that are one for a whole column taken together."""
+    """Yield the causes, with those that are one for a whole column taken together."""
     groups: dict[tuple[str, str, str], list[_Cause]] = {}
     for cause in causes:
         groups.setdefault((cause.submission_id, cause.rule_id, cause.columns[0]), []).append(cause)
@@ -309,7 +309,7 @@ def _together(causes: Iterable[_Cause], origins: Mapping[str, _Origin]) -> Itera
 def _row(
     cause: _Cause, origin: _Origin, letters: Mapping[tuple[str, str, str], str]
 ) -> dict[str, object]:
-    """One row of the table ``warning``."""
+    """Return one row of the table ``warning``."""
     warning = load_warnings()[cause.rule_id]
     rule, form = warning.rule, warning.form
     known = (letters.get((cause.submission_id, cause.sheet, name)) for name in cause.columns)

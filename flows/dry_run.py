@@ -22,7 +22,7 @@ _PREFIX = "jzedu-rehearsal-"
 
 @contextmanager
 def rehearse(settings: Settings, plan: Path | None = None) -> Iterator[Settings]:
-    """Settings of a temporary home that sees the archive and the publication of ``settings``.
+    """Yield the settings of a temporary home that sees the archive and the publication of ``settings``.
 
     ``plan`` is the plan file to judge by there. The caller keeps runs from writing to the real
     home, so that the copies are whole.

@@ -94,7 +94,7 @@ def no_writer(
 
 
 def holder(home: Path) -> Holder | None:
-    """Who writes to ``home`` at this moment; None where nobody does, or it cannot be looked at."""
+    """Return who writes to ``home`` at this moment; None where nobody does, or it cannot be looked at."""
     try:
         descriptor = os.open(home / _FILE, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -158,7 +158,7 @@ def _myself(doing: str) -> bytes:
 
 
 def _writer(descriptor: int) -> Holder:
-    """Who holds the lock for writing: as it says itself, if it has come to that, else as the kernel does."""
+    """Return who holds the lock for writing: as it says itself, if it has come to that, else as the kernel does."""
     holders = _holders(descriptor)
     try:
         entry = json.loads(os.pread(descriptor, 4096, 0))
@@ -171,7 +171,7 @@ def _writer(descriptor: int) -> Holder:
 
 
 def _holders(descriptor: int) -> list[Holder]:
-    """The processes that hold a lock on this file, as far as the kernel tells."""
+    """Return the processes that hold a lock on this file, as far as the kernel tells."""
     number = os.fstat(descriptor).st_ino
     found = []
     try:
@@ -189,7 +189,7 @@ def _holders(descriptor: int) -> list[Holder]:
 
 
 def _described(process: int) -> Holder:
-    """What ``process`` is doing, and since when; the number alone where that cannot be seen."""
+    """Return what ``process`` is doing, and since when; the number alone where that cannot be seen."""
     place = Path("/proc", str(process))
     try:
         words = (place / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")

@@ -222,7 +222,7 @@ def _asked(**parameters: object) -> _Asked:
 
 
 def _plan_to_try(settings: Settings, plan: str | None) -> Path | None:
-    """The plan file of a dry run: from a terminal any, from a server one that lies in the home."""
+    """Return the plan file of a dry run: from a terminal any, from a server one that lies in the home."""
     if not plan:
         return None
     if steps.AT_TERMINAL.get():
@@ -247,7 +247,7 @@ def _writing(settings: Settings, shown: Steps, doing: str) -> Iterator[None]:
 
 
 def _units(settings: Settings, words: Sequence[str]) -> tuple[str, ...]:
-    """The codes of reporting units that are named by code, name or alias."""
+    """Return the codes of reporting units that are named by code, name or alias."""
     with steps.named("open"):
         reference = load_reference(settings.home)
     codes = []
@@ -284,7 +284,7 @@ def _to_the_end(
     read: Mapping[str, Collection[Any]],
     pulled: Pulled | None = None,
 ) -> Night:
-    """From loaded rows to return sheets and publication, and who hears of it.
+    """Go from loaded rows to return sheets and publication, and who hears of it.
 
     ``facts`` is what is known of the run so far, ``read`` narrows the submissions of the
     publication to those of this run (:func:`flows.after.artifacts.read_handed`).

@@ -18,7 +18,7 @@ _PRIVATE = 0o077
 
 
 def keep_private() -> None:
-    """From now on, nobody but its user can read what this process and its children make."""
+    """Let nobody but its user read what this process and its children make from now on."""
     before = os.umask(_PRIVATE)
     os.environ.setdefault(_UMASK, f"{before:03o}")
 

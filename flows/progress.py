@@ -51,5 +51,5 @@ class Steps:
         self.console.print(f"  [green]✓[/] {title}{counted} [dim]{taken:.1f} s[/]")
 
     def say(self, text: str) -> None:
-        """A line of its own."""
+        """Write a line of its own."""
         self.console.print(shown(text, SENTENCE), highlight=False, markup=False, soft_wrap=True)

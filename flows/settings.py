@@ -102,7 +102,7 @@ class Settings(BaseModel):
 
 
 def load_settings(home: Path | None = None) -> Settings:
-    """The settings of ``home``, else of ``JZEDU_HOME``, else of ``./data``.
+    """Return the settings of ``home``, else of ``JZEDU_HOME``, else of ``./data``.
 
     Raises:
         SettingsError: a file or value that cannot be used.

@@ -95,7 +95,7 @@ _DEFINITION = "This is a fault in a definition or in the program, not in the dat
 
 
 def cause_of(error: BaseException) -> Cause:
-    """The cause of an error that is one of :data:`TOLD`, or that such an error is behind."""
+    """Return the cause of an error that is one of :data:`TOLD`, or that such an error is behind."""
     behind = list(_behind(error))
     for one in behind:
         if isinstance(one, MemoryError | duckdb.OutOfMemoryException):
@@ -118,7 +118,7 @@ def cause_of(error: BaseException) -> Cause:
 
 
 def _behind(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and those that it followed from, the latest first."""
+    """Yield the error, and those that it followed from, the latest first."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

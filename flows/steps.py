@@ -109,7 +109,7 @@ class StepFailed(Exception):
 
 @contextmanager
 def named(step: str) -> Iterator[None]:
-    """Give what goes wrong in the block the name of its step, and a way out."""
+    """Yield what goes wrong in the block the name of its step, and a way out."""
     try:
         yield
     except StepFailed:
@@ -193,7 +193,7 @@ class Run:
     @classmethod
     @contextmanager
     def open(cls, settings: Settings) -> Iterator[Self]:
-        """A run over ``settings.home``; closes the warehouse and the engine at the end."""
+        """Yield a run over ``settings.home``; closes the warehouse and the engine at the end."""
         with named("open"):
             _prepare(settings)
             reference = load_reference(settings.home)
@@ -236,7 +236,7 @@ def _prepare(settings: Settings) -> None:
 
 @contextmanager
 def fork_server() -> Iterator[ForkServer]:
-    """The fork server that was started ahead, else one for this block and all runs in it."""
+    """Yield the fork server that was started ahead, else one for this block and all runs in it."""
     ahead = FORK_SERVER_AHEAD.get()
     if ahead is not None:
         yield ahead
@@ -250,7 +250,7 @@ def fork_server() -> Iterator[ForkServer]:
 
 
 def _still_there(file: Path) -> None:
-    """That a database we made is there; to open one that is gone would make an empty one.
+    """Check that a database we made is there; to open one that is gone would make an empty one.
 
     Raises:
         FileNotFoundError: somebody has taken it away.
@@ -260,7 +260,7 @@ def _still_there(file: Path) -> None:
 
 
 def plan_of(settings: Settings) -> Plan:
-    """The plan that ``settings`` ask for, with the national rules where they are switched on."""
+    """Return the plan that ``settings`` ask for, with the national rules where they are switched on."""
     plan = load_plan(settings.plan or PLAN)
     return plan.with_rules(load_plan(NATIONAL_RULE_2021)) if settings.national_rules else plan
 
@@ -293,7 +293,7 @@ def pull_inbox(run: Run, on_file: Callable[[], None] = lambda: None) -> Pulled:
 
 
 def _with_an_emptied_inbox(settings: Settings, pulled: Pulled) -> Pulled:
-    """``pulled``, and that the inbox could not be read where nothing at all is left of its files.
+    """Return ``pulled``, and that the inbox could not be read where nothing at all is left of its files.
 
     What is not mounted is often an empty folder.
     """
@@ -327,7 +327,7 @@ def _sign_again(run: Run) -> None:
 
 
 def unread(run: Run) -> list[Receipt]:
-    """The archived deliveries that the warehouse has not read, and whose originals are there."""
+    """Return the archived deliveries that the warehouse has not read, and whose originals are there."""
     with named("pull"):
         return [
             receipt
@@ -337,7 +337,7 @@ def unread(run: Run) -> list[Receipt]:
 
 
 def must_publish(run: Run) -> bool:
-    """Whether the publication is missing, not complete, unfinished, or made by other definitions."""
+    """Return whether the publication is missing, not complete, unfinished, or made by other definitions."""
     with named("open"):
         files = published_files(run.connection)
         complete = is_complete(run.settings.published, files)
@@ -358,7 +358,7 @@ def load_deliveries(run: Run, receipts: list[Receipt], on_file: Callable[[], Non
 
 
 def unannounced(run: Run) -> set[str]:
-    """The hashes of files that are loaded and that the publication that stands does not know.
+    """Return the hashes of files that are loaded and that the publication that stands does not know.
 
     Those of this run, and of one that was killed before it published.
     """
@@ -446,7 +446,7 @@ def check_across(run: Run) -> int:
 
 
 def warnings_of(run: Run, submission_ids: list[str]) -> pl.DataFrame:
-    """The warnings across forms and years of some submissions, as findings."""
+    """Return the warnings across forms and years of some submissions, as findings."""
     names = ", ".join(f'"{name}"' for name in FINDING_SCHEMA)
     listed = ", ".join(literal(name) for name in submission_ids) or "NULL"
     rows = run.connection.execute(
@@ -456,12 +456,12 @@ def warnings_of(run: Run, submission_ids: list[str]) -> pl.DataFrame:
 
 
 def _now() -> datetime:
-    """The time (UTC, naive)."""
+    """Return the time (UTC, naive)."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
 def _today() -> date:
-    """The date in China, by which explanations lapse."""
+    """Return the date in China, by which explanations lapse."""
     return datetime.now(timezone(timedelta(hours=8))).date()
 
 
@@ -567,7 +567,7 @@ def _imprint(run: Run, given: list[str]) -> Imprint:
 
 
 def changes(run: Run) -> list[Change]:
-    """What the staged publication would change in the one that stands; publishes nothing."""
+    """Return what the staged publication would change in the one that stands; publishes nothing."""
     with named("compare"):
         fill_publication(run)
         before = standing(run.settings.published)
@@ -599,7 +599,7 @@ def send_returns(run: Run, on_file: Callable[[], None] = lambda: None) -> list[P
 
 
 def published_clauses(run: Run) -> pl.DataFrame:
-    """The rows of the published table ``clause``."""
+    """Return the rows of the published table ``clause``."""
     return pl.DataFrame(
         [
             {
@@ -621,12 +621,12 @@ def published_clauses(run: Run) -> pl.DataFrame:
 
 
 def code_version() -> str:
-    """The version of this program."""
+    """Return the version of this program."""
     return version("jzedu")
 
 
 def _stamp(run: Run) -> str:
-    """What a publication is made by: program, plan, indicators, reference lists, explanations."""
+    """Return what a publication is made by: program, plan, indicators, reference lists, explanations."""
     lists = hashlib.sha256(run.catalogue.model_dump_json().encode())
     files = [run.reference.folder / name for name in ("regions.csv", "townships.csv")]
     for file in (*files, run.settings.home / EXPLANATIONS):
@@ -635,6 +635,6 @@ def _stamp(run: Run) -> str:
 
 
 def _plan_stamp(plan: Plan) -> str:
-    """The plan's version with a mark of its content, so that an edited plan is another one."""
+    """Return the plan's version with a mark of its content, so that an edited plan is another one."""
     content = hashlib.sha256(plan.model_dump_json().encode()).hexdigest()[:8]
     return f"{plan.plan_version}#{content}"

@@ -35,7 +35,7 @@ _COMPONENTS = dict(
 
 
 def _alike() -> dict[str, str]:
-    """Signs that only look like a Chinese character, a Latin letter or a digit, and what they mean.
+    """Return signs that only look like a Chinese character, a Latin letter or a digit, and what they mean.
 
     Chinese punctuation stays what it is: names are shown as they were written.
     """
@@ -101,7 +101,7 @@ def _named(letter: str) -> str:
 
 
 def in_one_form(text: pl.Expr) -> pl.Expr:
-    """A column of texts without marks that nobody sees, each sign in the one form that is meant.
+    """Return a column of texts without marks that nobody sees, each sign in the one form that is meant.
 
     Punctuation and white space stay as they were written.
     """

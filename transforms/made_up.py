@@ -19,6 +19,6 @@ _MARKED = re.compile(r"\W*".join(character for character in _MARK if character.i
 
 
 def says_made_up(texts: Iterable[str | None]) -> bool:
-    """Whether one of ``texts``, the cells at the top of a sheet, carries the mark."""
+    """Return whether one of ``texts``, the cells at the top of a sheet, carries the mark."""
     # Parted by a letter, so that no mark is put together out of several cells.
     return _MARKED.search("x".join(text for text in texts if text)) is not None

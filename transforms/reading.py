@@ -27,7 +27,7 @@ class Found:
     data: bytes | Unreadable
 
     def read(self, limits: Limits) -> Document:
-        """The document, read as far as it can be."""
+        """Return the document, read as far as it can be."""
         if isinstance(self.data, Unreadable):
             return self.refused(self.data)
         name = self.outline.entry or self.outline.file_name
@@ -38,7 +38,7 @@ class Found:
         return replace(self.outline, content=content, made_up=made_up)
 
     def refused(self, problem: Unreadable) -> Document:
-        """The document of which nothing is known but why it was not read."""
+        """Return the document of which nothing is known but why it was not read."""
         return replace(self.outline, content=problem)
 
 
@@ -50,7 +50,7 @@ def find_files(
     region_code: str | None,
     limits: Limits,
 ) -> Iterator[Found]:
-    """The files in one received file: itself, or each file in a zip, in its order.
+    """Yield the files in one received file: itself, or each file in a zip, in its order.
 
     ``data`` is what the file holds, or why nobody looks into it. ``path`` is the path below the
     inbox, ``<unit folder>/…/<file>``; a file beside the unit folders has none. Nothing is raised
@@ -99,14 +99,14 @@ def read_file(
     region_code: str | None,
     limits: Limits | None = None,
 ) -> list[Document]:
-    """The documents of all files in one received file (:func:`find_files`), read here and now."""
+    """Return the documents of all files in one received file (:func:`find_files`), read here and now."""
     limits = limits or Limits()
     found = find_files(data, path, sha256=sha256, region_code=region_code, limits=limits)
     return [file.read(limits) for file in found]
 
 
 def _tables(data: bytes, name: str, limits: Limits) -> tuple[tuple[Table | Almost, ...], bool]:
-    """What was found in one file, and whether it says that it is made up."""
+    """Return what was found in one file, and whether it says that it is made up."""
     found = []
     made_up = False
     for sheet in read_workbook(data, name, limits, is_known_header):

@@ -235,7 +235,7 @@ def _sheet_names(tables: Sequence[Table]) -> pl.Expr:
 def _with_submissions(
     run: _Run, form: Form, found: Sequence[tuple[int, Table]], rows: pl.DataFrame
 ) -> tuple[pl.DataFrame, list[int], list[dict[str, object]]]:
-    """Give every row its ``submission``, every table its first one, and report what is wrong with headers and years.
+    """Return every row its ``submission``, every table its first one, and report what is wrong with headers and years.
 
     A row whose year cannot be read could belong to any year of its table, so that it is an error
     of all of them; it is counted with the first.
@@ -354,7 +354,7 @@ def _with_submissions(
 
 
 def _year_sources(table: Table, document: Document) -> list[tuple[str, YearFound]]:
-    """What names the year of a table without a year column, the strongest first."""
+    """Return what names the year of a table without a year column, the strongest first."""
     places = [("标题", table.title_year), ("工作表名", table.sheet_year)]
     places += [
         ("文件名" if i == 0 else "文件夹", find_year(text)) for i, text in enumerate(document.texts)
@@ -363,7 +363,7 @@ def _year_sources(table: Table, document: Document) -> list[tuple[str, YearFound
 
 
 def _names_its_year(table: Table) -> bool:
-    """Whether the sheet itself says its year, so that the path has no say in it."""
+    """Return whether the sheet itself says its year, so that the path has no say in it."""
     if table.title_year or table.sheet_year:
         return True
     texts = table.body["year_text"].drop_nulls().unique()

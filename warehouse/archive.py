@@ -89,7 +89,7 @@ class Archive:
         return digest
 
     def holds(self, sha256: str, size: int | None = None) -> bool:
-        """Whether the original is there, of this size if given, and not known to be damaged."""
+        """Return whether the original is there, of this size if given, and not known to be damaged."""
         if sha256 in self._damaged:
             return False
         try:
@@ -107,7 +107,7 @@ class Archive:
     def receipts(
         self, on_damage: Callable[[ArchiveDamaged], object] = _refuse
     ) -> Iterator[Receipt]:
-        """All receipts; of the same bytes at the same path only the earliest.
+        """Yield all receipts; of the same bytes at the same path only the earliest.
 
         A round that was changed, or in which a line is no receipt, is not believed: ``on_damage``
         is told of it, by file and line, and the others are read.
@@ -129,7 +129,7 @@ class Archive:
         yield from sorted(first.values())
 
     def _round(self, file: Path) -> list[Receipt]:
-        """The receipts of one round, read once as long as its file is the same."""
+        """Return the receipts of one round, read once as long as its file is the same."""
         facts = file.stat()
         mark = (facts.st_size, facts.st_mtime_ns)
         known = self._rounds.get(file)
@@ -138,7 +138,7 @@ class Archive:
         return known[1]
 
     def read(self, sha256: str) -> bytes:
-        """The original with this hash.
+        """Return the original with this hash.
 
         Raises:
             ArchiveDamaged: it is not there, or no longer what it was.
@@ -150,7 +150,7 @@ class Archive:
         return data
 
     def size(self, sha256: str) -> int:
-        """The bytes of the original with this hash, as a number.
+        """Return the bytes of the original with this hash, as a number.
 
         Raises:
             ArchiveDamaged: it is not there.
@@ -186,7 +186,7 @@ class Archive:
         return found
 
     def originals(self) -> set[str]:
-        """The hashes that originals are kept under, with a receipt or without one."""
+        """Return the hashes that originals are kept under, with a receipt or without one."""
         return {place.name for place in self.root.glob("??/*") if _DIGEST.fullmatch(place.name)}
 
     def _open(self, sha256: str) -> BinaryIO:
@@ -244,18 +244,18 @@ class Archive:
 
 
 def part_of(originals: Iterable[str], night: date) -> list[str]:
-    """Those of the ``originals`` that are looked through on the date ``night``."""
+    """Return those of the ``originals`` that are looked through on the date ``night``."""
     number = night.toordinal() % PARTS
     return sorted(sha256 for sha256 in set(originals) if int(sha256[:4], 16) % PARTS == number)
 
 
 def _order(receipt: Receipt) -> tuple[datetime, datetime]:
-    """Of the same delivery signed twice the earlier one holds, and what was known of it then."""
+    """Return the order in which, of the same delivery signed twice, the earlier one holds, and what was known of it then."""
     return receipt.received_at, receipt.taken_at or receipt.received_at
 
 
 def _line(receipt: Receipt) -> bytes:
-    """A receipt as it stands in its round."""
+    """Return a receipt as it stands in its round."""
     entry = {
         "path": receipt.path,
         "received_at": receipt.received_at.isoformat() + "Z",
@@ -267,7 +267,7 @@ def _line(receipt: Receipt) -> bytes:
 
 
 def _read_round(file: Path) -> list[Receipt]:
-    """The receipts of one round.
+    """Return the receipts of one round.
 
     Raises:
         ArchiveDamaged: the file is not what was written, or a line of it is no receipt.
@@ -296,7 +296,7 @@ def _read_round(file: Path) -> list[Receipt]:
 
 
 def _receipt(entry: dict[str, Any]) -> Receipt:
-    """A line of a round, read. Raises what ``dict`` and ``datetime`` raise, where it is none."""
+    """Return a line of a round, read. Raises what ``dict`` and ``datetime`` raise, where it is none."""
     path, sha256, taken = entry["path"], entry["sha256"], entry.get("taken_at")
     if not isinstance(path, str) or not _DIGEST.fullmatch(sha256):
         raise ValueError
@@ -304,12 +304,12 @@ def _receipt(entry: dict[str, Any]) -> Receipt:
 
 
 def _moment(text: str) -> datetime:
-    """A time with its zone, in UTC and without it."""
+    """Return a time with its zone, in UTC and without it."""
     return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
 
 
 def digest_of(file: BinaryIO) -> str:
-    """The SHA-256 of a file's whole content, read piece by piece; it stands at its end then."""
+    """Return the SHA-256 of a file's whole content, read piece by piece; it stands at its end then."""
     file.seek(0)
     digest = hashlib.sha256()
     while piece := file.read(_PIECE):

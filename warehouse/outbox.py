@@ -176,7 +176,7 @@ def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[ReturnSheet]:
 
 
 def _target(unit: str, parts: Sequence[str], number: str, taken: set[str]) -> PurePosixPath:
-    """Where the answer to a file goes, below the outbox: beside no other and too long nowhere.
+    """Return where the answer to a file goes, below the outbox: beside no other and too long nowhere.
 
     ``number`` tells files apart whose names come to the same; ``taken`` is kept up to date.
     """
@@ -231,7 +231,7 @@ class _Writing(Order[PurePosixPath]):
         return [], replace(self, bare=self.bare | {self.start})
 
     def _original(self, sheet: ReturnSheet, data: bytes) -> bytes | None:
-        """The workbook to copy, None where there is none that can be copied."""
+        """Return the workbook to copy, None where there is none that can be copied."""
         if sheet.findings["rule_id"].is_in(_UNREAD).any():
             return None
         original: bytes | None = data
@@ -250,7 +250,7 @@ class _Writing(Order[PurePosixPath]):
 
 
 def _plain(name: str) -> str:
-    """A name that is safe as one part of a path."""
+    """Return a name that is safe as one part of a path."""
     cleaned = "".join(
         "_" if char in '/\\:*?"<>|' or unicodedata.category(char) in _UNSEEN else char
         for char in name

@@ -64,11 +64,11 @@ class Reference:
         return names
 
     def unit_of(self, folder: str) -> str | None:
-        """The region code of an inbox folder, or None for a folder of no known unit."""
+        """Return the region code of an inbox folder, or None for a folder of no known unit."""
         return self.unit_by_folder.get(folder_key(folder))
 
     def unit_named(self, words: str) -> str | None:
-        """The region code of the unit that words such as 义县教育局 speak of.
+        """Return the region code of the unit that words such as 义县教育局 speak of.
 
         None where they name no unit, or several.
         """
@@ -118,12 +118,12 @@ class Reference:
 
 
 def folder_key(name: str) -> str:
-    """A folder name as it is compared: NFKC, without white space."""
+    """Return a folder name as it is compared: NFKC, without white space."""
     return "".join(unicodedata.normalize("NFKC", name).split())
 
 
 def load_reference(home: Path) -> Reference:
-    """The reference lists: ``home/reference/`` where it has its own, else the packaged ones.
+    """Return the reference lists: ``home/reference/`` where it has its own, else the packaged ones.
 
     A region list of one's own comes with its own townships; where these are not given, there are
     none.

@@ -58,7 +58,7 @@ def literal(value: object) -> str:
 
 
 def bound(sql: str, *values: object) -> str:
-    """``sql`` with each ``?`` replaced by the literal of its value."""
+    """Return ``sql`` with each ``?`` replaced by the literal of its value."""
     first, *rest = sql.split("?")
     pairs = zip(values, rest, strict=True)
     return first + "".join(literal(value) + part for value, part in pairs)

@@ -29,7 +29,7 @@ _EXPLAINING = re.compile(r"[:,;：，；]|\([^)]{5,}\)")
 
 
 def contents(publication: Path) -> dict[str, str]:
-    """The files of an assets import by their names, for the publication at this path.
+    """Return the files of an assets import by their names, for the publication at this path.
 
     Raises duckdb.Error where the file is no publication, or has not the tables of the bundle.
     """
@@ -50,7 +50,7 @@ def contents(publication: Path) -> dict[str, str]:
 def columns(
     connection: duckdb.DuckDBPyConnection, dataset: dict[str, Any]
 ) -> list[dict[str, object]]:
-    """The columns of a dataset as Superset wants them, worded as the publication words them."""
+    """Return the columns of a dataset as Superset wants them, worded as the publication words them."""
     comments: dict[str, str] = {}
     for table, column, comment in connection.execute(
         "SELECT table_name, column_name, comment FROM duckdb_columns()"
@@ -78,7 +78,7 @@ def columns(
 
 
 def short(comment: str) -> str:
-    """The Chinese name that a comment begins with."""
+    """Return the Chinese name that a comment begins with."""
     chinese, _, _ = comment.partition(_LANGUAGES)
     return _EXPLAINING.split(chinese)[0].strip()
 

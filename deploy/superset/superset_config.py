@@ -3,6 +3,8 @@
 Whoever has a Superset already keeps their own configuration and runs only `load.py`.
 """
 
+from __future__ import annotations
+
 import os
 from copy import deepcopy
 

@@ -40,7 +40,7 @@ class Handed:
     warnings: int
 
     def line(self) -> str:
-        """The submission in one line of a log."""
+        """Return the submission in one line of a log."""
         what = " ".join(str(part) for part in (self.unit, self.form, self.year) if part is not None)
         return (
             f"{what or 'unknown'} ({shown(self.file_name)}): {SUBMISSION_STATUSES[self.status].en.lower()}, "
@@ -50,7 +50,7 @@ class Handed:
 
 
 def change_line(change: Change) -> str:
-    """A change of a verdict in one line, in both languages."""
+    """Return a change of a verdict in one line, in both languages."""
     old, new = _verdict(change.old_status), _verdict(change.new_status)
     basis = f" † {change.basis_zh} / {change.basis_en}" if change.basis_zh is not None else ""
     return (
@@ -76,7 +76,7 @@ def read_handed(
     regions: Collection[str] = (),
     forms: Collection[str] = (),
 ) -> list[Handed]:
-    """Submissions of a publication (its DuckDB file), those to act on first.
+    """Return submissions of a publication (its DuckDB file), those to act on first.
 
     ``sha256`` narrows them to the files with these hashes; ``years``, ``regions`` (codes) and
     ``forms`` to what they name, where they name anything.
@@ -103,7 +103,7 @@ def read_handed(
 
 
 def read_turns(publication: Path, publication_id: str) -> list[Change]:
-    """The changes of a publication in which the verdict became another one, the city's first.
+    """Return the changes of a publication in which the verdict became another one, the city's first.
 
     A year or a clause that is there for the first time has no verdict before, and is none.
     """
@@ -161,7 +161,7 @@ def _table(key: str, what: str, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def links(published: Path, sheets: Sequence[Path]) -> str:
-    """The report, the database and the return sheets as a Markdown list, by unit.
+    """Return the report, the database and the return sheets as a Markdown list, by unit.
 
     A browser on another machine cannot follow a link to a file of this one, so that every path is
     also there to be read.

@@ -75,7 +75,7 @@ def quiet_night(settings: Settings, pulled: Pulled) -> list[str]:
 
 
 def patience(settings: Settings) -> Patience:
-    """How long a run waits for another before somebody is told, and how."""
+    """Return how long a run waits for another before somebody is told, and how."""
 
     def tell(sentence: str) -> None:
         send(settings.notify, [waiting(sentence)])

@@ -44,7 +44,7 @@ class LastRun:
 
 
 def metrics_file(home: Path) -> Path:
-    """Where the metrics of an installation stand."""
+    """Return where the metrics of an installation stand."""
     return home / "metrics" / "jzedu.prom"
 
 
@@ -109,12 +109,12 @@ def write_metrics(settings: Settings, run: LastRun) -> Path:
 
 
 def last_success(home: Path) -> float | None:
-    """When a run last did what it should, in seconds since 1970; None where that is not known."""
+    """Return when a run last did what it should, in seconds since 1970; None where that is not known."""
     return next((value for _, value in _last(home, LAST_SUCCESS)), None)
 
 
 def last_sources(home: Path) -> list[SourceState]:
-    """What the last run that looked at the sources found of each; empty where that is not known."""
+    """Return what the last run that looked at the sources found of each; empty where that is not known."""
     read = {labels["source"]: bool(value) for labels, value in _last(home, SOURCE_READ)}
     files = {labels["source"]: int(value) for labels, value in _last(home, SOURCE_FILES)}
     left = {labels["source"]: int(value) for labels, value in _last(home, SOURCE_LEFT)}
@@ -122,7 +122,7 @@ def last_sources(home: Path) -> list[SourceState]:
 
 
 def _last(home: Path, metric: str) -> list[tuple[dict[str, str], float]]:
-    """The samples of ``metric`` that the last run left, with their labels."""
+    """Return the samples of ``metric`` that the last run left, with their labels."""
     from prometheus_client.parser import text_string_to_metric_families
 
     try:
@@ -140,6 +140,6 @@ def _last(home: Path, metric: str) -> list[tuple[dict[str, str], float]]:
 def _counts(
     connection: duckdb.DuckDBPyConnection, table: str, column: str, known: Iterable[str]
 ) -> dict[str, int]:
-    """Rows of ``table`` for each ``known`` value; 0 for those without, so that no series vanishes."""
+    """Return rows of ``table`` for each ``known`` value; 0 for those without, so that no series vanishes."""
     rows = connection.execute(f"SELECT {column}, count(*) FROM {table} GROUP BY ALL").fetchall()
     return {**dict.fromkeys(known, 0), **dict(rows)}

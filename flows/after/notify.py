@@ -36,7 +36,7 @@ class Notice:
 
 
 def failed(flow: str, reason: str) -> Notice:
-    """That a run of ``flow`` failed; ``reason`` is the sentence it ended with."""
+    """Return that a run of ``flow`` failed; ``reason`` is the sentence it ended with."""
     return Notice(
         "failure",
         f"jzedu: {flow} 运行失败 / the {flow} run failed",
@@ -52,7 +52,7 @@ def failed(flow: str, reason: str) -> Notice:
 def of_run(
     handed: Sequence[Handed], turns: Sequence[Change], outbox: Path, report: Path
 ) -> Iterator[Notice]:
-    """The notices on a run that went well: on submissions returned, and on verdicts that turned."""
+    """Yield the notices on a run that went well: on submissions returned, and on verdicts that turned."""
     returned = [one.line() for one in handed if one.status == "returned"]
     if returned:
         yield Notice(
@@ -77,7 +77,7 @@ def of_run(
 
 
 def of_sources(sentences: Sequence[str]) -> Notice:
-    """That sources cannot be read or files are refused, each in a sentence with its way out."""
+    """Return that sources cannot be read or files are refused, each in a sentence with its way out."""
     return Notice(
         "source",
         f"jzedu: {len(sentences)} 处来源或文件未能收取 / "
@@ -90,7 +90,7 @@ def of_sources(sentences: Sequence[str]) -> Notice:
 
 
 def waiting(sentence: str) -> Notice:
-    """That a run has been waiting for another for long; ``sentence`` says for which."""
+    """Return that a run has been waiting for another for long; ``sentence`` says for which."""
     return Notice(
         "waiting",
         "jzedu: 运行在等待另一个运行 / a run is waiting for another",
@@ -155,7 +155,7 @@ class _Service(Protocol):
 
 
 def _services(urls: Sequence[str]) -> tuple[dict[str, _Service], list[str]]:
-    """For each address a way to deliver there, by a name that tells no secret; and what is wrong."""
+    """Return for each address a way to deliver there, by a name that tells no secret; and what is wrong."""
     if not urls:
         return {}, []
     from apprise import Apprise, NotifyFormat
@@ -178,7 +178,7 @@ def _services(urls: Sequence[str]) -> tuple[dict[str, _Service], list[str]]:
 
 
 def _blocks(names: Sequence[str]) -> tuple[dict[str, _Service], list[str]]:
-    """For each notification block a way to deliver through it; and what cannot be loaded."""
+    """Return for each notification block a way to deliver through it; and what cannot be loaded."""
     if not names:
         return {}, []
     from prefect.blocks.core import Block

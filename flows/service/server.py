@@ -96,7 +96,7 @@ class Deployment:
     timezone: str = TIMEZONE
 
     def flow(self) -> Flow[..., Any]:
-        """The flow; importing it imports Prefect."""
+        """Return the flow; importing it imports Prefect."""
         module, _, name = self.entrypoint.rpartition(".")
         found: Flow[..., Any] = getattr(import_module(module), name)
         return found
@@ -158,7 +158,7 @@ def _end_what_was_left(settings: Settings, say: Callable[[str], None]) -> None:
 
 
 def address(host: str, port: int) -> str:
-    """The URL under which this machine reaches a server that listens on ``host``."""
+    """Return the URL under which this machine reaches a server that listens on ``host``."""
     if host in ("0.0.0.0", ""):
         host = "127.0.0.1"
     elif host == "::":
@@ -202,7 +202,7 @@ async def register(runner: Runner, client: PrefectClient, settings: Settings) ->
 def _offered(
     parameters: dict[str, dict[str, Any]], choices: Mapping[str, Sequence[object]]
 ) -> dict[str, dict[str, Any]]:
-    """The parameters, in JSON schema, as the UI offers them.
+    """Return the parameters, in JSON schema, as the UI offers them.
 
     A list to choose from is just that: one that may be left out is left empty, without asking first
     whether it is a list or nothing.
@@ -339,7 +339,7 @@ async def settle(client: PrefectClient, deployments: Sequence[UUID]) -> None:
 
 @asynccontextmanager
 async def _server(host: str, port: int, names: Sequence[str], log: Path) -> AsyncIterator[Process]:
-    """The Prefect server as a child in a process group of its own, ended with the block.
+    """Yield the Prefect server as a child in a process group of its own, ended with the block.
 
     A Ctrl-C at the terminal goes to a whole group; the server has to outlive the runs, whose end
     it records.
@@ -389,7 +389,7 @@ async def _answering(child: Process, url: str, log: Path) -> None:
 
 
 def healthy(api_url: str) -> bool:
-    """Whether a Prefect server answers at ``api_url`` (``http://host:port/api``)."""
+    """Return whether a Prefect server answers at ``api_url`` (``http://host:port/api``)."""
     try:
         return bool(_ask(api_url, "/health"))
     except (OSError, ValueError):
@@ -397,7 +397,7 @@ def healthy(api_url: str) -> bool:
 
 
 def next_night(api_url: str, login: str | None = None) -> datetime | None:
-    """When the server will next start a nightly run; None where it has no such plan.
+    """Return when the server will next start a nightly run; None where it has no such plan.
 
     ``login`` is user:password; without one that of the environment.
 
@@ -422,7 +422,7 @@ def next_night(api_url: str, login: str | None = None) -> datetime | None:
 
 
 def _ask(api_url: str, path: str, body: object = None, login: str | None = None) -> Any:
-    """The answer of a Prefect server, without importing Prefect for it; asked again while it is busy.
+    """Return the answer of a Prefect server, without importing Prefect for it; asked again while it is busy.
 
     ``login`` is user:password; without one that of the environment.
     """
@@ -471,7 +471,7 @@ def _take_signals(stop: asyncio.Event) -> None:
 
 
 def _environment(settings: Settings, folder: Path, url: str) -> None:
-    """What the server, the runner and its runs find in their environment."""
+    """Return what the server, the runner and its runs find in their environment."""
     quiet()
     os.environ["JZEDU_HOME"] = str(settings.home)
     os.environ["PREFECT_HOME"] = str(folder)

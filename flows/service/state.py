@@ -42,17 +42,17 @@ class Serving:
 
 
 def folder_of(home: Path) -> Path:
-    """Where the service of ``home`` keeps what is its own; made, for its user alone."""
+    """Return where the service of ``home`` keeps what is its own; made, for its user alone."""
     return private_folder(home / "prefect")
 
 
 def login_file(home: Path) -> Path:
-    """The file that holds the login of the Prefect server of ``home``."""
+    """Return the file that holds the login of the Prefect server of ``home``."""
     return home / "prefect" / "login"
 
 
 def login_of(home: Path) -> str:
-    """The login of ``home``, user:password; made at random where there is none yet.
+    """Return the login of ``home``, user:password; made at random where there is none yet.
 
     One that stands in the environment wins, and is kept, so that the other commands know it.
     """
@@ -68,7 +68,7 @@ def login_of(home: Path) -> str:
 
 
 def read_login(home: Path) -> str | None:
-    """The login of ``home``; None where there is none, or it is not for this user to read."""
+    """Return the login of ``home``; None where there is none, or it is not for this user to read."""
     try:
         return login_file(home).read_text("utf-8").strip() or None
     except OSError:
@@ -87,7 +87,7 @@ def announced(home: Path, serving: Serving) -> Iterator[None]:
 
 
 def last_serving(home: Path) -> Serving | None:
-    """The service that serves ``home``, or that ended without taking leave; None if there is none."""
+    """Return the service that serves ``home``, or that ended without taking leave; None if there is none."""
     try:
         entries = json.loads(_record(home).read_text("utf-8"))
         return Serving(**{**entries, "since": datetime.fromisoformat(entries["since"])})
@@ -96,7 +96,7 @@ def last_serving(home: Path) -> Serving | None:
 
 
 def running(home: Path) -> Serving | None:
-    """The service that serves ``home`` at this moment."""
+    """Return the service that serves ``home`` at this moment."""
     return last_serving(home) if holder(home / "prefect") is not None else None
 
 
@@ -116,7 +116,7 @@ def log_in(home: Path) -> None:
 
 
 def lock_out() -> None:
-    """Give the temporary server that a run starts a login that nobody else knows.
+    """Return the temporary server that a run starts a login that nobody else knows.
 
     Must come before Prefect is imported.
     """

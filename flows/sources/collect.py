@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 
 def utc_now() -> datetime:
-    """The time, UTC, naive."""
+    """Return the time, UTC, naive."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
@@ -200,7 +200,7 @@ class Collector:
 
 
 def too_large(limit: int, setting: str = "file_bytes") -> NotTaken:
-    """The refusal of a file of more than ``limit`` bytes, which is that ``setting``."""
+    """Return the refusal of a file of more than ``limit`` bytes, which is that ``setting``."""
     return NotTaken(
         f"is larger than {limit / 2**20:g} MB and was not fetched; have it split, or raise"
         f" {setting} under [limits]"

@@ -41,7 +41,7 @@ class Credentials:
 def load_credentials(
     settings: RemoteSettings, environ: Mapping[str, str] = os.environ
 ) -> Credentials:
-    """The credentials of a source; a variable of the environment wins over the block.
+    """Return the credentials of a source; a variable of the environment wins over the block.
 
     Raises:
         SourceError: the block that ``settings`` name cannot be used.
@@ -54,7 +54,7 @@ def load_credentials(
 
 
 def _from_block(settings: RemoteSettings) -> dict[str, str]:
-    """What the Prefect Secret block holds: a table of the names in SECRETS, or one text."""
+    """Return what the Prefect Secret block holds: a table of the names in SECRETS, or one text."""
     from prefect.blocks.system import Secret
 
     block = f"the Prefect Secret block {settings.secret_block}"

@@ -40,7 +40,7 @@ class Memory:
 
     @classmethod
     def of(cls, home: Path, name: str, address: str) -> Self:
-        """What is remembered of the source ``name``; nothing if it was elsewhere then."""
+        """Return what is remembered of the source ``name``; nothing if it was elsewhere then."""
         file = home / "sources" / f"{name}.json"
         try:
             stored = _File.model_validate(json.loads(file.read_bytes()))

@@ -46,7 +46,7 @@ class StillBeingWritten(Exception):
 
 
 def walk(inbox: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
-    """The files below ``inbox`` that a unit may have handed in, in a fixed order.
+    """Yield the files below ``inbox`` that a unit may have handed in, in a fixed order.
 
     ``on_error`` is told of every folder that cannot be read, and of what in it cannot be looked at.
     """
@@ -75,7 +75,7 @@ def walk(inbox: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
 
 
 def take(path: Path, scratch: Path | None = None) -> tuple[bytes | BinaryIO, datetime]:
-    """The content of a file and the time of its last change (UTC, naive).
+    """Return the content of a file and the time of its last change (UTC, naive).
 
     A large one is given as a copy of it, an open file that has no name and lies on the disk of the
     folder ``scratch``.
@@ -123,7 +123,7 @@ class FolderSource:
         self._scratch = scratch
 
     def files(self) -> Listing:
-        """All files; a folder that is not there is an error, because a share may be unmounted."""
+        """Return all files; a folder that is not there is an error, because a share may be unmounted."""
         self.probe()
         listing = Listing()
 
@@ -144,7 +144,7 @@ class FolderSource:
             ) from None
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: nothing is held open."""
 
     def _offer(self, path: Path) -> Offer:
         mark, size = _mark(path)
@@ -186,13 +186,13 @@ def _deliver(path: Path, scratch: Path | None, _: str) -> Delivery:
 
 
 def _legible(name: str) -> str:
-    """A path as text, whatever it is; what no encoding reads becomes a sign of its own."""
+    """Return a path as text, whatever it is; what no encoding reads becomes a sign of its own."""
     parts = os.fsencode(name).split(b"/")
     return "/".join(decoded(part) or part.decode("gb18030", "replace") for part in parts)
 
 
 def _mark(path: Path) -> tuple[str, int | None]:
-    """Size, times and number of the file, and its size alone; "" and None where it has gone."""
+    """Return size, times and number of the file, and its size alone; "" and None where it has gone."""
     try:
         facts = path.lstat()
     except OSError:
@@ -202,7 +202,7 @@ def _mark(path: Path) -> tuple[str, int | None]:
 
 
 def _has_writer(descriptor: int) -> bool:
-    """Whether anybody has the file open for writing, where the system can tell.
+    """Return whether anybody has the file open for writing, where the system can tell.
 
     A read lease is refused while there is a writer; network file systems and foreign owners may
     refuse it for other reasons, and then the times before and after reading decide alone.

@@ -93,7 +93,7 @@ class HttpSource:
         self._clock = Clock(settings)
 
     def files(self) -> Listing:
-        """The files of the manifest, or of all index pages."""
+        """Return the files of the manifest, or of all index pages."""
         self._clock.start_list()
         answer = self._first_page()
         listing = Listing()
@@ -308,7 +308,7 @@ def _client(settings: HttpSettings, credentials: Credentials, home: Path) -> htt
 
 
 def _links(answer: _Answer) -> list[tuple[bytes, str]]:
-    """The names that an index page links to right below itself, folders with a slash at the end."""
+    """Return the names that an index page links to right below itself, folders with a slash at the end."""
     try:
         page = lxml.html.document_fromstring(answer.body)
     except (LxmlError, ValueError):
@@ -328,7 +328,7 @@ def _links(answer: _Answer) -> list[tuple[bytes, str]]:
 
 
 def _resolved(here: str, link: str) -> str:
-    """The address that a link on the page ``here`` leads to; "" where it is none."""
+    """Return the address that a link on the page ``here`` leads to; "" where it is none."""
     try:
         address = urljoin(here, link)
         urlsplit(address).port  # noqa: B018 - raises where it is no number
@@ -338,7 +338,7 @@ def _resolved(here: str, link: str) -> str:
 
 
 def _stays(here: str, there: str) -> bool:
-    """Whether ``there`` is on the same host and port as ``here``, or the same over TLS."""
+    """Return whether ``there`` is on the same host and port as ``here``, or the same over TLS."""
     old, new = urlsplit(here), urlsplit(there)
     ports = (old.port, new.port)
     if old.hostname != new.hostname:
@@ -359,7 +359,7 @@ def _without_mark(body: bytes) -> bytes:
 
 
 def _mark(answer: _Answer) -> str:
-    """What to ask with whether a file is still the same: ``etag:…``, ``modified:…`` or ""."""
+    """Return what to ask with whether a file is still the same: ``etag:…``, ``modified:…`` or ""."""
     for kind, header in (("etag", "etag"), ("modified", "last-modified")):
         value = answer.headers.get(header, "")
         if value and value.isascii():
@@ -368,7 +368,7 @@ def _mark(answer: _Answer) -> str:
 
 
 def _last_modified(headers: httpx.Headers) -> datetime | None:
-    """When a file was changed (UTC, naive), None where nothing is told that could be read.
+    """Return when a file was changed (UTC, naive), None where nothing is told that could be read.
 
     Raises:
         NotTaken: it is told, and impossible.
@@ -384,7 +384,7 @@ def _last_modified(headers: httpx.Headers) -> datetime | None:
 
 
 def _certificate_problem(error: BaseException) -> str | None:
-    """What is wrong with the server's certificate, if that is behind ``error``."""
+    """Return what is wrong with the server's certificate, if that is behind ``error``."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):

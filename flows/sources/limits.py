@@ -27,7 +27,7 @@ class Clock:
         self._listed = 0
 
     def allowed(self, *, one: bool) -> float:
-        """The seconds left for ``one`` request, or for all there still are.
+        """Return the seconds left for ``one`` request, or for all there still are.
 
         Raises:
             SourceError: the time of the round is over.
@@ -40,7 +40,7 @@ class Clock:
         return min(self._settings.file_seconds, left) if one else left
 
     def limited(self, work: Callable[[], T], *, one: bool) -> T:
-        """What ``work`` gives, if it comes to its end in time; else as :meth:`too_long`.
+        """Return what ``work`` gives, if it comes to its end in time; else as :meth:`too_long`.
 
         What is given up may go on for a while beside what follows; nobody waits for it.
         """
@@ -64,7 +64,7 @@ class Clock:
         return cast(T, result)
 
     def too_long(self) -> NotTaken | SourceError:
-        """Why a request was given up: it alone took too long, or the round did."""
+        """Return why a request was given up: it alone took too long, or the round did."""
         if self._ends is not None and time.monotonic() >= self._ends:
             return self._over()
         return NotTaken(

@@ -119,7 +119,7 @@ class Source(Protocol):
     """A place that files are taken from. Connects when first asked, and again after a failure."""
 
     def files(self) -> Listing:
-        """All files it has. Raises SourceError or Interrupted."""
+        """Return all files it has. Raises SourceError or Interrupted."""
 
     def probe(self) -> None:
         """Look whether it can be read, quickly. Raises SourceError or Interrupted."""
@@ -129,7 +129,7 @@ class Source(Protocol):
 
 
 def wanted(path: str) -> bool:
-    """Whether a unit may have handed this in: a file of a readable kind, no lock file and not hidden.
+    """Return whether a unit may have handed this in: a file of a readable kind, no lock file and not hidden.
 
     One that lies beside the folders of the units is wanted too: it goes back with a finding.
     """
@@ -139,7 +139,7 @@ def wanted(path: str) -> bool:
 
 
 def unsafe(path: str) -> str | None:
-    """Why a path from elsewhere is refused, or None where it names a file below its root."""
+    """Return why a path from elsewhere is refused, or None where it names a file below its root."""
     if path.startswith("/"):
         return "an absolute path is not taken; it must begin with the folder of the unit"
     if any(_UNSAFE_PART.search(part) for part in path.split("/")):
@@ -148,7 +148,7 @@ def unsafe(path: str) -> str | None:
 
 
 def moment_of(seconds: int, microseconds: int = 0) -> datetime:
-    """The time so many seconds and microseconds after 1970 began (UTC, naive).
+    """Return the time so many seconds and microseconds after 1970 began (UTC, naive).
 
     Raises:
         NotTaken: it lies in no year of the calendar.
@@ -172,7 +172,7 @@ def possible(moment: datetime) -> datetime:
 
 
 def impossible_time(said: str) -> NotTaken:
-    """The refusal of a file that says that it was changed at an impossible time."""
+    """Return the refusal of a file that says that it was changed at an impossible time."""
     return NotTaken(
         f"the time of its last change is impossible ({shown(said)}), and which version is in force"
         " goes by it; save the file again with the clock set right"
@@ -180,7 +180,7 @@ def impossible_time(said: str) -> NotTaken:
 
 
 def decoded(path: bytes) -> str | None:
-    """A path as text, each part by itself (:func:`_decoded_part`); None if one is unreadable.
+    """Return a path as text, each part by itself (:func:`_decoded_part`); None if one is unreadable.
 
     A share may have names of two systems in one path.
     """
@@ -189,7 +189,7 @@ def decoded(path: bytes) -> str | None:
 
 
 def _decoded_part(name: bytes) -> str | None:
-    """A file name as text: UTF-8, or GB 18030 as older Chinese servers write; None if neither.
+    """Return a file name as text: UTF-8, or GB 18030 as older Chinese servers write; None if neither.
 
     Some Chinese names are valid in both (学校 in GB 18030 is ѧУ in UTF-8): Chinese is preferred.
     """

@@ -124,7 +124,7 @@ def _credentials(settings: SourceSettings) -> Credentials:
 
 
 def _open(settings: SourceSettings, secrets: Credentials, home: Path, limits: Limits) -> Source:
-    """The source that ``settings`` describe; its library is imported here and not before.
+    """Return the source that ``settings`` describe; its library is imported here and not before.
 
     Raises:
         SourceError: settings and credentials do not go together.

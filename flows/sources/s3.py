@@ -66,7 +66,7 @@ class S3Source:
         self._clock = Clock(settings)
 
     def files(self) -> Listing:
-        """All objects below the prefix."""
+        """Return all objects below the prefix."""
         self._clock.start_list()
         return self._clock.limited(self._list, one=False)
 
@@ -109,7 +109,7 @@ class S3Source:
         listing.offers.append(Offer(path, fetch, entry["ETag"], entry["Size"], changed))
 
     def _deliver(self, key: str, etag: str, _: str) -> Delivery:
-        """The object in the very version that was listed."""
+        """Return the object in the very version that was listed."""
         return self._clock.limited(partial(self._fetch, key, etag), one=True)
 
     def _fetch(self, key: str, etag: str) -> Delivery:
@@ -158,7 +158,7 @@ class S3Source:
             raise SourceError(f"{where}: {error}") from None
 
     def _refusal(self, error: exceptions.ClientError) -> SourceError:
-        """What the storage's error code means for the source as a whole."""
+        """Return what the storage's error code means for the source as a whole."""
         code = _code(error)
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         said = f"{self._settings.address} answers {shown(code)}"
@@ -213,7 +213,7 @@ def _code(error: exceptions.ClientError) -> str:
 
 
 def _time(text: str) -> datetime | str:
-    """A time that the storage tells; what is none stays text, and costs its object and not the list."""
+    """Return a time that the storage tells; what is none stays text, and costs its object and not the list."""
     try:
         moment: datetime = parse_timestamp(text)
         return moment
@@ -222,7 +222,7 @@ def _time(text: str) -> datetime | str:
 
 
 def _changed(answer: dict[str, Any]) -> datetime:
-    """When the object was changed (UTC, naive). Raises NotTaken where that is impossible."""
+    """Return when the object was changed (UTC, naive). Raises NotTaken where that is impossible."""
     moment: datetime | str = answer["LastModified"]
     if isinstance(moment, str):
         raise impossible_time(moment)

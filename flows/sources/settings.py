@@ -37,7 +37,7 @@ Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
 def variable(source: str, secret: str) -> str:
-    """The environment variable that holds ``secret`` of the source of this name."""
+    """Return the environment variable that holds ``secret`` of the source of this name."""
     return f"JZEDU_SOURCE_{source}_{secret}".upper()
 
 

@@ -62,7 +62,7 @@ class SftpSource:
         self._client: asyncssh.SFTPClient | None = None
 
     def files(self) -> Listing:
-        """All files below the root."""
+        """Return all files below the root."""
         self._clock.start_list()
         return self._run(self._files, one=False)
 
@@ -175,7 +175,7 @@ class SftpSource:
     async def _entries(
         self, client: asyncssh.SFTPClient, folder: bytes
     ) -> list[tuple[bytes, asyncssh.SFTPAttrs]]:
-        """What stands in a folder, by name; with the type of each entry in its permissions."""
+        """Return what stands in a folder, by name; with the type of each entry in its permissions."""
         found = []
         # Entry by entry: a folder that never ends is left before it fills the memory.
         scan = cast(AsyncGenerator[asyncssh.SFTPName, None], client.scandir(folder))
@@ -192,7 +192,7 @@ class SftpSource:
         return sorted(found, key=lambda entry: entry[0])
 
     async def _answer(self, awaited: Awaitable[T]) -> T:
-        """What one request gives, within the time for one answer."""
+        """Return what one request gives, within the time for one answer."""
         async with asyncio.timeout(self._settings.timeout_seconds):
             return await awaited
 
@@ -264,7 +264,7 @@ class SftpSource:
             raise SourceError(f"known_hosts, {self._known_hosts}: {_reason(error)}") from None
 
     def _read_key(self) -> list[asyncssh.SSHKey] | None:
-        """The private key; the password is its passphrase too. None, for no keys, is not []."""
+        """Return the private key; the password is its passphrase too. None, for no keys, is not []."""
         if self._credentials.key_file is None:
             return None
         file = self._home / self._credentials.key_file
@@ -332,7 +332,7 @@ class _Witness(asyncssh.SSHClient):
     def validate_host_public_key(
         self, host: str, addr: str, port: int, key: asyncssh.SSHKey
     ) -> bool:
-        """Called by asyncssh with a key that stands in no known host's line."""
+        """Judge a key, called by asyncssh with one that stands in no known host's line."""
         self.presented = key
         return False
 
@@ -346,7 +346,7 @@ def _is_folder(facts: asyncssh.SFTPAttrs) -> bool:
 
 
 def _mark(facts: asyncssh.SFTPAttrs) -> str:
-    """Size and time; "" where the server does not tell the time."""
+    """Return size and time; "" where the server does not tell the time."""
     return f"{facts.size}:{facts.mtime}" if facts.mtime is not None else ""
 
 

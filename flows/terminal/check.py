@@ -75,7 +75,7 @@ class Checked:
         return self.findings.filter(pl.col("severity") == "error").is_empty()
 
     def as_record(self) -> dict[str, object]:
-        """Give all of it in the words of the publication, for JSON."""
+        """Return all of it in the words of the publication, for JSON."""
         return {
             "file": str(self.file),
             "accepted": self.is_accepted,
@@ -188,7 +188,7 @@ def _unit_of(file: Path, reference: Reference) -> str | None:
 def _across(
     settings: Settings, archive: Archive, receipts: list[Receipt], examined: Examined
 ) -> pl.DataFrame:
-    """The warnings across forms and years that the files would get, as findings."""
+    """Return the warnings across forms and years that the files would get, as findings."""
     with rehearse(settings) as copy:
         # An archive of its own that begins with these files alone: nothing reaches the real one.
         (copy.home / "archive").unlink()

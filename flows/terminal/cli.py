@@ -68,7 +68,7 @@ class Years(click.ParamType[tuple[int, ...]]):
     name = "years"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
-        """The years, sorted."""
+        """Return the years, sorted."""
         if isinstance(value, tuple):
             return value
         years: set[int] = set()
@@ -86,7 +86,7 @@ class Years(click.ParamType[tuple[int, ...]]):
 
 
 def _codes(regions: str | None, home: Path | None) -> Any:
-    """The reference regions, narrowed to ``regions`` (codes or names, separated by commas)."""
+    """Return the reference regions, narrowed to ``regions`` (codes or names, separated by commas)."""
     import polars as pl
 
     from flows.settings import load_settings
@@ -109,7 +109,7 @@ def _codes(regions: str | None, home: Path | None) -> Any:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="jzedu")
 def cli() -> None:
-    """Shows a city, every night, whether its education plan is coming true."""
+    """Show a city, every night, whether its education plan is coming true."""
 
 
 @cli.command()
@@ -397,7 +397,7 @@ def check(
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where the server listens.")
 @click.option("--port", type=click.IntRange(1, 65535), default=4200, show_default=True)
 def serve(home: Path | None, host: str, port: int) -> None:
-    """The schedule: Prefect server, the nightly deployment and the backfill deployment."""
+    """Run the schedule: Prefect server, the nightly deployment and the backfill deployment."""
     from rich.console import Console
 
     from flows.service.server import ServeError
@@ -421,7 +421,7 @@ def serve(home: Path | None, host: str, port: int) -> None:
 @click.option("--all", "everything", is_flag=True, help="Read every original of the archive.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def doctor(home: Path | None, everything: bool, as_json: bool) -> None:
-    """What may be amiss on this machine, and what to do; exit code 1 on a failure."""
+    """Tell what may be amiss on this machine, and what to do; exit code 1 on a failure."""
     from functools import partial
 
     from rich.console import Console

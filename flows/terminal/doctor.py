@@ -67,7 +67,7 @@ def examine(
     probes: Callable[[Settings], Iterable[Probe]],
     whole_archive: bool = False,
 ) -> list[Line]:
-    """All checks on ``home``; ``probes`` gives the sources of its settings and how to try them.
+    """Return all checks on ``home``; ``probes`` gives the sources of its settings and how to try them.
 
     ``whole_archive``: read every original and not a sample of them.
     """
@@ -108,7 +108,7 @@ def show(console: Console, lines: Sequence[Line], as_json: bool) -> bool:
 
 
 def _versions() -> Iterator[Line]:
-    """Whether what is installed is what this version was made for."""
+    """Yield whether what is installed is what this version was made for."""
     from packaging.requirements import Requirement
 
     wrong = []
@@ -146,7 +146,7 @@ def _settings(settings: Settings) -> Iterator[Line]:
 
 
 def _paths(settings: Settings) -> Iterator[Line]:
-    """Whether everything can be written that a run writes, and read that it reads."""
+    """Yield whether everything can be written that a run writes, and read that it reads."""
     if not settings.home.is_dir():
         do = "It is made by the first run; is --home or JZEDU_HOME what you meant?"
         yield Line("paths", "warn", f"{settings.home} is not there", do)
@@ -189,7 +189,7 @@ def _user() -> str:
 
 
 def _space(settings: Settings) -> Iterator[Line]:
-    """Whether a run has room: it writes a publication, and at worst the warehouse, anew."""
+    """Yield whether a run has room: it writes a publication, and at worst the warehouse, anew."""
     files = (settings.warehouse, settings.published / DATABASE)
     anew = sum(file.stat().st_size for file in files if file.exists())
     places = {"home": _existing(settings.home), "temporary files": Path(tempfile.gettempdir())}
@@ -210,7 +210,7 @@ def _existing(path: Path) -> Path:
 
 
 def _clock(settings: Settings, now: datetime) -> Iterator[Line]:
-    """Whether the clock is plausible, and the zone known in which nights and deadlines are told."""
+    """Yield whether the clock is plausible, and the zone known in which nights and deadlines are told."""
     try:
         there = now.astimezone(ZoneInfo(TIMEZONE))
     except ZoneInfoNotFoundError:
@@ -259,7 +259,7 @@ def _warehouse(settings: Settings) -> Iterator[Line]:
 
 
 def _archive(settings: Settings, chance: random.Random | None) -> Iterator[Line]:
-    """Whether receipts and originals are what they were: all, or with ``chance`` a sample."""
+    """Yield whether receipts and originals are what they were: all, or with ``chance`` a sample."""
     archive = Archive(settings.archive)
     damage: list[str] = []
     try:
@@ -293,7 +293,7 @@ def _archive(settings: Settings, chance: random.Random | None) -> Iterator[Line]
 
 
 def _publication(settings: Settings, now: datetime) -> Iterator[Line]:
-    """Whether the publication is of today: made, or looked at and found unchanged, within a day."""
+    """Yield whether the publication is of today: made, or looked at and found unchanged, within a day."""
     try:
         last = _published_at(settings)
     except duckdb.Error as error:
@@ -330,7 +330,7 @@ def _published_at(settings: Settings) -> datetime | None:
 
 
 def _service(settings: Settings) -> Iterator[Line]:
-    """Whether a `jzedu serve` carries out the nights of this home, and its server answers and plans."""
+    """Yield whether a `jzedu serve` carries out the nights of this home, and its server answers and plans."""
     home = settings.home
     alone = "Until then no night runs by itself; run jzedu nightly."
     last, runner = last_serving(home), holder(home / "prefect")
@@ -353,7 +353,7 @@ def _service(settings: Settings) -> Iterator[Line]:
 
 
 def _server(url: str) -> Iterator[Line]:
-    """Whether the Prefect server that the environment names answers, and plans a night."""
+    """Yield whether the Prefect server that the environment names answers, and plans a night."""
     if not healthy(url):
         do = "Start it, or unset PREFECT_API_URL: runs do without a server of their own."
         yield Line("server", "fail", f"no Prefect server answers at PREFECT_API_URL, {url}", do)
@@ -363,7 +363,7 @@ def _server(url: str) -> Iterator[Line]:
 
 
 def _schedule(url: str, login: str | None) -> Iterator[Line]:
-    """When the next night comes, which somebody carries out."""
+    """Yield when the next night comes, which somebody carries out."""
     try:
         night = next_night(url, login)
     except OSError as error:

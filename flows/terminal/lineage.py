@@ -45,7 +45,7 @@ _CAUSES = {
 
 
 def publication_file(published: Path, publication_id: str | None) -> Path:
-    """The file of the publication ``publication_id`` (or how it begins), of the latest for None.
+    """Return the file of the publication ``publication_id`` (or how it begins), of the latest for None.
 
     Raises:
         CannotExplain: it is not kept, or not unique; the message names those that are.
@@ -76,7 +76,7 @@ def publication_file(published: Path, publication_id: str | None) -> Path:
 
 
 def json_of(explanation: Explanation) -> str:
-    """The explanation as one JSON object; times are UTC, exact decimals plain numbers."""
+    """Return the explanation as one JSON object; times are UTC, exact decimals plain numbers."""
     return json.dumps(asdict(explanation), default=_plain, ensure_ascii=False, indent=2)
 
 
@@ -229,7 +229,7 @@ def _submissions(console: Console, e: Explanation) -> None:
 
 
 def _versions(console: Console, e: Explanation) -> None:
-    """The versions of the forms that were handed in more than once."""
+    """Print the versions of the forms that were handed in more than once."""
     numbers = Counter((version.region_code, version.form) for version in e.versions)
     several = [v for v in e.versions if numbers[v.region_code, v.form] > 1]
     if not several:

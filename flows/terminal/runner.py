@@ -104,7 +104,7 @@ def run_backfill(
 
 
 def _at_terminal(home: Path | None) -> Settings:
-    """The settings of ``home``, which is the home of the run that follows."""
+    """Return the settings of ``home``, which is the home of the run that follows."""
     settings = load_settings(home)
     keep_private()
     steps.AT_TERMINAL.set(True)
@@ -179,7 +179,7 @@ def _say_server_lost(console: Console, error: Exception) -> None:
 
 
 def _news(settings: Settings, console: Console) -> tuple[bool, Pulled]:
-    """Whether a night would have anything to do; archives what is new on the way."""
+    """Return whether a night would have anything to do; archives what is new on the way."""
 
     def wait(sentence: str) -> None:
         console.print(shown(sentence, SENTENCE), highlight=False, markup=False, soft_wrap=True)

@@ -142,7 +142,7 @@ def show_status(console: Console, database: Path, year: int | None, as_json: boo
 
 
 def _counts(rows: list[tuple[Any, ...]]) -> str:
-    """How many forms are in each state."""
+    """Return how many forms are in each state."""
     counts = Counter(row[4] for row in rows)
     return ", ".join(
         f"{counts[state]} {state.replace('_', ' ')}"
@@ -152,7 +152,7 @@ def _counts(rows: list[tuple[Any, ...]]) -> str:
 
 
 def _little(console: Console, rows: list[tuple[Any, ...]], year: int, in_focus: int) -> None:
-    """How little there is of a year after the one in focus."""
+    """Print how little there is of a year after the one in focus."""
     expected = sum(row[4] != "not_expected" for row in rows)
     accepted = sum(row[4].startswith("accepted") for row in rows)
     console.print(
@@ -163,7 +163,7 @@ def _little(console: Console, rows: list[tuple[Any, ...]], year: int, in_focus: 
 
 
 def _missing(console: Console, rows: list[tuple[Any, ...]], year: int) -> None:
-    """Who has not handed in what."""
+    """Print who has not handed in what."""
     missing: dict[str, list[str]] = {}
     for _, name, form, _, state, _ in rows:
         if state == "missing":

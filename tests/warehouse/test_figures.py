@@ -1,5 +1,7 @@
 """Rounding for show: no figure may appear on the other side of its threshold, or on it."""
 
+from __future__ import annotations
+
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction

@@ -27,7 +27,7 @@ def find_faults(
     partial: Collection[int],
     submissions: Sequence[Submission],
 ) -> list[dict[str, object]]:
-    """The findings of all checks on ``typed``, one for each cause.
+    """Return the findings of all checks on ``typed``, one for each cause.
 
     ``data`` are the same rows as they were submitted. A submission of ``partial`` has rows that are
     not here, because their year is not known, so that nothing can be said of its sums.
@@ -53,7 +53,7 @@ def find_faults(
 def _raw_rows(
     bad: pl.DataFrame, rule: str, columns: Sequence[str], other: pl.Expr | None = None
 ) -> pl.DataFrame:
-    """Raw findings (:data:`transforms.checks.findings.RAW_SCHEMA`), one for every row of ``bad``."""
+    """Return raw findings (:data:`transforms.checks.findings.RAW_SCHEMA`), one for every row of ``bad``."""
     return bad.select(
         "submission",
         "table",
@@ -69,7 +69,7 @@ def _raw_rows(
 
 
 def _cell_checks(form: Form, tables: Sequence[Table], typed: pl.DataFrame) -> list[pl.DataFrame]:
-    """Values that are missing, not of their type or not in their domain."""
+    """Return values that are missing, not of their type or not in their domain."""
     found = []
     for column in form.columns:
         name = column.name
@@ -100,7 +100,7 @@ def _shifts(
     found: pl.DataFrame,
     submissions: Sequence[Submission],
 ) -> tuple[list[dict[str, object]], pl.DataFrame]:
-    """A finding for each table whose cells moved by a column, and the raw rows that are left.
+    """Return a finding for each table whose cells moved by a column, and the raw rows that are left.
 
     ``sizes`` has submission, table and size, the number of their rows.
     """
@@ -159,7 +159,7 @@ def _shifts(
 def _merged_figures(
     form: Form, tables: Sequence[Table], typed: pl.DataFrame
 ) -> tuple[list[pl.DataFrame], pl.DataFrame]:
-    """Figures merged over several rows of data, and the cells (table, column, row) they cover."""
+    """Return figures merged over several rows of data, and the cells (table, column, row) they cover."""
     places = [
         (i, name, first, last)
         for i, table in enumerate(tables)
@@ -202,7 +202,7 @@ def _row_checks(form: Form, typed: pl.DataFrame) -> list[pl.DataFrame]:
 def _set_checks(
     form: Form, tables: Sequence[Table], typed: pl.DataFrame, partial: Collection[int]
 ) -> list[pl.DataFrame]:
-    """Rules over all rows of a submission: keys, single rows, sums."""
+    """Check the rules over all rows of a submission: keys, single rows, sums."""
     found = []
     if form.key:
         present = pl.all_horizontal(pl.col(name).is_not_null() for name in form.key)
@@ -278,12 +278,12 @@ def _set_checks(
 
 
 def _key(name: str) -> str:
-    """The column in which a key is held as it is compared."""
+    """Return the column in which a key is held as it is compared."""
     return f"{name}="
 
 
 def _compared(form: Form) -> Iterator[pl.Expr]:
-    """The keys as they are compared: 一（1）班 and 一(1)班 are one class."""
+    """Yield the keys as they are compared: 一（1）班 and 一(1)班 are one class."""
     for name in form.key:
         is_text = form.by_name[name].kind is Kind.TEXT
         key = pl.col(name).str.normalize("NFKC") if is_text else pl.col(name)
@@ -293,7 +293,7 @@ def _compared(form: Form) -> Iterator[pl.Expr]:
 def _repeated(
     same: pl.DataFrame, form: Form, tables: Sequence[Table], key: Sequence[str], number: str
 ) -> pl.DataFrame:
-    """Rows that share a key, or stand where one row belongs, as one raw finding a key."""
+    """Return rows that share a key, or stand where one row belongs, as one raw finding a key."""
     columns = list(key) or [form.columns[0].name]
     words = pl.concat_str([pl.col(f"{name}~").fill_null("") for name in columns], separator=" ")
     same = same.with_columns(
@@ -338,7 +338,7 @@ def _repeated(
 
 
 def _reference(tables: Sequence[Table], column: str, *, with_sheet: bool) -> pl.Expr:
-    """The cell of ``column`` in each row: ``A3``, or ``小学!A3``."""
+    """Return the cell of ``column`` in each row: ``A3``, or ``小学!A3``."""
     heads = [
         (f"{table.sheet}!" if with_sheet and table.sheet else "")
         + (column_letters(table.columns[column]) if column in table.columns else "")

@@ -74,7 +74,7 @@ class Submission:
 
 
 def raw(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """The raw rows of several checks, one below the other (:data:`RAW_SCHEMA`)."""
+    """Return the raw rows of several checks, one below the other (:data:`RAW_SCHEMA`)."""
     return pl.concat([pl.DataFrame(schema=RAW_SCHEMA), *frames], how="vertical")
 
 
@@ -93,7 +93,7 @@ def finding(
     remedy: tuple[str, str] | None = None,
     more: int = 0,
 ) -> dict[str, object]:
-    """One row of the findings frame, with its messages written out.
+    """Return one row of the findings frame, with its messages written out.
 
     ``wanted`` and ``remedy`` (each in Chinese and English) take the place of what the column
     expects and of what the rule says to do. ``more`` is the number of further cells with other
@@ -241,7 +241,7 @@ def settle(
 def _shifted(
     entries: list[tuple[int, dict[str, object]]], form: Form, table: Table, submission: Submission
 ) -> tuple[int, dict[str, object]] | None:
-    """Bad columns that stand side by side, as the one cause that they are."""
+    """Return bad columns that stand side by side, as the one cause that they are."""
     bad = sorted({place for place, _ in entries})
     unreadable = {
         place

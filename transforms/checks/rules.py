@@ -354,5 +354,5 @@ for _form in FORMS.values():
 
 
 def rule_of(form: Form, number: str) -> Rule:
-    """The rule ``number`` (such as ``"E03"``) as it is called for ``form``."""
+    """Return the rule ``number`` (such as ``"E03"``) as it is called for ``form``."""
     return RULES[f"{form.code}-{number}"]

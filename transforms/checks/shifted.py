@@ -24,7 +24,7 @@ def first_shifted(
     texts: pl.DataFrame,
     read: Callable[[pl.DataFrame], pl.DataFrame],
 ) -> str | None:
-    """The column from which on the cells of a table stand one column too far; None if none do.
+    """Return the column from which on the cells of a table stand one column too far; None if none do.
 
     ``columns`` are the places of the columns on the sheet, ``texts`` the submitted rows; ``read``
     types such rows and marks what is wrong with them (``<name>!unreadable``, ``<name>!outside``).
@@ -53,7 +53,7 @@ def first_shifted(
 def _moved(
     texts: pl.DataFrame, order: Sequence[str], columns: Mapping[str, int], step: int
 ) -> pl.DataFrame:
-    """The same rows with each column's text taken from the next place (``step`` 1 or -1)."""
+    """Return the same rows with each column's text taken from the next place (``step`` 1 or -1)."""
     at = {columns[name]: name for name in order}
     return texts.with_columns(
         pl.col(at[place + step]).alias(name)
@@ -69,7 +69,7 @@ def _mixed(own: pl.DataFrame, moved: pl.DataFrame, names: Sequence[str]) -> pl.D
 
 
 def _wrong(form: Form, rows: pl.DataFrame, order: Sequence[str], lost: int) -> int:
-    """How much is wrong in the rows, apart from the column of which nothing is known."""
+    """Return how much is wrong in the rows, apart from the column of which nothing is known."""
     known = [name for i, name in enumerate(order) if i != lost]
     wrong = sum(_errors(rows, name) for name in known)
     for column in (form.by_name[name] for name in known):

@@ -15,7 +15,7 @@ MARKS = {"unreadable": "E03", "outside": "E04", "rounded": "W03"}
 
 
 def type_rows(form: Form, tables: Sequence[Table], data: pl.DataFrame) -> pl.DataFrame:
-    """The data rows with every column typed, its text as ``<name>~`` and three marks beside it.
+    """Return the data rows with every column typed, its text as ``<name>~`` and three marks beside it.
 
     ``<name>!unreadable`` and ``<name>!outside`` are true where the text is bad,
     ``<name>!rounded`` where it has more decimals than are kept.
@@ -54,7 +54,7 @@ def type_rows(form: Form, tables: Sequence[Table], data: pl.DataFrame) -> pl.Dat
 
 
 def _understood(column: Column, data: pl.DataFrame) -> pl.DataFrame:
-    """value and the marks (see :func:`transforms.checks.values.parse`) of every row's text."""
+    """Return value and the marks (see :func:`transforms.checks.values.parse`) of every row's text."""
     name = column.name
     keys = [name, f"{name}@shift", f"{name}@unit"] if column.is_money else [name]
     clean = [pl.lit(False).alias(mark) for mark in MARKS]

@@ -77,7 +77,7 @@ _EXPECTED: dict[Kind, tuple[str, str]] = {
 
 
 def expected(column: Column) -> tuple[str, str]:
-    """What should stand in a cell of ``column``, in Chinese and English."""
+    """Return what should stand in a cell of ``column``, in Chinese and English."""
     if column.kind is Kind.CHOICE:
         words = "、".join(column.choices)
         return f"其中之一: {words}", f"one of {words}"
@@ -105,7 +105,7 @@ class Parsed:
 
 
 def plain(column: Column) -> pl.Expr:
-    """The value of texts that are written as the form asks, null for all others.
+    """Return the value of texts that are written as the form asks, null for all others.
 
     Nearly every text is: it is understood here without the patterns of the grammar, which take
     longer to compile than a sheet takes to read. Where this gives a value, :func:`parse` gives the
@@ -138,13 +138,13 @@ def plain(column: Column) -> pl.Expr:
 
 
 def _digits(text: pl.Expr) -> pl.Expr:
-    """The number of texts that are digits 0 to 9 and nothing else, null for all others."""
+    """Return the number of texts that are digits 0 to 9 and nothing else, null for all others."""
     signed = text.str.starts_with("+") | text.str.starts_with("-")
     return pl.when(~signed).then(text.str.to_integer(strict=False, dtype=pl.Int64))
 
 
 def parse(column: Column) -> Parsed:
-    """How the submitted text of ``column`` is understood.
+    """Return how the submitted text of ``column`` is understood.
 
     The frame needs the column itself as String and, for money columns, ``<name>@shift`` (power of
     ten, Int8) and ``<name>@unit`` (String), see :class:`transforms.tables.headers.Table`.
@@ -233,7 +233,7 @@ def _number(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 
 
 def _rounded(column: Column, given: pl.Expr, value: pl.Expr) -> pl.Expr:
-    """Whether ``value`` differs from the figure that was given.
+    """Return whether ``value`` differs from the figure that was given.
 
     Beyond fourteen digits a computer's own sums are inexact (0.1 + 0.2), which nobody typed.
     """
@@ -264,7 +264,7 @@ def _times(texts: pl.Series) -> pl.Series:
 
 
 def _seconds(text: str) -> int | None:
-    """The second of the day that ``text`` names, or None."""
+    """Return the second of the day that ``text`` names, or None."""
     if len(text) > _LONGEST_TIME:  # the patterns below would try many ways to part a long one
         return None
     if found := _EXCEL_CLOCK.fullmatch(text):
@@ -289,7 +289,7 @@ def _seconds(text: str) -> int | None:
 
 
 def _hour_of_day(part: str | None, hour: int) -> int | None:
-    """The hour of 24 that a part of the day and an hour mean; None where they do not fit.
+    """Return the hour of 24 that a part of the day and an hour mean; None where they do not fit.
 
     下午9:00 is 21:00; with the hour already past noon the word only repeats it. 上午12:00 and
     晚上12:00 are noon to some and midnight to others.

@@ -11,6 +11,8 @@ The content decides what a file is, never its ending. What cannot be read raises
 sentence for the people who sent it; memory stays within Limits, whatever the file claims.
 """
 
+from __future__ import annotations
+
 from .cells import column_letters
 from .costs import expected_bytes
 from .model import Doubt, Limits, Sheet, Unreadable

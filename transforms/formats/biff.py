@@ -4,6 +4,8 @@ Read record by record here, not by the workbook library: that one makes room for
 sheet's records span, and follows damaged containers without end.
 """
 
+from __future__ import annotations
+
 import math
 import struct
 from collections.abc import Iterator
@@ -25,7 +27,7 @@ READ: Final = "Excel 5.0 / 97"
 
 
 def version(data: bytes) -> str | None:
-    """Which Excel wrote a bare stream of records, outside of any container; None if it is none."""
+    """Return which Excel wrote a bare stream of records, outside of any container; None if it is none."""
     if data[:1] != b"\x09" or len(data) < 8:
         return None
     kind, size = data[1], int.from_bytes(data[2:4], "little")
@@ -87,7 +89,7 @@ class _Book:
     strings: list[str] = field(default_factory=list)
 
     def put(self, grid: Grid, row: int, column: int, value: float, style: int) -> None:
-        """A number into its cell, as its style shows it."""
+        """Put a number into its cell, as its style shows it."""
         number_format = self.styles[style] if style < len(self.styles) else 0
         if not math.isfinite(value):  # what Excel shows where there is no number
             grid.put(row, column, "#NUM!")
@@ -98,7 +100,7 @@ class _Book:
             grid.scale(row, column, scale_of(code, value))
 
     def text(self, data: bytes, at: int, length_bytes: int = 2) -> str:
-        """A string that begins with its number of characters."""
+        """Return a string that begins with its number of characters."""
         count = int.from_bytes(data[at : at + length_bytes], "little")
         at += length_bytes
         if count == 0:  # some leave out what follows
@@ -111,7 +113,7 @@ class _Book:
 
 
 def read(stream: bytes, limits: Limits) -> list[Sheet]:
-    """The worksheets in a workbook's stream; raises Unreadable."""
+    """Return the worksheets in a workbook's stream; raises Unreadable."""
     try:
         stream = _opened(stream)
         book = _book(stream)
@@ -142,7 +144,7 @@ def _records(stream: bytes, at: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _opened(stream: bytes) -> bytes:
-    """The stream, or what it is without encryption; raises Unreadable (encrypted)."""
+    """Return the stream, or what it is without encryption; raises Unreadable (encrypted)."""
     for kind, data in _records(stream, 0):
         if kind == _Kind.FILEPASS:
             return open_stream(stream, data)
@@ -152,7 +154,7 @@ def _opened(stream: bytes) -> bytes:
 
 
 def _beginning(stream: bytes, at: int) -> int:
-    """Where the sheet that is said to stand at a place begins: with its BOF, at or before it."""
+    """Return where the sheet that is said to stand at a place begins: with its BOF, at or before it."""
     if int.from_bytes(stream[at : at + 2], "little") == _Kind.BOF:
         return at
     start = depth = place = 0
@@ -222,7 +224,7 @@ def _book(stream: bytes) -> _Book:
 
 
 def _shared_strings(pieces: list[bytes]) -> Iterator[str]:
-    """The strings of the table, which its records cut anywhere.
+    """Yield the strings of the table, which its records cut anywhere.
 
     Where the cut falls among a string's characters, the next record begins by saying anew whether
     they take one byte or two.
@@ -290,7 +292,7 @@ def _cell(
     book: _Book,
     uncalculated: bool,
 ) -> tuple[int, int]:
-    """Puts a record's cells; gives back where the last formula stands, for its text follows it."""
+    """Put a record's cells; give back where the last formula stands, for its text follows it."""
     match kind:
         case _Kind.LABELSST:
             row, column, _, index = struct.unpack_from("<HHHI", data)

@@ -4,6 +4,8 @@ Readers gather cells in whatever way their format allows; here they become the f
 promises, and here the limits on rows, columns and cells are kept.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -22,7 +24,7 @@ _WHOLE: Final = re.compile(r"[+-]?[0-9]+\Z")
 
 @lru_cache(maxsize=32768)
 def column_letters(index: int) -> str:
-    """The letters of a zero-based column: 0 -> "A", 26 -> "AA"."""
+    """Return the letters of a zero-based column: 0 -> "A", 26 -> "AA"."""
     letters = ""
     index += 1
     while index:
@@ -32,7 +34,7 @@ def column_letters(index: int) -> str:
 
 
 def column_index(letters: str) -> int:
-    """The zero-based column of its letters: "A" -> 0, "aa" -> 26."""
+    """Return the zero-based column of its letters: "A" -> 0, "aa" -> 26."""
     index = 0
     for letter in letters.upper():
         index = index * 26 + ord(letter) - ord("A") + 1
@@ -40,7 +42,7 @@ def column_index(letters: str) -> int:
 
 
 def number_text(value: str | float) -> str:
-    """A number as plain decimal text: no exponent, no trailing zeros, at most nine decimals.
+    """Return a number as plain decimal text: no exponent, no trailing zeros, at most nine decimals.
 
     This is the form in which the workbook library gives numbers, so that all formats agree.
     Raises ValueError for what is no finite number.
@@ -64,12 +66,12 @@ class CellBudget:
         self._merged_left = limits.merged
 
     def allows(self, rows: int, columns: int) -> bool:
-        """Whether a sheet may reach that far, given what earlier sheets took."""
+        """Return whether a sheet may reach that far, given what earlier sheets took."""
         limits = self._limits
         return rows <= limits.rows and columns <= limits.columns and rows * columns <= self._left
 
     def check(self, sheet: str, rows: int, columns: int) -> None:
-        """Raises Unreadable (too_spread) if the sheet reaches further than is allowed."""
+        """Raise Unreadable (too_spread) if the sheet reaches further than is allowed."""
         if not self.allows(rows, columns):
             raise Unreadable(
                 "too_spread",
@@ -80,12 +82,12 @@ class CellBudget:
             )
 
     def charge(self, sheet: str, rows: int, columns: int) -> None:
-        """The same, and takes the cells off what is left."""
+        """Do the same, and take the cells off what is left."""
         self.check(sheet, rows, columns)
         self._left -= rows * columns
 
     def charge_text(self, characters: int) -> None:
-        """Takes text off what is left; raises Unreadable (too_large).
+        """Take text off what is left; raise Unreadable (too_large).
 
         A shared or repeated string stands in many cells and takes room in each.
         """
@@ -95,7 +97,7 @@ class CellBudget:
             raise Unreadable.too_large("单元格文字总量", "the texts of its cells", limit)
 
     def charge_merged(self, ranges: int) -> None:
-        """Takes merged ranges off what is left; raises Unreadable (too_large)."""
+        """Take merged ranges off what is left; raise Unreadable (too_large)."""
         self._merged_left -= ranges
         if self._merged_left < 0:
             raise Unreadable.too_large("合并单元格数", "its merged ranges", self._limits.merged)
@@ -115,7 +117,7 @@ class Grid:
         self._width = 0
 
     def put(self, row: int, column: int, text: str, repeat: int = 1) -> None:
-        """Text into a zero-based cell and the next ones on its right; blank text is left out.
+        """Put text into a zero-based cell and the next ones on its right; blank text is left out.
 
         Raises Unreadable (too_spread, too_large).
         """
@@ -129,17 +131,17 @@ class Grid:
             self._columns.setdefault(index, {})[row] = text
 
     def scale(self, row: int, column: int, scale: Scale | None) -> None:
-        """Notes that the format of a cell scales what it shows."""
+        """Note that the format of a cell scales what it shows."""
         if scale is not None:
             self._scaled.append(Scaled(row, column, scale))
 
     def merge(self, row: int, column: int, last_row: int, last_column: int) -> None:
-        """Notes a merged range; raises Unreadable (too_large)."""
+        """Note a merged range; raise Unreadable (too_large)."""
         self._budget.charge_merged(1)
         self._merged.append((row, column, last_row, last_column))
 
     def sheet(self) -> Sheet:
-        """The sheet as gathered; raises Unreadable (too_spread)."""
+        """Return the sheet as gathered; raises Unreadable (too_spread)."""
         self._budget.charge(self._name, self._rows, self._width)
         columns = []
         for index in range(self._width):
@@ -152,14 +154,14 @@ class Grid:
 
 
 def blank_to_null(cells: pl.DataFrame) -> pl.DataFrame:
-    """Empty text and white space alone become null."""
+    """Turn empty text and white space alone into null."""
     if cells.width == 0:
         return cells
     return cells.with_columns(pl.when(pl.all().str.strip_chars() != "").then(pl.all()))
 
 
 def trim(cells: pl.DataFrame) -> pl.DataFrame:
-    """The frame without its trailing blank rows and columns; null is blank."""
+    """Return the frame without its trailing blank rows and columns; null is blank."""
     if cells.width == 0:
         return cells
     if cells[:, -1].null_count() < cells.height and any(text is not None for text in cells.row(-1)):
@@ -172,7 +174,7 @@ def trim(cells: pl.DataFrame) -> pl.DataFrame:
 
 
 def frame_of_rows(rows: list[list[str]]) -> pl.DataFrame:
-    """The frame of ragged rows of text."""
+    """Return the frame of ragged rows of text."""
     width = max(map(len, rows), default=0)
     padded = (row + [""] * (width - len(row)) for row in rows)
     return _frame(zip(*padded, strict=True))
@@ -184,5 +186,5 @@ def _frame(columns: Iterable[Sequence[str | None]]) -> pl.DataFrame:
 
 
 def merged_ranges(ranges: Iterable[Range]) -> tuple[Range, ...]:
-    """The ranges that span more than one cell, in reading order, each once."""
+    """Return the ranges that span more than one cell, in reading order, each once."""
     return tuple(sorted({r for r in ranges if r[0] <= r[2] and r[1] <= r[3] and r[:2] != r[2:]}))

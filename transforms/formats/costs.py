@@ -5,6 +5,8 @@ guess on the safe side and no limit. What a container says of itself is believed
 keeps to the limits, and who runs the reader looks at what it takes.
 """
 
+from __future__ import annotations
+
 import re
 from typing import Final
 
@@ -23,7 +25,7 @@ _REPEATED_COLUMNS: Final = re.compile(
 
 
 def expected_bytes(data: bytes, limits: Limits) -> int:
-    """Bytes of memory that :func:`transforms.formats.read_workbook` is expected to take for a file."""
+    """Return bytes of memory that :func:`transforms.formats.read_workbook` is expected to take for a file."""
     start = zip_start(data)
     if start is None:
         return len(data) * (_MARKUP if data[:256].lstrip().startswith(b"<") else _OTHER)
@@ -38,7 +40,7 @@ def expected_bytes(data: bytes, limits: Limits) -> int:
 
 
 def _repeated_cells(data: bytes, limits: Limits) -> int:
-    """The cells of an .ods that stand in it once for many, as far as they would be read."""
+    """Return the cells of an .ods that stand in it once for many, as far as they would be read."""
     package = Package(data, limits)
     if "content.xml" not in package:
         return 0

@@ -1,5 +1,7 @@
 """Text with delimiters: .csv and .tsv as Excel, WPS and other systems write them."""
 
+from __future__ import annotations
+
 import csv
 import io
 import re
@@ -26,7 +28,7 @@ def read(
     tabs_first: bool = False,
     is_header: Callable[[str], bool] = lambda text: False,
 ) -> list[Sheet]:
-    """The one sheet of the text; raises Unreadable (too_spread, corrupt).
+    """Return the one sheet of the text; raises Unreadable (too_spread, corrupt).
 
     `is_header` tells the headers that are known: the delimiter is the one that parts a row into
     most of them. `tabs_first` decides where no delimiter is likelier than another. A record is a
@@ -58,7 +60,7 @@ def read(
 
 
 def _delimiter(text: str, tabs_first: bool, is_header: Callable[[str], bool]) -> str:
-    """The delimiter that gives most known headers, then the one that most rows have."""
+    """Return the delimiter that gives most known headers, then the one that most rows have."""
     sample = text[:_SAMPLE]
     if len(text) > _SAMPLE:
         sample = sample[: sample.rfind("\n") + 1] or sample
@@ -81,7 +83,7 @@ def _delimiter(text: str, tabs_first: bool, is_header: Callable[[str], bool]) ->
 
 
 def _rows(text: str, delimiter: str, limits: Limits) -> list[list[str]] | None:
-    """All records, or None if quotes are in disorder; raises Unreadable (too_spread).
+    """Return all records, or None if quotes are in disorder; raises Unreadable (too_spread).
 
     A quote that is opened and never closed swallows the rows below it, up to the next quote: behind
     that stands no delimiter, which is how it is noticed.
@@ -100,7 +102,7 @@ def _rows(text: str, delimiter: str, limits: Limits) -> list[list[str]] | None:
 
 
 def _rows_by_line(text: str, delimiter: str, limits: Limits) -> tuple[list[list[str]], list[int]]:
-    """All records where quotes are in disorder, and the lines in which one was left open.
+    """Return all records where quotes are in disorder, and the lines in which one was left open.
 
     Each line is a record, but for lines that a field in good order holds together. Raises Unreadable
     (too_spread, corrupt).
@@ -129,7 +131,7 @@ def _rows_by_line(text: str, delimiter: str, limits: Limits) -> tuple[list[list[
 
 
 def _record_end(quotes: list[int], at: int) -> int | None:
-    """The line behind the record that begins at a line, by its quotes; None if they stay open."""
+    """Return the line behind the record that begins at a line, by its quotes; None if they stay open."""
     seen = 0
     for line in range(at, min(at + _LONGEST_RECORD, len(quotes))):
         seen += quotes[line]
@@ -139,7 +141,7 @@ def _record_end(quotes: list[int], at: int) -> int | None:
 
 
 def _record(lines: str, delimiter: str) -> list[str] | None:
-    """The one record of the lines, or None if their quotes are in disorder."""
+    """Return the one record of the lines, or None if their quotes are in disorder."""
     try:
         records = list(_records(lines, delimiter, csv.QUOTE_MINIMAL, strict=True))
     except csv.Error:
@@ -150,7 +152,7 @@ def _record(lines: str, delimiter: str) -> list[str] | None:
 
 
 def _loose_record(line: str, delimiter: str) -> list[str]:
-    """The fields of a line in which quotes are in disorder."""
+    """Return the fields of a line in which quotes are in disorder."""
     if line.count('"') % 2 == 0:
         return next(_records(line, delimiter, csv.QUOTE_MINIMAL), [])
     fields = next(_records(line, delimiter, csv.QUOTE_NONE), [])

@@ -5,6 +5,8 @@ and what fits no encoding in use is refused. A detector by statistics is of no h
 Chinese tables it mistakes GB18030 for Big5 or Korean.
 """
 
+from __future__ import annotations
+
 import re
 from typing import Final
 
@@ -30,7 +32,7 @@ _SUCCESSORS: Final = {"gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030"}
 
 
 def decode(data: bytes) -> str:
-    """Text in UTF-8, UTF-16 or GB18030, without the byte order mark.
+    """Return text in UTF-8, UTF-16 or GB18030, without the byte order mark.
 
     UTF-8 comes before GB18030, for hardly any GB18030 text is valid in it. Raises Unreadable
     (unknown_encoding, mixed_encodings), also where control characters show that this is no text.
@@ -51,7 +53,7 @@ def decode(data: bytes) -> str:
 
 
 def refuse_mixture(data: bytes) -> None:
-    """Raises Unreadable (mixed_encodings) if text that is not in UTF-8 holds some that is.
+    """Raise Unreadable (mixed_encodings) if text that is not in UTF-8 holds some that is.
 
     What was pasted from another file often is; read as GB18030 it would become other characters.
     """
@@ -64,7 +66,7 @@ def refuse_mixture(data: bytes) -> None:
 
 
 def decode_markup(data: bytes) -> str:
-    """The same for HTML and XML: the encoding they declare goes first, where it fits."""
+    """Return the same for HTML and XML: the encoding they declare goes first, where it fits."""
     declared = _DECLARED.search(data[:4096])
     if declared and not data.startswith(tuple(mark for mark, _ in _MARKS)):
         encoding = declared[1].decode("ascii").lower()

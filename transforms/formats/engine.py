@@ -4,6 +4,8 @@ It is fast, and it trusts its input: a far-off cell makes it ask for a terabyte,
 it panic. So it is handed only containers whose sheets have been measured.
 """
 
+from __future__ import annotations
+
 import re
 from typing import Final
 
@@ -25,7 +27,7 @@ _ERRORS: Final = {
 
 
 def read_sheets(container: bytes, names: list[str], budget: CellBudget) -> list[pl.DataFrame]:
-    """The cells of a container's sheets, in order; `names` are what people call them.
+    """Return the cells of a container's sheets, in order; `names` are what people call them.
 
     Takes nothing off the budget. Raises Unreadable (too_spread), and for damage whatever the library
     raises or panics with.
@@ -53,7 +55,7 @@ def _cells(
 
 
 def _with_errors(columns: list[pl.Series], errors: fastexcel.CellErrors) -> list[pl.Series]:
-    """Puts the texts of formula errors where the library leaves blanks."""
+    """Put the texts of formula errors where the library leaves blanks."""
     texts: dict[int, dict[int, str]] = {}
     for error in errors.errors:
         row, column = error.offset_position

@@ -4,6 +4,8 @@ Only what people use in tables: references, figures, arithmetic and a few functi
 message, never calculated; a formula with anything else in it is named as one, without its text.
 """
 
+from __future__ import annotations
+
 import struct
 from typing import Final
 
@@ -41,7 +43,7 @@ _FIXED: Final = {
 
 
 def formula_text(record: bytes, biff8: bool) -> str:
-    """The formula of the tokens that ``record`` holds behind their number of bytes; raises nothing."""
+    """Return the formula of the tokens that ``record`` holds behind their number of bytes; raises nothing."""
     try:
         (size,) = struct.unpack_from("<H", record)
         return f"={_text(record[2 : 2 + size], biff8)}"

@@ -1,5 +1,7 @@
 """Tables of a web page: what many systems export under the ending .xls."""
 
+from __future__ import annotations
+
 import itertools
 import re
 from decimal import Decimal
@@ -28,7 +30,7 @@ _WORDS: Final = {"百": 2, "千": 3, "万": 4, "百万": 6, "千万": 7, "亿": 
 
 
 def read(text: str, limits: Limits) -> list[Sheet]:
-    """The page's tables that hold text, each a sheet named by its caption or its number.
+    """Return the page's tables that hold text, each a sheet named by its caption or its number.
 
     A table inside another's cell is a sheet of its own. Raises Unreadable.
     """
@@ -90,7 +92,7 @@ def _span(cell: etree._Element, name: str, most: int) -> int:
 
 
 def _exact(shown: str, number: str | None) -> tuple[str, Scale | None]:
-    """The figure that a cell holds, and how its format scales it.
+    """Return the figure that a cell holds, and how its format scales it.
 
     Excel writes what it shows, rounded, and beside it (x:num) the number itself. Where what is shown
     is no figure (a date), or another figure altogether, that stands.
@@ -118,7 +120,7 @@ def _word(behind: str) -> int:
 
 
 def _text(cell: etree._Element) -> str:
-    """What a browser shows, without what stands in tables inside."""
+    """Return what a browser shows, without what stands in tables inside."""
     pieces: list[str] = []
     walk = etree.iterwalk(cell, events=("start", "end"))
     for event, element in walk:

@@ -4,6 +4,8 @@ Every reader of this package speaks these types, so that the cleaner behind it n
 format a file had.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -205,18 +207,18 @@ class Unreadable(Exception):
         self.en = en.format(**shown)
         super().__init__(f"{self.en}. {self.do_en}")
 
-    def __reduce__(self) -> "tuple[object, ...]":
-        """How it goes from one process to another."""
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return how it goes from one process to another."""
         return _unreadable, (self.code, self._facts)
 
     @classmethod
-    def too_large(cls, what_zh: str, what_en: str, limit: object) -> "Unreadable":
-        """The refusal of a file in which something exceeds `limit`."""
+    def too_large(cls, what_zh: str, what_en: str, limit: object) -> Unreadable:
+        """Return the refusal of a file in which something exceeds `limit`."""
         return cls("too_large", what=what_zh, what_en=what_en, limit=limit)
 
     @classmethod
-    def file_too_large(cls, limits: Limits) -> "Unreadable":
-        """The refusal of a file, by itself or in a zip, of more than `limits.file_bytes`."""
+    def file_too_large(cls, limits: Limits) -> Unreadable:
+        """Return the refusal of a file, by itself or in a zip, of more than `limits.file_bytes`."""
         return cls.too_large("文件大小", "its bytes", megabytes(limits.file_bytes))
 
 
@@ -225,11 +227,11 @@ def _unreadable(code: str, facts: dict[str, object]) -> Unreadable:
 
 
 def _shown(fact: object) -> str:
-    """A fact, often a name out of the file, without what would break or swamp a sentence."""
+    """Return a fact, often a name out of the file, without what would break or swamp a sentence."""
     text = "".join(letter if letter.isprintable() else "?" for letter in str(fact))
     return text if len(text) <= _LONGEST_FACT else text[: _LONGEST_FACT - 1] + "…"
 
 
 def megabytes(count: int) -> str:
-    """A number of bytes for people: 67108864 -> "64 MB"."""
+    """Return a number of bytes for people: 67108864 -> "64 MB"."""
     return f"{count / 2**20:g} MB"

@@ -4,6 +4,8 @@ Read element by element: runs of equal cells and rows are stored once with a num
 and blank runs to the end of the sheet are usual. Only what holds text takes room.
 """
 
+from __future__ import annotations
+
 import re
 from itertools import product
 from typing import Final
@@ -25,7 +27,7 @@ _LONGEST_RUN: Final = 32_767  # spaces in a row, the most a cell can hold
 
 
 def read(package: Package, limits: Limits) -> list[Sheet]:
-    """The sheets of the spreadsheet in the package; raises Unreadable."""
+    """Return the sheets of the spreadsheet in the package; raises Unreadable."""
     manifest = "META-INF/manifest.xml"
     if manifest in package and b"encryption-data" in package.read_xml(manifest):
         raise Unreadable("encrypted")
@@ -149,7 +151,7 @@ def _paragraphs(cell: etree._Element, budget: CellBudget) -> str:
 
 
 def _inline(element: etree._Element, budget: CellBudget) -> str:
-    """The text of a paragraph, with what stands for spaces, tabs and line breaks."""
+    """Return the text of a paragraph, with what stands for spaces, tabs and line breaks."""
     pieces = [element.text or ""]
     for child in element:
         match local_name(child):

@@ -4,6 +4,8 @@ Only what is needed to fetch a stream by name. Sector chains may run in circles 
 each is followed for no more sectors than the file has.
 """
 
+from __future__ import annotations
+
 import struct
 from typing import Final
 
@@ -67,7 +69,7 @@ class CompoundFile:
         return name.lower() in self._streams
 
     def stream(self, name: str) -> bytes:
-        """The bytes of a stream, whatever the case of its name."""
+        """Return the bytes of a stream, whatever the case of its name."""
         try:
             start, size = self._streams[name.lower()]
             content = self._small_chain(start) if size < self._cutoff else self._chain(start)

@@ -7,6 +7,8 @@ library fails on, are read element by element (worksheet.py). A sheet written pl
 formulas: those that no program has calculated are put back here.
 """
 
+from __future__ import annotations
+
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
@@ -91,7 +93,7 @@ class _Page:
 
 
 def read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
-    """The sheets of the workbook whose main part is `workbook`; raises Unreadable."""
+    """Return the sheets of the workbook whose main part is `workbook`; raises Unreadable."""
     root = parse_xml(package.read_xml(workbook), workbook)
     relations = relations_of(package, workbook)
     listed = [element for element in root.iter() if local_name(element) == "sheet"]
@@ -129,7 +131,7 @@ def read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
 
 
 def _book(root: etree._Element, styles: Styles) -> Book:
-    """What the workbook's main part says of all its sheets."""
+    """Return what the workbook's main part says of all its sheets."""
     book = Book(styles=styles)
     for element in root:
         match local_name(element):
@@ -141,7 +143,7 @@ def _book(root: etree._Element, styles: Styles) -> Book:
 
 
 def _page(name: str, hidden: bool, xml: bytes, styles: Styles, budget: CellBudget) -> _Page:
-    """A sheet's part, and whether it is written plainly and reaches no further than is allowed."""
+    """Return a sheet's part, and whether it is written plainly and reaches no further than is allowed."""
     start, end = xml.find(b"<sheetData"), xml.rfind(b"</sheetData>")
     if not 0 <= start < end or b"<!" in xml[:start] or any(styles.scales):
         return _Page(name, hidden, xml, (0, 0), False)
@@ -156,7 +158,7 @@ def _page(name: str, hidden: bool, xml: bytes, styles: Styles, budget: CellBudge
 def _read_plain(
     pages: Sequence[_Page], strings: bytes, book: Book, budget: CellBudget, limits: Limits
 ) -> dict[int, Sheet]:
-    """The sheets that the workbook library has read and nothing speaks against, by their place."""
+    """Return the sheets that the workbook library has read and nothing speaks against, by their place."""
     plain = [i for i, page in enumerate(pages) if page.is_plain]
     largest = sum(len(pages[i].xml) for i in plain)
     if not plain or _has_string_over(strings, limits.unpacked_bytes, largest):
@@ -179,7 +181,7 @@ def _read_plain(
 
 
 def _checked(page: _Page, cells: pl.DataFrame, book: Book, budget: CellBudget) -> Sheet | None:
-    """The sheet as the library has read it, with its formulas that have no result; or None."""
+    """Return the sheet as the library has read it, with its formulas that have no result; or None."""
     merged = _merged(page, budget)
     texts = _uncalculated(page, book)
     if merged is None or texts is None:
@@ -192,7 +194,7 @@ def _checked(page: _Page, cells: pl.DataFrame, book: Book, budget: CellBudget) -
 
 
 def _last_row(page: _Page) -> int:
-    """The row of the last cell that holds anything, by the sheet's own text; 0 if there is none."""
+    """Return the row of the last cell that holds anything, by the sheet's own text; 0 if there is none."""
     start, end = page.cells
     held = max(page.xml.rfind(mark, start, end) for mark in (b"</v>", b"</is>", b"<f>", b"<f "))
     cell = _PLACE.match(page.xml, max(page.xml.rfind(b"<c ", start, max(held, start)), 0))
@@ -200,7 +202,7 @@ def _last_row(page: _Page) -> int:
 
 
 def main_part(package: Package) -> str:
-    """The name of the workbook's main part; raises Unreadable (not_a_workbook, corrupt)."""
+    """Return the name of the workbook's main part; raises Unreadable (not_a_workbook, corrupt)."""
     if _USUAL_MAIN in package:
         return _USUAL_MAIN
     targets = (
@@ -217,7 +219,7 @@ def main_part(package: Package) -> str:
 
 
 def relations_of(package: Package, part: str) -> dict[str, tuple[str, str]]:
-    """A part's relations: id -> (kind, name of the part meant); "" stands for the package."""
+    """Return a part's relations: id -> (kind, name of the part meant); "" stands for the package."""
     folder, file = posixpath.split(part)
     name = posixpath.join(folder, "_rels", file + ".rels")
     relations = {}
@@ -231,14 +233,14 @@ def relations_of(package: Package, part: str) -> dict[str, tuple[str, str]]:
 
 
 def _relation_id(element: etree._Element) -> str:
-    """The r:id of an element, be its namespace the ordinary or the strict one."""
+    """Return the r:id of an element, be its namespace the ordinary or the strict one."""
     return next(
         (str(value) for name, value in element.items() if str(name).rpartition("}")[2] == "id"), ""
     )
 
 
 def _part_of_kind(package: Package, relations: dict[str, tuple[str, str]], kind: str) -> bytes:
-    """The part of that kind that the workbook points to; b"" if there is none."""
+    """Return the part of that kind that the workbook points to; b"" if there is none."""
     for found, target in relations.values():
         if found == kind and target in package:
             return package.read_xml(target)
@@ -246,7 +248,7 @@ def _part_of_kind(package: Package, relations: dict[str, tuple[str, str]], kind:
 
 
 def _texts(strings: bytes, limits: Limits) -> list[str]:
-    """The shared strings; raises Unreadable (corrupt)."""
+    """Return the shared strings; raises Unreadable (corrupt)."""
     texts = []
     try:
         for _, element in walk_xml(strings, ("{*}si",), limits) if strings else ():
@@ -258,7 +260,7 @@ def _texts(strings: bytes, limits: Limits) -> list[str]:
 
 
 def _has_string_over(strings: bytes, most: int, sheets: int) -> bool:
-    """Whether some shared string, in as many cells as `sheets` bytes hold, might exceed `most`.
+    """Return whether some shared string, in as many cells as `sheets` bytes hold, might exceed `most`.
 
     A few bytes of sheet stand for a shared string of any length, and every cell gets a copy of it.
     Looks at few bytes of the table.
@@ -274,7 +276,7 @@ def _has_string_over(strings: bytes, most: int, sheets: int) -> bool:
 
 
 def _container(sheets: list[bytes], strings: bytes, book: Book) -> bytes:
-    """A workbook of these sheets, named 0, 1, … and all visible."""
+    """Return a workbook of these sheets, named 0, 1, … and all visible."""
     listed, relations = [], []
     parts = {}
     for index, xml in enumerate(sheets):
@@ -298,13 +300,13 @@ def _container(sheets: list[bytes], strings: bytes, book: Book) -> bytes:
 
 @lru_cache(maxsize=64)
 def _date_styles(dates: tuple[bool, ...]) -> bytes:
-    """Styles of which the library knows the dates; its own list lacks many formats."""
+    """Return styles of which the library knows the dates; its own list lacks many formats."""
     styles = "".join(_DATE_STYLE if is_date else _OTHER_STYLE for is_date in dates)
     return _STYLES.format(styles=styles or _OTHER_STYLE).encode()
 
 
 def _uncalculated(page: _Page, book: Book) -> dict[int, dict[int, str]] | None:
-    """The formulas without a result by column and row, or None if they are not written plainly.
+    """Return the formulas without a result by column and row, or None if they are not written plainly.
 
     The library leaves them blank, or gives the 0 that their writer put there; but who typed a formula
     gave something.
@@ -338,7 +340,7 @@ def _uncalculated(page: _Page, book: Book) -> dict[int, dict[int, str]] | None:
 def _with_texts(
     cells: pl.DataFrame, texts: Mapping[int, Mapping[int, str]], name: str, budget: CellBudget
 ) -> pl.DataFrame:
-    """The cells with these texts in their places, which may lie outside of what was read."""
+    """Return the cells with these texts in their places, which may lie outside of what was read."""
     if not texts:
         return cells
     height = max(cells.height, *(max(by_row) + 1 for by_row in texts.values()))
@@ -357,7 +359,7 @@ def _with_texts(
 
 
 def _without_counts(strings: bytes) -> bytes:
-    """The string table without the count it declares: the library makes room for that many."""
+    """Return the string table without the count it declares: the library makes room for that many."""
 
     def bare(tag: re.Match[bytes]) -> bytes:
         namespaces = b"".join(_NAMESPACE.findall(tag[0]))
@@ -369,7 +371,7 @@ def _without_counts(strings: bytes) -> bytes:
 
 
 def _merged(page: _Page, budget: CellBudget) -> tuple[Range, ...] | None:
-    """The merged ranges, which stand behind the cells; None if they are not written plainly."""
+    """Return the merged ranges, which stand behind the cells; None if they are not written plainly."""
     behind = page.cells[1]
     ranges = page.xml.count(b"mergeCell ", behind)
     budget.charge_merged(ranges)

@@ -4,6 +4,8 @@ The library that reads workbooks trusts what a container says of itself. So noth
 that were unpacked and checked here is handed on to it, in a container written here.
 """
 
+from __future__ import annotations
+
 import io
 import re
 import struct
@@ -60,7 +62,7 @@ ZIP_ERRORS = (
 
 
 def zip_start(data: bytes) -> int | None:
-    """Where a zip begins in these bytes: at once, or behind something that got in front of it."""
+    """Return where a zip begins in these bytes: at once, or behind something that got in front of it."""
     if data.startswith(_ZIP_MAGIC):
         return 0
     start = data.find(_FIRST_ENTRY, 0, _BEFORE_ZIP)
@@ -68,7 +70,7 @@ def zip_start(data: bytes) -> int | None:
 
 
 def open_archive(data: bytes, limits: Limits, name: str) -> zipfile.ZipFile:
-    """The zip's directory; raises Unreadable (too_large, and corrupt, which tells the name)."""
+    """Return the zip's directory; raises Unreadable (too_large, and corrupt, which tells the name)."""
     # zipfile makes an object of every entry before it can be asked how many there are: look at
     # the size of the directory first. Long names take room, hence the factor.
     end = data.rfind(b"PK\x05\x06")
@@ -88,7 +90,7 @@ def open_archive(data: bytes, limits: Limits, name: str) -> zipfile.ZipFile:
 
 
 def _overlap(entries: Sequence[zipfile.ZipInfo]) -> bool:
-    """Whether entries share their bytes, which no writer does: so few of them stand for many."""
+    """Return whether entries share their bytes, which no writer does: so few of them stand for many."""
     in_order = sorted(entries, key=lambda entry: entry.header_offset)
     return any(
         entry.header_offset + _ENTRY_HEADER + entry.compress_size > following.header_offset
@@ -97,7 +99,7 @@ def _overlap(entries: Sequence[zipfile.ZipInfo]) -> bool:
 
 
 def unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> bytes | None:
-    """The bytes of an entry, or None as soon as they are more than `most`.
+    """Return the bytes of an entry, or None as soon as they are more than `most`.
 
     The size that the entry declares is not relied on. Raises Unreadable (encrypted, corrupt).
     """
@@ -137,7 +139,7 @@ class Package:
         return _key(name) in self._entries
 
     def read(self, name: str) -> bytes:
-        """The part's bytes; raises Unreadable (corrupt where there is no such part, too_large)."""
+        """Return the part's bytes; raises Unreadable (corrupt where there is no such part, too_large)."""
         entry = self._entries.get(_key(name))
         if entry is None:
             raise Unreadable("corrupt", what=name)
@@ -149,7 +151,7 @@ class Package:
         return part
 
     def read_xml(self, name: str) -> bytes:
-        """The same for an XML part, in UTF-8 whatever it was written in.
+        """Return the same for an XML part, in UTF-8 whatever it was written in.
 
         Raises Unreadable (unsafe_xml, where it has a DTD).
         """
@@ -160,7 +162,7 @@ class Package:
 
 
 def xml_in_utf8(part: bytes, what: str) -> bytes:
-    """An XML text in UTF-8, without a mark or a declaration that says otherwise.
+    """Return an XML text in UTF-8, without a mark or a declaration that says otherwise.
 
     The checks on it and the parsers behind them then read the same characters: in UTF-16, with a
     mark or without, or in an encoding that the declaration names, one may see what the other does
@@ -197,7 +199,7 @@ def _without_declaration(text: str) -> str:
 
 
 def repack(parts: Mapping[str, bytes]) -> bytes:
-    """An uncompressed zip of the parts."""
+    """Return an uncompressed zip of the parts."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, part in parts.items():
@@ -206,13 +208,13 @@ def repack(parts: Mapping[str, bytes]) -> bytes:
 
 
 def refuse_dtd(xml: bytes) -> None:
-    """Raises Unreadable (unsafe_xml): entities can blow up, and no workbook needs a DTD."""
+    """Raise Unreadable (unsafe_xml): entities can blow up, and no workbook needs a DTD."""
     if b"<!DOCTYPE" in xml:
         raise Unreadable("unsafe_xml")
 
 
 def refuse_long_tags(markup: bytes) -> None:
-    """Raises Unreadable (too_large): parsers compare all attributes of a tag with each other."""
+    """Raise Unreadable (too_large): parsers compare all attributes of a tag with each other."""
     start = 0
     while len(markup) - start > _LONGEST_TAG:
         end = markup.rfind(b">", start, start + _LONGEST_TAG)
@@ -226,13 +228,13 @@ def refuse_long_tags(markup: bytes) -> None:
 
 
 def refuse_many_elements(xml: bytes, limits: Limits) -> None:
-    """Raises Unreadable (too_large): a tree takes many times the room of its text."""
+    """Raise Unreadable (too_large): a tree takes many times the room of its text."""
     if xml.count(b"<") + xml.count(b"=") > limits.elements:
         raise Unreadable.too_large("内容项数", "its elements", limits.elements)
 
 
 def parse_xml(xml: bytes, what: str) -> etree._Element:
-    """The root of a part that is small in any sound workbook; raises Unreadable (corrupt)."""
+    """Return the root of a part that is small in any sound workbook; raises Unreadable (corrupt)."""
     if len(xml) > _SMALL_PART:
         raise Unreadable("corrupt", what=what)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=False)
@@ -245,7 +247,7 @@ def parse_xml(xml: bytes, what: str) -> etree._Element:
 def walk_xml(
     xml: bytes, names: Sequence[str], limits: Limits, events: Sequence[str] = ("end",)
 ) -> Iterator[tuple[str, etree._Element]]:
-    """The elements of these names ("{*}c") as they go by; the caller drops what it has done with.
+    """Yield the elements of these names ("{*}c") as they go by; the caller drops what it has done with.
 
     Raises Unreadable (too_large), and etree.XMLSyntaxError on the way.
     """
@@ -270,7 +272,7 @@ def drop(element: etree._Element) -> None:
 
 
 def local_name(element: etree._Element) -> str:
-    """The element's name without its namespace; "" for comments and the like."""
+    """Return the element's name without its namespace; "" for comments and the like."""
     tag = element.tag
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 

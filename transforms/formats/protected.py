@@ -6,6 +6,8 @@ read; a workbook with a password of its own stays closed. By Microsoft's own des
 ([MS-OFFCRYPTO], [MS-XLS]).
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import hmac
@@ -37,7 +39,7 @@ _WRITEPROTECT: Final = b"\x86\0"
 
 
 def open_package(container: CompoundFile) -> bytes:
-    """The package in an encrypted container; raises Unreadable (encrypted, corrupt)."""
+    """Return the package in an encrypted container; raises Unreadable (encrypted, corrupt)."""
     if "EncryptionInfo" not in container:
         raise Unreadable("encrypted")  # in a way that nobody tells
     try:
@@ -73,7 +75,7 @@ class _Way:
     hash_name: str
 
     @classmethod
-    def of(cls, element: etree._Element) -> "_Way":
+    def of(cls, element: etree._Element) -> _Way:
         name = element.get("hashAlgorithm", "").replace("-", "").upper()
         chained = element.get("cipherChaining") == "ChainingModeCBC"
         if name not in _HASHES or not chained or element.get("cipherAlgorithm") != "AES":
@@ -93,7 +95,7 @@ class _Way:
 
 
 def _agile(xml: bytes, content: bytes) -> bytes:
-    """What Office since 2010 encrypts; raises ValueError where the password is another one."""
+    """Return what Office since 2010 encrypts; raises ValueError where the password is another one."""
     refuse_dtd(xml)
     root = parse_xml(xml, "EncryptionInfo")
     of_data = _Way.of(next(root.iter("{*}keyData")))
@@ -124,7 +126,7 @@ def _agile(xml: bytes, content: bytes) -> bytes:
 
 
 def _standard(info: bytes, content: bytes) -> bytes:
-    """What Office 2007 encrypts; raises ValueError where the password is another one."""
+    """Return what Office 2007 encrypts; raises ValueError where the password is another one."""
     (header,) = struct.unpack_from("<I", info, 8)
     (bits,) = struct.unpack_from("<I", info, 12 + 16)
     verifier = info[12 + header :]
@@ -149,7 +151,7 @@ def _refuse_other(tried: bytes, kept: bytes) -> None:
 
 
 def open_stream(stream: bytes, filepass: bytes) -> bytes:
-    """The records of an encrypted .xls, of which FILEPASS is given; raises Unreadable (encrypted)."""
+    """Return the records of an encrypted .xls, of which FILEPASS is given; raises Unreadable (encrypted)."""
     try:
         block_key = _rc4_keys(filepass)
     except (struct.error, IndexError, ValueError) as error:
@@ -172,7 +174,7 @@ def open_stream(stream: bytes, filepass: bytes) -> bytes:
 
 
 def _rc4_keys(filepass: bytes) -> Callable[[int], bytes]:
-    """What gives the key of each block; raises ValueError where the password is another one."""
+    """Return what gives the key of each block; raises ValueError where the password is another one."""
     way, major, minor = struct.unpack_from("<3H", filepass)
     if way != 1:
         raise ValueError("a way that is not known")

@@ -1,5 +1,7 @@
 """Which format a file has, told by its content, and the way to the reader of that format."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable
 from typing import Final
@@ -37,7 +39,7 @@ def read_workbook(
     limits: Limits = DEFAULT_LIMITS,
     is_header: Callable[[str], bool] = lambda text: False,
 ) -> list[Sheet]:
-    """The sheets of a file, hidden ones included, chart and macro sheets left out.
+    """Return the sheets of a file, hidden ones included, chart and macro sheets left out.
 
     `name` is the file's own; its ending decides nothing but a tie between delimiters. `is_header`
     tells the headers that are known, by which delimiters are told. Raises Unreadable and nothing

@@ -5,6 +5,8 @@ A format may divide by thousands (``#,##0,``), put a point where there is none (
 reads and checks what is shown, so that what is stored may be a figure 10,000 times too large.
 """
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,7 +71,7 @@ _HOLDS: Final[dict[str, Callable[[float, float], bool]]] = {
 
 
 def scale_of(code: str, value: float) -> Scale | None:
-    """How a number format shows ``value``; None where it shows the figure itself."""
+    """Return how a number format shows ``value``; None where it shows the figure itself."""
     if value == 0:
         return None
     section = _section_for(_sections(code[:_LONGEST_CODE]), value)
@@ -79,7 +81,7 @@ def scale_of(code: str, value: float) -> Scale | None:
 
 
 def may_scale(code: str) -> bool:
-    """Whether the format scales any number."""
+    """Return whether the format scales any number."""
     return any(section.power or section.word for section in _sections(code[:_LONGEST_CODE]))
 
 
@@ -93,7 +95,7 @@ def _section_for(sections: tuple[_Section, ...], value: float) -> _Section | Non
 
 @lru_cache(maxsize=4096)
 def _sections(code: str) -> tuple[_Section, ...]:
-    """The sections of a format that show a number."""
+    """Return the sections of a format that show a number."""
     found: list[_Section] = []
     rest = code
     while rest and len(found) < 3:
@@ -103,7 +105,7 @@ def _sections(code: str) -> tuple[_Section, ...]:
 
 
 def _section(code: str) -> tuple[_Section, str]:
-    """The first section of a format and the code of those behind it."""
+    """Return the first section of a format and the code of those behind it."""
     comparator, bound = "", 0.0
     places = after_point = commas = divided = percents = 0
     pointed = False  # a point that only looks like one

@@ -5,6 +5,8 @@ gives for .xlsx, so that all formats agree: a date with its time of day, and a t
 the day 1899-12-31.
 """
 
+from __future__ import annotations
+
 import re
 import struct
 from datetime import datetime, timedelta
@@ -38,13 +40,13 @@ _ERROR_TEXTS: Final = {
 
 
 def shows_date(code: str) -> bool:
-    """Whether a number format shows a date or a time; its first section decides."""
+    """Return whether a number format shows a date or a time; its first section decides."""
     plain = _DECORATION.sub("", code[:_LONGEST_CODE].lower()).partition(";")[0]
     return "general" not in plain and _DATE_LETTERS.search(plain) is not None
 
 
 def serial_text(serial: float, since_1904: bool) -> str:
-    """The text of a date, a time or a duration that is stored as a number of days.
+    """Return the text of a date, a time or a duration that is stored as a number of days.
 
     A number that no calendar has is given as the number it is. Raises ValueError for NaN.
     """
@@ -58,17 +60,17 @@ def serial_text(serial: float, since_1904: bool) -> str:
 
 
 def numeric_text(value: float, is_date: bool, since_1904: bool) -> str:
-    """The text of a number cell, by whether its format shows a date."""
+    """Return the text of a number cell, by whether its format shows a date."""
     return serial_text(value, since_1904) if is_date else number_text(value)
 
 
 def error_text(code: int) -> str:
-    """The text of a formula error by its number in binary files."""
+    """Return the text of a formula error by its number in binary files."""
     return _ERROR_TEXTS.get(code, "#VALUE!")
 
 
 def compact_number(bits: int) -> float:
-    """The number in an RK field: 30 bits of a float or an integer, perhaps times 100."""
+    """Return the number in an RK field: 30 bits of a float or an integer, perhaps times 100."""
     if bits & 2:
         value = float((bits >> 2) - (1 << 30 if bits >> 31 else 0))
     else:

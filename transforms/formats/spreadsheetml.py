@@ -1,5 +1,7 @@
 """SpreadsheetML 2003: a workbook as one XML text, often saved under the ending .xls."""
 
+from __future__ import annotations
+
 from typing import Final
 
 from lxml import etree
@@ -15,7 +17,7 @@ _VISIBLE: Final = "{urn:schemas-microsoft-com:office:excel}Visible"
 
 
 def read(xml: bytes, limits: Limits) -> list[Sheet]:
-    """The worksheets of a workbook in UTF-8 without a DTD; raises Unreadable."""
+    """Return the worksheets of a workbook in UTF-8 without a DTD; raises Unreadable."""
     try:
         sheets = _sheets(xml, limits)
     except (etree.XMLSyntaxError, ValueError) as error:

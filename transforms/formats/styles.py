@@ -1,5 +1,7 @@
 """The cell styles of an OOXML workbook, as far as they change what a number means."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,8 +25,8 @@ class Styles:
     scales: tuple[str | None, ...] = ()
 
     @classmethod
-    def of(cls, codes: Mapping[int, str], used: Sequence[int]) -> "Styles":
-        """Of the number format of each style, and the codes of formats that are not built in."""
+    def of(cls, codes: Mapping[int, str], used: Sequence[int]) -> Styles:
+        """Return the styles of a workbook from the number format of each style, and the codes of formats that are not built in."""
         dates = {number for number in used if _shows_date(number, codes)}
         scaling = {
             number: code
@@ -37,17 +39,17 @@ class Styles:
         )
 
     def is_date(self, style: int) -> bool:
-        """Whether cells of the style show a date or a time."""
+        """Return whether cells of the style show a date or a time."""
         return 0 <= style < len(self.dates) and self.dates[style]
 
     def scale_code(self, style: int) -> str | None:
-        """The number format of the style where that scales what it shows."""
+        """Return the number format of the style where that scales what it shows."""
         return self.scales[style] if 0 <= style < len(self.scales) else None
 
 
 @lru_cache(maxsize=64)
 def styles_of(xml: bytes, limits: Limits) -> Styles:
-    """What the styles part says; most files of a city share a few. Raises Unreadable (corrupt)."""
+    """Return what the styles part says; most files of a city share a few. Raises Unreadable (corrupt)."""
     if xml == _NO_STYLES:
         return Styles()
     codes: dict[int, str] = {}

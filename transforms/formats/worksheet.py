@@ -5,6 +5,8 @@ way that is written: attributes in either quotes, cells that do not say where th
 formulas that no program has calculated.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -43,7 +45,7 @@ class Book:
 def read_sheet(
     xml: bytes, name: str, hidden: bool, book: Book, budget: CellBudget, limits: Limits
 ) -> Sheet:
-    """The sheet in an XML part in UTF-8; raises Unreadable (too_spread, too_large, corrupt)."""
+    """Return the sheet in an XML part in UTF-8; raises Unreadable (too_spread, too_large, corrupt)."""
     grid = Grid(name, budget, hidden)
     shared: dict[str, str] = {}
     row = column = -1
@@ -126,7 +128,7 @@ def _put(
 
 
 def _text(kind: str, value: str, style: int, book: Book) -> str:
-    """What a cell with a value says."""
+    """Return what a cell with a value says."""
     match kind:
         case "s":
             index = value.strip()
@@ -150,7 +152,7 @@ def _text(kind: str, value: str, style: int, book: Book) -> str:
 
 
 def _float(text: str) -> float | None:
-    """The finite number that a value is, as XML writes one."""
+    """Return the finite number that a value is, as XML writes one."""
     if "_" in text or not text.isascii():
         return None
     try:
@@ -161,12 +163,12 @@ def _float(text: str) -> float | None:
 
 
 def is_zero(value: str) -> bool:
-    """Whether the result that a cell keeps is a zero."""
+    """Return whether the result that a cell keeps is a zero."""
     return _float(value) == 0
 
 
 def _formula(element: etree._Element, shared: dict[str, str]) -> str:
-    """The formula as people see it; one that is filled down is written in its first cell alone."""
+    """Return the formula as people see it; one that is filled down is written in its first cell alone."""
     text = _content(element).strip()
     number = element.get("si", "")
     if element.get("t") == "shared":
@@ -180,7 +182,7 @@ def _content(element: etree._Element) -> str:
 
 
 def rich_text(element: etree._Element) -> str:
-    """The text of a string: its own or that of its runs, without what says how it is pronounced."""
+    """Return the text of a string: its own or that of its runs, without what says how it is pronounced."""
     pieces = []
     for part in element:
         match local_name(part):
@@ -192,7 +194,7 @@ def rich_text(element: etree._Element) -> str:
 
 
 def unescaped(text: str) -> str:
-    """The text with the characters that Office writes as _x000D_."""
+    """Return the text with the characters that Office writes as _x000D_."""
     if "_x" not in text:
         return text
     plain = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)

@@ -4,6 +4,8 @@ Read record by record here, not by the workbook library: that one leaves out for
 gives dates that are stored as whole numbers as numbers.
 """
 
+from __future__ import annotations
+
 import math
 import struct
 from collections.abc import Iterator
@@ -52,7 +54,7 @@ _CALCULATE_ON_LOAD_AT: Final = 24
 
 
 def read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
-    """The sheets of the workbook whose main part is `workbook`; raises Unreadable."""
+    """Return the sheets of the workbook whose main part is `workbook`; raises Unreadable."""
     try:
         return _read(package, workbook, limits)
     except (struct.error, IndexError, ValueError) as error:
@@ -129,7 +131,7 @@ def _records(part: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _text(data: bytes, at: int) -> tuple[str, int]:
-    """A string and where it ends."""
+    """Return a string and where it ends."""
     (count,) = struct.unpack_from("<I", data, at)
     if count == _NO_TEXT:
         return "", at + 4
@@ -140,7 +142,7 @@ def _text(data: bytes, at: int) -> tuple[str, int]:
 
 
 def _styles(part: bytes) -> Styles:
-    """What the cell styles say of numbers."""
+    """Return what the cell styles say of numbers."""
     codes: dict[int, str] = {}
     used: list[int] = []
     in_styles = False

@@ -1,5 +1,7 @@
 """Zips of workbooks: the files in them, and a finding for each that is refused."""
 
+from __future__ import annotations
+
 import re
 import stat
 import struct
@@ -32,7 +34,7 @@ class Entry:
 
 
 def is_zip_of_files(data: bytes, name: str) -> bool:
-    """Whether this is a zip of workbooks, as opposed to a workbook whose container is a zip.
+    """Return whether this is a zip of workbooks, as opposed to a workbook whose container is a zip.
 
     A zip that cannot be opened goes by the ending of its name. Raises nothing.
     """
@@ -52,7 +54,7 @@ def is_zip_of_files(data: bytes, name: str) -> bool:
 
 
 def open_zip(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> list[Entry]:
-    """The readable files of a zip, in its order; `name` is the zip's own, for messages.
+    """Return the readable files of a zip, in its order; `name` is the zip's own, for messages.
 
     Folders, lock files (~$…), what macOS adds and files of other kinds are left out. An entry that
     is refused (by its path, its size, a password, damage, being a zip itself) carries its reason
@@ -84,7 +86,7 @@ def open_zip(data: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> list[En
 
 
 def open_entry(data: bytes, name: str, entry: str, limits: Limits = DEFAULT_LIMITS) -> bytes | None:
-    """One file of a zip by the name that `open_zip` gives it; None where it gives no bytes."""
+    """Return one file of a zip by the name that `open_zip` gives it; None where it gives no bytes."""
     try:
         archive = open_archive(data[zip_start(data) or 0 :], limits, name)
         info = dict(_wanted(archive)).get(entry)
@@ -94,14 +96,14 @@ def open_entry(data: bytes, name: str, entry: str, limits: Limits = DEFAULT_LIMI
 
 
 def suffix(name: str) -> str:
-    """The ending of a file's name in lower case: "a/B.XLSX" -> ".xlsx"."""
+    """Return the ending of a file's name in lower case: "a/B.XLSX" -> ".xlsx"."""
     file = re.split(r"[/\\]", name)[-1]
     stem, dot, ending = file.rpartition(".")
     return f".{ending.lower()}" if dot and stem else ""
 
 
 def _wanted(archive: zipfile.ZipFile) -> Iterator[tuple[str, zipfile.ZipInfo]]:
-    """The readable files with their names; a name that occurs again is told from the first."""
+    """Yield the readable files with their names; a name that occurs again is told from the first."""
     times: dict[str, int] = {}
     for info in archive.infolist():
         name = _name(info)
@@ -112,7 +114,7 @@ def _wanted(archive: zipfile.ZipFile) -> Iterator[tuple[str, zipfile.ZipInfo]]:
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """The name as its writer meant it: many do not say that it is UTF-8, or write GBK."""
+    """Return the name as its writer meant it: many do not say that it is UTF-8, or write GBK."""
     name = info.orig_filename
     if info.flag_bits & 0x800:
         return name.replace("\\", "/")
@@ -133,7 +135,7 @@ def _part(raw: bytes) -> str:
 
 
 def _unicode_name(extra: bytes, raw: bytes) -> str | None:
-    """The name in the Unicode path field of an entry, where it belongs to the entry's own name."""
+    """Return the name in the Unicode path field of an entry, where it belongs to the entry's own name."""
     at = 0
     while at + 4 <= len(extra):
         kind, size = struct.unpack_from("<HH", extra, at)

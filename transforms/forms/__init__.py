@@ -3,6 +3,8 @@
 Order is the order in which forms are shown.
 """
 
+from __future__ import annotations
+
 from transforms.forms.class_size import CLASS
 from transforms.forms.finance import FINANCE
 from transforms.forms.kindergarten import KINDERGARTEN

@@ -1,5 +1,7 @@
 """班级学生数表: one row for each class of a school."""
 
+from __future__ import annotations
+
 import polars as pl
 
 from transforms.forms.columns import choice, code, count, text

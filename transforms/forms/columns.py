@@ -10,7 +10,7 @@ from transforms.forms.model import Column, Kind, RowCheck, Rule
 def code(
     header: str, *aliases: str, name: str = "institution_code", required: bool = True
 ) -> Column:
-    """A ten-digit institution code."""
+    """Return a ten-digit institution code."""
     return Column(
         name=name,
         header=header,
@@ -42,7 +42,7 @@ def count(
     required: bool = True,
     high: int | None = None,
 ) -> Column:
-    """A whole number of people or things, zero or more."""
+    """Return a whole number of people or things, zero or more."""
     return Column(
         name=name,
         header=header,
@@ -56,7 +56,7 @@ def count(
 
 
 def amount(name: str, header: str, unit: str | None, en: str, *, required: bool = True) -> Column:
-    """An exact decimal number in ``unit``."""
+    """Return an exact decimal number in ``unit``."""
     return Column(
         name=name,
         header=header,
@@ -69,7 +69,7 @@ def amount(name: str, header: str, unit: str | None, en: str, *, required: bool 
 
 
 def yes_no(name: str, header: str, en: str, *aliases: str, required: bool = False) -> Column:
-    """A question answered by 是 or 否."""
+    """Return a question answered by 是 or 否."""
     return Column(
         name=name,
         header=header,
@@ -82,12 +82,12 @@ def yes_no(name: str, header: str, en: str, *aliases: str, required: bool = Fals
 
 
 def clock(name: str, header: str, en: str) -> Column:
-    """A time of day."""
+    """Return a time of day."""
     return Column(name=name, header=header, kind=Kind.TIME, en=en, note_zh="时刻, 如 07:50")
 
 
 def choice(name: str, header: str, en: str, *choices: str, aliases: tuple[str, ...] = ()) -> Column:
-    """One of a few fixed words; always required."""
+    """Return one of a few fixed words; always required."""
     return Column(
         name=name,
         header=header,
@@ -103,7 +103,7 @@ def choice(name: str, header: str, en: str, *choices: str, aliases: tuple[str, .
 def part_of_whole(
     rule_id: str, part: Column, whole: Column, reason_zh: str, reason_en: str
 ) -> RowCheck:
-    """The error that a part is larger than its whole."""
+    """Return the error that a part is larger than its whole."""
     return RowCheck(
         rule=Rule(
             id=rule_id,

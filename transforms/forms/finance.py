@@ -1,5 +1,7 @@
 """教育经费表: one row for each level, and 合计 as a row of data; the year is the calendar year."""
 
+from __future__ import annotations
+
 from transforms.forms.columns import amount, choice, count
 from transforms.forms.model import Form, Rule, TotalCheck
 

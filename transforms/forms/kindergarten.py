@@ -1,5 +1,7 @@
 """幼儿园基本情况表: one row for each kindergarten, licensed or not."""
 
+from __future__ import annotations
+
 import polars as pl
 
 from transforms.forms.columns import (

@@ -1,5 +1,7 @@
 """改革事项进展表: one row for each item of reform."""
 
+from __future__ import annotations
+
 from transforms.forms.columns import amount, choice, text
 from transforms.forms.model import Column, Form, Kind
 

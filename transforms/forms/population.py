@@ -1,5 +1,7 @@
 """学龄人口表: one row for each single year of age, 0 to 18."""
 
+from __future__ import annotations
+
 from transforms.forms.columns import count
 from transforms.forms.model import Form
 

@@ -1,5 +1,7 @@
 """安全与规范办学表: one row for each institution."""
 
+from __future__ import annotations
+
 from transforms.forms.columns import code, count, part_of_whole, text
 from transforms.forms.model import Form
 

@@ -1,5 +1,7 @@
 """工资收入情况表: one row for the whole unit."""
 
+from __future__ import annotations
+
 from transforms.forms.columns import amount, count, part_of_whole
 from transforms.forms.model import Form
 

@@ -1,5 +1,7 @@
 """中小学校基本情况表: one row for each school, of every stage and kind."""
 
+from __future__ import annotations
+
 import polars as pl
 
 from transforms.forms.columns import choice, clock, code, count, text, yes_no

@@ -1,5 +1,7 @@
 """特殊群体教育保障表: one row for the whole unit."""
 
+from __future__ import annotations
+
 from transforms.forms.columns import count, part_of_whole
 from transforms.forms.model import Form
 

@@ -1,5 +1,7 @@
 """职业教育情况表: one row for each vocational institution."""
 
+from __future__ import annotations
+
 from transforms.forms.columns import choice, code, count, part_of_whole, text, yes_no
 from transforms.forms.model import Form
 

@@ -5,6 +5,8 @@
 gives the same figures, the same bytes and the same times of receipt in every process.
 """
 
+from __future__ import annotations
+
 from transforms.sample.city import make_city
 from transforms.sample.delivery import Delivery
 from transforms.sample.inbox import Mess, deliveries, write_sample

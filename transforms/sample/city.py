@@ -37,7 +37,7 @@ def make_city(
 
 
 def units_of(regions: pl.DataFrame, *, seed: int, scale: int) -> list[Unit]:
-    """The reporting units of ``regions`` in the order of their codes."""
+    """Return the reporting units of ``regions`` in the order of their codes."""
     listed = regions.filter(pl.col("level") == "reporting_unit").sort("region_code")
     columns = ("region_code", "region_name", "aliases", "kind", "parent_code")
     return [
@@ -59,7 +59,7 @@ def units_of(regions: pl.DataFrame, *, seed: int, scale: int) -> list[Unit]:
 def unit_frames(
     unit: Unit, years: Sequence[int], townships: pl.DataFrame
 ) -> Iterator[tuple[Key, pl.DataFrame]]:
-    """The submissions of one unit, year by year."""
+    """Yield the submissions of one unit, year by year."""
     roster = make_roster(unit, townships.cast({"county_code": pl.String}))
     for year in years:
         figures = UnitYear(unit, roster, year)

@@ -47,7 +47,7 @@ class Delivery:
 def handed_in(
     unit: Unit, years: Sequence[int], townships: pl.DataFrame
 ) -> Iterator[tuple[Key, pl.DataFrame]]:
-    """The submissions of ``unit``, year by year, less what it has not come to in the newest year.
+    """Yield the submissions of ``unit``, year by year, less what it has not come to in the newest year.
 
     A year that stands alone is whole.
     """
@@ -60,7 +60,7 @@ def handed_in(
 
 
 def time_of_receipt(unit: Unit, form: str, year: int) -> datetime:
-    """When a form came in: in October, or for money in February and March of the next year.
+    """Return when a form came in: in October, or for money in February and March of the next year.
 
     A few come days or weeks after their date.
     """

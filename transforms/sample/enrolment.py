@@ -56,7 +56,7 @@ class KindergartenYear:
 
 
 def spread(amounts: Iterable[float]) -> list[int]:
-    """Whole numbers beside ``amounts`` whose running sum is never more than a half away.
+    """Return whole numbers beside ``amounts`` whose running sum is never more than a half away.
 
     Each is its amount rounded up or down, so a part of a whole stays one.
     """
@@ -70,7 +70,7 @@ def spread(amounts: Iterable[float]) -> list[int]:
 
 
 def kindergartens_of(unit: Unit, roster: Roster, year: int) -> list[KindergartenYear]:
-    """The kindergartens open in ``year`` with their children."""
+    """Return the kindergartens open in ``year`` with their children."""
     draws = unit.draws("kindergartens", year)
     there = [one for one in roster.kindergartens if one.open_in(year)]
     total = unit.enrolment(year)[0]
@@ -91,7 +91,7 @@ def kindergartens_of(unit: Unit, roster: Roster, year: int) -> list[Kindergarten
 
 
 def schools_of(unit: Unit, roster: Roster, year: int) -> list[SchoolYear]:
-    """The schools open in ``year`` with their pupils and classes."""
+    """Return the schools open in ``year`` with their pupils and classes."""
     draws = unit.draws("schools", year)
     there = [one for one in roster.schools if one.open_in(year)]
     grades: dict[str, dict[int, int]] = {one.code: {} for one in there}
@@ -162,7 +162,7 @@ def _classes(
 
 
 def _sections(unit: Unit, school: Institution, stage: str, cohort: int, year: int) -> int:
-    """How many classes a grade of ``cohort`` pupils has in this school and year."""
+    """Return how many classes a grade of ``cohort`` pupils has in this school and year."""
     if school.kind == "特殊教育学校":
         return max(1, round(cohort / 9))
     crowding = school.draws.get("crowding", 0.0)

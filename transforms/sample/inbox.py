@@ -60,7 +60,7 @@ def deliveries(
     seed: int = 1,
     scale: int = 1,
 ) -> Iterator[Delivery]:
-    """What :func:`write_sample` writes, with what each file holds and whether it is flawed.
+    """Yield what :func:`write_sample` writes, with what each file holds and whether it is flawed.
 
     One unit and year after the other, so that memory does not grow with their number.
     """

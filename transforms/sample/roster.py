@@ -88,7 +88,7 @@ class Institution:
     draws: dict[str, float] = field(default_factory=dict)
 
     def open_in(self, year: int) -> bool:
-        """Whether it takes pupils in ``year``."""
+        """Return whether it takes pupils in ``year``."""
         return self.opens <= year < self.closes
 
 
@@ -120,11 +120,11 @@ class Places:
         return self._kinds[place]
 
     def stem(self, place: int) -> str:
-        """The name without its kind, as institutions carry it."""
+        """Return the name without its kind, as institutions carry it."""
         return re.sub(r"(街道|满族乡|民族乡|镇|乡)$", "", self._plain[place])
 
     def name(self, place: int, year: int) -> str:
-        """What the list of ``year`` calls the place."""
+        """Return what the list of ``year`` calls the place."""
         if year not in self._by_year:
             self._by_year[year] = self._names(year)
         return self._by_year[year][place]
@@ -157,12 +157,12 @@ class Roster:
 
 
 def plain(township: str) -> str:
-    """A township's name without what comes and goes: 办事处, and 满族 before 镇."""
+    """Return a township's name without what comes and goes: 办事处, and 满族 before 镇."""
     return township.removesuffix("办事处").replace("满族镇", "镇")
 
 
 def chinese(number: int) -> str:
-    """A number from 1 to 9,999 in Chinese; a larger one in digits."""
+    """Return a number from 1 to 9,999 in Chinese; a larger one in digits."""
     if number > 9_999:
         return str(number)
     if number < 10:
@@ -202,12 +202,12 @@ class _Names:
         return f"{stem}第{chinese(self._next(stem, ending))}{ending}"
 
     def bare(self, stem: str, ending: str) -> str:
-        """The first of its kind in a place goes without a number."""
+        """Return the first of its kind in a place goes without a number."""
         number = self._next(stem, ending)
         return stem + ending if number == 1 else f"{stem}第{chinese(number)}{ending}"
 
     def village(self, stem: str, ending: str) -> str:
-        """The township's central one first, then those of its villages, then numbers."""
+        """Return the township's central one first, then those of its villages, then numbers."""
         number = self._next(stem, ending)
         if number == 1:
             return f"{stem}中心{ending}"
@@ -221,7 +221,7 @@ class _Names:
         return self._named[stem + ending]
 
     def code(self, kind: str) -> str:
-        """The next ten-digit code: type, province, then six digits, 10,000 for each unit.
+        """Return the next ten-digit code: type, province, then six digits, 10,000 for each unit.
 
         Past 10,000 institutions of a type the codes run on into the next unit's numbers: they
         stay unique within the unit.
@@ -233,7 +233,7 @@ class _Names:
 
 
 def make_roster(unit: Unit, townships: pl.DataFrame) -> Roster:
-    """The institutions of ``unit``; ``townships`` is reference/townships.csv."""
+    """Return the institutions of ``unit``; ``townships`` is reference/townships.csv."""
     places = Places(unit, townships)
     names = _Names(unit)
     draws = unit.draws("roster")
@@ -270,7 +270,7 @@ def make_roster(unit: Unit, townships: pl.DataFrame) -> Roster:
 
 
 def _homes(places: Places, count: int, in_streets: float) -> Iterator[tuple[int, bool]]:
-    """Places for ``count`` institutions, and whether each is the first of its kind in a township.
+    """Yield places for ``count`` institutions, and whether each is the first of its kind in a township.
 
     Townships come first in turn, so that each has one as far as the number reaches.
     """
@@ -385,7 +385,7 @@ def _boards(kind: str, older: bool, in_town: bool, draws: Random) -> bool:
 def _new_school(
     unit: Unit, places: Places, names: _Names, draws: Random, year: int, index: int
 ) -> Institution:
-    """A primary or nine-year school that opens in ``year``."""
+    """Return a primary or nine-year school that opens in ``year``."""
     place = (places.streets or places.towns)[index % len(places.streets or places.towns)]
     kind = "九年一贯制学校" if draws.random() < 0.25 else "小学"
     return Institution(
@@ -416,7 +416,7 @@ def _attached_kindergarten(school: Institution, names: _Names) -> Institution:
 
 
 def _draw_crowding(schools: Sequence[Institution], draws: Random) -> None:
-    """Only large schools are ever crowded: the others have one class or two in a grade."""
+    """Draw who is crowded: only large schools are ever crowded: the others have one class or two in a grade."""
     heavy = sorted((s for s in schools if s.kind in STAGES), key=lambda s: -s.weight)
     heavy = heavy[: max(1, len(heavy) // 2)]
     for school, number in zip(heavy, even_draws(draws, len(heavy)), strict=True):
@@ -424,7 +424,7 @@ def _draw_crowding(schools: Sequence[Institution], draws: Random) -> None:
 
 
 def _draw_foundation(unit: Unit, kindergartens: Sequence[Institution]) -> None:
-    """Since when a kindergarten is there, for all but a few, and what goes with its being new."""
+    """Draw since when a kindergarten is there, for all but a few, and what goes with its being new."""
     draws = unit.draws("foundation")
     for matter in ("supervisor", "blank"):
         numbers = even_draws(draws, len(kindergartens))

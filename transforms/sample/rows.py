@@ -58,11 +58,11 @@ class UnitYear:
         return schools_of(self.unit, self.roster, self.year)
 
     def share(self, matter: str) -> float:
-        """How far the unit is on ``matter`` this year."""
+        """Return how far the unit is on ``matter`` this year."""
         return self.unit.share(matter, self.year)
 
     def case_count(self, matter: str, change: float = 0.93) -> int:
-        """Cases this year: ``change`` a year, 0 for ever in a clean unit and never near 0 else."""
+        """Return cases this year: ``change`` a year, 0 for ever in a clean unit and never near 0 else."""
         first = self.unit.cases[matter]
         if not first:
             return 0
@@ -71,7 +71,7 @@ class UnitYear:
         return max(least, round(first * change ** (self.year - START) * noise))
 
     def frame(self, form: str) -> pl.DataFrame:
-        """The rows of ``form``."""
+        """Return the rows of ``form``."""
         schema = FORMS[form].schema
         rows = list(_MAKERS[form](self))
         columns: Iterable[Sequence[object]] = zip(*rows, strict=True) if rows else ()
@@ -372,7 +372,7 @@ class UnitYear:
         return one.draws["blank"] < self._blank[column]
 
     def _morning(self, one: Institution) -> tuple[time | None, time | None]:
-        """Time to be there, and first lesson: no school that starts too early lets pupils sleep."""
+        """Return time to be there, and first lesson: no school that starts too early lets pupils sleep."""
         draw = one.draws["arrival"]
         late = floor(draw * 1000) % 2
         bad_start = draw >= self.share("lesson_start")
@@ -387,7 +387,7 @@ class UnitYear:
         return time(20, 30) if one.draws["evening"] < 0.5 else time(21, 0)
 
     def _spending_level(self) -> float:
-        """Spending per pupil as a multiple of 2018's."""
+        """Return spending per pupil as a multiple of 2018's."""
         level = 1.0
         for year in range(START + 1, self.year + 1):
             level *= self._spending_change(year)

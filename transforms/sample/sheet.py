@@ -123,7 +123,7 @@ def _header(column: Column, style: Style, draws: Random) -> str:
 
 
 def _add_header(sheet: Sheet, headers: Sequence[str], style: Style) -> None:
-    """The header in one row, or in two: what neighbours share stands above them, merged."""
+    """Write the header in one row, or in two: what neighbours share stands above them, merged."""
     if not style.split_header:
         sheet.rows.append(list(headers))
         return
@@ -173,7 +173,7 @@ def _column_cells(column: Column, frame: pl.DataFrame, style: Style) -> list[Cel
 
 
 def _writer(column: Column, style: Style) -> Callable[[object], Cell]:
-    """How a value of ``column`` is typed in ``style``."""
+    """Return how a value of ``column`` is typed in ``style``."""
     match column.kind:
         case Kind.INT:
             return _number_writer(column, style)
@@ -265,5 +265,5 @@ def _date(value: object, style: Style) -> Cell:
 
 
 def _spaced(name: str) -> str:
-    """A short name stretched with a space, a long one with a space behind it."""
+    """Return a short name stretched with a space, a long one with a space behind it."""
     return f"{name[0]} {name[1:]}" if len(name) < 7 else f"{name} "

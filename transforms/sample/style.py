@@ -58,7 +58,7 @@ TIDY = Style()
 
 
 def draw_style(form: Form, draws: Random) -> Style:
-    """The manner in which somebody fills in ``form``; about half of each liberty is taken."""
+    """Return the manner in which somebody fills in ``form``; about half of each liberty is taken."""
     titles: list[Title] = ["year", "year", "no_year"]
     if form.name not in CALENDAR_FORMS:
         titles += ["school_year", "school_year_slash"]

@@ -26,7 +26,7 @@ _CITY = "210700"
 
 
 def rng(*parts: object) -> Random:
-    """A generator that depends on ``parts`` alone, the same in every process."""
+    """Return a generator that depends on ``parts`` alone, the same in every process."""
     return Random("-".join(str(part) for part in parts))
 
 
@@ -39,7 +39,7 @@ class Course:
     reached: int
 
     def at(self, year: int) -> float:
-        """The figure in ``year``."""
+        """Return the figure in ``year``."""
         way = (year - START) / (self.reached - START)
         return self.start + (self.end - self.start) * min(max(way, 0.0), 1.0)
 
@@ -183,15 +183,15 @@ class Unit:
         return self.name.removesuffix("属") if self.city_run else self.name
 
     def share(self, matter: str, year: int) -> float:
-        """How far the unit is on ``matter`` in ``year``."""
+        """Return how far the unit is on ``matter`` in ``year``."""
         return self.courses[matter].at(year)
 
     def draws(self, *parts: object) -> Random:
-        """A generator of this unit's own."""
+        """Return a generator of this unit's own."""
         return rng(self.seed, self.code, *parts)
 
     def forms(self) -> tuple[str, ...]:
-        """The forms that are expected of this unit."""
+        """Return the forms that are expected of this unit."""
         out = set()
         if self.city_run:
             out |= {"population", "finance", "salary"}
@@ -200,7 +200,7 @@ class Unit:
         return tuple(name for name in FORMS if name not in out)
 
     def blank(self, column: tuple[bool, str], year: int) -> float:
-        """What part of the institutions leaves a question answered by 是, 否 or a time open.
+        """Return what part of the institutions leaves a question answered by 是, 否 or a time open.
 
         Few and ever fewer; now and then somebody has overlooked a whole column but for some rows.
         """
@@ -210,19 +210,19 @@ class Unit:
         return 0.02 if self.careless or year <= START else 0.0
 
     def births(self, year: int) -> float:
-        """Children born in ``year`` who live in the unit: falling, with a rise in 2016 and 2017."""
+        """Return children born in ``year`` who live in the unit: falling, with a rise in 2016 and 2017."""
         level = max(0.5, min(1.3, 1 - 0.012 * (year - 2009)))
         second_child = 1.06 if year in (2016, 2017) else 1.0
         noise = self.draws("births", year).uniform(0.975, 1.025)
         return self.sizes.people * self.scale * _PEOPLE_PER_SIZE * level * second_child * noise
 
     def population(self, year: int) -> list[int]:
-        """Residents by single year of age, 0 to 18, in ``year``."""
+        """Return residents by single year of age, 0 to 18, in ``year``."""
         moved = self.draws("population", year).uniform(0.995, 1.005)
         return [round(self.births(year - age) * moved * (1 - 0.001 * age)) for age in range(19)]
 
     def enrolment(self, year: int) -> tuple[float, float]:
-        """Pupils in kindergarten and in vocational education."""
+        """Return pupils in kindergarten and in vocational education."""
         if self.sizes.pupils is not None:
             noise = self.draws("enrolment", year).uniform(0.99, 1.01) * self.scale
             return self.sizes.pupils[0] * noise, self.sizes.pupils[4] * noise
@@ -233,7 +233,7 @@ class Unit:
         )
 
     def grade(self, grade: int, year: int) -> float:
-        """Pupils of a grade, 1 to 12, in ``year``.
+        """Return pupils of a grade, 1 to 12, in ``year``.
 
         The ninth grade is what has stayed of the seventh two years before.
         """
@@ -250,7 +250,7 @@ class Unit:
         return self.population(year)[5 + grade] * share * self.sizes.rates[stage]
 
     def retention(self, entered: int) -> float:
-        """What part of those who began grade 7 in the year ``entered`` comes to grade 9."""
+        """Return what part of those who began grade 7 in the year ``entered`` comes to grade 9."""
         usual = self.draws("retention").uniform(0.935, 0.985) + 0.0025 * (entered - START)
         drawn = usual + self.draws("retention", entered).uniform(-0.006, 0.006)
         return min(max(drawn, 0.93), 0.99)
@@ -266,7 +266,7 @@ def make_unit(
     seed: int,
     scale: int,
 ) -> Unit:
-    """The unit ``code`` as ``seed`` makes it, ``scale`` times its usual size."""
+    """Return the unit ``code`` as ``seed`` makes it, ``scale`` times its usual size."""
     draws = rng(seed, code)
     urban = "区" in kind or kind == "市直"
     sizes = _URBAN if urban else _COUNTY
@@ -322,7 +322,7 @@ def make_unit(
 
 
 def _draw_courses(matters: Mapping[str, tuple[float, float]], draws: Random) -> dict[str, Course]:
-    """A pace for every matter; where it starts, and ends short of everything, differs a little."""
+    """Return a pace for every matter; where it starts, and ends short of everything, differs a little."""
     years = [year for year, weight in _PACES for _ in range(weight)]
     courses = {}
     for matter, (start, end) in matters.items():

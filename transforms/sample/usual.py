@@ -88,7 +88,7 @@ class _Submission:
 def usual_deliveries(
     unit: Unit, years: Sequence[int], townships: pl.DataFrame
 ) -> Iterator[Delivery]:
-    """What ``unit`` hands in for ``years``."""
+    """Yield what ``unit`` hands in for ``years``."""
     submissions = (
         _Submission(unit, FORMS[form], year, frame)
         for (form, _, year), frame in handed_in(unit, years, townships)
@@ -123,7 +123,7 @@ def _year(unit: Unit, year: int, submissions: Sequence[_Submission]) -> Iterator
 
 
 def _single(submission: _Submission, folder: PurePosixPath) -> Delivery:
-    """One form in a file of its own; where its title lacks the year, one other place has it."""
+    """Return one form in a file of its own; where its title lacks the year, one other place has it."""
     form, year = submission.form, submission.year
     draws = submission.unit.draws("single", form.name, year)
     style = draw_style(form, draws)
@@ -149,7 +149,7 @@ def _single(submission: _Submission, folder: PurePosixPath) -> Delivery:
 
 
 def _sheets(submission: _Submission, style: Style, name: str, draws: Random) -> list[Sheet]:
-    """The form on one sheet, or its classes on a sheet for each stage."""
+    """Return the form on one sheet, or its classes on a sheet for each stage."""
     if submission.form.name != "class" or draws.random() < 0.7:
         sheet = submission.sheet(style, draws)
         sheet.name = name
@@ -163,7 +163,7 @@ def _sheets(submission: _Submission, style: Style, name: str, draws: Random) -> 
 
 
 def _with_company(submission: _Submission, sheets: Sequence[Sheet], draws: Random) -> list[Sheet]:
-    """Sheets that hold no form: a cover before them, hidden notes behind them."""
+    """Return sheets that hold no form: a cover before them, hidden notes behind them."""
     result = list(sheets)
     if draws.random() < 0.2:
         unit = f"填报单位：{submission.unit.name}"
@@ -176,7 +176,7 @@ def _with_company(submission: _Submission, sheets: Sequence[Sheet], draws: Rando
 
 
 def _for_text(style: Style) -> Style:
-    """What only a spreadsheet can hold is typed instead."""
+    """Return what only a spreadsheet can hold is typed instead."""
     return replace(
         style,
         times="plain" if style.times == "fraction" else style.times,
@@ -185,7 +185,7 @@ def _for_text(style: Style) -> Style:
 
 
 def _bundled(name: str, group: Sequence[_Submission], folder: PurePosixPath) -> Delivery:
-    """Several forms in one workbook, in the folder of their year."""
+    """Return several forms in one workbook, in the folder of their year."""
     first = group[0]
     draws = first.unit.draws("bundle", name, first.year)
     sheets = [one.sheet(draw_style(one.form, draws), draws) for one in group]
@@ -194,7 +194,7 @@ def _bundled(name: str, group: Sequence[_Submission], folder: PurePosixPath) -> 
 
 
 def _zipped(name: str, group: Sequence[_Submission], folder: PurePosixPath) -> Delivery:
-    """Several files in one archive, in the folder of their year."""
+    """Return several files in one archive, in the folder of their year."""
     first = group[0]
     draws = first.unit.draws("zip", name, first.year)
     entries = []
@@ -206,7 +206,7 @@ def _zipped(name: str, group: Sequence[_Submission], folder: PurePosixPath) -> D
 
 
 def _flawed(submission: _Submission, folder: PurePosixPath, draws: Random) -> Iterator[Delivery]:
-    """A file that must be returned and, more often than not, the one that corrects it."""
+    """Yield a file that must be returned and, more often than not, the one that corrects it."""
     form, year = submission.form, submission.year
     flaw = draws.choice(_FLAWS)
     style = draw_style(form, draws)

@@ -30,7 +30,7 @@ _DOS_DATE = (38 << 9) | (1 << 5) | 1
 
 
 def workbook_bytes(sheets: Sequence[Sheet]) -> bytes:
-    """An .xlsx workbook of ``sheets``, in their order.
+    """Return an .xlsx workbook of ``sheets``, in their order.
 
     Raises ValueError for more rows than a sheet can hold; xlsxwriter would leave them out.
     """
@@ -77,7 +77,7 @@ def delimited_bytes(sheet: Sheet, *, encoding: str, delimiter: str = ",") -> byt
 
 
 def zip_bytes(entries: Sequence[tuple[str, bytes]]) -> bytes:
-    """A .zip as Chinese Windows makes it: names in GBK without saying so.
+    """Return a .zip as Chinese Windows makes it: names in GBK without saying so.
 
     Written by hand because :mod:`zipfile` knows no other encoding for a Chinese name than UTF-8.
     """

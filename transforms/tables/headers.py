@@ -80,7 +80,7 @@ def _normalised(header: str) -> str:
 
 @lru_cache(maxsize=65536)
 def bare(header: str) -> str:
-    """A normalised header without what stands in brackets."""
+    """Return a normalised header without what stands in brackets."""
     return _BRACKETED.sub("", header)
 
 
@@ -190,7 +190,7 @@ class _Match:
 
 
 def recognise(sheet: Sheet) -> Table | Almost | None:
-    """The form that stands on ``sheet``; None for a sheet that is no form at all."""
+    """Return the form that stands on ``sheet``; None for a sheet that is no form at all."""
     cells = sheet.cells
     if cells.is_empty():
         return None
@@ -219,7 +219,7 @@ def cell_name(row: int, column: int) -> str:
 
 
 def is_known_header(text: str) -> bool:
-    """Whether some form has a column of that header."""
+    """Return whether some form has a column of that header."""
     return bool(_known(normalise(text)))
 
 
@@ -261,7 +261,7 @@ def _best_match(
 
 
 def _hints(rows: list[list[str | None]], row: int, depth: int) -> list[str | None]:
-    """The texts by which a header over ``depth`` rows gives itself away."""
+    """Return the texts by which a header over ``depth`` rows gives itself away."""
     return [text for line in rows[row : row + depth] for text in line]
 
 
@@ -271,7 +271,7 @@ def _joined(
     row: int,
     depth: int,
 ) -> tuple[list[str | None], list[str | None]]:
-    """The header texts of ``depth`` rows joined downwards, and the lowest text where that differs.
+    """Return the header texts of ``depth`` rows joined downwards, and the lowest text where that differs.
 
     A group header stands above its columns either merged over them, or in the first of them with
     blank cells beside it.
@@ -310,7 +310,7 @@ def _joined(
 
 
 def _in_brackets(part: str | None) -> str | None:
-    """A unit under a header as it would stand beside it: 元 becomes (元)."""
+    """Return a unit under a header as it would stand beside it: 元 becomes (元)."""
     bracketed = part is not None and part[:1] in "([【〔"
     return f"({part})" if part and not bracketed and _UNIT_ALONE.fullmatch(part) else part
 
@@ -389,7 +389,7 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> 
 
 
 def _office(above: Sequence[tuple[str | None, ...]]) -> tuple[str, str] | None:
-    """Who filled in the sheet, and the cell that says so."""
+    """Return who filled in the sheet, and the cell that says so."""
     for row, line in enumerate(above, 1):
         cells = [(place, cell) for place, cell in enumerate(line) if cell is not None]
         for i, (place, cell) in enumerate(cells):
@@ -402,7 +402,7 @@ def _office(above: Sequence[tuple[str | None, ...]]) -> tuple[str, str] | None:
 
 
 def _end_of_header(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> int:
-    """The first row below the header, its merged cells and the index row under it."""
+    """Return the first row below the header, its merged cells and the index row under it."""
     last = match.row + match.depth - 1
     places = {place for found in match.columns.values() for place in found}
     for row0, col0, row1, _ in sheet.merged:
@@ -451,7 +451,7 @@ def _body(
 
 
 def _joined_texts(cells: pl.DataFrame) -> pl.Series:
-    """The texts of each row, joined; null where there is none."""
+    """Return the texts of each row, joined; null where there is none."""
     joined = pl.concat_str(pl.all(), separator=APART, ignore_nulls=True)
     return cells.select(joined.replace("", None)).to_series()
 
@@ -462,7 +462,7 @@ def _printed_again(
     above: Sequence[tuple[str | None, ...]],
     columns: dict[str, int],
 ) -> pl.Series:
-    """Which rows below ``above`` only print a row of it again, as each printed page does.
+    """Return which rows below ``above`` only print a row of it again, as each printed page does.
 
     The header is known by its first columns, other rows by all their cells.
     """
@@ -484,7 +484,7 @@ def _printed_again(
 
 
 def _below(marks: pl.Series, row: int) -> list[int]:
-    """The rows from ``row`` on that are marked; nearly always none, which is quick to see."""
+    """Return the rows from ``row`` on that are marked; nearly always none, which is quick to see."""
     if marks.sum() == marks.head(row).sum():
         return []
     return [place for place in marks.arg_true() if place >= row]
@@ -501,7 +501,7 @@ def _fill_merged(
     columns: dict[str, int],
     first_body: int,
 ) -> pl.DataFrame:
-    """Give the text of a cell merged downwards to each of its rows.
+    """Return the text of a cell merged downwards to each of its rows.
 
     A merged figure is not carried down: it is one figure for several rows, and which part of it
     belongs to which row is not known (see :func:`_merged_figures`).
@@ -535,7 +535,7 @@ def _as_shown(
     body: pl.DataFrame,
     first_body: int,
 ) -> tuple[pl.DataFrame, list[HeaderIssue]]:
-    """The body with figures as they are shown where header and number format agree; and warnings.
+    """Return the body with figures as they are shown where header and number format agree; and warnings.
 
     Under (万元) a format that shows yuan as ten thousands of them was meant to: the figure is taken
     as it is shown. Where they do not agree it is taken as it is stored. Both are told.
@@ -580,7 +580,7 @@ def _as_shown(
 
 
 def _moved(text: str | None, power: int) -> str | None:
-    """The figure times a power of ten, in plain decimals; other text as it is."""
+    """Return the figure times a power of ten, in plain decimals; other text as it is."""
     try:
         return None if text is None else f"{Decimal(text).scaleb(power).normalize():f}"
     except ArithmeticError:
@@ -590,7 +590,7 @@ def _moved(text: str | None, power: int) -> str | None:
 def _merged_figures(
     sheet: Sheet, form: Form, columns: dict[str, int], first_body: int
 ) -> tuple[tuple[str, int, int], ...]:
-    """Column, first and last row (from 1) of the figures that are merged over several rows."""
+    """Return column, first and last row (from 1) of the figures that are merged over several rows."""
     figures = {n: place for n, place in columns.items() if form.by_name[n].kind in _FIGURES}
     return tuple(
         (name, row0 + 1, row1 + 1)
@@ -602,7 +602,7 @@ def _merged_figures(
 def _merged_down(
     merged: Sequence[tuple[int, int, int, int]], columns: dict[str, int], first_body: int
 ) -> Iterator[tuple[str, int, int]]:
-    """Column, first and last row (from 0) of the cells merged over several rows of the data.
+    """Yield column, first and last row (from 0) of the cells merged over several rows of the data.
 
     A cell may be as wide as the header over it, no wider.
     """
@@ -617,13 +617,13 @@ def _merged_down(
 
 
 def _is_unit_row(row: tuple[str | None, ...]) -> bool:
-    """Whether the row below a header only names the units of its columns: (人) (万元)."""
+    """Return whether the row below a header only names the units of its columns: (人) (万元)."""
     words = [normalise(cell) for cell in row if cell is not None]
     return bool(words) and all(_UNIT_ALONE.fullmatch(word) for word in words)
 
 
 def _is_index_row(row: tuple[str | None, ...]) -> bool:
-    """Whether the row below a header only numbers the columns: 甲 乙 1 2 3."""
+    """Return whether the row below a header only numbers the columns: 甲 乙 1 2 3."""
     words = [normalise(cell).strip("()") for cell in row if cell is not None]
     letters = [word for word in words if word in _INDEX_WORDS]
     numbers = [
@@ -646,7 +646,7 @@ def _units(
     titles: Sequence[Sequence[str]],
     below: Sequence[tuple[str | None, ...]],
 ) -> tuple[dict[str, int], dict[str, str], list[HeaderIssue]]:
-    """For every money column the power of ten between the submitted unit and the form's own.
+    """Return for every money column the power of ten between the submitted unit and the form's own.
 
     ``below`` are the rows between the header and the data, in which units may stand.
     """
@@ -716,7 +716,7 @@ def _units(
 
 
 def _is_unit(bracketed: str) -> bool:
-    """Whether what stands in brackets in a header changes what its figures mean."""
+    """Return whether what stands in brackets in a header changes what its figures mean."""
     return (
         "元" in bracketed
         or bracketed in _MAGNITUDES
@@ -725,7 +725,7 @@ def _is_unit(bracketed: str) -> bool:
 
 
 def _words_of_units(line: Sequence[str]) -> list[str]:
-    """The words that a row above a table gives as units: 元 and 人 of 单位：元、人."""
+    """Return the words that a row above a table gives as units: 元 and 人 of 单位：元、人."""
     for i, cell in enumerate(line):
         plain = readable(cell[:_LONGEST_LINE])
         label = _UNIT_LABEL.search(plain)

@@ -43,7 +43,7 @@ _NOTHING_GIVEN = r"^[-‐-―－/／]*$"
 
 
 def sort_rows(form: Form, tables: Sequence[Table]) -> pl.DataFrame:
-    """All bodies as one frame, with ``table`` (index) and ``fate``: data, total, note, title or blank."""
+    """Return all bodies as one frame, with ``table`` (index) and ``fate``: data, total, note, title or blank."""
     blank = pl.DataFrame(schema={name: pl.String() for name in form.schema})
     rows = pl.concat(
         [blank]
@@ -73,8 +73,9 @@ def sort_rows(form: Form, tables: Sequence[Table]) -> pl.DataFrame:
 
 
 def _fates(form: Form, rows: pl.DataFrame) -> pl.DataFrame:
-    """What each row is by itself (``fate``: data, total, note, title or blank), and whether it
-    says nothing but one text (``lone_text``).
+    """Return what each row is by itself.
+
+    ``fate``: data, total, note, title or blank; ``lone_text``: whether it says nothing but one text.
     """
     # Made once, for the patterns below look at them again and again.
     rows = rows.with_columns(
@@ -146,7 +147,7 @@ def _is_total(
     labels: Collection[str],
     has_code: pl.Expr,
 ) -> pl.Expr:
-    """A row that calls itself a total and says nothing else in words."""
+    """Return a row that calls itself a total and says nothing else in words."""
     if form.totals_are_data:
         return pl.any_horizontal(words[n].str.contains(r"^(?:小计|总计|共计)$") for n in labels)
     places = [*labels, *(name for name in form.key if name not in labels)]
@@ -200,7 +201,7 @@ def _is_note(
     first: pl.Expr,
     figures: Collection[str],
 ) -> pl.Expr:
-    """A signature, a note, or a remark that stands alone where no such text belongs."""
+    """Return a signature, a note, or a remark that stands alone where no such text belongs."""
     noted = [word.str.contains(_NOTE).fill_null(False) for word in words.values()]
     beside = (
         pl.col("other").str.replace_all(r"[ \t\u3000]", "").str.contains(_NOTE).fill_null(False)

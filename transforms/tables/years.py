@@ -36,7 +36,7 @@ class YearFound:
 
 
 def find_year(text: str) -> YearFound | None:
-    """The statistical year that ``text`` names among its first 2,000 characters, or None.
+    """Return the statistical year that ``text`` names among its first 2,000 characters, or None.
 
     ``2020—2021学年`` and ``2020/2021学年度`` name their first year. A range of several years, a
     day (``2020-10-15``) and a month (``2020年9月``) name none: what is not clear is not guessed.
@@ -68,7 +68,7 @@ def _find_year(text: str) -> YearFound | None:
 
 
 def year_in_cell(text: str) -> int | None:
-    """The year that a cell of the column 年份 names, or None; 2020.0 is what a table of numbers makes of it."""
+    """Return the year that a cell of the column 年份 names, or None; 2020.0 is what a table of numbers makes of it."""
     if exact := _CELL.fullmatch(readable(text[:_LONGEST])):
         return int(exact[1])
     found = find_year(text)
@@ -76,14 +76,14 @@ def year_in_cell(text: str) -> int | None:
 
 
 def _school_year(match: re.Match[str]) -> YearFound | None:
-    """A range of two years, one after the other."""
+    """Return a range of two years, one after the other."""
     first, last = int(match[1]), int(match[2])
     last = last if last > 99 else first // 100 * 100 + last
     return YearFound(first, match[0].strip(), (first, last)) if last == first + 1 else None
 
 
 def find_year_in_lines(lines: list[str]) -> YearFound | None:
-    """The first year that any of ``lines`` names; a line with 年 is stronger than a bare number."""
+    """Return the first year that any of ``lines`` names; a line with 年 is stronger than a bare number."""
     found = [year for line in lines if (year := find_year(line))]
     named = [year for year in found if "年" in year.words]
     return next(iter(named or found), None)

@@ -44,7 +44,7 @@ _BEHIND: Final = re.compile(rb"<(?:legacyDrawing|tableParts|extLst)\b|</workshee
 
 
 def carry_over(original: Mapping[str, bytes], copy: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The parts of ``copy`` with what its sheets had in ``original``; sheets are told by name.
+    """Return the parts of ``copy`` with what its sheets had in ``original``; sheets are told by name.
 
     Both map the names of parts to their bytes; those of ``original`` must be known to be harmless.
     Raises KeyError, ValueError or lxml's errors where they are not what a workbook is made of.
@@ -74,7 +74,7 @@ def _root(xml: bytes) -> etree._Element:
 
 
 def _sheets(parts: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
-    """Name and part of each worksheet."""
+    """Yield name and part of each worksheet."""
     targets = _relations(parts, "xl/workbook.xml")
     for sheet in _root(parts["xl/workbook.xml"]).iter(f"{_MAIN}sheet"):
         target = targets.get(sheet.get(f"{{{_RELATIONS}}}id", ""), "")
@@ -83,7 +83,7 @@ def _sheets(parts: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
 
 
 def _relations(parts: Mapping[str, bytes], part: str) -> dict[str, str]:
-    """The parts that a part points to, by the id of the relation."""
+    """Return the parts that a part points to, by the id of the relation."""
     xml = parts.get(_relations_part(part))
     return {
         element.get("Id", ""): _target(part, element)
@@ -103,7 +103,7 @@ def _target(part: str, relation: etree._Element) -> str:
 
 
 def _found_in(xml: bytes) -> tuple[str | None, list[etree._Element]]:
-    """The relation of a sheet's drawing, and the extensions that can be carried over."""
+    """Return the relation of a sheet's drawing, and the extensions that can be carried over."""
     sheet = _root(xml)
     drawing = sheet.find(f"{_MAIN}drawing")
     # A rule that only completes an older one of the copy would stand there twice.
@@ -158,7 +158,7 @@ def _keep(
 
 
 def _without_faces(drawing: bytes) -> bytes:
-    """A drawing without the shapes that show what the copy does not hold."""
+    """Return a drawing without the shapes that show what the copy does not hold."""
     root = _root(drawing)
     for anchor in list(root):
         if any(_local(element) in _FACES for element in anchor.iter()):
@@ -209,7 +209,7 @@ def _drop_orphans(parts: dict[str, bytes], types: etree._Element) -> None:
 
 
 def _with_drawing(parts: dict[str, bytes], sheet: str, drawing: str) -> bytes:
-    """A sheet of the copy that shows ``drawing`` and no other."""
+    """Return a sheet of the copy that shows ``drawing`` and no other."""
     name = _relations_part(sheet)
     relations = _root(parts[name]) if name in parts else etree.Element(f"{_PACKAGE}Relationships")
     for relation in list(relations):

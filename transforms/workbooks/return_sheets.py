@@ -159,7 +159,7 @@ def write_return_sheet(
 
 
 def _in_order(findings: pl.DataFrame) -> list[_Finding]:
-    """The findings, errors first, then by place: the order they came in must not show."""
+    """Return the findings, errors first, then by place: the order they came in must not show."""
     frame = findings.select(pl.col(name).cast(kind) for name, kind in FINDING_COLUMNS.items())
     frame = frame.sort(
         pl.col("severity") != "error",
@@ -189,12 +189,12 @@ def _in_order(findings: pl.DataFrame) -> list[_Finding]:
 
 
 def _without_remedy(message: str, remedy: str) -> str:
-    """The message without the way out at its end, which has a column of its own here."""
+    """Return the message without the way out at its end, which has a column of its own here."""
     return message.removesuffix(remedy).rstrip() or message
 
 
 def _is_place(name: str | None) -> bool:
-    """Whether ``name`` is a cell that a worksheet can have (A1 to XFD1048576)."""
+    """Return whether ``name`` is a cell that a worksheet can have (A1 to XFD1048576)."""
     if name is None or not _PLACE.fullmatch(name):
         return False
     row, column = coordinate_to_tuple(name)
@@ -205,7 +205,7 @@ def _is_place(name: str | None) -> bool:
 
 
 def _annotated_copy(original: bytes, findings: list[_Finding], file_name: str) -> bytes | None:
-    """The submitted workbook with marks and list, or None where it cannot be copied."""
+    """Return the submitted workbook with marks and list, or None where it cannot be copied."""
     # Damage takes forms without number, and openpyxl answers each with another exception (or
     # trips over it only when writing): whatever it is, the clerk still gets the list.
     try:
@@ -228,7 +228,7 @@ def _annotated_copy(original: bytes, findings: list[_Finding], file_name: str) -
 
 
 def _completed(copy: bytes, original: Mapping[str, bytes]) -> bytes:
-    """The copy with what openpyxl left behind, where that can be carried over."""
+    """Return the copy with what openpyxl left behind, where that can be carried over."""
     try:
         with ZipFile(BytesIO(copy)) as archive:
             parts = {name: archive.read(name) for name in archive.namelist()}
@@ -243,7 +243,7 @@ class _OutOfBounds(ValueError):
 
 
 def _unpacked(original: bytes) -> dict[str, bytes]:
-    """The parts of the workbook by name, once they are known to be harmless.
+    """Return the parts of the workbook by name, once they are known to be harmless.
 
     openpyxl unpacks whatever a zip holds, expands entities, and makes an object for each cell of
     a merged or linked range; a few kilobytes can so fill any memory. Handing it the counted parts,
@@ -279,7 +279,7 @@ def _unpacked(original: bytes) -> dict[str, bytes]:
 
 
 def _refuse_much_text(workbook: Workbook, parts: Mapping[str, bytes]) -> None:
-    """Raises _OutOfBounds where the texts of all cells come to more than can be written."""
+    """Raise _OutOfBounds where the texts of all cells come to more than can be written."""
     strings = next((parts[name] for name in parts if name.lower() == _STRINGS), b"")
     longest = max(map(len, strings.split(b"</")), default=0)
     cells = sum(
@@ -298,7 +298,7 @@ def _refuse_much_text(workbook: Workbook, parts: Mapping[str, bytes]) -> None:
 
 
 def _packed(parts: Mapping[str, bytes], method: int) -> BytesIO:
-    """A zip of the parts; equal parts give equal bytes."""
+    """Return a zip of the parts; equal parts give equal bytes."""
     packed = BytesIO()
     with ZipFile(packed, "w") as archive:
         for name, data in parts.items():
@@ -307,7 +307,7 @@ def _packed(parts: Mapping[str, bytes], method: int) -> BytesIO:
 
 
 def _area(ref: str) -> int:
-    """The number of cells of ``A1:C3``; ValueError for what is no such range."""
+    """Return the number of cells of ``A1:C3``; ValueError for what is no such range."""
     left, top, right, bottom = range_boundaries(ref)
     if left is None or top is None or right is None or bottom is None:
         raise _OutOfBounds("whole columns or rows")
@@ -332,7 +332,7 @@ def _mark(sheets: dict[str, Worksheet], findings: Iterable[_Finding]) -> None:
 
 
 def _merged(sheet: Worksheet) -> dict[str, str]:
-    """Of each merged cell the top left one, which is the cell that shows."""
+    """Return of each merged cell the top left one, which is the cell that shows."""
     return {
         f"{get_column_letter(column)}{row}": f"{get_column_letter(area.min_col)}{area.min_row}"
         for area in sheet.merged_cells.ranges
@@ -341,7 +341,7 @@ def _merged(sheet: Worksheet) -> dict[str, str]:
 
 
 def _comment(findings: Iterable[_Finding], there: Comment | None) -> Comment:
-    """One comment for all findings of a cell, below what the unit itself had noted there."""
+    """Return one comment for all findings of a cell, below what the unit itself had noted there."""
     # The same wording twice on a cell (a merged cell stands for many) is said once.
     remarks = dict.fromkeys(
         f"【{_SEVERITY_ZH[finding.severity]}】{finding.problem}\n怎么改: {finding.remedy}"
@@ -356,7 +356,7 @@ def _comment(findings: Iterable[_Finding], there: Comment | None) -> Comment:
 
 
 def _first_sheet(workbook: Workbook) -> Worksheet:
-    """A new first sheet for the list, the only one selected when the workbook is opened."""
+    """Return a new first sheet for the list, the only one selected when the workbook is opened."""
     taken = {name.casefold() for name in workbook.sheetnames}
     title, number = LIST_SHEET, 1
     while title in taken:
@@ -460,7 +460,7 @@ def _write_finding(sheet: Worksheet, row: int, finding: _Finding, there: Workshe
 
 
 def _lines(text: str, width: int) -> int:
-    """How many lines ``text`` takes in a column of ``width``, where a Chinese character takes two.
+    """Return how many lines ``text`` takes in a column of ``width``, where a Chinese character takes two.
 
     Lines are not filled to the last place: punctuation does not begin one.
     """
@@ -517,7 +517,7 @@ class _TimelessZip(ZipFile):
 
 
 def _entry(name: str) -> ZipInfo:
-    """A compressed entry dated 1980, the zip format's zero."""
+    """Return a compressed entry dated 1980, the zip format's zero."""
     entry = ZipInfo(name)
     entry.compress_type = ZIP_DEFLATED
     entry.external_attr = 0o644 << 16
@@ -525,7 +525,7 @@ def _entry(name: str) -> ZipInfo:
 
 
 def _to_bytes(workbook: Workbook) -> bytes:
-    """The workbook as an .xlsx file; formulas are computed when it is opened."""
+    """Return the workbook as an .xlsx file; formulas are computed when it is opened."""
     workbook.template = False
     workbook.properties.created = workbook.properties.modified = _NO_TIME
     workbook.calculation = workbook.calculation or CalcProperties()

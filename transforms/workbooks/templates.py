@@ -162,7 +162,7 @@ def _write_top(
     regions: Sequence[tuple[str, str]],
     years: Sequence[int],
 ) -> None:
-    """Title, year and unit to choose, and how to fill the table: rows 1 to 3."""
+    """Write title, year and unit to choose, and how to fill the table: rows 1 to 3."""
     label = book.add_format({"bold": True, "align": "right", "valign": "vcenter"})
     choose = book.add_format(
         {"bold": True, "bg_color": "#FFF2CC", "border": 1, "align": "center", "valign": "vcenter"}
@@ -201,7 +201,7 @@ def _write_top(
 
 
 def _write_table(book: Workbook, sheet: Worksheet, form: Form, lists: _Lists) -> None:
-    """Explanations, header and blank rows; what may be typed in each column is validated."""
+    """Write explanations, header and blank rows; what may be typed in each column is validated."""
     small = book.add_format(
         {"font_size": 9, "font_color": "#595959", "text_wrap": True, "valign": "top"}
     )
@@ -238,7 +238,7 @@ def _on_a4(sheet: Worksheet) -> None:
 
 
 def _row_limit(form: Form) -> int:
-    """How many rows a submission can have: one, one for each value of its key, or no end."""
+    """Return how many rows a submission can have: one, one for each value of its key, or no end."""
     if not form.key:
         return 1
     if len(form.key) == 1:
@@ -251,7 +251,7 @@ def _row_limit(form: Form) -> int:
 
 
 def _header_format(book: Workbook, column: Column) -> Format:
-    """The look of a header cell; its colour, never its text, says whether it is required."""
+    """Return the look of a header cell; its colour, never its text, says whether it is required."""
     return book.add_format(
         {
             "bold": True,
@@ -265,28 +265,28 @@ def _header_format(book: Workbook, column: Column) -> Format:
 
 
 def _width(column: Column) -> int:
-    """A width in characters; a Chinese character takes two."""
+    """Return a width in characters; a Chinese character takes two."""
     if column.kind is Kind.TEXT:
         return 26
     return min(max(2 * len(column.titled) + 2, 13), 24)
 
 
 def _hint(column: Column) -> str:
-    """What may stand in the column, in the words of the form's definition."""
+    """Return what may stand in the column, in the words of the form's definition."""
     if column.choices:
         return f"从列表中选择: {'、'.join(column.choices)}"
     return column.note_zh
 
 
 def _explanation(column: Column) -> str:
-    """The line over the header. It shows no day: above a table a year is the table's year."""
+    """Return the line over the header. It shows no day: above a table a year is the table's year."""
     hint = "日期: 年-月-日" if column.kind is Kind.DATE else _hint(column)
     need = "必填" if column.required else "可不填"
     return f"{need}; {hint}" if hint else need
 
 
 def _validation(column: Column, lists: _Lists) -> dict[str, Any] | None:
-    """The data validation of a column as xlsxwriter takes it; None where any text will do."""
+    """Return the data validation of a column as xlsxwriter takes it; None where any text will do."""
     hint = _hint(column)
     rule: dict[str, Any]
     match column.kind:
@@ -334,7 +334,7 @@ def _drop_down(source: list[str] | str, message: str) -> dict[str, Any]:
 
 
 def _write_example(book: Workbook, sheet: Worksheet, form: Form) -> None:
-    """One line for each column: its name, an example, what may stand there.
+    """Write one line for each column: its name, an example, what may stand there.
 
     Beside its letter (``A列 年龄``) a column's name is no header to the reader.
     """
@@ -356,7 +356,7 @@ def _write_example(book: Workbook, sheet: Worksheet, form: Form) -> None:
 
 
 def _example(form: Form, column: Column) -> str:
-    """What could stand in the column; all examples of a form together make a row without error."""
+    """Return what could stand in the column; all examples of a form together make a row without error."""
     if column.kind is Kind.CODE and column.name in form.key:
         return _CODES.get(form.name, _EXAMPLE_OF_KIND[Kind.CODE])
     if column.choices:

@@ -128,7 +128,7 @@ def _index(
 def _in_scope(
     catalogue: Catalogue, reference: Reference, wanted: list[Indicator]
 ) -> list[tuple[str, str]]:
-    """The units that each indicator is made of, as rows of indicator_id and unit."""
+    """Return the units that each indicator is made of, as rows of indicator_id and unit."""
     kind_of = dict(reference.units.select("region_code", "kind").iter_rows())
     rows = []
     for indicator in wanted:
@@ -262,7 +262,7 @@ def _views(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
 
 
 def source_name(source: str) -> str:
-    """A source of an indicator as SQL names it: a form in force, or a view."""
+    """Return a source of an indicator as SQL names it: a form in force, or a view."""
     return f'current."{source}"' if source in FORMS else source
 
 

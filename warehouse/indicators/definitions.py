@@ -258,14 +258,14 @@ class Catalogue(_Record):
         return {indicator.indicator_id: indicator for indicator in self.indicators}
 
     def scope_of(self, indicator: Indicator) -> Scope:
-        """The scope of an indicator."""
+        """Return the scope of an indicator."""
         return next(scope for scope in self.scopes if scope.scope == indicator.scope)
 
     def forms_of(self, source: str) -> tuple[str, ...]:
-        """The forms that a source is made of."""
+        """Return the forms that a source is made of."""
         return next((view.forms for view in self.views if view.name == source), (source,))
 
 
 def load_catalogue(file: Path = INDICATORS) -> Catalogue:
-    """The indicators in ``file``; raises pydantic's ValidationError where a record is wrong."""
+    """Return the indicators in ``file``; raises pydantic's ValidationError where a record is wrong."""
     return Catalogue.model_validate(yaml.load(file.read_text("utf-8"), yaml.CSafeLoader))

@@ -60,7 +60,7 @@ def warn_of_future(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def _told(column: str) -> str:
-    """A time as the units tell it: in China, to the minute."""
+    """Return a time as the units tell it: in China, to the minute."""
     return f"strftime({column} + INTERVAL 8 HOUR, '%Y-%m-%d %H:%M')"
 
 

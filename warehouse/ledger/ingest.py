@@ -53,7 +53,7 @@ def pending(
     archive: Archive,
     on_damage: Callable[[ArchiveDamaged], object],
 ) -> list[Receipt]:
-    """The receipts that the warehouse has not read yet, the earliest first.
+    """Return the receipts that the warehouse has not read yet, the earliest first.
 
     ``on_damage`` as in :meth:`warehouse.archive.Archive.receipts`.
     """
@@ -167,7 +167,7 @@ def _portions(
 
 
 def _size(document: Document) -> int:
-    """The bytes that the cells of a document take."""
+    """Return the bytes that the cells of a document take."""
     if isinstance(document.content, Unreadable):
         return 0
     tables = (item for item in document.content if isinstance(item, Table))

@@ -120,12 +120,12 @@ def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None
 
 
 def is_outdated(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether another version of this program has made the tables that are there."""
+    """Return whether another version of this program has made the tables that are there."""
     return _layout(connection) not in (None, _mark(_tables()))
 
 
 def _tables() -> list[str]:
-    """The statements that make what is read from the archive."""
+    """Return the statements that make what is read from the archive."""
     return [
         _LEDGER,
         *(
@@ -140,7 +140,7 @@ def _mark(tables: list[str]) -> str:
 
 
 def _layout(connection: duckdb.DuckDBPyConnection) -> str | None:
-    """The mark of the tables that are there: None where there are none, empty where it has no mark."""
+    """Return the mark of the tables that are there: None where there are none, empty where it has no mark."""
     rows = connection.execute(
         "SELECT table_name FROM duckdb_tables() WHERE NOT temporary"
         " AND database_name = current_database() AND schema_name = 'main'"

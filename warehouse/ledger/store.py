@@ -71,7 +71,7 @@ class Loaded:
 def open_warehouse(
     file: Path, reference: Reference, *, read_only: bool = False, patience: float = 0
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to the warehouse, with its tables prepared.
+    """Yield a connection to the warehouse, with its tables prepared.
 
     What is left of a run that was killed lets go of the file a moment after the run: ``patience`` is
     for how many seconds to wait for that.
@@ -110,13 +110,13 @@ def _connected(file: Path, read_only: bool, until: float) -> duckdb.DuckDBPyConn
 
 
 def known_deliveries(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Receipt]:
-    """The deliveries that were read before, by hash and path."""
+    """Return the deliveries that were read before, by hash and path."""
     rows = connection.execute("SELECT received_at, path, sha256, taken_at FROM delivery").fetchall()
     return {receipt.key: receipt for receipt in (Receipt(*row) for row in rows)}
 
 
 def is_unpublished(connection: duckdb.DuckDBPyConnection, stamp: str) -> bool:
-    """Whether anything was loaded, or any definition changed, since the last publication.
+    """Return whether anything was loaded, or any definition changed, since the last publication.
 
     ``stamp`` stands for the definitions in use: program, plan, reference lists.
     """
@@ -141,12 +141,12 @@ def mark_published(
 
 
 def published_files(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """The files of the publication as it was made (:func:`mark_published`), with their sizes."""
+    """Return the files of the publication as it was made (:func:`mark_published`), with their sizes."""
     return dict(connection.execute("SELECT name, bytes FROM published_file").fetchall())
 
 
 def originals_in(connection: duckdb.DuckDBPyConnection, scope: Scope) -> list[str]:
-    """The hashes of the files that the submissions of ``scope`` came from."""
+    """Return the hashes of the files that the submissions of ``scope`` came from."""
     rows = connection.execute(
         f"SELECT DISTINCT sha256 FROM submission WHERE {scope.condition} ORDER BY 1"
     ).fetchall()

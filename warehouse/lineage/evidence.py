@@ -62,7 +62,7 @@ class Evidence:
         self._lay(reference, units)
 
     def _parts_of(self, year: int) -> dict[PartName, Part]:
-        """The parts of the indicator, over the rows that its figure of ``year`` speaks of."""
+        """Return the parts of the indicator, over the rows that its figure of ``year`` speaks of."""
         parts: dict[PartName, Part] = {"numerator": _of_year(self._indicator.top, year)}
         if self._indicator.bottom is not None:
             parts["denominator"] = _of_year(self._indicator.bottom, year)
@@ -111,7 +111,7 @@ class Evidence:
         return self._connection.execute(query).fetchall()
 
     def lost(self) -> int:
-        """How many of the submissions the warehouse does not hold any more."""
+        """Return how many of the submissions the warehouse does not hold any more."""
         ((number,),) = self._rows(
             "SELECT count(*) FROM entering"
             f" ANTI JOIN {self._warehouse}.main.submission USING (submission_id)"
@@ -119,7 +119,7 @@ class Evidence:
         return int(number)
 
     def total(self, part: Part) -> Decimal:
-        """What the rows give for ``part`` by today's definition; 0 where there is no such row."""
+        """Return what the rows give for ``part`` by today's definition; 0 where there is no such row."""
         ((value,),) = self._rows(
             f"SELECT coalesce(({part.value})::{NUMERIC}, 0) FROM {source_name(part.source)}"
             f" WHERE {part.rows}"
@@ -147,13 +147,13 @@ class Evidence:
         }
 
     def _parsed(self, query: str) -> dict[str, Any]:
-        """The syntax tree of a SELECT."""
+        """Return the syntax tree of a SELECT."""
         ((tree,),) = self._rows(f"SELECT json_serialize_sql({literal(query)})")
         node: dict[str, Any] = json.loads(tree)["statements"][0]["node"]
         return node
 
     def _columns_in(self, *expressions: str) -> list[str]:
-        """The columns that SQL expressions name, in the order in which they do."""
+        """Return the columns that SQL expressions name, in the order in which they do."""
         return _columns(self._parsed(f"SELECT {', '.join(expressions)}"))
 
     @cached_property
@@ -176,11 +176,11 @@ class Evidence:
         return dict(self._rows("SELECT submission_id, file_name FROM entering"))
 
     def _columns_of(self, source: str) -> dict[str, str]:
-        """The columns of a source, with their DuckDB types."""
+        """Return the columns of a source, with their DuckDB types."""
         return {row[0]: row[1] for row in self._rows(f"DESCRIBE {source_name(source)}")}
 
     def submissions(self, names: Mapping[str, str]) -> tuple[SubmissionUsed, ...]:
-        """The submissions that entered, with the cells that the figure rests on.
+        """Return the submissions that entered, with the cells that the figure rests on.
 
         The cells run from the first to the last row that enters a part; where none does (no public
         kindergarten), over all rows, so that one can see for oneself.
@@ -261,7 +261,7 @@ class Evidence:
         return Range(column, defined.header, cells if letter else None, unit, kept)
 
     def row_lists(self, limit: int | None) -> Iterator[RowList]:
-        """The rows behind each part; of a share, those behind both in one list.
+        """Yield the rows behind each part; of a share, those behind both in one list.
 
         At most ``limit`` rows of each. Without a limit :data:`ROWS_LISTED`, and beyond them every
         row that is counted one by one and ought not to be there: each large class, each kindergarten
@@ -290,7 +290,7 @@ class Evidence:
             yield RowList(name, part.zh, total, None, None, rows)
 
     def _share_rows(self, share: Share, limit: int | None) -> RowList:
-        """The rows of a share: what keeps it from its aim first, the worst of that first."""
+        """Return the rows of a share: what keeps it from its aim first, the worst of that first."""
         higher = self._indicator.better == "higher"
         ((counted, total, unanswered),) = self._rows(
             f"SELECT count(*) FILTER ({share.test}), count({share.test}),"
@@ -328,7 +328,7 @@ class Evidence:
         shown: Sequence[str],
         limit: int,
     ) -> tuple[Row, ...]:
-        """The first ``limit`` rows of ``source`` that meet ``condition``.
+        """Return the first ``limit`` rows of ``source`` that meet ``condition``.
 
         ``values`` are aggregates over a single row, ``contribution`` and ``counted`` among them, and
         ``order`` speaks of them; ``shown`` are the columns whose cells are named.
@@ -389,7 +389,7 @@ class Evidence:
         )
 
     def handed_in_twice(self) -> Iterator[tuple[str, str, int, tuple[str, ...]]]:
-        """Institutions that several units handed in for one year, and that count in each of them.
+        """Yield institutions that several units handed in for one year, and that count in each of them.
 
         Code, name, year and the codes of the units.
         """
@@ -415,7 +415,7 @@ def _of_year(part: Part, year: int) -> Part:
 
 
 def reports_needed(catalogue: Catalogue, indicator: Indicator, year: int) -> set[tuple[str, int]]:
-    """The forms, each with its year, that a figure of ``year`` is made of."""
+    """Return the forms, each with its year, that a figure of ``year`` is made of."""
     return {
         (form, year - part.years_before)
         for part in (indicator.top, indicator.bottom)
@@ -425,7 +425,7 @@ def reports_needed(catalogue: Catalogue, indicator: Indicator, year: int) -> set
 
 
 def forms_needed(catalogue: Catalogue, indicator: Indicator) -> tuple[str, ...]:
-    """The forms that the parts of an indicator are made of."""
+    """Return the forms that the parts of an indicator are made of."""
     parts = (indicator.top, indicator.bottom)
     return tuple(
         dict.fromkeys(
@@ -435,7 +435,7 @@ def forms_needed(catalogue: Catalogue, indicator: Indicator) -> tuple[str, ...]:
 
 
 def _nodes(tree: object, kind: str) -> Iterator[dict[str, Any]]:
-    """The nodes of one type in a syntax tree, from left to right."""
+    """Yield the nodes of one type in a syntax tree, from left to right."""
     if isinstance(tree, dict):
         if tree.get("type") == kind:
             yield tree
@@ -447,12 +447,12 @@ def _nodes(tree: object, kind: str) -> Iterator[dict[str, Any]]:
 
 
 def _columns(tree: object) -> list[str]:
-    """The columns that a syntax tree names, each once."""
+    """Return the columns that a syntax tree names, each once."""
     return list(dict.fromkeys(node["column_names"][-1] for node in _nodes(tree, "COLUMN_REF")))
 
 
 def _mentioned(tree: object, forms: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The columns of ``forms`` that a query over them names, with their forms."""
+    """Yield the columns of ``forms`` that a query over them names, with their forms."""
     tables = {
         node["alias"] or node["table_name"]: node["table_name"]
         for node in _nodes(tree, "BASE_TABLE")
@@ -470,7 +470,7 @@ def literals(values: Iterable[object]) -> str:
 
 
 def as_written(value: Any) -> str | None:
-    """A cleaned value as people write it."""
+    """Return a cleaned value as people write it."""
     if value is None:
         return None
     if isinstance(value, bool):

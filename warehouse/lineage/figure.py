@@ -205,7 +205,7 @@ def _figure(
 
 
 def _lineage(code: str | None, parents: Mapping[str, str | None]) -> Iterator[str]:
-    """A region and all above it."""
+    """Yield a region and all above it."""
     while code:
         yield code
         code = parents.get(code)
@@ -214,7 +214,7 @@ def _lineage(code: str | None, parents: Mapping[str, str | None]) -> Iterator[st
 def _find(
     what: str, word: str, names: Mapping[str, Sequence[str]], shown: Mapping[str, str]
 ) -> str:
-    """The key whose names ``word`` is, or begins, or is part of; the first of these that fits one."""
+    """Return the key whose names ``word`` is, or begins, or is part of; the first of these that fits one."""
     wanted = folder_key(word).lower()
     folded = {key: [folder_key(name).lower() for name in each] for key, each in names.items()}
     tests: tuple[Callable[[str], bool], ...] = (
@@ -259,7 +259,7 @@ class _Publication:
         return self._connection.execute(query).fetchall()
 
     def _key(self, table: str) -> str:
-        """The figure as a condition on a table."""
+        """Return the figure as a condition on a table."""
         return (
             f"{table}.indicator_id = {literal(self.figure.indicator.indicator_id)}"
             f" AND {table}.region_code = {literal(self.figure.region_code)}"
@@ -273,7 +273,7 @@ class _Publication:
         )
 
     def contributions(self) -> tuple[Contribution, ...]:
-        """The units in scope; of an indicator of the city alone no unit has a figure of its own."""
+        """Return the units in scope; of an indicator of the city alone no unit has a figure of its own."""
         return tuple(
             Contribution(code, self.figure.names[code], *row)
             for code, *row in self._rows(
@@ -286,7 +286,7 @@ class _Publication:
         )
 
     def entering(self) -> tuple[str, ...]:
-        """The units whose submissions count: those that enter, and a unit for itself."""
+        """Return the units whose submissions count: those that enter, and a unit for itself."""
         if self.figure.is_unit:
             return self.figure.units
         units = self.contributions()
@@ -296,7 +296,7 @@ class _Publication:
         return tuple(unit for unit in self.figure.units if unit not in silent)
 
     def verdicts(self) -> tuple[Verdict, ...]:
-        """What the clauses of the indicator say of the figure."""
+        """Return what the clauses of the indicator say of the figure."""
         # A publication of an earlier version does not know how much was asked and answered.
         counted = self._rows(
             "SELECT 1 FROM duckdb_columns() WHERE database_name = 'published'"
@@ -317,7 +317,7 @@ class _Publication:
         return tuple(_verdict(*row) for row in rows)
 
     def versions(self) -> tuple[Version, ...]:
-        """The accepted versions of the forms that entered, as far as the publication knows them.
+        """Return the accepted versions of the forms that entered, as far as the publication knows them.
 
         Each holds from its time of receipt to that of the next (:mod:`warehouse.ledger.schema`).
         """
@@ -340,7 +340,7 @@ class _Publication:
         )
 
     def missing(self) -> tuple[Missing, ...]:
-        """The forms that are expected of the units and not in force."""
+        """Return the forms that are expected of the units and not in force."""
         pairs = ", ".join(f"({literal(form)}, {year})" for form, year in self.needed)
         return tuple(
             Missing(code, self.figure.names[code], form, FORMS[form].zh, year, tuple(files or ()))
@@ -361,7 +361,7 @@ class _Publication:
         )
 
     def why_no_value(self, missing: Sequence[Missing]) -> Iterator[Remark]:
-        """Why there is no value: the same grounds, in the same order, as those of the verdicts."""
+        """Yield why there is no value: the same grounds, in the same order, as those of the verdicts."""
         figure = self.figure
         if figure.value is not None:
             return
@@ -404,7 +404,7 @@ class _Publication:
             )
 
     def like_for_like(self, verdicts: Sequence[Verdict]) -> Iterator[Remark]:
-        """What a clause that never falls was judged on."""
+        """Yield what a clause that never falls was judged on."""
         figure = self.figure
         if figure.value is None or not any(v.kind == "never_falls" for v in verdicts):
             return
@@ -432,7 +432,7 @@ class _Publication:
             )
 
     def history(self) -> tuple[Change, ...]:
-        """Every publication that changed the figure, the earliest first."""
+        """Return every publication that changed the figure, the earliest first."""
         return tuple(
             Change(*row)
             for row in self._rows(
@@ -455,7 +455,7 @@ class _Publication:
     def findings(
         self, used: Mapping[str, Sequence[str]], missing: Sequence[Missing]
     ) -> tuple[FindingShown, ...]:
-        """The findings on what entered, and on what was returned in the place of what is missing."""
+        """Return the findings on what entered, and on what was returned in the place of what is missing."""
         pairs = [(form, column) for form, each in used.items() for column in each]
         touched = ", ".join(f"({literal(form)}, {literal(column)})" for form, column in pairs)
         touches = f"coalesce((f.form, f.column_name) IN ({touched}), false)" if pairs else "false"
@@ -543,7 +543,7 @@ def _explanation(told: _Publication, evidence: Evidence, limit: int | None) -> E
 
 
 def _products(evidence: Evidence, lists: Sequence[RowList]) -> Iterator[Remark]:
-    """Which parts are no sum of the rows that are all listed: products of totals."""
+    """Yield which parts are no sum of the rows that are all listed: products of totals."""
     for listed in lists:
         part = evidence.parts.get(listed.part)
         if part is None or len(listed.rows) < listed.total:
@@ -557,7 +557,7 @@ def _products(evidence: Evidence, lists: Sequence[RowList]) -> Iterator[Remark]:
 
 
 def _missed(missing: Missing, year: int) -> tuple[str, str]:
-    """What is missing for a figure of ``year``, in both languages."""
+    """Return what is missing for a figure of ``year``, in both languages."""
     other = missing.year != year
     return (
         f"{missing.region_name}{f'{missing.year}年' if other else ''}的{missing.form_zh}",
@@ -566,7 +566,7 @@ def _missed(missing: Missing, year: int) -> tuple[str, str]:
 
 
 def _handed_in_twice(figure: _Figure, evidence: Evidence) -> Iterator[Remark]:
-    """Which institutions count more than once in a region's figure."""
+    """Yield which institutions count more than once in a region's figure."""
     if figure.is_unit:
         return
     for code, name, year, units in evidence.handed_in_twice():
@@ -578,7 +578,7 @@ def _handed_in_twice(figure: _Figure, evidence: Evidence) -> Iterator[Remark]:
 
 
 def _doubts(figure: _Figure, evidence: Evidence) -> Iterator[Remark]:
-    """Whether the rows still give the published figure."""
+    """Yield whether the rows still give the published figure."""
     if lost := evidence.lost():
         yield Remark(
             f"{lost}份报送已不在数据仓库中, 明细不全",

@@ -32,7 +32,7 @@ class Comparison:
 
 
 def says_the_same(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether ``publication`` holds the same rows as ``previous``, ids and times aside."""
+    """Return whether ``publication`` holds the same rows as ``previous``, ids and times aside."""
     for table in TABLES:
         if table.name in _OF_THE_MOMENT:
             continue
@@ -46,7 +46,7 @@ def says_the_same(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def is_comparable(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether ``previous`` has this program's tables and views; an older one may lack some."""
+    """Return whether ``previous`` has this program's tables and views; an older one may lack some."""
     found = connection.execute(
         "SELECT table_name, column_name FROM duckdb_columns() "
         "WHERE database_name = 'previous' AND schema_name = 'main'"
@@ -56,7 +56,7 @@ def is_comparable(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def compare(connection: duckdb.DuckDBPyConnection) -> Comparison:
-    """What ``publication`` has lost against ``previous``, and where it leaps."""
+    """Return what ``publication`` has lost against ``previous``, and where it leaps."""
     vanished = [
         f"{what} {name} had submissions in force and has none now"
         for what, name in connection.execute(_VANISHED).fetchall()

@@ -73,7 +73,7 @@ OF_CLAUSE = """
 
 
 def list_changes(connection: duckdb.DuckDBPyConnection) -> list[Change]:
-    """The differences of ``publication`` from ``previous``, both attached."""
+    """Return the differences of ``publication`` from ``previous``, both attached."""
     rows = connection.execute(
         f"""
         SELECT c.indicator_id, coalesce(i.name_zh, j.name_zh), c.region_code,
@@ -231,7 +231,7 @@ def beside(connection: duckdb.DuckDBPyConnection, previous: Path) -> Iterator[No
 
 
 def _definitions() -> Iterator[str]:
-    """The statements that create the published tables, with their comments."""
+    """Yield the statements that create the published tables, with their comments."""
     for table in TABLES:
         columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
         yield f"CREATE TABLE publication.{table.name} ({columns})"
@@ -334,7 +334,7 @@ def record(
 
 
 def standing_id(connection: duckdb.DuckDBPyConnection) -> str:
-    """The id of the publication that is attached as ``previous``.
+    """Return the id of the publication that is attached as ``previous``.
 
     Each names the one before it, and the one that no other names is the last. Where a clock was ahead
     before ids only grew, several are named by none: then it is the one that was written last.
@@ -351,7 +351,7 @@ def standing_id(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def ids_given(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """The ids of the publication that is attached as ``previous`` and of all before it."""
+    """Return the ids of the publication that is attached as ``previous`` and of all before it."""
     rows = connection.execute("SELECT publication_id FROM previous.publication").fetchall()
     return [str(row[0]) for row in rows]
 

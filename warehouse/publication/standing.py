@@ -26,7 +26,7 @@ _IS_ID = re.compile(r"[0-9]{8}T[0-9]{12}Z")
 
 
 def standing(published: Path) -> Path | None:
-    """The file of the publication that stands, None for none.
+    """Return the file of the publication that stands, None for none.
 
     Where the file in its place is damaged or gone, it is the last whole one of the history.
     """
@@ -35,7 +35,7 @@ def standing(published: Path) -> Path | None:
 
 
 def is_whole(file: Path) -> bool:
-    """Whether a publication can be read, every block of it."""
+    """Return whether a publication can be read, every block of it."""
     if not file.is_file() or not file.stat().st_size:
         return False
     try:
@@ -53,7 +53,7 @@ def is_whole(file: Path) -> bool:
 
 
 def files_of(published: Path) -> dict[str, int]:
-    """The files of the publication that stands, below ``published``, with their sizes in bytes."""
+    """Return the files of the publication that stands, below ``published``, with their sizes in bytes."""
     files = {}
     for place in (published / DATABASE, *(published / folder for folder in FOLDERS)):
         for path in (place, *place.rglob("*")):
@@ -64,7 +64,7 @@ def files_of(published: Path) -> dict[str, int]:
 
 
 def is_complete(published: Path, files: Mapping[str, int]) -> bool:
-    """Whether all ``files`` (:func:`files_of`, when it was published) are there as they were."""
+    """Return whether all ``files`` (:func:`files_of`, when it was published) are there as they were."""
     try:
         return bool(files) and all(
             (published / name).stat().st_size == size for name, size in files.items()
@@ -74,7 +74,7 @@ def is_complete(published: Path, files: Mapping[str, int]) -> bool:
 
 
 def next_id(now: datetime, published: Path, earlier: Iterable[str]) -> str:
-    """The id of a publication made ``now`` (UTC): its time, or the least that comes after all others.
+    """Return the id of a publication made ``now`` (UTC): its time, or the least that comes after all others.
 
     ``earlier`` are ids that were given before; so are the names in the history.
     """
@@ -87,7 +87,7 @@ def next_id(now: datetime, published: Path, earlier: Iterable[str]) -> str:
 
 
 def _time_of(publication_id: str) -> datetime | None:
-    """The time that an id says, None for what is none."""
+    """Return the time that an id says, None for what is none."""
     if not _IS_ID.fullmatch(publication_id):
         return None
     try:

@@ -609,7 +609,7 @@ TABLES: tuple[PublishedTable, ...] = (
 
 
 def is_made_up(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether made-up submissions entered the publication that ``connection`` is open on.
+    """Return whether made-up submissions entered the publication that ``connection`` is open on.
 
     One that was made before this was noted does not say so.
     """

@@ -27,7 +27,7 @@ _PLAN_ORDER = PublishedColumn(
 
 
 def _of(table: str, *names: str) -> tuple[PublishedColumn, ...]:
-    """Columns of a published table, with its types and wording."""
+    """Return columns of a published table, with its types and wording."""
     columns = next(t.columns for t in TABLES if t.name == table)
     by_name = {column.name: column for column in columns}
     return tuple(by_name[name] for name in names)
@@ -223,7 +223,7 @@ LEFT JOIN (
 
 
 def county_scorecard(indicators: Sequence[tuple[str, str, str, str]]) -> PublishedTable:
-    """The view with a column for each of ``indicators``: id, Chinese name, English name, unit.
+    """Return the view with a column for each of ``indicators``: id, Chinese name, English name, unit.
 
     A column is called as its indicator and holds the value in the indicator's unit.
     """
@@ -254,7 +254,7 @@ GROUP BY r.region_code, r.region_name, r.level, r.kind, v.year
 
 
 def views_of(connection: duckdb.DuckDBPyConnection) -> tuple[PublishedTable, ...]:
-    """Every view of the publication that ``connection`` uses; its indicators in plan order."""
+    """Return every view of the publication that ``connection`` uses; its indicators in plan order."""
     indicators = connection.execute(
         f"SELECT i.indicator_id, i.name_zh, i.name_en, i.unit FROM indicator AS i"
         f" LEFT JOIN ({CLAUSE_ORDER}) AS c USING (indicator_id)"

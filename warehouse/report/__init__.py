@@ -6,6 +6,8 @@ tables, `figures` and `words` say how numbers and fixed words are shown, `charts
 `site` puts the pages together, `dictionary` describes the tables themselves.
 """
 
+from __future__ import annotations
+
 from warehouse.report.dictionary import write_dictionary
 from warehouse.report.site import write_report
 

@@ -5,6 +5,8 @@ small for a label on the whole map (the urban districts) get an enlargement of t
 are not drawn here: a shape carries its region code, and page and script give it class and figure.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

@@ -5,6 +5,8 @@ phone and print can differ. Marks of a status are shapes defined once per page (
 and used by name. What a chart shows also stands in a table on the same page.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -5,6 +5,8 @@ lists that grow with the number of institutions (shortfalls, findings) are cut t
 show, and know how many there are; everything else is as small as clauses × regions × years.
 """
 
+from __future__ import annotations
+
 import json
 import re
 import unicodedata

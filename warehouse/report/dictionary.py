@@ -4,6 +4,8 @@ It is read out of the database itself (COMMENT ON, the tables `indicator` and `c
 cannot say anything that a BI tool would not be told too.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,6 +4,8 @@ Autoescape is on and templates hold no `safe`: markup comes only from `words.Tex
 its parts, from `charts`, and from `tojson`, which keeps `<`, `>`, `&` and quotes out of scripts.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path

@@ -4,6 +4,8 @@ One place turns exact figures into wording, so that a value reads the same in ev
 map and in the charts.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from markupsafe import Markup

@@ -4,6 +4,8 @@ Names come from submissions, and a school called `=HYPERLINK(…)` would be run 
 opens the file. The page's own copy function (static/report.js) keeps the same rule.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 import re

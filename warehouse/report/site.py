@@ -4,6 +4,8 @@ A page is a template and the few facts that it needs, put together here. All lin
 all pages lie in one folder, so the folder can be copied, mailed or opened from a disk.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

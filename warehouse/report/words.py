@@ -7,6 +7,8 @@ switch to English touches nothing but the page's own `lang`. Wording that belong
 published row.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 from markupsafe import Markup, escape

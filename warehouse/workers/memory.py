@@ -12,7 +12,7 @@ _LEAST = 256 * 2**20
 
 
 def shared_memory(root: Path = Path("/")) -> int:
-    """The bytes that all workers together may take where no setting says so: half of what there is.
+    """Return the bytes that all workers together may take where no setting says so: half of what there is.
 
     The other half is for checking, the databases and Great Expectations. What others take at the
     moment has no say, so that the same files are read in every night. ``root`` holds ``proc`` and
@@ -22,7 +22,7 @@ def shared_memory(root: Path = Path("/")) -> int:
 
 
 def _bounds(root: Path) -> Iterator[int]:
-    """The memory of the machine, and the limits of every control group that we are in."""
+    """Yield the memory of the machine, and the limits of every control group that we are in."""
     with suppress(OSError, ValueError):
         first = (root / "proc/meminfo").read_text("ascii").splitlines()[0]  # MemTotal: … kB
         yield int(first.split()[1]) * 1024
@@ -36,7 +36,7 @@ def _bounds(root: Path) -> Iterator[int]:
 
 
 def _limits(mount: Path, group: str, file: str) -> Iterator[int]:
-    """The limits of a group and of those it is in; in a container its own stands at the mount."""
+    """Yield the limits of a group and of those it is in; in a container its own stands at the mount."""
     place = PurePosixPath(group.strip("/"))
     for folder in (place, *place.parents):
         # "max" stands for no limit, and the group of a container is not named as seen from in it.

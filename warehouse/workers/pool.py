@@ -83,11 +83,11 @@ class Order(Generic[T]):
     start: int = 0
 
     def parts(self) -> Iterator[Part[T]]:
-        """The parts from ``start`` on; called in the worker."""
+        """Yield the parts from ``start`` on; called in the worker."""
         raise NotImplementedError
 
     def without(self, outline: T | None, breach: Breach) -> tuple[list[T], Self | None]:
-        """What stands for the part that was given up, and the order to go on with.
+        """Return what stands for the part that was given up, and the order to go on with.
 
         ``outline`` is that of the part, which is the one at ``start``; None where it came to none.
         """
@@ -121,7 +121,7 @@ class ForkServer:
             )
 
     def worker(self) -> Worker:
-        """A worker that nobody uses, or a new one.
+        """Return a worker that nobody uses, or a new one.
 
         Raises:
             WorkersFailed: there is none to be had.
@@ -142,7 +142,7 @@ class ForkServer:
         return found
 
     def _ask(self) -> Worker | None:
-        """A new worker; None where the fork server has ended, or stands still."""
+        """Return a new worker; None where the fork server has ended, or stands still."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -202,14 +202,14 @@ class Worker:
         self._received = bytearray()
 
     def send(self, message: object) -> None:
-        """Raises EOFError where the worker has ended."""
+        """Raise EOFError where the worker has ended."""
         try:
             self._channel.sendall(packed(message))
         except OSError:
             raise EOFError from None
 
     def receive(self) -> Any:
-        """The next message, or None where it is not there within a moment.
+        """Return the next message, or None where it is not there within a moment.
 
         Raises:
             EOFError: the worker has ended.
@@ -234,7 +234,7 @@ class Worker:
         return None
 
     def memory(self) -> int:
-        """The bytes it has for itself; 0 where it has ended."""
+        """Return the bytes it has for itself; 0 where it has ended."""
         try:
             resident, shared = self._statm.read_text("ascii").split()[1:3]
         except (OSError, ValueError):
@@ -242,7 +242,7 @@ class Worker:
         return (int(resident) - int(shared)) * _PAGE
 
     def seconds(self) -> float:
-        """The seconds that it has had a processor."""
+        """Return the seconds that it has had a processor."""
         try:
             return clock_gettime(self._clock)
         except OSError:
@@ -292,13 +292,13 @@ class _Memory:
             self._changed.notify_all()
 
     def give_back(self, share: _Share) -> None:
-        """A part is done, or given up."""
+        """Count a part that is done, or given up."""
         with self._changed:
             self._shares.discard(share)
             self._changed.notify_all()
 
     def is_too_much(self, share: _Share, taken: int) -> bool:
-        """Whether all together take too much, and this one most above what it said."""
+        """Return whether all together take too much, and this one most above what it said."""
         with self._changed:
             share.taken = taken
             if sum(s.taken for s in self._shares) <= self.total:
@@ -340,7 +340,7 @@ class Workers:
         self._threads = ThreadPoolExecutor(count, "workers")
 
     def carry_out(self, orders: Iterable[Order[T]]) -> Iterator[list[T]]:
-        """What comes of each order, in their order; a few are carried out ahead.
+        """Yield what comes of each order, in their order; a few are carried out ahead.
 
         Raises what an order raises, and WorkersFailed.
         """
@@ -435,7 +435,7 @@ class Workers:
         clock: float,
         alone: bool,
     ) -> None:
-        """Raises _Stopped where the part in hand must not go on."""
+        """Raise _Stopped where the part in hand must not go on."""
         if self._closed.is_set():
             raise WorkersFailed("the run has ended")
         taken = worker.memory()

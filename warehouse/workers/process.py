@@ -77,7 +77,7 @@ class Raised:
 
 
 def packed(message: object) -> bytes:
-    """A message as it goes over a channel; a form goes by its name, because all have it."""
+    """Return a message as it goes over a channel; a form goes by its name, because all have it."""
     buffer = io.BytesIO(bytes(LENGTH))
     buffer.seek(LENGTH)
     pickler = pickle.Pickler(buffer, pickle.HIGHEST_PROTOCOL)
@@ -108,7 +108,7 @@ class _Without(MetaPathFinder):
 
 
 def _serve() -> None:
-    """What the fork server does until the run ends."""
+    """Serve as the fork server until the run ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what is to end
     # pyarrow would have it for its own sake where it is installed: half a second, and 30 MB a worker.
     sys.meta_path.insert(0, _Without("pandas"))
@@ -159,7 +159,7 @@ def _fork_for(run: socket.socket, scratch: Path, workers: set[int]) -> bool:
 
 
 def _scratch() -> tuple[Path, int]:
-    """A folder for the temporary files of the workers, held by a lock; those of the dead go."""
+    """Return a folder for the temporary files of the workers, held by a lock; those of the dead go."""
     for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):
             descriptor = os.open(left, os.O_RDONLY | os.O_NOFOLLOW)
@@ -182,7 +182,7 @@ def _end_with(fork_server: int) -> None:
 
 
 def _work(channel: int, scratch: Path) -> None:
-    """What a worker does: one order after the other, until there are no more."""
+    """Serve as a worker: one order after the other, until there are no more."""
     code = 1
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -199,7 +199,7 @@ def _work(channel: int, scratch: Path) -> None:
 
 
 def _received(run: socket.socket) -> Any:
-    """The next message, None where there are no more."""
+    """Return the next message, None where there are no more."""
     length = run.recv(LENGTH, socket.MSG_WAITALL)
     if len(length) < LENGTH:
         return None
@@ -223,7 +223,7 @@ def _carry_out(order: Any, run: socket.socket) -> None:
 
 
 def _portable(error: Exception) -> Exception:
-    """The error itself, or what it says where it cannot go from one process to another."""
+    """Return the error itself, or what it says where it cannot go from one process to another."""
     try:
         pickle.loads(pickle.dumps(error))
     except Exception:

@@ -27,8 +27,10 @@ FORMS = ("kindergarten", "population", "teacher", "special_group", "safety", "mi
 
 @pytest.fixture(scope="module")
 def home(make_home: Callable[..., Home]) -> Home:
-    """A province of two cities with three units each: 2020 is there, of 2021 one form, of 2022 one
-    that was returned."""
+    """A province of two cities with three units each.
+
+    2020 is there, of 2021 one form, of 2022 one that was returned.
+    """
     home = make_home()
     home.regions(REGIONS)
     for unit in UNITS:

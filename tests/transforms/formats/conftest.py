@@ -1,5 +1,7 @@
 """Small real files of every format, made anew by each test."""
 
+from __future__ import annotations
+
 import io
 import zipfile
 from collections.abc import Callable, Mapping

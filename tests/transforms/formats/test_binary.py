@@ -1,5 +1,7 @@
 """Binary workbooks: .xls and .et (BIFF in OLE) and .xlsb, written record by record or by xlwt."""
 
+from __future__ import annotations
+
 import contextlib
 import datetime as dt
 import io

@@ -1,5 +1,7 @@
 """Text files as counties send them: any delimiter, any encoding in use, any line end."""
 
+from __future__ import annotations
+
 import pytest
 
 from transforms.formats import Limits, Unreadable, read_workbook

@@ -1,5 +1,7 @@
 """Whatever comes in, the answer is sheets or one plain sentence; nothing else ever gets out."""
 
+from __future__ import annotations
+
 import contextlib
 import functools
 import io

@@ -4,6 +4,8 @@ Each file here kept a pattern busy for minutes or for ever. They are read in ano
 is given far more time than reading takes and far less than such a pattern would need.
 """
 
+from __future__ import annotations
+
 import io
 import subprocess
 import sys

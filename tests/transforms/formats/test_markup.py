@@ -1,5 +1,7 @@
 """Web tables and SpreadsheetML under the ending .xls, and OpenDocument."""
 
+from __future__ import annotations
+
 import io
 
 import pytest

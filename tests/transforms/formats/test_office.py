@@ -1,5 +1,7 @@
 """Files as LibreOffice writes them, where it is installed: every format of one workbook."""
 
+from __future__ import annotations
+
 import datetime as dt
 import io
 import shutil

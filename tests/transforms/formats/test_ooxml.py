@@ -1,5 +1,7 @@
 """What stands in an .xlsx comes out as text in its place, and what would not fit is refused."""
 
+from __future__ import annotations
+
 import datetime as dt
 import io
 import re

@@ -1,5 +1,7 @@
 """Any grid of texts, written in any style, reads back the same."""
 
+from __future__ import annotations
+
 import csv
 import io
 

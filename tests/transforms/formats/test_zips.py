@@ -1,5 +1,7 @@
 """Zips of workbooks: names as they were meant, good files read, bad ones refused one by one."""
 
+from __future__ import annotations
+
 import io
 import stat
 import struct

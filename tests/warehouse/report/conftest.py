@@ -5,6 +5,8 @@ rules closely enough that every status occurs and no page contradicts itself. pl
 clauses. Names hold what a hostile or careless submission might.
 """
 
+from __future__ import annotations
+
 import csv
 import json
 import random

@@ -1,5 +1,7 @@
 """The pages in a real browser: nothing leaves the folder, nothing goes wrong, and things work."""
 
+from __future__ import annotations
+
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -27,7 +29,7 @@ FLAGS = [
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["playwright.Browser"]:
+def browser() -> Iterator[playwright.Browser]:
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -35,9 +37,7 @@ def browser() -> Iterator["playwright.Browser"]:
 
 
 @pytest.fixture
-def visit(
-    browser: "playwright.Browser", report: Path
-) -> Iterator[Callable[[str], "playwright.Page"]]:
+def visit(browser: playwright.Browser, report: Path) -> Iterator[Callable[[str], playwright.Page]]:
     """Return a function that opens a page of the report; what went wrong fails the test."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -47,14 +47,14 @@ def visit(
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
 
-    def watch(request: "playwright.Request") -> None:
+    def watch(request: playwright.Request) -> None:
         inside = request.url.startswith((report.as_uri(), "data:,", "blob:"))
         if not inside:
             wrong.append(f"left the folder: {request.url}")
 
     page.on("request", watch)
 
-    def open_page(name: str) -> "playwright.Page":
+    def open_page(name: str) -> playwright.Page:
         page.goto(f"{report.as_uri()}/{name}")
         return page
 
@@ -63,7 +63,7 @@ def visit(
     assert wrong == []
 
 
-def column(page: "playwright.Page", table: str, number: int) -> list[str]:
+def column(page: playwright.Page, table: str, number: int) -> list[str]:
     cells = page.locator(f"#{table} tbody tr:visible > :nth-child({number})")
     return [" ".join(text.split()) for text in cells.all_inner_texts()]
 

@@ -1,5 +1,7 @@
 """The data dictionary says what the database says, as a page and as a workbook."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import duckdb

@@ -1,5 +1,7 @@
 """Charts and map: what is drawn where, from figures small enough to check by hand."""
 
+from __future__ import annotations
+
 import re
 
 import pytest

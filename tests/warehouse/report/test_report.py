@@ -1,5 +1,7 @@
 """The pages as files: all there, standing alone, true to the rows, safe whatever a name holds."""
 
+from __future__ import annotations
+
 import re
 import shutil
 from collections.abc import Iterator

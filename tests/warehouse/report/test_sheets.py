@@ -1,5 +1,7 @@
 """CSV: no cell may be computed by the program that opens it, and no number may suffer from that."""
 
+from __future__ import annotations
+
 import csv
 import io
 

@@ -9,6 +9,8 @@ A publication is the tables and views of the file BASE with its number in all of
 functions of :mod:`warehouse.publication.release` that a night uses.
 """
 
+from __future__ import annotations
+
 import itertools
 import multiprocessing
 import os

@@ -10,6 +10,8 @@ of the same one once), the last one seen by a new connection after all others we
 Needs nothing but duckdb, so that an old one can run it.
 """
 
+from __future__ import annotations
+
 import json
 import select
 import sys
