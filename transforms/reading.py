@@ -10,7 +10,9 @@ from pathlib import PurePosixPath
 from transforms.formats import Limits, Unreadable, is_zip_of_files, open_zip, read_workbook
 from transforms.made_up import says_made_up
 from transforms.submissions import Document
-from transforms.tables.headers import Almost, Table, is_known_header, recognise
+from transforms.tables.headers import recognise
+from transforms.tables.model import Almost, Table
+from transforms.tables.words import is_known_header
 
 #: So many rows from the top are looked through for the mark of made-up data, which is the first.
 _MARKED_WITHIN = 10

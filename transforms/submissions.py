@@ -19,7 +19,7 @@ from transforms.checks.rules import rule_of
 from transforms.checks.typing import type_rows
 from transforms.formats import Unreadable, column_letters
 from transforms.forms import FORMS, Form
-from transforms.tables.headers import YEAR, Almost, Table, cell_name
+from transforms.tables.model import YEAR, Almost, Table, cell_name
 from transforms.tables.row_kinds import sort_rows
 from transforms.tables.years import YearFound, find_year, year_in_cell
 

@@ -16,7 +16,7 @@ from transforms.checks.rules import RULES
 from transforms.formats import Unreadable
 from transforms.forms import FORMS
 from transforms.reading import read_file
-from transforms.tables.headers import Table
+from transforms.tables.model import Table
 from transforms.workbooks.templates import write_template
 from warehouse.indicators.compute import source_name
 from warehouse.indicators.definitions import load_catalogue

@@ -34,7 +34,7 @@ from expectations.warnings import (
 from transforms.checks.rules import RULES
 from transforms.forms import FORMS
 from transforms.sample import write_sample
-from transforms.tables.headers import cell_name
+from transforms.tables.model import cell_name
 from warehouse.ledger.schema import refresh
 from warehouse.ledger.store import open_warehouse
 from warehouse.reference import load_reference

@@ -32,7 +32,7 @@ from transforms.forms import FORMS, Form
 from transforms.reading import read_file
 from transforms.sample import make_city
 from transforms.submissions import Document, Examined, examine
-from transforms.tables.headers import cell_name
+from transforms.tables.model import cell_name
 
 Cell = str | int | float | bool | date | time | datetime | timedelta | None
 

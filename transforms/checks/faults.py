@@ -16,7 +16,7 @@ from transforms.checks.shifted import SAMPLE, first_shifted
 from transforms.checks.typing import MARKS, type_rows
 from transforms.formats import column_letters
 from transforms.forms import Form, Kind
-from transforms.tables.headers import Table, cell_name
+from transforms.tables.model import Table, cell_name
 
 
 def find_faults(

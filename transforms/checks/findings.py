@@ -16,7 +16,7 @@ from transforms.characters import visible
 from transforms.checks.rules import RULES, rule_of
 from transforms.checks.values import expected
 from transforms.forms import FORMS, Column, Form
-from transforms.tables.headers import Table, cell_name
+from transforms.tables.model import Table, cell_name
 
 #: Columns of the findings frame. ``cells`` counts all cells that the cause touches, ``places``
 #: names them, up to :data:`MARKED_CELLS`; ``cell`` is the first of them.

@@ -8,7 +8,7 @@ import polars as pl
 
 from transforms.checks.values import parse, plain
 from transforms.forms import Column, Form, Kind
-from transforms.tables.headers import Table
+from transforms.tables.model import Table
 
 #: What is noted of a text, and the rule that it breaks (see :class:`transforms.checks.values.Parsed`).
 MARKS = {"unreadable": "E03", "outside": "E04", "rounded": "W03"}
@@ -29,10 +29,10 @@ def type_rows(form: Form, tables: Sequence[Table], data: pl.DataFrame) -> pl.Dat
             pl.col("table")
             .replace_strict(
                 index,
-                [t.shift.get(column.name, 0) for t in tables],
+                [t.powers.get(column.name, 0) for t in tables],
                 return_dtype=pl.Int64,
             )
-            .alias(f"{column.name}@shift"),
+            .alias(f"{column.name}@power"),
             pl.col("table")
             .replace_strict(
                 index, [t.unit.get(column.name) for t in tables], return_dtype=pl.String
@@ -56,7 +56,7 @@ def type_rows(form: Form, tables: Sequence[Table], data: pl.DataFrame) -> pl.Dat
 def _understood(column: Column, data: pl.DataFrame) -> pl.DataFrame:
     """Return value and the marks (see :func:`transforms.checks.values.parse`) of every row's text."""
     name = column.name
-    keys = [name, f"{name}@shift", f"{name}@unit"] if column.is_money else [name]
+    keys = [name, f"{name}@power", f"{name}@unit"] if column.is_money else [name]
     clean = [pl.lit(False).alias(mark) for mark in MARKS]
     # Words repeat themselves more than figures: it is quicker to look at each of them once.
     looked_at = data.select(keys).unique() if column.kind is Kind.TEXT else data.select(keys)

@@ -127,7 +127,7 @@ def plain(column: Column) -> pl.Expr:
         case Kind.NUMBER:
             simple = text.str.contains(r"^[0-9]{1,12}(?:\.[0-9]{1,6})?$")
             if column.is_money:
-                simple &= pl.col(f"{column.name}@shift") == 0
+                simple &= pl.col(f"{column.name}@power") == 0
             return pl.when(simple).then(text.cast(NUMBER_TYPE, strict=False))
         case Kind.BOOL:
             return pl.when(text == "是").then(True).when(text == "否").then(False)
@@ -146,7 +146,7 @@ def _digits(text: pl.Expr) -> pl.Expr:
 def parse(column: Column) -> Parsed:
     """Return how the submitted text of ``column`` is understood.
 
-    The frame needs the column itself as String and, for money columns, ``<name>@shift`` (power of
+    The frame needs the column itself as String and, for money columns, ``<name>@power`` (power of
     ten, Int8) and ``<name>@unit`` (String), see :class:`transforms.tables.headers.Table`.
     """
     nothing = _NOTHING_YES_NO if column.kind is Kind.BOOL else _NOTHING
@@ -220,7 +220,7 @@ def _number(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
         own = given.str.extract(units, 1)
         good_unit = own.is_null() | (own == pl.col(f"{column.name}@unit"))
         factor = (
-            pl.col(f"{column.name}@shift")
+            pl.col(f"{column.name}@power")
             .replace_strict(
                 {power: str(Decimal(1).scaleb(power)) for power in range(-8, 9)},
                 return_dtype=pl.String,
@@ -239,7 +239,7 @@ def _rounded(column: Column, given: pl.Expr, value: pl.Expr) -> pl.Expr:
     """
     figure = _figure(given).cast(pl.Float64, strict=False)
     if column.is_money:
-        figure = figure * pl.lit(10.0).pow(pl.col(f"{column.name}@shift"))
+        figure = figure * pl.lit(10.0).pow(pl.col(f"{column.name}@power"))
     return ((figure - value.cast(pl.Float64)).abs() > figure * 1e-14).fill_null(False)
 
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from transforms.characters import in_one_form
 from transforms.forms import Form, Kind
-from transforms.tables.headers import APART, Table
+from transforms.tables.model import APART, Table
 
 _WORDS = "合计|小计|总计|共计"
 #: What may follow the word: 合计(6个班), 合计6所, 合计：.

@@ -21,7 +21,7 @@ import polars as pl
 from transforms.formats import Limits, Unreadable, expected_bytes
 from transforms.reading import Found, find_files
 from transforms.submissions import Document, examine
-from transforms.tables.headers import Table
+from transforms.tables.model import Table
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
 from warehouse.ledger.store import Loaded, known_deliveries, load
 from warehouse.reference import Reference

@@ -429,7 +429,7 @@ DIFFERENT = {
 def test_the_short_way_says_what_the_grammar_says(kind: Kind, texts: list[str]) -> None:
     for column in DIFFERENT[kind]:
         frame = pl.DataFrame(
-            {column.name: texts, f"{column.name}@shift": 0, f"{column.name}@unit": column.unit},
+            {column.name: texts, f"{column.name}@power": 0, f"{column.name}@unit": column.unit},
             schema_overrides={f"{column.name}@unit": pl.String},
         )
         parsed = parse(column)

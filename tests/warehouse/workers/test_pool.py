@@ -22,7 +22,7 @@ from transforms.checks.findings import FINDING_SCHEMA
 from transforms.checks.rules import RULES
 from transforms.formats import Limits, Unreadable, expected_bytes
 from transforms.submissions import Document, examine
-from transforms.tables.headers import Table
+from transforms.tables.model import Table
 from warehouse.archive import Archive, Receipt
 from warehouse.ledger.ingest import Lost, read_deliveries
 from warehouse.outbox import ReturnSheet, write_sheets

@@ -1,0 +1,58 @@
+"""The words of headers: the one form in which they are compared, and those that are known.
+
+Headers are compared after NFKC, without white space and without what stands in brackets.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from transforms.characters import readable
+from transforms.forms import FORMS
+
+#: Characters of a header that are looked at.
+_LONGEST_HEADER = 500
+BRACKETED = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]|【([^【】]*)】|〔([^〔〕]*)〕")
+
+
+def normalise(header: str) -> str:
+    """Return ``header`` as headers are compared: NFKC, no white space, no colon, no star around it."""
+    return _normalised(header[:_LONGEST_HEADER])
+
+
+@lru_cache(maxsize=65536)
+def _normalised(header: str) -> str:
+    text = "".join(readable(header).split())
+    return text.replace(":", "").strip("*※★☆▲")
+
+
+@lru_cache(maxsize=65536)
+def bare(header: str) -> str:
+    """Return a normalised header without what stands in brackets."""
+    return BRACKETED.sub("", header)
+
+
+def _lookup() -> dict[str, tuple[tuple[str, str], ...]]:
+    known: dict[str, list[tuple[str, str]]] = {}
+    for form in FORMS.values():
+        for column in form.columns:
+            for header in (column.header, *column.aliases):
+                for key in {normalise(header), bare(normalise(header))}:
+                    entry = known.setdefault(key, [])
+                    if (form.name, column.name) not in entry:
+                        entry.append((form.name, column.name))
+    return {key: tuple(entry) for key, entry in known.items()}
+
+
+KNOWN_HEADERS = _lookup()
+
+
+def is_known_header(text: str) -> bool:
+    """Return whether some form has a column of that header."""
+    return bool(known(normalise(text)))
+
+
+def known(text: str) -> tuple[tuple[str, str], ...]:
+    """Return form and column of every known header that a normalised ``text`` is."""
+    return KNOWN_HEADERS.get(text) or KNOWN_HEADERS.get(bare(text)) or ()
