@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from transforms.checks.rules import RULES
+from transforms.checks.rules import FILE_CODE, RULES
 from transforms.forms import FORMS, Rule
 
 _INTRODUCTION = """\
@@ -61,7 +61,7 @@ def rules_markdown(warnings: Iterable[Rule]) -> str:
     Rules that are the same but for their form stand once, with all their ids.
     """
     alike = _alike(RULES.values())
-    whole = [group for group in alike if group[0].id.startswith("FIL-")]
+    whole = [group for group in alike if group[0].code == FILE_CODE]
     any_form = [group for group in alike if len(group) == len(FORMS)]
     one_form = [group for group in alike if group not in whole and group not in any_form]
     return "\n".join(
@@ -81,7 +81,7 @@ def _alike(rules: Iterable[Rule]) -> list[list[Rule]]:
     """Return the rules in groups that are equal but for the form in their ids."""
     groups: dict[Rule, list[Rule]] = {}
     for rule in rules:
-        groups.setdefault(replace(rule, id=rule.id.partition("-")[2]), []).append(rule)
+        groups.setdefault(replace(rule, code=""), []).append(rule)
     return list(groups.values())
 
 
@@ -105,7 +105,7 @@ def _entry(group: list[Rule]) -> str:
             f"### {' '.join(rule.id for rule in group)}",
             "",
             f"- **{severity}**: {wording}",
-            f"- **怎么办 What to do**: {rule.do_zh} / {rule.do_en}",
+            f"- **怎么办 What to do**: {rule.remedy_zh} / {rule.remedy_en}",
             f"- **原因 Reason**: {rule.reason_zh} / {rule.reason_en}",
             f"- **例 Example**: {rule.example}",
             "",

@@ -23,26 +23,16 @@ import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from expectations.engine import Broken, Expectation
-from transforms.checks.findings import COLUMN_CONTENTS, FINDING_SCHEMA, MARKED_CELLS
+from transforms.checks.findings import MARKED_CELLS, Finding, Submission, is_one_cause, told
 from transforms.checks.rules import RULES
 from transforms.forms import FORMS, Form, Kind, Rule
+from transforms.records import WARNING
 from warehouse.sql import table_from
 
 WARNINGS = Path(__file__).with_name("warnings.yaml")
 
 #: The suite's name in Data Docs, and the table that Great Expectations takes for its batch.
 SUITE, TABLE = "warnings", "version_in_force"
-
-#: Columns of the table ``warning``: those of ``finding``, and for explanations what the warning
-#: is about (``key``), the figure that must not change, and the reason given (see
-#: :mod:`expectations.acknowledged`).
-WARNING_SCHEMA: dict[str, pl.DataType] = {
-    **FINDING_SCHEMA,
-    "year": pl.Int32(),
-    "key": pl.String(),
-    "figure": pl.String(),
-    "explained": pl.String(),
-}
 
 #: The key of a finding that stands for a whole column.
 WHOLE = "all"
@@ -60,8 +50,8 @@ class _Record(BaseModel):
     forms: Literal["all"] | dict[str, dict[str, str]]
     zh: str
     en: str
-    do_zh: str
-    do_en: str
+    remedy_zh: str
+    remedy_en: str
     reason_zh: str
     reason_en: str
     example: str
@@ -118,9 +108,9 @@ def load_warnings(file: Path = WARNINGS) -> Mapping[str, WarningRule]:
         for name, own in forms.items():
             form = FORMS[name]
             rule = Rule(
-                id=f"{form.code}-{record.number}",
+                code=form.code,
                 severity="warning",
-                **record.model_dump(exclude={"number", "forms", "query"}),
+                **record.model_dump(exclude={"forms", "query"}),
             )
             if rule.id in found or rule.id in RULES:
                 raise ValueError(f"rule id {rule.id} is used twice")
@@ -236,12 +226,10 @@ class _Cause:
 
 
 def write_warnings(connection: duckdb.DuckDBPyConnection, broken: Broken) -> int:
-    """Write the table ``warning`` (:data:`WARNING_SCHEMA`) anew; give the number of its rows.
+    """Write the table ``warning`` (:data:`transforms.records.WARNING`) anew; give the number of its rows.
 
-    ``broken`` is what the suite of :func:`expectations` gave. Where half of a submission's rows
-    break a rule in one column with more than :data:`~transforms.checks.findings.COLUMN_CONTENTS`
-    different keys, that is one cause (an old list of codes, the file of another unit) and one
-    row, whose key is :data:`WHOLE`.
+    ``broken`` is what the suite of :func:`expectations` gave. What breaks a rule in one column with
+    one cause (:func:`~transforms.checks.findings.is_one_cause`) is one row, whose key is :data:`WHOLE`.
     """
     causes = [
         _Cause(rule_id, **finding)
@@ -271,7 +259,7 @@ def write_warnings(connection: duckdb.DuckDBPyConnection, broken: Broken) -> int
     rows = [
         _row(cause, origins[cause.submission_id], letters) for cause in _together(causes, origins)
     ]
-    frame = pl.DataFrame(rows, schema=WARNING_SCHEMA, orient="row").sort(
+    frame = pl.DataFrame(rows, schema=WARNING.schema, orient="row").sort(
         "region_code", "form", "year", "rule_id", "key", "submission_id"
     )
     table_from(connection, "TABLE warning", frame)
@@ -285,7 +273,7 @@ def _together(causes: Iterable[_Cause], origins: Mapping[str, _Origin]) -> Itera
         groups.setdefault((cause.submission_id, cause.rule_id, cause.columns[0]), []).append(cause)
     for group in groups.values():
         hits = sum(cause.hits for cause in group)
-        if len(group) <= COLUMN_CONTENTS or 2 * hits < origins[group[0].submission_id].rows:
+        if not is_one_cause(len(group), hits, origins[group[0].submission_id].rows):
             yield from group
             continue
         first = min(group, key=lambda cause: (cause.sheet, cause.rows[0]))
@@ -331,28 +319,21 @@ def _row(
     # What an explanation must repeat; JSON's quotes are YAML's too.
     named = {"key": cause.key} | ({} if cause.figure is None else {"figure": cause.figure})
     copied = ", ".join(f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in named.items())
-    do_zh = f"{rule.do_zh}情况属实的, 请说明原因, 由教育局登记({copied})。"
-    do_en = f"{rule.do_en} Where it is right as it stands, give the reason to register ({copied})."
-    place = places[0] if places else None
-    return {
-        "submission_id": cause.submission_id,
-        "region_code": origin.region_code,
-        "form": origin.form,
-        "year": origin.year,
-        "severity": rule.severity,
-        "rule_id": rule.id,
-        "sheet": cause.sheet,
-        "cell": place,
-        "row": cause.rows[0],
-        "column_name": column.name,
-        "value": cause.value,
-        "message_zh": f"{form.zh}工作表“{cause.sheet}”{f' {place}' if place else ''}: {zh}。{do_zh}",
-        "message_en": f'{form.zh}, sheet "{cause.sheet}"{f", cell {place}" if place else ""}: '
-        f"{en}. {do_en}",
-        "do_zh": do_zh,
-        "cells": cause.cells,
-        "places": places,
-        "key": cause.key,
-        "figure": cause.figure,
-        "explained": None,
-    }
+    remedy_zh = f"{rule.remedy_zh}情况属实的, 请说明原因, 由教育局登记({copied})。"
+    remedy_en = (
+        f"{rule.remedy_en} Where it is right as it stands, give the reason to register ({copied})."
+    )
+    finding = Finding(
+        submission=Submission(cause.submission_id, origin.region_code, origin.form, origin.year),
+        rule=rule,
+        **told(zh, en, form, cause.sheet, places[0] if places else None),
+        remedy_zh=remedy_zh,
+        remedy_en=remedy_en,
+        sheet=cause.sheet,
+        places=tuple(places),
+        row=cause.rows[0],
+        column_name=column.name,
+        value=cause.value,
+        cells=cause.cells,
+    )
+    return {**finding.record(), "key": cause.key, "figure": cause.figure, "explained": None}

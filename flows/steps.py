@@ -34,8 +34,8 @@ from flows.sources.model import Pulled
 from flows.sources.pull import pull_all
 from flows.sources.settings import INBOX
 from flows.step_errors import TOLD, cause_of
-from transforms.checks.findings import FINDING_SCHEMA
 from transforms.names import SENTENCE, shown
+from transforms.records import FINDING
 from warehouse.archive import Archive, ArchiveDamaged, Receipt, part_of
 from warehouse.indicators.compute import compute as compute_tables
 from warehouse.indicators.definitions import Catalogue, load_catalogue
@@ -447,12 +447,11 @@ def check_across(run: Run) -> int:
 
 def warnings_of(run: Run, submission_ids: list[str]) -> pl.DataFrame:
     """Return the warnings across forms and years of some submissions, as findings."""
-    names = ", ".join(f'"{name}"' for name in FINDING_SCHEMA)
     listed = ", ".join(literal(name) for name in submission_ids) or "NULL"
     rows = run.connection.execute(
-        f"SELECT {names} FROM warning WHERE submission_id IN ({listed})"
+        f"SELECT {FINDING.names()} FROM warning WHERE submission_id IN ({listed})"
     ).fetchall()
-    return pl.DataFrame(rows, schema=FINDING_SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=FINDING.schema, orient="row")
 
 
 def _now() -> datetime:

@@ -15,8 +15,8 @@ from typing import Self
 import duckdb
 import polars as pl
 
-from transforms.checks.findings import FINDING_SCHEMA
 from transforms.formats import Limits, expected_bytes, open_entry
+from transforms.records import FINDING
 from transforms.workbooks.return_sheets import write_return_sheet
 from warehouse.archive import Archive, ArchiveDamaged
 from warehouse.sql import literal
@@ -33,7 +33,7 @@ _ENDING = ".退回.xlsx"
 _LONGEST_NAME, _LONGEST_PATH = 200, 1_000
 #: Letters that are not to be seen, or that file systems of other kinds do not take.
 _UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
-_TYPES = {**FINDING_SCHEMA, "unit": pl.String(), "entry": pl.String()}
+_TYPES = {**FINDING.schema, "unit": pl.String(), "entry": pl.String()}
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,8 @@ def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[ReturnSheet]:
         """
         SELECT s.sha256, s.folder, s.path, s.entry, s.region_code AS unit, f.submission_id,
             f.region_code, f.form, f.year, f.severity, f.rule_id, f.sheet, f.cell, f."row",
-            f.column_name, f.value, f.message_zh, f.message_en, f.do_zh, f.cells, f.places
+            f.column_name, f.value, f.problem_zh, f.problem_en, f.remedy_zh, f.remedy_en, f.cells,
+            f.places
         FROM (
             FROM finding
             UNION ALL BY NAME
@@ -146,7 +147,7 @@ def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[ReturnSheet]:
                 PARTITION BY path
                 ORDER BY coalesce(taken_at, received_at) DESC, sha256 DESC) = 1
         ) d ON d.path = s.path AND d.sha256 = s.sha256
-        ORDER BY s.path, s.entry, f.severity, f.sheet, f."row", f.cell, f.rule_id, f.message_zh
+        ORDER BY s.path, s.entry, f.severity, f.sheet, f."row", f.cell, f.rule_id, f.problem_zh
         """
     )
     columns = [column[0] for column in cursor.description or ()]
@@ -164,7 +165,7 @@ def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[ReturnSheet]:
             hashlib.sha256(repr((path, entry)).encode("utf-8", "surrogateescape")).hexdigest()[:8],
             taken,
         )
-        said = repr((sha256, findings.select(list(FINDING_SCHEMA)).rows()))
+        said = repr((sha256, findings.select(list(FINDING.schema)).rows()))
         yield ReturnSheet(
             target=target,
             mark=hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest(),

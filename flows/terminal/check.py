@@ -22,6 +22,7 @@ from rich.table import Table
 from flows import steps
 from flows.dry_run import rehearse
 from flows.settings import Settings, load_settings
+from transforms.checks.findings import with_messages
 from transforms.names import SENTENCE, shown
 from transforms.submissions import Examined, examine
 from warehouse.archive import Archive, Receipt
@@ -80,7 +81,7 @@ class Checked:
             "file": str(self.file),
             "accepted": self.is_accepted,
             "submissions": self.submissions.select(_OF_SUBMISSION).to_dicts(),
-            "findings": self.findings.select(_OF_FINDING).to_dicts(),
+            "findings": with_messages(self.findings).select(_OF_FINDING).to_dicts(),
             "return_sheet": str(self.return_sheet) if self.return_sheet else None,
         }
 
@@ -217,7 +218,7 @@ def show_checked(console: Console, checked: Checked) -> None:
         table = Table(header_style="bold")
         for header in ("", "规则", "工作表", "单元格", "说明", "数"):
             table.add_column(header, overflow="fold")
-        order = findings.sort("severity", "sheet", "row", nulls_last=True)
+        order = with_messages(findings).sort("severity", "sheet", "row", nulls_last=True)
         for severity, rule, sheet, cell, message, cells in order.select(
             "severity", "rule_id", "sheet", "cell", "message_zh", "cells"
         ).iter_rows():

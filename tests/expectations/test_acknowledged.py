@@ -128,7 +128,9 @@ def test_an_explanation_is_shown_with_its_warning_and_no_other(
 def test_a_message_gives_the_key_and_the_figure_to_copy(
     connection: duckdb.DuckDBPyConnection, written: Written
 ) -> None:
-    for message, rule in connection.execute("SELECT message_zh, rule_id FROM warning").fetchall():
+    for message, rule in connection.execute(
+        "SELECT problem_zh || remedy_zh, rule_id FROM warning"
+    ).fetchall():
         record = {"CLS-W14": MISMATCH, "CLS-W10": STRAY}[rule]
         (copied,) = written(
             "\n".join(

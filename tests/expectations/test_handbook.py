@@ -32,9 +32,9 @@ def test_every_rule_is_on_the_page_once_and_no_other() -> None:
 @pytest.mark.parametrize("rule", EVERY_RULE, ids=lambda rule: rule.id)
 def test_every_rule_says_all_that_people_need(rule: Rule) -> None:
     assert rule.severity == ("error" if "-E" in rule.id else "warning")
-    for words in (rule.zh, rule.do_zh, rule.reason_zh, rule.example):
+    for words in (rule.zh, rule.remedy_zh, rule.reason_zh, rule.example):
         assert re.search(r"[\u4e00-\u9fff{]|\d", words), rule.id
-    for words in (rule.en, rule.do_en, rule.reason_en):
+    for words in (rule.en, rule.remedy_en, rule.reason_en):
         assert words.strip(), rule.id
 
 

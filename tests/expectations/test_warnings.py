@@ -25,14 +25,15 @@ from expectations.engine import Broken, Engine
 from expectations.warnings import (
     SUITE,
     TABLE,
-    WARNING_SCHEMA,
     expectations,
     load_warnings,
     unexpected_rows,
     write_warnings,
 )
+from transforms.checks.findings import with_messages
 from transforms.checks.rules import RULES
 from transforms.forms import FORMS
+from transforms.records import WARNING
 from transforms.sample import write_sample
 from transforms.tables.model import cell_name
 from warehouse.ledger.schema import refresh
@@ -594,7 +595,7 @@ def table(found: tuple[Broken, pl.DataFrame]) -> pl.DataFrame:
 
 
 def of(table: pl.DataFrame, name: str) -> list[dict[str, Any]]:
-    return table.filter(pl.col("region_code") == UNITS[name]).to_dicts()
+    return with_messages(table).filter(pl.col("region_code") == UNITS[name]).to_dicts()
 
 
 def place(name: str, form: str, column: str, row: int) -> str:
@@ -692,7 +693,7 @@ def test_a_message_says_thing_place_and_way_out(table: pl.DataFrame) -> None:
         "与中小学校基本情况表的在校生数90不符。请核对是否漏报或重报班级, 以及两张表的填报时点是否一致。"
         '情况属实的, 请说明原因, 由教育局登记(key: "2121000001 小学", figure: "89/90")。'
     )
-    assert finding["message_zh"].endswith(finding["do_zh"])
+    assert finding["message_zh"].endswith(finding["remedy_zh"])
     assert f"cell {cell}: the classes of " in finding["message_en"]
     assert '(key: "2121000001 小学", figure: "89/90")' in finding["message_en"]
 
@@ -708,7 +709,7 @@ def test_the_table_has_the_columns_of_a_finding(city: Home, table: pl.DataFrame)
         }
     more = [(name, "VARCHAR") for name in ("key", "figure", "explained")]
     assert columns["warning"] == columns["finding"] + more
-    assert list(WARNING_SCHEMA) == [name for name, _ in columns["warning"]]
+    assert list(WARNING.schema) == [name for name, _ in columns["warning"]]
 
 
 def test_great_expectations_gives_the_same(
@@ -802,7 +803,9 @@ def test_only_what_is_in_force_is_looked_at(home: Home) -> None:
 RECORD: Mapping[str, object] = {
     "number": "W10",
     "forms": {"class": {}},
-    **dict.fromkeys(("zh", "en", "do_zh", "do_en", "reason_zh", "reason_en", "example"), "x"),
+    **dict.fromkeys(
+        ("zh", "en", "remedy_zh", "remedy_en", "reason_zh", "reason_en", "example"), "x"
+    ),
     "query": "SELECT 1",
 }
 

@@ -237,7 +237,7 @@ def test_a_backfill_takes_up_a_changed_rule(
     home.night()
     # A rule of tomorrow: classes of more than 59 are slips.
     form = FORMS["class"]
-    stricter = [check for check in form.row_checks if check.rule.id == "CLS-E10"]
+    stricter = [check for check in form.row_checks if check.rule.number == "E10"]
     changed = dataclasses.replace(
         form,
         row_checks=tuple(dataclasses.replace(c, bad=pl.col("students") > 59) for c in stricter),

@@ -289,7 +289,7 @@ def test_a_version_that_a_new_rule_sends_back_is_nobodys_doing(
     home.sheet(YIXIAN, "class", 2020, classes(1), name="新2020.csv", received="2020-10-01 00:00:00")
     home.night()
     form = FORMS["class"]
-    checks = [check for check in form.row_checks if check.rule.id == "CLS-E10"]
+    checks = [check for check in form.row_checks if check.rule.number == "E10"]
     stricter = tuple(dataclasses.replace(c, bad=pl.col("students") > 59) for c in checks)
     monkeypatch.setitem(submissions.FORMS, "class", dataclasses.replace(form, row_checks=stricter))
 

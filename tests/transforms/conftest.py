@@ -28,6 +28,7 @@ from odf.table import Table, TableCell, TableRow
 from odf.teletype import addTextToElement
 from odf.text import P
 
+from transforms.checks.findings import with_messages
 from transforms.forms import FORMS, Form
 from transforms.reading import read_file
 from transforms.sample import make_city
@@ -388,7 +389,7 @@ def _outcomes(documents: Mapping[Any, Sequence[Document]]) -> dict[Any, Outcome]
     for entry in examined.submissions.rows(named=True):
         outcome = of_submission[entry["submission_id"]] = outcomes[owner[entry["document"]]]
         outcome.submissions.append(entry)
-    for entry in examined.findings.rows(named=True):
+    for entry in with_messages(examined.findings).rows(named=True):
         of_submission[entry["submission_id"]].findings.append(entry)
     for entry in examined.sheets.rows(named=True):
         of_submission[entry["submission_id"]].sheets.append(entry)

@@ -16,11 +16,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from transforms.checks.findings import FINDING_SCHEMA
+from transforms.checks.findings import with_messages
 from transforms.checks.rules import RULES
 from transforms.formats import Unreadable
 from transforms.forms import FORMS, Kind
 from transforms.reading import read_file
+from transforms.records import FINDING
 from transforms.submissions import Examined, examine
 
 every_form = pytest.mark.parametrize("name", list(FORMS))
@@ -875,7 +876,7 @@ def test_what_to_do_about_an_unreadable_file_goes_by_what_is_wrong_with_it(
         data[data.index(signature) + offset] |= 1  # what says that an entry has a password
     error = hand_in(bytes(data), "义县/全部.zip").error
     assert error["message_zh"] == "文件无法读取: 文件设有打开密码。请取消密码后重新上报。"
-    assert error["do_zh"] == "请取消密码后重新上报。"
+    assert error["remedy_zh"] == "请取消密码后重新上报。"
 
 
 def test_a_file_without_any_form_is_returned(
@@ -947,7 +948,7 @@ def test_an_office_of_another_unit_than_the_folder_is_told(
     sheet = paper("class")
     sheet.above.append(above)
     examined = examine(received(sheet), unit_named)
-    (warning,) = examined.findings.rows(named=True)
+    (warning,) = with_messages(examined.findings).rows(named=True)
     assert (warning["rule_id"], warning["severity"]) == ("CLS-W04", "warning")
     assert (warning["cell"], warning["cells"]) == (cell, 1)
     for name in ("凌河区教育局", "义县"):
@@ -1128,18 +1129,18 @@ def test_what_becomes_of_a_file_depends_on_nothing_else(
 def test_a_file_that_was_given_up_says_what_it_used_up() -> None:
     problem = Unreadable("too_costly", what="所用时间超过 9 秒", what_en="it takes too long")
     examined = examine(read_file(problem, "义县/a.xlsx", sha256="0" * 64, region_code="210727"))
-    (error,) = examined.findings.to_dicts()
+    (error,) = with_messages(examined.findings).to_dicts()
     assert (error["rule_id"], error["form"], error["year"]) == ("FIL-E07", None, None)
-    assert error["message_zh"] == f"文件没有读完: 所用时间超过 9 秒。{problem.do_zh}"
+    assert error["message_zh"] == f"文件没有读完: 所用时间超过 9 秒。{problem.remedy_zh}"
     assert error["message_en"] == (
-        f"the file was not read to its end: it takes too long. {problem.do_en}"
+        f"the file was not read to its end: it takes too long. {problem.remedy_en}"
     )
 
 
 def test_nothing_in_gives_empty_frames_out() -> None:
     examined = examine([])
     assert examined.submissions.is_empty()
-    assert examined.findings.schema == FINDING_SCHEMA
+    assert examined.findings.schema == FINDING.schema
     assert read_file(b"", "义县/a.csv", sha256="0" * 64, region_code="210727") != []
 
 
@@ -1312,7 +1313,7 @@ def test_each_error_is_caught_by_its_own_rule_alone(rule: str, alone: Any) -> No
     assert error["sheet"] == FORMS[name].zh
     assert cell == ANYWHERE or error["cell"] == cell
     assert error["message_zh"].startswith(FORMS[name].zh)
-    assert error["do_zh"] in error["message_zh"]
+    assert error["remedy_zh"] in error["message_zh"]
 
 
 def test_no_rule_of_a_file_is_without_a_test() -> None:

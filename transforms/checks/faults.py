@@ -10,12 +10,13 @@ from collections.abc import Collection, Iterator, Sequence
 
 import polars as pl
 
-from transforms.checks.findings import MARKED_CELLS, Submission, finding, raw, settle
+from transforms.checks.findings import Finding, Submission, raw, settle
 from transforms.checks.rules import rule_of
-from transforms.checks.shifted import SAMPLE, first_shifted
-from transforms.checks.typing import MARKS, type_rows
+from transforms.checks.shifted import find_shifted, take_together
+from transforms.checks.typing import MARKS
 from transforms.formats import column_letters
 from transforms.forms import Form, Kind
+from transforms.forms.model import TotalCheck
 from transforms.tables.model import Table, cell_name
 
 
@@ -26,7 +27,7 @@ def find_faults(
     typed: pl.DataFrame,
     partial: Collection[int],
     submissions: Sequence[Submission],
-) -> list[dict[str, object]]:
+) -> list[Finding]:
     """Return the findings of all checks on ``typed``, one for each cause.
 
     ``data`` are the same rows as they were submitted. A submission of ``partial`` has rows that are
@@ -37,7 +38,8 @@ def find_faults(
         [
             *_cell_checks(form, tables, typed),
             *_row_checks(form, typed),
-            *_set_checks(form, tables, typed, partial),
+            *_key_checks(form, tables, typed),
+            *_total_checks(form, typed, partial),
         ]
     )
     # What is blank or too large because of a merged figure has the same cause.
@@ -45,9 +47,10 @@ def find_faults(
     if found.is_empty():
         return []
     sizes = typed.group_by("submission", "table").len("size")
-    shifted, found = _shifts(form, tables, data, sizes, found, submissions)
+    shifted, found = find_shifted(form, tables, data, sizes, found, submissions)
     by_table = {(submission, table): size for submission, table, size in sizes.iter_rows()}
-    return shifted + settle(found, form, tables, submissions, by_table)
+    placed = settle(found, form, tables, submissions, by_table)
+    return shifted + take_together(placed, form, tables, by_table)
 
 
 def _raw_rows(
@@ -92,70 +95,6 @@ def _cell_checks(form: Form, tables: Sequence[Table], typed: pl.DataFrame) -> li
     return found
 
 
-def _shifts(
-    form: Form,
-    tables: Sequence[Table],
-    data: pl.DataFrame,
-    sizes: pl.DataFrame,
-    found: pl.DataFrame,
-    submissions: Sequence[Submission],
-) -> tuple[list[dict[str, object]], pl.DataFrame]:
-    """Return a finding for each table whose cells moved by a column, and the raw rows that are left.
-
-    ``sizes`` has submission, table and size, the number of their rows.
-    """
-    shifts = []
-    by_table = ("submission", "table")
-    suspects = (
-        found.group_by(*by_table, "rule", "column")
-        .len("hits")
-        .join(sizes, on=by_table)
-        .filter(2 * pl.col("hits") >= pl.col("size"))
-        .select(by_table)
-        .unique()
-        .sort(by_table)
-    )
-    for submission, table in suspects.iter_rows():
-        here = (pl.col("submission") == submission) & (pl.col("table") == table)
-        columns = tables[table].columns
-        moved = data.filter(here)
-        rows = moved["row"]
-        first = first_shifted(
-            form,
-            columns,
-            moved.head(SAMPLE),
-            lambda texts: type_rows(form, tables, texts),
-        )
-        if first is None:
-            continue
-        behind = [name for name, place in columns.items() if place >= columns[first]]
-        last = max(columns, key=lambda name: columns[name])
-        blank = pl.col("rule").str.ends_with("E02") & pl.col("column").is_in([first, last])
-        # A blank column alone is no shift.
-        if found.filter(here & ~blank).height < min(2, len(rows)):
-            continue
-        found = found.filter(
-            ~(here & pl.col("columns").list.eval(pl.element().is_in(behind)).list.any())
-        )
-        shifts.append(
-            finding(
-                submissions[submission],
-                rule_of(form, "E31").id,
-                sheet=tables[table].sheet,
-                places=[
-                    cell_name(row, columns[name])
-                    for row in rows[:MARKED_CELLS]
-                    for name in sorted(behind, key=lambda name: columns[name])
-                ],
-                row=rows[0],
-                column=form.by_name[first],
-                value=str(len(behind)),
-                cells=len(behind) * len(rows),
-            )
-        )
-    return shifts, found
-
-
 def _merged_figures(
     form: Form, tables: Sequence[Table], typed: pl.DataFrame
 ) -> tuple[list[pl.DataFrame], pl.DataFrame]:
@@ -195,15 +134,12 @@ def _row_checks(form: Form, typed: pl.DataFrame) -> list[pl.DataFrame]:
         bad = bad.filter(~pl.any_horizontal(f"{name}!unreadable" for name in check.columns))
         if bad.height:
             other = pl.col(f"{check.columns[1]}~") if len(check.columns) > 1 else None
-            found.append(_raw_rows(bad, check.rule.id, check.columns, other))
+            found.append(_raw_rows(bad, rule_of(form, check.rule.number).id, check.columns, other))
     return found
 
 
-def _set_checks(
-    form: Form, tables: Sequence[Table], typed: pl.DataFrame, partial: Collection[int]
-) -> list[pl.DataFrame]:
-    """Check the rules over all rows of a submission: keys, single rows, sums."""
-    found = []
+def _key_checks(form: Form, tables: Sequence[Table], typed: pl.DataFrame) -> list[pl.DataFrame]:
+    """Return what is given twice: rows of one key, or more than the one row that belongs there."""
     if form.key:
         present = pl.all_horizontal(pl.col(name).is_not_null() for name in form.key)
         same = (
@@ -212,36 +148,18 @@ def _set_checks(
             .with_columns(pl.len().over("submission", *map(_key, form.key)).alias("times"))
             .filter(pl.col("times") > 1)
         )
-        if same.height:
-            found.append(_repeated(same, form, tables, form.key, "E05"))
-    else:
-        several = typed.with_columns(pl.len().over("submission").alias("times")).filter(
-            pl.col("times") > 1
-        )
-        if several.height:
-            found.append(_repeated(several, form, tables, (), "E06"))
+        return [_repeated(same, form, tables, form.key, "E05")] if same.height else []
+    several = typed.with_columns(pl.len().over("submission").alias("times")).filter(
+        pl.col("times") > 1
+    )
+    return [_repeated(several, form, tables, (), "E06")] if several.height else []
+
+
+def _total_checks(form: Form, typed: pl.DataFrame, partial: Collection[int]) -> list[pl.DataFrame]:
+    """Return the submissions whose total row is not there, or not the sum of the others."""
+    found = []
     for check in form.total_checks:
-        amounts = pl.col(check.amount)
-        is_total = pl.col(check.label) == check.total
-        sums = typed.group_by("submission", maintain_order=True).agg(
-            pl.col("table").first(),
-            pl.col("row").filter(is_total).first().alias("total_row"),
-            pl.col("row").first(),
-            pl.col("table").filter(is_total).first().alias("total_table"),
-            amounts.filter(is_total).first().alias("total"),
-            amounts.filter(~is_total).sum().alias("sum"),
-            (
-                pl.col(f"{check.amount}!unreadable")
-                | pl.col(f"{check.amount}!outside")
-                | amounts.is_null()
-            )
-            .any()
-            .alias("unclear"),
-            (pl.col(check.label).is_null().any() | pl.col(check.label).is_duplicated().any()).alias(
-                "unnamed"
-            ),
-        )
-        off = sums.filter(
+        off = _sums(check, typed).filter(
             ~pl.col("unclear")
             & ~pl.col("unnamed")
             & ~pl.col("submission").is_in(partial)
@@ -254,27 +172,56 @@ def _set_checks(
             )
         )
         if off.height:
+            absent = pl.col("total_row").is_null()
             found.append(
                 off.select(
                     "submission",
                     pl.coalesce("total_table", "table").alias("table"),
-                    pl.when(pl.col("total_row").is_null())
-                    .then(pl.lit(check.absent.id))
-                    .otherwise(pl.lit(check.rule.id))
+                    pl.when(absent)
+                    .then(pl.lit(rule_of(form, check.absent.number).id))
+                    .otherwise(pl.lit(rule_of(form, check.rule.number).id))
                     .alias("rule"),
                     pl.lit(check.amount).alias("column"),
                     pl.col("total_row").alias("row"),
-                    pl.when(pl.col("total_row").is_null())
+                    pl.when(absent)
                     .then(pl.lit([], pl.List(pl.Int64)))
                     .otherwise(pl.concat_list("total_row"))
                     .alias("rows"),
                     pl.lit([check.amount], pl.List(pl.String())).alias("columns"),
-                    pl.col("total").cast(pl.String).str.replace(r"\.?0+$", "").alias("value"),
-                    pl.col("sum").cast(pl.String).str.replace(r"\.?0+$", "").alias("other"),
+                    _in_words(pl.col("total")).alias("value"),
+                    _in_words(pl.col("sum")).alias("other"),
                     pl.lit(1, pl.Int64).alias("cells"),
                 )
             )
     return found
+
+
+def _sums(check: TotalCheck, typed: pl.DataFrame) -> pl.DataFrame:
+    """Return one row a submission: its total, the sum of its other rows, and what keeps from comparing."""
+    amounts = pl.col(check.amount)
+    is_total = pl.col(check.label) == check.total
+    return typed.group_by("submission", maintain_order=True).agg(
+        pl.col("table").first(),
+        pl.col("row").filter(is_total).first().alias("total_row"),
+        pl.col("row").first(),
+        pl.col("table").filter(is_total).first().alias("total_table"),
+        amounts.filter(is_total).first().alias("total"),
+        amounts.filter(~is_total).sum().alias("sum"),
+        (
+            pl.col(f"{check.amount}!unreadable")
+            | pl.col(f"{check.amount}!outside")
+            | amounts.is_null()
+        )
+        .any()
+        .alias("unclear"),
+        (pl.col(check.label).is_null().any() | pl.col(check.label).is_duplicated().any()).alias(
+            "unnamed"
+        ),
+    )
+
+
+def _in_words(amount: pl.Expr) -> pl.Expr:
+    return amount.cast(pl.String).str.replace(r"\.?0+$", "")
 
 
 def _key(name: str) -> str:

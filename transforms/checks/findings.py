@@ -2,51 +2,32 @@
 
 Checks give one raw row for every offending row of a table; :func:`settle` turns them into
 findings. Cells of one column that break the same rule with the same content are one cause, and
-so is a column most of whose cells break it; several such columns side by side are a shifted table.
+so is a column most of whose cells break it; several such columns side by side are a table whose
+cells moved (:mod:`transforms.checks.shifted`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from transforms.characters import visible
-from transforms.checks.rules import RULES, rule_of
+from transforms.checks.rules import RULES
 from transforms.checks.values import expected
 from transforms.forms import FORMS, Column, Form
+from transforms.forms.model import Rule
+from transforms.records import FINDING
 from transforms.tables.model import Table, cell_name
 
-#: Columns of the findings frame. ``cells`` counts all cells that the cause touches, ``places``
-#: names them, up to :data:`MARKED_CELLS`; ``cell`` is the first of them.
-FINDING_SCHEMA: dict[str, pl.DataType] = {
-    "submission_id": pl.String(),
-    "region_code": pl.String(),
-    "form": pl.String(),
-    "year": pl.Int64(),
-    "severity": pl.String(),
-    "rule_id": pl.String(),
-    "sheet": pl.String(),
-    "cell": pl.String(),
-    "row": pl.Int64(),
-    "column_name": pl.String(),
-    "value": pl.String(),
-    "message_zh": pl.String(),
-    "message_en": pl.String(),
-    "do_zh": pl.String(),
-    "cells": pl.Int64(),
-    "places": pl.List(pl.String()),
-}
+#: Cells that a finding names; it counts all of them.
 MARKED_CELLS = 1000
-#: So many different bad contents, and half of the rows, make a bad column rather than bad cells.
-COLUMN_CONTENTS = 5
-#: So many bad columns, and so many of them unreadable, make a shifted table; so does a blank
-#: column with an unreadable one behind it.
-SHIFTED_COLUMNS = 3
-SHIFTED_UNREADABLE = 2
-#: In fewer rows than these, bad cells are named one by one.
-SHIFTED_ROWS = 5
+#: More different bad contents than these, in half of the rows, are a bad column rather than bad cells.
+_COLUMN_CONTENTS = 5
+#: Rules that a whole column may break, so that their findings say how many of its cells do.
+_OF_A_COLUMN = ("E02", "E03", "E04", "W03")
 _SHOWN = 60
 
 RAW_SCHEMA: dict[str, pl.DataType] = {
@@ -73,12 +54,79 @@ class Submission:
     year: int | None
 
 
-def raw(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
-    """Return the raw rows of several checks, one below the other (:data:`RAW_SCHEMA`)."""
-    return pl.concat([pl.DataFrame(schema=RAW_SCHEMA), *frames], how="vertical")
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One cause of trouble in a submission: what is wrong, and apart from it what to do.
+
+    The sentences of ``problem`` name the place. ``places`` are the cells that the cause touches, the
+    first of them being where it stands, at most :data:`MARKED_CELLS`; ``cells`` counts all of them.
+    """
+
+    submission: Submission
+    rule: Rule
+    problem_zh: str
+    problem_en: str
+    remedy_zh: str
+    remedy_en: str
+    sheet: str | None
+    places: tuple[str, ...]
+    row: int | None
+    column_name: str | None
+    value: str | None
+    cells: int
+
+    def record(self) -> dict[str, object]:
+        """Return the row of :data:`transforms.records.FINDING`."""
+        return {
+            "submission_id": self.submission.submission_id,
+            "region_code": self.submission.region_code,
+            "form": self.submission.form,
+            "year": self.submission.year,
+            "severity": self.rule.severity,
+            "rule_id": self.rule.id,
+            "sheet": self.sheet,
+            "cell": self.places[0] if self.places else None,
+            "row": self.row,
+            "column_name": self.column_name,
+            "value": self.value,
+            "problem_zh": self.problem_zh,
+            "problem_en": self.problem_en,
+            "remedy_zh": self.remedy_zh,
+            "remedy_en": self.remedy_en,
+            "cells": self.cells,
+            "places": list(self.places),
+        }
 
 
-def finding(
+def frame_of(findings: Iterable[Finding]) -> pl.DataFrame:
+    """Return findings as a frame with the columns of :data:`transforms.records.FINDING`."""
+    rows = [finding.record() for finding in findings]
+    return pl.DataFrame(rows, schema=FINDING.schema, orient="row")
+
+
+def with_messages(findings: pl.DataFrame) -> pl.DataFrame:
+    """Return findings with ``message_zh`` and ``message_en`` beside them: problem and remedy."""
+    return findings.with_columns(
+        message_zh=pl.col("problem_zh") + pl.col("remedy_zh"),
+        message_en=pl.col("problem_en") + " " + pl.col("remedy_en"),
+    )
+
+
+def told(
+    zh: str, en: str, form: Form | None, sheet: str | None, cell: str | None
+) -> dict[str, str]:
+    """Return ``problem_zh`` and ``problem_en``: the place, then what is wrong there."""
+    name = form.zh if form else ""
+    place_zh = f"{name}{f'工作表“{sheet}”' if sheet else ''}{f' {cell}' if cell else ''}"
+    parts = (name, f'sheet "{sheet}"' if sheet else "", f"cell {cell}" if cell else "")
+    place_en = ", ".join(part for part in parts if part)
+    return {
+        "problem_zh": f"{place_zh}: {zh}。" if place_zh else f"{zh}。",
+        "problem_en": f"{place_en}: {en}." if place_en else f"{en}.",
+    }
+
+
+def make_finding(
     submission: Submission,
     rule_id: str,
     *,
@@ -92,8 +140,8 @@ def finding(
     wanted: tuple[str, str] | None = None,
     remedy: tuple[str, str] | None = None,
     more: int = 0,
-) -> dict[str, object]:
-    """Return one row of the findings frame, with its messages written out.
+) -> Finding:
+    """Return the finding that a rule was broken, with its sentences written out.
 
     ``wanted`` and ``remedy`` (each in Chinese and English) take the place of what the column
     expects and of what the rule says to do. ``more`` is the number of further cells with other
@@ -101,56 +149,54 @@ def finding(
     """
     rule = RULES[rule_id]
     form = None if submission.form is None else FORMS[submission.form]
-    do_zh, do_en = remedy or (rule.do_zh, rule.do_en)
-    zh, en = wanted or (expected(column) if column is not None else ("", ""))
+    remedy_zh, remedy_en = remedy or (rule.remedy_zh, rule.remedy_en)
+    wanted_zh, wanted_en = wanted or (expected(column) if column is not None else ("", ""))
     words = {
         "form": form.zh if form else "",
         "column": column.header if column else "",
         "value": _short(value),
         "other": _short(other),
-        "expected": zh,
-        "expected_en": en,
+        "expected": wanted_zh,
+        "expected_en": wanted_en,
     }
-    cell = places[0] if places else None
     count = cells if cells is not None else max(1, len(places))
-    zh_text, en_text = rule.zh.format(**words), rule.en.format(**words)
-    if count > 1 and rule_id.partition("-")[2] in ("E02", "E03", "E04", "W03"):
-        zh_text += f"; 同一列共{count}个单元格" + ("如此" if not more else "不合要求")
-        en_text += f"; {count} cells of the column " + ("are like this" if not more else "are bad")
-    place_zh = "".join(
-        (
-            form.zh if form else "",
-            f"工作表“{sheet}”" if sheet else "",
-            f" {cell}" if cell else "",
-        )
+    zh, en = rule.zh.format(**words), rule.en.format(**words)
+    if count > 1 and rule.number in _OF_A_COLUMN:
+        zh += f"; 同一列共{count}个单元格" + ("如此" if not more else "不合要求")
+        en += f"; {count} cells of the column " + ("are like this" if not more else "are bad")
+    return Finding(
+        submission=submission,
+        rule=rule,
+        **told(zh, en, form, sheet, places[0] if places else None),
+        remedy_zh=remedy_zh,
+        remedy_en=remedy_en,
+        sheet=sheet,
+        places=tuple(places[:MARKED_CELLS]),
+        row=row,
+        column_name=column.name if column else None,
+        value=value,
+        cells=count,
     )
-    place_en = ", ".join(
-        part
-        for part in (
-            form.zh if form else "",
-            f'sheet "{sheet}"' if sheet else "",
-            f"cell {cell}" if cell else "",
-        )
-        if part
-    )
-    return {
-        "submission_id": submission.submission_id,
-        "region_code": submission.region_code,
-        "form": submission.form,
-        "year": submission.year,
-        "severity": rule.severity,
-        "rule_id": rule_id,
-        "sheet": sheet,
-        "cell": cell,
-        "row": row,
-        "column_name": column.name if column else None,
-        "value": value,
-        "message_zh": f"{place_zh}: {zh_text}。{do_zh}" if place_zh else f"{zh_text}。{do_zh}",
-        "message_en": f"{place_en}: {en_text}. {do_en}" if place_en else f"{en_text}. {do_en}",
-        "do_zh": do_zh,
-        "cells": count,
-        "places": list(places[:MARKED_CELLS]),
-    }
+
+
+def is_one_cause(contents: int, hits: int, rows: int) -> bool:
+    """Return whether what is wrong in a column has one cause, and not one for each content.
+
+    So many different contents in at least half of the rows (an old list of codes, the file of
+    another unit) are a bad column.
+    """
+    return contents > _COLUMN_CONTENTS and 2 * hits >= rows
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A finding of one column of a table: the column's place on the sheet, and in how many rows it is."""
+
+    finding: Finding
+    submission: int
+    table: int
+    place: int
+    hits: int
 
 
 def settle(
@@ -159,13 +205,11 @@ def settle(
     tables: Sequence[Table],
     submissions: Sequence[Submission],
     sizes: Mapping[tuple[int, int], int],
-) -> list[dict[str, object]]:
+) -> list[Placed]:
     """Turn raw rows (:data:`RAW_SCHEMA`) into findings, one for each cause.
 
     ``sizes`` gives the number of data rows for every pair of submission and table.
     """
-    if raw_rows.is_empty():
-        return []
     causes = (
         raw_rows.sort("submission", "table", "row", "column")
         .group_by("submission", "table", "rule", "column", "value", "other", maintain_order=True)
@@ -177,93 +221,47 @@ def settle(
             pl.len().alias("hits"),
         )
     )
-    whole: dict[tuple[int, int], list[tuple[int, dict[str, object]]]] = {}
-    placed: list[tuple[tuple[int, int, int], dict[str, object]]] = []
+    found = []
     keys = ("submission", "table", "rule", "column")
     for (submission, table, rule_id, name), group in causes.group_by(keys, maintain_order=True):
         assert isinstance(submission, int) and isinstance(table, int)
         hits = int(group["hits"].sum())
-        column = form.by_name[str(name)]
-        spread = group.height > COLUMN_CONTENTS and 2 * hits >= sizes[submission, table]
-        picked = (
-            [
-                {
-                    **group.row(0, named=True),
-                    "rows": [row for rows in group["rows"] for row in rows],
-                    "cells": int(group["cells"].sum()),
-                }
-            ]
-            if spread
-            else list(group.iter_rows(named=True))
-        )
-        for cause in picked:
-            places = [
-                cell_name(row, tables[table].columns[place])
-                for row in cause["rows"][:MARKED_CELLS]
-                for place in cause["columns"]
-                if place in tables[table].columns
-            ]
-            entry = finding(
+        columns = tables[table].columns
+        spread = is_one_cause(group.height, hits, sizes[submission, table])
+        for cause in [_together(group)] if spread else group.iter_rows(named=True):
+            finding = make_finding(
                 submissions[submission],
                 str(rule_id),
                 sheet=tables[table].sheet,
-                places=places,
+                places=[
+                    cell_name(row, columns[place])
+                    for row in cause["rows"][:MARKED_CELLS]
+                    for place in cause["columns"]
+                    if place in columns
+                ],
                 row=cause["row"],
-                column=column,
+                column=form.by_name[str(name)],
                 value=cause["value"],
                 other=cause["other"],
                 cells=cause["cells"],
                 more=hits - cause["hits"] if spread else 0,
             )
-            stands = tables[table].columns.get(str(name), -1)
-            mostly = 2 * hits >= sizes[submission, table] and hits >= SHIFTED_ROWS
-            if mostly and str(rule_id).partition("-")[2] in ("E02", "E03", "E04"):
-                whole.setdefault((submission, table), []).append((stands, entry))
-            else:
-                placed.append(((submission, table, stands), entry))
-    shifts: dict[tuple[int, int], int] = {}
-    found: list[dict[str, object]] = []
-    for (submission, table), entries in whole.items():
-        shifted = _shifted(entries, form, tables[table], submissions[submission])
-        if shifted is None:
-            found += [entry for _, entry in entries]
-        else:
-            shifts[submission, table], entry = shifted
-            found.append(entry)
-    # What else is wrong from the first shifted column on has the same cause.
-    return found + [
-        entry
-        for (submission, table, place), entry in placed
-        if place < shifts.get((submission, table), place + 1)
-    ]
+            found.append(Placed(finding, submission, table, columns.get(str(name), -1), hits))
+    return found
 
 
-def _shifted(
-    entries: list[tuple[int, dict[str, object]]], form: Form, table: Table, submission: Submission
-) -> tuple[int, dict[str, object]] | None:
-    """Return bad columns that stand side by side, as the one cause that they are."""
-    bad = sorted({place for place, _ in entries})
-    unreadable = {
-        place
-        for place, entry in entries
-        if str(entry["rule_id"]).partition("-")[2] in ("E03", "E04")
+def _together(group: pl.DataFrame) -> dict[str, Any]:
+    """Return all causes of a column as its first, with the rows and cells of all."""
+    return {
+        **group.row(0, named=True),
+        "rows": [row for rows in group["rows"] for row in rows],
+        "cells": int(group["cells"].sum()),
     }
-    blank = set(bad) - unreadable
-    moved = any(place + 1 in unreadable for place in blank)
-    if not moved and (len(unreadable) < SHIFTED_UNREADABLE or len(bad) < SHIFTED_COLUMNS):
-        return None
-    in_order = [entry for _, entry in sorted(entries, key=lambda pair: pair[0])]
-    places = [place for entry in in_order for place in entry["places"]]  # type: ignore[attr-defined]
-    return bad[0], finding(
-        submission,
-        rule_of(form, "E31").id,
-        sheet=table.sheet,
-        places=places,
-        row=min(int(str(entry["row"])) for entry in in_order),
-        column=form.by_name[str(in_order[0]["column_name"])],
-        value=str(len(bad)),
-        cells=sum(int(str(entry["cells"])) for entry in in_order),
-    )
+
+
+def raw(frames: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Return the raw rows of several checks, one below the other (:data:`RAW_SCHEMA`)."""
+    return pl.concat([pl.DataFrame(schema=RAW_SCHEMA), *frames], how="vertical")
 
 
 def _short(text: str | None) -> str:

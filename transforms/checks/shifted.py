@@ -1,7 +1,9 @@
-"""Telling a table whose cells moved by one column: read one column over, it is in order.
+"""Tables whose cells moved by one column: they are one cause, rule E31.
 
-A cell that is put in or left out moves all cells behind it under the wrong headers. Where nothing
-else is wrong, the rows make sense again as soon as each text is read as the column it came from.
+A cell that is put in or left out moves all cells behind it under the wrong headers. Two signs tell
+it. Where nothing else is wrong, the rows make sense again as soon as each text is read as the column
+it came from (:func:`find_shifted`). Otherwise several columns that stand side by side are bad nearly
+all the way down (:func:`take_together`).
 """
 
 from __future__ import annotations
@@ -10,15 +12,148 @@ from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
+from transforms.checks.findings import MARKED_CELLS, Finding, Placed, Submission, make_finding
+from transforms.checks.rules import rule_of
+from transforms.checks.typing import type_rows
 from transforms.forms import Form, Kind
+from transforms.tables.model import Table, cell_name
 
+#: Rules that content breaks which stands in the wrong column; the last two say that it is there.
+_BAD_CONTENT, _UNREADABLE = ("E02", "E03", "E04"), ("E03", "E04")
+#: So many bad columns, and so many of them unreadable, make a shifted table; so does a blank
+#: column with an unreadable one behind it.
+_SHIFTED_COLUMNS = 3
+_SHIFTED_UNREADABLE = 2
+#: In fewer rows than these, bad cells are named one by one.
+_SHIFTED_ROWS = 5
 #: Rows that are tried; what moved, moved in all of them.
-SAMPLE = 200
+_SAMPLE = 200
 #: Of so many rows one may be wrong for reasons of its own.
 _ROWS_PER_ERROR = 20
 
 
-def first_shifted(
+def find_shifted(
+    form: Form,
+    tables: Sequence[Table],
+    data: pl.DataFrame,
+    sizes: pl.DataFrame,
+    found: pl.DataFrame,
+    submissions: Sequence[Submission],
+) -> tuple[list[Finding], pl.DataFrame]:
+    """Return a finding for each table whose cells moved by a column, and the raw rows that are left.
+
+    ``data`` are the rows as they were submitted, ``found`` the raw rows of what is wrong with them
+    (:data:`~transforms.checks.findings.RAW_SCHEMA`); ``sizes`` has submission, table and size, the
+    number of their rows.
+    """
+    shifted = []
+    for submission, table in _suspects(sizes, found):
+        here = (pl.col("submission") == submission) & (pl.col("table") == table)
+        columns, moved = tables[table].columns, data.filter(here)
+        first = _first_shifted(
+            form, columns, moved.head(_SAMPLE), lambda texts: type_rows(form, tables, texts)
+        )
+        if first is None:
+            continue
+        last = max(columns, key=lambda name: columns[name])
+        blank = pl.col("rule").str.ends_with("E02") & pl.col("column").is_in([first, last])
+        # A blank column alone is no shift.
+        if found.filter(here & ~blank).height < min(2, moved.height):
+            continue
+        behind = sorted(
+            (name for name, place in columns.items() if place >= columns[first]),
+            key=lambda name: columns[name],
+        )
+        found = found.filter(
+            ~(here & pl.col("columns").list.eval(pl.element().is_in(behind)).list.any())
+        )
+        rows = moved["row"]
+        shifted.append(
+            make_finding(
+                submissions[submission],
+                rule_of(form, "E31").id,
+                sheet=tables[table].sheet,
+                places=[
+                    cell_name(row, columns[name]) for row in rows[:MARKED_CELLS] for name in behind
+                ],
+                row=rows[0],
+                column=form.by_name[first],
+                value=str(len(behind)),
+                cells=len(behind) * len(rows),
+            )
+        )
+    return shifted, found
+
+
+def _suspects(sizes: pl.DataFrame, found: pl.DataFrame) -> list[tuple[int, int]]:
+    """Return submission and table where half of the rows break one rule in one column."""
+    by_table = ("submission", "table")
+    return (
+        found.group_by(*by_table, "rule", "column")
+        .len("hits")
+        .join(sizes, on=by_table)
+        .filter(2 * pl.col("hits") >= pl.col("size"))
+        .select(by_table)
+        .unique()
+        .sort(by_table)
+        .rows()
+    )
+
+
+def take_together(
+    placed: Sequence[Placed],
+    form: Form,
+    tables: Sequence[Table],
+    sizes: Mapping[tuple[int, int], int],
+) -> list[Finding]:
+    """Return findings, with those of bad columns that stand side by side taken together as one.
+
+    What else is wrong from the first of these columns on has the same cause. ``sizes`` gives the
+    number of data rows for every pair of submission and table.
+    """
+    whole: dict[tuple[int, int], list[Placed]] = {}
+    for one in placed:
+        mostly = 2 * one.hits >= sizes[one.submission, one.table] and one.hits >= _SHIFTED_ROWS
+        if mostly and one.finding.rule.number in _BAD_CONTENT:
+            whole.setdefault((one.submission, one.table), []).append(one)
+    shifted = {
+        key: sorted(columns, key=lambda one: one.place)
+        for key, columns in whole.items()
+        if _side_by_side(columns)
+    }
+    covered = {id(one) for columns in shifted.values() for one in columns}
+    kept = [
+        one.finding
+        for one in placed
+        if id(one) not in covered
+        and (
+            (key := (one.submission, one.table)) not in shifted or one.place < shifted[key][0].place
+        )
+    ]
+    return kept + [
+        make_finding(
+            columns[0].finding.submission,
+            rule_of(form, "E31").id,
+            sheet=tables[table].sheet,
+            places=[place for one in columns for place in one.finding.places],
+            row=min(one.finding.row or 0 for one in columns),
+            column=form.by_name[str(columns[0].finding.column_name)],
+            value=str(len({one.place for one in columns})),
+            cells=sum(one.finding.cells for one in columns),
+        )
+        for (_, table), columns in shifted.items()
+    ]
+
+
+def _side_by_side(columns: Sequence[Placed]) -> bool:
+    """Return whether bad columns of a table are so many, or stand so, that its cells moved."""
+    bad = {one.place for one in columns}
+    unreadable = {one.place for one in columns if one.finding.rule.number in _UNREADABLE}
+    moved = any(place + 1 in unreadable for place in bad - unreadable)
+    return moved or (len(unreadable) >= _SHIFTED_UNREADABLE and len(bad) >= _SHIFTED_COLUMNS)
+
+
+def _first_shifted(
     form: Form,
     columns: Mapping[str, int],
     texts: pl.DataFrame,

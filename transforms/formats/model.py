@@ -195,17 +195,17 @@ class Unreadable(Exception):
     """A file, or a file in a zip, that gives no cells.
 
     `code` is a short slug that stays the same for good. `zh` and `en` say what is wrong, without a
-    full stop; `do_zh` and `do_en` say in a sentence what to do about it.
+    full stop; `remedy_zh` and `remedy_en` say in a sentence what to do about it.
     """
 
     def __init__(self, code: str, **facts: object) -> None:
-        zh, self.do_zh, en, self.do_en = _SENTENCES[code]
+        zh, self.remedy_zh, en, self.remedy_en = _SENTENCES[code]
         self.code = code
         self._facts = facts
         shown = {key: _shown(fact) for key, fact in facts.items()}
         self.zh = zh.format(**shown)
         self.en = en.format(**shown)
-        super().__init__(f"{self.en}. {self.do_en}")
+        super().__init__(f"{self.en}. {self.remedy_en}")
 
     def __reduce__(self) -> tuple[object, ...]:
         """Return how it goes from one process to another."""

@@ -35,12 +35,12 @@ CLASS = Form(
     row_checks=(
         RowCheck(
             rule=Rule(
-                id="CLS-E10",
+                number="E10",
                 severity="error",
                 zh="班级人数是{value}, 应在1到150之间",
                 en="The class has {value} pupils; it must have 1 to 150",
-                do_zh="请核对班级人数; 已撤销的班级请删去整行。",
-                do_en="Check the figure; take out the row of a class that no longer exists.",
+                remedy_zh="请核对班级人数; 已撤销的班级请删去整行。",
+                remedy_en="Check the figure; take out the row of a class that no longer exists.",
                 reason_zh="0人或150人以上的班级多为填报错误, 会影响大班额比例。",
                 reason_en="A class of 0 or over 150 is a slip and would distort the class-size shares.",
                 example="班级人数 450 (应为45)",

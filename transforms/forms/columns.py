@@ -101,17 +101,17 @@ def choice(name: str, header: str, en: str, *choices: str, aliases: tuple[str, .
 
 
 def part_of_whole(
-    rule_id: str, part: Column, whole: Column, reason_zh: str, reason_en: str
+    number: str, part: Column, whole: Column, reason_zh: str, reason_en: str
 ) -> RowCheck:
     """Return the error that a part is larger than its whole."""
     return RowCheck(
         rule=Rule(
-            id=rule_id,
+            number=number,
             severity="error",
             zh=f"“{part.header}”({{value}})大于“{whole.header}”({{other}})",
             en=f"{part.name} ({{value}}) is larger than {whole.name} ({{other}})",
-            do_zh="请核对这两个数, 部分不能大于总数。",
-            do_en="Check both figures: a part cannot exceed its whole.",
+            remedy_zh="请核对这两个数, 部分不能大于总数。",
+            remedy_en="Check both figures: a part cannot exceed its whole.",
             reason_zh=reason_zh,
             reason_en=reason_en,
             example=f"{part.header} 12, {whole.header} 10",

@@ -90,12 +90,12 @@ KINDERGARTEN = Form(
     row_checks=(
         RowCheck(
             rule=Rule(
-                id="KG-E10",
+                number="E10",
                 severity="error",
                 zh="已取得办园许可的幼儿园没有填机构标识码",
                 en="A licensed kindergarten has no institution code",
-                do_zh="请填写10位机构标识码; 只有无证园可以不填。",
-                do_en="Give the ten-digit code; only an unlicensed kindergarten may leave it out.",
+                remedy_zh="请填写10位机构标识码; 只有无证园可以不填。",
+                remedy_en="Give the ten-digit code; only an unlicensed kindergarten may leave it out.",
                 reason_zh="没有标识码就无法核对和查重。",
                 reason_en="Without its code an institution can be neither matched nor counted once.",
                 example="机构标识码 空白, 是否取得办园许可 是",
@@ -105,12 +105,12 @@ KINDERGARTEN = Form(
         ),
         RowCheck(
             rule=Rule(
-                id="KG-E11",
+                number="E11",
                 severity="error",
                 zh="公办幼儿园的“是否普惠性”填了“否”",
                 en="A public kindergarten is marked as not inclusive",
-                do_zh="公办园都是普惠性幼儿园, 请核对办园性质或普惠性。",
-                do_en="Every public kindergarten is inclusive: check the ownership or the answer.",
+                remedy_zh="公办园都是普惠性幼儿园, 请核对办园性质或普惠性。",
+                remedy_en="Every public kindergarten is inclusive: check the ownership or the answer.",
                 reason_zh="公办园按定义属于普惠性资源。",
                 reason_en="Public kindergartens are inclusive by definition.",
                 example="办园性质 公办, 是否普惠性 否",
@@ -119,7 +119,7 @@ KINDERGARTEN = Form(
             bad=(pl.col("ownership") == "公办") & ~pl.col("inclusive"),
         ),
         part_of_whole(
-            "KG-E12",
+            "E12",
             CHILDREN_3_5,
             CHILDREN,
             "3至5岁幼儿是在园幼儿的一部分。",

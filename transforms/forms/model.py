@@ -86,23 +86,35 @@ class Column:
         return self.unit is not None and "元" in self.unit
 
 
+def rule_id(code: str, number: str) -> str:
+    """Return the id of a rule: ``KG-E03`` for the form's code KG and the number E03."""
+    return f"{code}-{number}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """The wording of one check, the same wherever it is shown.
 
     ``zh`` and ``en`` may use ``{form}``, ``{column}``, ``{value}``, ``{expected}`` and ``{other}``.
-    ``id`` is stable for ever and never given to another rule.
+    ``code`` is that of the form, or FIL for what concerns a whole file; a rule as a form module
+    writes it down has none yet (:mod:`transforms.checks.rules` gives it the form's).
     """
 
-    id: str
+    number: str
     severity: str
     zh: str
     en: str
-    do_zh: str
-    do_en: str
+    remedy_zh: str
+    remedy_en: str
     reason_zh: str
     reason_en: str
     example: str
+    code: str = ""
+
+    @property
+    def id(self) -> str:
+        """``KG-E03``: stable for ever and never given to another rule."""
+        return rule_id(self.code, self.number)
 
 
 @dataclass(frozen=True, kw_only=True)

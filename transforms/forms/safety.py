@@ -38,14 +38,14 @@ SAFETY = Form(
     ),
     row_checks=(
         part_of_whole(
-            "SAF-E10",
+            "E10",
             FIXED,
             FOUND,
             "整改的隐患是排查出的隐患的一部分。",
             "Hazards put right are some of those found.",
         ),
         part_of_whole(
-            "SAF-E11",
+            "E11",
             HANDLED,
             REPORTED,
             "处置的欺凌事件是欺凌事件的一部分。",

@@ -40,14 +40,14 @@ SALARY = Form(
     ),
     row_checks=(
         part_of_whole(
-            "SAL-E10",
+            "E10",
             SUBSIDY_PAID,
             SUBSIDY_DUE,
             "实际享受的人是应享受的人的一部分。",
             "Those who are paid the subsidy are some of those who are due it.",
         ),
         part_of_whole(
-            "SAL-E11",
+            "E11",
             ALLOWANCE_PAID,
             HEAD_TEACHERS,
             "享受津贴的人是班主任的一部分。",

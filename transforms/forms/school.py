@@ -69,12 +69,12 @@ SCHOOL = Form(
     row_checks=(
         RowCheck(
             rule=Rule(
-                id="SCH-E10",
+                number="E10",
                 severity="error",
                 zh="“寄宿生数”({value})大于在校生总数",
                 en="boarders ({value}) is larger than all pupils of the school",
-                do_zh="请核对寄宿生数和各学段在校生数。",
-                do_en="Check the boarders against the pupils of all stages.",
+                remedy_zh="请核对寄宿生数和各学段在校生数。",
+                remedy_en="Check the boarders against the pupils of all stages.",
                 reason_zh="寄宿生是在校生的一部分。",
                 reason_en="Boarders are some of the school's pupils.",
                 example="寄宿生数 300, 各学段在校生数合计 280",

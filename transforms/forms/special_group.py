@@ -35,28 +35,28 @@ SPECIAL_GROUP = Form(
     ),
     row_checks=(
         part_of_whole(
-            "SPG-E10",
+            "E10",
             DISABLED_IN,
             DISABLED,
             "入学的残疾儿童少年是适龄残疾儿童少年的一部分。",
             "Disabled children enrolled are some of those of school age.",
         ),
         part_of_whole(
-            "SPG-E11",
+            "E11",
             MIGRANT_PUBLIC,
             MIGRANT,
             "公办学校就读的随迁子女是随迁子女的一部分。",
             "Migrant children in public schools are some of all migrant children.",
         ),
         part_of_whole(
-            "SPG-E12",
+            "E12",
             LEFT_CARED,
             LEFT,
             "建档的留守儿童是留守儿童的一部分。",
             "Left-behind children with a record are some of all left-behind children.",
         ),
         part_of_whole(
-            "SPG-E13",
+            "E13",
             AID_IN,
             AID,
             "实际资助的学生是应资助学生的一部分。",

@@ -29,7 +29,7 @@ VOCATIONAL = Form(
     ),
     row_checks=(
         part_of_whole(
-            "VOC-E10",
+            "E10",
             MATCHED,
             PROGRAMMES,
             "对接产业的专业是全部专业的一部分。",

@@ -33,29 +33,11 @@ from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 from openpyxl.writer.excel import ExcelWriter
 
+from transforms.records import FINDING
 from transforms.workbooks.kept_parts import carry_over
 
 if TYPE_CHECKING:
     from _typeshed import SizedBuffer
-
-#: The findings of one file, in any order. ``severity`` is ``error`` or ``warning``; ``cell`` is
-#: the place of the finding (``E14``), ``places`` all cells it touches, ``cells`` how many they are.
-FINDING_COLUMNS: dict[str, pl.DataType] = {
-    "severity": pl.String(),
-    "rule_id": pl.String(),
-    "form": pl.String(),
-    "year": pl.Int64(),
-    "sheet": pl.String(),
-    "cell": pl.String(),
-    "row": pl.Int64(),
-    "column_name": pl.String(),
-    "value": pl.String(),
-    "message_zh": pl.String(),
-    "message_en": pl.String(),
-    "do_zh": pl.String(),
-    "cells": pl.Int64(),
-    "places": pl.List(pl.String()),
-}
 
 LIST_SHEET = "退回说明"
 
@@ -141,7 +123,7 @@ def write_return_sheet(
 ) -> None:
     """Write the return sheet of one submitted file to ``out`` (an .xlsx), whole or not at all.
 
-    ``findings`` has the columns of :data:`FINDING_COLUMNS`; with an error among them the file was
+    ``findings`` has the columns of :data:`transforms.records.FINDING`; with an error among them the file was
     returned, without one it was accepted. ``original`` is the submitted .xlsx or .xlsm; with None,
     or where it is damaged or beyond the bounds above, the list of findings stands alone. Macros
     and cached results of formulas are not copied (Excel and WPS compute anew on opening).
@@ -160,15 +142,14 @@ def write_return_sheet(
 
 def _in_order(findings: pl.DataFrame) -> list[_Finding]:
     """Return the findings, errors first, then by place: the order they came in must not show."""
-    frame = findings.select(pl.col(name).cast(kind) for name, kind in FINDING_COLUMNS.items())
-    frame = frame.sort(
+    frame = findings.select(FINDING.schema.keys()).sort(
         pl.col("severity") != "error",
         "sheet",
         "row",
         pl.col("cell").str.len_bytes(),
         "cell",
         "rule_id",
-        "message_zh",
+        "problem_zh",
         "value",
         maintain_order=True,
     )
@@ -180,17 +161,12 @@ def _in_order(findings: pl.DataFrame) -> list[_Finding]:
             places=tuple(filter(_is_place, dict.fromkeys([row["cell"], *(row["places"] or ())]))),
             row=row["row"],
             value=row["value"],
-            problem=_without_remedy(row["message_zh"], row["do_zh"] or ""),
-            remedy=row["do_zh"] or "",
+            problem=row["problem_zh"],
+            remedy=row["remedy_zh"],
             cells=row["cells"],
         )
         for row in frame.iter_rows(named=True)
     ]
-
-
-def _without_remedy(message: str, remedy: str) -> str:
-    """Return the message without the way out at its end, which has a column of its own here."""
-    return message.removesuffix(remedy).rstrip() or message
 
 
 def _is_place(name: str | None) -> bool:

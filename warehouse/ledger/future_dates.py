@@ -12,7 +12,8 @@ from __future__ import annotations
 import duckdb
 import polars as pl
 
-from transforms.checks.findings import FINDING_SCHEMA, Submission, finding
+from transforms.checks.findings import Submission, make_finding
+from transforms.records import WARNING
 from warehouse.sql import lent
 
 #: In force, and dated later than it was taken.
@@ -53,8 +54,7 @@ def warn_of_future(connection: duckdb.DuckDBPyConnection) -> int:
         ).fetchall()
     ]
     if rows:
-        schema = {**FINDING_SCHEMA, **dict.fromkeys(("key", "figure", "explained"), pl.String())}
-        with lent(connection, incoming=pl.DataFrame(rows, schema=schema, orient="row")):
+        with lent(connection, incoming=pl.DataFrame(rows, schema=WARNING.schema, orient="row")):
             connection.execute("INSERT INTO warning BY NAME FROM incoming")
     return len(rows)
 
@@ -68,7 +68,7 @@ def _row(rule: str, submission: list[object], *, value: str, other: object) -> d
     name, region, form, year = submission
     told = Submission(str(name), str(region), str(form), int(str(year)))
     return {
-        **finding(told, rule, value=value, other=str(other)),
+        **make_finding(told, rule, value=value, other=str(other)).record(),
         "key": "time",
         "figure": None,
         "explained": None,

@@ -1,4 +1,4 @@
-"""The tables of ``warehouse.duckdb``, made from the form definitions.
+"""The tables of ``warehouse.duckdb``, made from the records and the form definitions.
 
 Schema ``main`` holds the ledger: deliveries, submissions with the accounting of their sheets,
 findings; its view ``version`` says from when until when each accepted version was in force. Schema
@@ -19,52 +19,11 @@ import duckdb
 
 from transforms.forms import FORMS, Form
 from transforms.forms.model import DUCKDB_TYPES
+from transforms.records import LEDGER
 from warehouse.reference import Reference
 from warehouse.sql import literal, table_from
 
 _log = logging.getLogger(__name__)
-
-_LEDGER = """
-CREATE TABLE IF NOT EXISTS delivery (
-    sha256 VARCHAR, path VARCHAR, received_at TIMESTAMP, taken_at TIMESTAMP
-);
-ALTER TABLE delivery ADD COLUMN IF NOT EXISTS taken_at TIMESTAMP;
-CREATE TABLE IF NOT EXISTS submission (
-    submission_id VARCHAR, region_code VARCHAR, folder VARCHAR, form VARCHAR, year INTEGER,
-    path VARCHAR, entry VARCHAR, file_name VARCHAR, sha256 VARCHAR, received_at TIMESTAMP,
-    accepted BOOLEAN, sample BOOLEAN, rows_read BIGINT, rows_loaded BIGINT, rows_returned BIGINT,
-    rows_ignored BIGINT, errors BIGINT, warnings BIGINT
-);
-CREATE TABLE IF NOT EXISTS submission_sheet (
-    submission_id VARCHAR, sheet VARCHAR, rows_read BIGINT, rows_loaded BIGINT,
-    rows_returned BIGINT, titles BIGINT, totals BIGINT, notes BIGINT, blanks BIGINT
-);
-CREATE TABLE IF NOT EXISTS submission_layout (
-    submission_id VARCHAR, sheet VARCHAR, column_name VARCHAR, letter VARCHAR, unit VARCHAR
-);
-CREATE TABLE IF NOT EXISTS finding (
-    submission_id VARCHAR, region_code VARCHAR, form VARCHAR, year INTEGER, severity VARCHAR,
-    rule_id VARCHAR, sheet VARCHAR, cell VARCHAR, "row" BIGINT, column_name VARCHAR,
-    value VARCHAR, message_zh VARCHAR, message_en VARCHAR, do_zh VARCHAR, cells BIGINT,
-    places VARCHAR[]
-);
-CREATE TABLE IF NOT EXISTS warning (
-    submission_id VARCHAR, region_code VARCHAR, form VARCHAR, year INTEGER, severity VARCHAR,
-    rule_id VARCHAR, sheet VARCHAR, cell VARCHAR, "row" BIGINT, column_name VARCHAR,
-    value VARCHAR, message_zh VARCHAR, message_en VARCHAR, do_zh VARCHAR, cells BIGINT,
-    places VARCHAR[], key VARCHAR, figure VARCHAR, explained VARCHAR
-);
-CREATE TABLE IF NOT EXISTS sent (target VARCHAR, mark VARCHAR);
-CREATE TABLE IF NOT EXISTS unpublished (since TIMESTAMP);
-CREATE TABLE IF NOT EXISTS published_by (stamp VARCHAR);
-CREATE TABLE IF NOT EXISTS published_file (name VARCHAR, bytes BIGINT);
-CREATE TABLE IF NOT EXISTS version_in_force (
-    submission_id VARCHAR, region_code VARCHAR, form VARCHAR, year INTEGER, expected BOOLEAN
-);
-CREATE SCHEMA IF NOT EXISTS submitted;
-CREATE SCHEMA IF NOT EXISTS standing;
-CREATE SCHEMA IF NOT EXISTS current;
-"""
 
 #: Of the accepted versions of a form, unit and year the one received last is in force; on equal
 #: times the larger hash wins, and of files in one zip the later name. A version comes into force when
@@ -127,7 +86,8 @@ def is_outdated(connection: duckdb.DuckDBPyConnection) -> bool:
 def _tables() -> list[str]:
     """Return the statements that make what is read from the archive."""
     return [
-        _LEDGER,
+        *(f"CREATE TABLE IF NOT EXISTS {table.name} ({table.definition})" for table in LEDGER),
+        *(f"CREATE SCHEMA IF NOT EXISTS {name}" for name in ("submitted", "standing", "current")),
         *(
             f'CREATE TABLE IF NOT EXISTS submitted."{form.name}" ({", ".join(_columns(form))})'
             for form in FORMS.values()

@@ -11,18 +11,19 @@ from dataclasses import dataclass
 
 import duckdb
 
+from transforms.records import (
+    FINDING,
+    FORM,
+    REGION_CODE,
+    SUBMISSION,
+    SUBMISSION_ID,
+    SUBMISSION_SHEET,
+    WARNING,
+    YEAR,
+    Field,
+)
 from warehouse.indicators import year_on_year
 from warehouse.publication import outlook
-
-
-@dataclass(frozen=True)
-class PublishedColumn:
-    """A column: its DuckDB type and what it says, in both languages."""
-
-    name: str
-    type: str
-    zh: str
-    en: str
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class PublishedTable:
     name: str
     zh: str
     en: str
-    columns: tuple[PublishedColumn, ...]
+    columns: tuple[Field, ...]
     query: str | None = None
 
     @property
@@ -41,17 +42,13 @@ class PublishedTable:
         return ", ".join(f'"{column.name}"' for column in self.columns)
 
 
-def _columns(*rows: tuple[str, str, str, str]) -> tuple[PublishedColumn, ...]:
-    return tuple(PublishedColumn(*row) for row in rows)
+def _columns(*rows: Field | tuple[str, str, str, str]) -> tuple[Field, ...]:
+    return tuple(row if isinstance(row, Field) else Field(*row) for row in rows)
 
 
-_REGION = ("region_code", "VARCHAR", "地区代码", "Region code")
-_YEAR = ("year", "INTEGER", "统计年度", "Statistical year")
 _INDICATOR = ("indicator_id", "VARCHAR", "指标代码", "Indicator")
 _CLAUSE = ("clause_id", "VARCHAR", "条款编号", "Clause")
 _SECTION = ("section", "INTEGER", "所属工作领域(0为总体)", "Field of work of the plan, 0 the whole")
-_SUBMISSION = ("submission_id", "VARCHAR", "报送编号", "Submission")
-_FORM = ("form", "VARCHAR", "报表", "Form")
 
 _EXPECTED_UNITS = (
     "expected_units",
@@ -93,7 +90,7 @@ TABLES: tuple[PublishedTable, ...] = (
         "地区: 每行一个地区(全市或填报单位)",
         "Regions: each row is the city or a reporting unit",
         _columns(
-            _REGION,
+            REGION_CODE,
             ("region_name", "VARCHAR", "地区名称", "Name of the region"),
             (
                 "level",
@@ -208,8 +205,8 @@ TABLES: tuple[PublishedTable, ...] = (
         "Indicator values: each row is an indicator, a region and a year",
         _columns(
             _INDICATOR,
-            _REGION,
-            _YEAR,
+            REGION_CODE,
+            YEAR,
             (
                 "numerator",
                 "DECIMAL(38,6)",
@@ -242,8 +239,8 @@ TABLES: tuple[PublishedTable, ...] = (
         _columns(
             _CLAUSE,
             _INDICATOR,
-            _REGION,
-            _YEAR,
+            REGION_CODE,
+            YEAR,
             (
                 "value",
                 "DOUBLE",
@@ -296,8 +293,8 @@ TABLES: tuple[PublishedTable, ...] = (
         _columns(
             _CLAUSE,
             _INDICATOR,
-            _REGION,
-            _YEAR,
+            REGION_CODE,
+            YEAR,
             ("units", "INTEGER", "两年都计入的单位数", "Units that enter in both years"),
             (
                 "numerator",
@@ -357,8 +354,8 @@ TABLES: tuple[PublishedTable, ...] = (
         " value, carried on in straight lines",
         _columns(
             _CLAUSE,
-            _REGION,
-            _YEAR,
+            REGION_CODE,
+            YEAR,
             (
                 "required_value",
                 "DOUBLE",
@@ -402,51 +399,32 @@ TABLES: tuple[PublishedTable, ...] = (
         "Shortfall: each row is an institution, class or township behind an unmet clause",
         _columns(
             _CLAUSE,
-            _REGION,
-            _YEAR,
+            REGION_CODE,
+            YEAR,
             ("institution_code", "VARCHAR", "机构标识码", "Institution code"),
             ("institution_name", "VARCHAR", "机构名称", "Institution name"),
             ("detail_zh", "VARCHAR", "未达标的具体情况", "What falls short"),
             ("value", "VARCHAR", "该对象的值", "The value of this institution or class"),
-            _SUBMISSION,
+            SUBMISSION_ID,
             ("sheet", "VARCHAR", "工作表", "Sheet"),
             ("row", "BIGINT", "行号", "Row of the sheet"),
         ),
     ),
     PublishedTable(
-        "submission",
-        "报送: 每行一个文件中一个单位一个年度的一张报表",
-        "Submissions: each row is one form of one unit for one year out of one file",
-        _columns(
-            _SUBMISSION,
-            _REGION,
-            _FORM,
-            _YEAR,
-            ("file_name", "VARCHAR", "文件名", "File name; zip/entry for a file in a zip"),
-            ("sha256", "VARCHAR", "文件内容的SHA-256", "SHA-256 of the file"),
-            ("received_at", "TIMESTAMP", "收到时间(UTC)", "Time of receipt (UTC)"),
-            (
+        SUBMISSION.name,
+        SUBMISSION.zh,
+        SUBMISSION.en,
+        (
+            *SUBMISSION.pick("submission_id", "region_code", "form", "year"),
+            *SUBMISSION.pick("file_name", "sha256", "received_at"),
+            Field(
                 "status",
                 "VARCHAR",
                 "状态: accepted, accepted_with_warnings, returned, superseded",
                 "Status",
             ),
-            (
-                "rows_read",
-                "BIGINT",
-                "读到的行数 = 入库+退回+忽略",
-                "Rows read = loaded + returned + ignored",
-            ),
-            ("rows_loaded", "BIGINT", "入库行数", "Rows loaded"),
-            ("rows_returned", "BIGINT", "退回行数", "Rows returned"),
-            (
-                "rows_ignored",
-                "BIGINT",
-                "忽略行数(标题、合计、空行、注释)",
-                "Rows ignored (titles, totals, blanks, notes)",
-            ),
-            ("errors", "BIGINT", "错误数", "Number of errors"),
-            ("warnings", "BIGINT", "警告数", "Number of warnings"),
+            *SUBMISSION.pick("rows_read", "rows_loaded", "rows_returned", "rows_ignored"),
+            *SUBMISSION.pick("errors", "warnings"),
         ),
         f"SELECT s.submission_id, s.region_code, s.form, s.year, s.file_name, s.sha256,"
         f" s.received_at, {_STATUS} AS status, s.rows_read, s.rows_loaded, s.rows_returned,"
@@ -456,25 +434,10 @@ TABLES: tuple[PublishedTable, ...] = (
         f" USING (submission_id)",
     ),
     PublishedTable(
-        "submission_sheet",
-        "工作表行数核对: 每行一次报送中的一张工作表",
-        "Row accounting: each row is a sheet of a submission",
-        _columns(
-            _SUBMISSION,
-            ("sheet", "VARCHAR", "工作表", "Sheet"),
-            ("rows_read", "BIGINT", "读到的行数", "Rows read"),
-            ("rows_loaded", "BIGINT", "入库行数", "Rows loaded"),
-            ("rows_returned", "BIGINT", "退回行数", "Rows returned"),
-            (
-                "titles",
-                "BIGINT",
-                "忽略: 标题、表头和栏号行",
-                "Ignored: titles, headers and index rows",
-            ),
-            ("totals", "BIGINT", "忽略: 合计行", "Ignored: totals"),
-            ("notes", "BIGINT", "忽略: 注释和签名行", "Ignored: notes and signatures"),
-            ("blanks", "BIGINT", "忽略: 空行", "Ignored: blank rows"),
-        ),
+        SUBMISSION_SHEET.name,
+        SUBMISSION_SHEET.zh,
+        SUBMISSION_SHEET.en,
+        SUBMISSION_SHEET.fields,
         "SELECT * FROM submission_sheet",
     ),
     PublishedTable(
@@ -482,9 +445,9 @@ TABLES: tuple[PublishedTable, ...] = (
         "报送进度: 每行一个单位、一张报表和一个年度",
         "State of reporting: each row is a unit, a form and a year",
         _columns(
-            _REGION,
-            _FORM,
-            _YEAR,
+            REGION_CODE,
+            FORM,
+            YEAR,
             ("expected", "INTEGER", "是否应报送(1/0)", "1 where the form is expected"),
             ("received", "INTEGER", "是否收到(1/0)", "1 where any version was received"),
             ("accepted", "INTEGER", "是否有已接收的版本(1/0)", "1 where a version was accepted"),
@@ -517,41 +480,19 @@ TABLES: tuple[PublishedTable, ...] = (
         """,
     ),
     PublishedTable(
-        "finding",
-        "发现的问题: 每行一个原因",
-        "Findings: each row is one cause",
-        _columns(
-            _SUBMISSION,
-            _REGION,
-            _FORM,
-            _YEAR,
-            (
-                "severity",
-                "VARCHAR",
-                "级别: error 错误(退回), warning 警告",
-                "error (returns the submission) or warning",
-            ),
-            ("rule_id", "VARCHAR", "规则编号", "Rule"),
-            ("sheet", "VARCHAR", "工作表", "Sheet"),
-            ("cell", "VARCHAR", "单元格", "Cell"),
-            ("row", "BIGINT", "行号", "Row of the sheet"),
-            ("column_name", "VARCHAR", "列", "Column"),
-            ("value", "VARCHAR", "单元格中的内容", "What stands there"),
-            ("message_zh", "VARCHAR", "说明", "Message in Chinese"),
-            ("message_en", "VARCHAR", "英文说明", "Message in English"),
-            ("cells", "BIGINT", "这个原因涉及的单元格数", "Cells that this one cause touches"),
-            (
-                "explained",
-                "VARCHAR",
-                "对警告的说明(未说明为空)",
-                "Why a warning is right as it stands; NULL where nobody explained it",
-            ),
+        FINDING.name,
+        FINDING.zh,
+        FINDING.en,
+        (
+            *FINDING.pick("submission_id", "region_code", "form", "year", "severity", "rule_id"),
+            *FINDING.pick("sheet", "cell", "row", "column_name", "value"),
+            Field("message_zh", "VARCHAR", "说明", "Message in Chinese"),
+            Field("message_en", "VARCHAR", "英文说明", "Message in English"),
+            *WARNING.pick("cells", "explained"),
         ),
-        'SELECT submission_id, region_code, form, year, severity, rule_id, sheet, cell, "row",'
-        " column_name, value, message_zh, message_en, cells, NULL AS explained FROM finding"
-        " UNION ALL "
-        'SELECT submission_id, region_code, form, year, severity, rule_id, sheet, cell, "row",'
-        " column_name, value, message_zh, message_en, cells, explained FROM warning",
+        "SELECT *, problem_zh || remedy_zh AS message_zh,"
+        " problem_en || ' ' || remedy_en AS message_en"
+        " FROM (SELECT *, NULL AS explained FROM finding UNION ALL BY NAME FROM warning)",
     ),
     PublishedTable(
         "publication",
@@ -585,8 +526,8 @@ TABLES: tuple[PublishedTable, ...] = (
         _columns(
             ("publication_id", "VARCHAR", "发布编号", "Publication"),
             _INDICATOR,
-            _REGION,
-            _YEAR,
+            REGION_CODE,
+            YEAR,
             ("old_value", "DOUBLE", "原值", "Value before"),
             ("new_value", "DOUBLE", "新值", "Value now"),
             ("old_status", "VARCHAR", "原判定", "Status before"),

@@ -12,13 +12,14 @@ from collections.abc import Iterator, Sequence
 
 import duckdb
 
+from transforms.records import Field
 from warehouse.coverage import sentence
 from warehouse.publication.reader import CLAUSE_ORDER, YEARS, standings
-from warehouse.publication.tables import TABLES, PublishedColumn, PublishedTable
+from warehouse.publication.tables import TABLES, PublishedTable
 from warehouse.report.words import STATUS_MEANINGS, STATUSES
 from warehouse.sql import literal
 
-_PLAN_ORDER = PublishedColumn(
+_PLAN_ORDER = Field(
     "plan_order",
     "BIGINT",
     "顺序: 条款在规划中的位置, 用于排序(2.10排在2.9之后)",
@@ -26,7 +27,7 @@ _PLAN_ORDER = PublishedColumn(
 )
 
 
-def _of(table: str, *names: str) -> tuple[PublishedColumn, ...]:
+def _of(table: str, *names: str) -> tuple[Field, ...]:
     """Return columns of a published table, with its types and wording."""
     columns = next(t.columns for t in TABLES if t.name == table)
     by_name = {column.name: column for column in columns}
@@ -35,13 +36,13 @@ def _of(table: str, *names: str) -> tuple[PublishedColumn, ...]:
 
 _COVERAGE_ZH, _COVERAGE_EN = sentence("a")
 _COVERAGE = (
-    PublishedColumn(
+    Field(
         "coverage_zh",
         "VARCHAR",
         "报送和填报的缺口, 一句话; 全部报齐并填报为空",
         "What is missing behind the verdict, in a Chinese sentence; NULL where all is there",
     ),
-    PublishedColumn(
+    Field(
         "coverage_en",
         "VARCHAR",
         "报送和填报的缺口, 一句英文; 全部报齐并填报为空",
@@ -51,19 +52,19 @@ _COVERAGE = (
 
 #: Of a region above the units: how they stand, NULL for a unit.
 _UNITS = (
-    PublishedColumn(
+    Field(
         "units_judged",
         "BIGINT",
         "下属单位中有判定的单位数, 单位本身为空",
         "Units below the region that have a verdict, NULL for a unit",
     ),
-    PublishedColumn(
+    Field(
         "units_met",
         "BIGINT",
         "下属单位中达标的单位数, 单位本身为空",
         "Units below the region that meet the clause, NULL for a unit",
     ),
-    PublishedColumn(
+    Field(
         "against_most_units",
         "BOOLEAN",
         "该地区的判定是否与多数下属单位相反(达标而多数单位未达标, 或相反)",
@@ -72,8 +73,8 @@ _UNITS = (
 )
 
 
-def _count(name: str, zh: str, en: str) -> PublishedColumn:
-    return PublishedColumn(name, "BIGINT", f"单位数: {zh}", f"Units: {en}")
+def _count(name: str, zh: str, en: str) -> Field:
+    return Field(name, "BIGINT", f"单位数: {zh}", f"Units: {en}")
 
 
 _COUNTS = ",\n    ".join(
@@ -98,14 +99,14 @@ VIEWS: tuple[PublishedTable, ...] = (
         " least half of the expected forms are in force",
         (
             *_of("attainment", "year"),
-            PublishedColumn(
+            Field(
                 "forms_in_force",
                 "BIGINT",
                 "应报报表中已接收的份数",
                 "Expected forms that are in force",
             ),
-            PublishedColumn("expected_forms", "BIGINT", "应报报表份数", "Forms that are expected"),
-            PublishedColumn(
+            Field("expected_forms", "BIGINT", "应报报表份数", "Forms that are expected"),
+            Field(
                 "in_focus",
                 "BOOLEAN",
                 "是否为报告、终端和最近年度视图所述的年度",
@@ -127,8 +128,8 @@ VIEWS: tuple[PublishedTable, ...] = (
             *_of("clause", "comparator", "due_year", "interpretation", "basis_zh", "basis_en"),
             *_of("region", "region_code", "region_name", "level"),
             *_of("attainment", "year", "value", "threshold", "status"),
-            PublishedColumn("status_zh", "VARCHAR", "判定的中文名称", "Verdict in Chinese"),
-            PublishedColumn("status_en", "VARCHAR", "判定的英文名称", "Verdict in English"),
+            Field("status_zh", "VARCHAR", "判定的中文名称", "Verdict in Chinese"),
+            Field("status_en", "VARCHAR", "判定的英文名称", "Verdict in English"),
             *_of("attainment", "gap", "gap_quantity", "gap_unit"),
             *_of("attainment", "reporting_units", "expected_units", "asked", "answered"),
             *_COVERAGE,
@@ -240,7 +241,7 @@ def county_scorecard(indicators: Sequence[tuple[str, str, str, str]]) -> Publish
             *_of("region", "region_code", "region_name", "level", "kind"),
             *_of("indicator_value", "year"),
             *(
-                PublishedColumn(identifier, "DOUBLE", f"{zh}({unit})", f"{en} ({unit})")
+                Field(identifier, "DOUBLE", f"{zh}({unit})", f"{en} ({unit})")
                 for identifier, zh, en, unit in indicators
             ),
         ),

@@ -71,8 +71,8 @@ def test_what_is_no_workbook(data, code):
     assert reason.code == code
     assert not reason.zh.endswith("。")
     assert not reason.en.endswith(".")
-    assert reason.do_zh.endswith("。")
-    assert reason.do_en.endswith(".")
+    assert reason.remedy_zh.endswith("。")
+    assert reason.remedy_en.endswith(".")
 
 
 def test_files_over_the_limit_are_not_looked_into():

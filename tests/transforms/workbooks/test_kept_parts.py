@@ -18,15 +18,16 @@ import xlsxwriter
 from lxml import etree
 from openpyxl import Workbook, load_workbook
 
-from transforms.workbooks.return_sheets import FINDING_COLUMNS, write_return_sheet
+from transforms.records import FINDING as RECORD
+from transforms.workbooks.return_sheets import write_return_sheet
 
 FINDING = {
     "severity": "error",
     "rule_id": "CLS-E03",
     "sheet": "小学",
     "cell": "B2",
-    "message_zh": "不是数",
-    "do_zh": "请填52。",
+    "problem_zh": "不是数",
+    "remedy_zh": "请填52。",
     "cells": 1,
     "places": ["B2"],
 }
@@ -103,7 +104,7 @@ def answer(tmp_path: Path) -> Callable[[bytes], dict[str, bytes]]:
 
     def answer(original: bytes) -> dict[str, bytes]:
         out = tmp_path / "退回.xlsx"
-        findings = pl.DataFrame([FINDING], schema=FINDING_COLUMNS)
+        findings = pl.DataFrame([FINDING], schema=RECORD.schema)
         write_return_sheet(out, findings, file_name="a.xlsx", original=original)
         with ZipFile(out) as archive:
             assert len(set(archive.namelist())) == len(archive.namelist())

@@ -23,8 +23,9 @@ from openpyxl.styles import Font, PatternFill
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
+from transforms.records import FINDING
 from transforms.workbooks import return_sheets
-from transforms.workbooks.return_sheets import FINDING_COLUMNS, write_return_sheet
+from transforms.workbooks.return_sheets import write_return_sheet
 
 RED, YELLOW = "FFFFC7CE", "FFFFEB9C"
 FIRST_FINDING_ROW = 6
@@ -42,16 +43,16 @@ def finding(**changes: Any) -> dict[str, Any]:
         "row": 14,
         "column_name": "students",
         "value": "五十二人",
-        "message_zh": "“班级人数”不是数",
-        "message_en": "students is not a number",
-        "do_zh": "请填52。",
+        "problem_zh": "“班级人数”不是数",
+        "problem_en": "students is not a number",
+        "remedy_zh": "请填52。",
         "cells": 1,
         "places": [],
     } | changes
 
 
 def frame(*findings: dict[str, Any]) -> pl.DataFrame:
-    return pl.DataFrame(list(findings), schema=FINDING_COLUMNS)
+    return pl.DataFrame(list(findings), schema=FINDING.schema)
 
 
 def saved(workbook: Workbook) -> bytes:
@@ -194,16 +195,16 @@ def test_the_list_is_ready_to_read_and_print(write: Callable[..., Workbook]) -> 
     assert sheet.print_title_rows == "$5:$5"
 
 
-def test_a_remedy_at_the_end_of_the_message_is_not_said_twice(
+def test_problem_and_remedy_stand_in_columns_of_their_own(
     write: Callable[..., Workbook],
 ) -> None:
-    rows = list_rows(write(finding(message_zh="不是数。请填52。", do_zh="请填52。")))
+    rows = list_rows(write(finding(problem_zh="不是数。", remedy_zh="请填52。")))
     assert rows[0][3:5] == ("不是数。", "请填52。")
 
 
 def test_rows_are_as_high_as_their_text(write: Callable[..., Workbook]) -> None:
     sheet = write(
-        finding(rule_id="1", message_zh="问" * 60), finding(rule_id="2", message_zh="问" * 9_999)
+        finding(rule_id="1", problem_zh="问" * 60), finding(rule_id="2", problem_zh="问" * 9_999)
     ).worksheets[0]
     assert [sheet.row_dimensions[row].height for row in (6, 7)] == [48, 409]
 
@@ -254,7 +255,7 @@ def test_the_countys_formulas_stay_formulas_and_its_text_stays_text(
 def test_offending_cells_are_filled_and_commented(write: Callable[..., Workbook]) -> None:
     workbook = write(
         finding(places=["E14", "E20"], cells=2),
-        finding(severity="warning", cell="B3", row=3, message_zh="比上年多", do_zh="请核对。"),
+        finding(severity="warning", cell="B3", row=3, problem_zh="比上年多", remedy_zh="请核对。"),
         original=saved(county_workbook()),
     )
     sheet = workbook["小学"]
@@ -271,8 +272,8 @@ def test_findings_on_one_cell_share_a_comment_and_the_worst_colour(
     write: Callable[..., Workbook],
 ) -> None:
     workbook = write(
-        finding(severity="warning", cell="E3", message_zh="乙"),
-        finding(cell="E3", message_zh="甲"),
+        finding(severity="warning", cell="E3", problem_zh="乙"),
+        finding(cell="E3", problem_zh="甲"),
         original=saved(county_workbook()),
     )
     sheet = workbook["小学"]
@@ -383,7 +384,9 @@ def test_text_is_never_a_formula(
 ) -> None:
     original = saved(county_workbook()) if copied else None
     workbook = write(
-        finding(value=text, message_zh=text, do_zh=text, rule_id=text), original=original, name=text
+        finding(value=text, problem_zh=text, remedy_zh=text, rule_id=text),
+        original=original,
+        name=text,
     )
     sheet = workbook.worksheets[0]
     cells = [sheet.cell(FIRST_FINDING_ROW, column) for column in (3, 4, 5, 7)]
@@ -400,14 +403,14 @@ def test_text_is_never_a_formula(
 
 def test_characters_that_xml_cannot_hold_are_dropped(write: Callable[..., Workbook]) -> None:
     bad = "五\x00十\x0b二\x1f人\ufffe"
-    workbook = write(finding(value=bad, message_zh=bad), original=saved(county_workbook()))
+    workbook = write(finding(value=bad, problem_zh=bad), original=saved(county_workbook()))
     assert list_rows(workbook)[0][2] == "五十二人"
     assert "五十二人" in remark(workbook["小学"], "E14")
 
 
 def test_endless_text_is_cut(write: Callable[..., Workbook]) -> None:
     endless = "无" * 100_000
-    workbook = write(finding(value=endless, message_zh=endless), original=saved(county_workbook()))
+    workbook = write(finding(value=endless, problem_zh=endless), original=saved(county_workbook()))
     assert len(list_rows(workbook)[0][2]) < 32_767
     assert len(remark(workbook["小学"], "E14")) < 5_000
     assert remark(workbook["小学"], "E14").endswith("…(其余见“退回说明”)")
@@ -532,7 +535,8 @@ def test_a_declared_million_of_columns_is_harmless(write: Callable[..., Workbook
 _DETERMINISM = """
 import sys, polars as pl
 from pathlib import Path
-from transforms.workbooks.return_sheets import FINDING_COLUMNS, write_return_sheet
+from transforms.records import FINDING
+from transforms.workbooks.return_sheets import write_return_sheet
 source, findings, out = map(Path, sys.argv[1:])
 frame = pl.read_ipc(findings)
 write_return_sheet(out, frame, file_name="a", original=source.read_bytes() or None)

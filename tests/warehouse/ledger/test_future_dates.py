@@ -67,7 +67,7 @@ def test_a_file_dated_in_the_future_is_in_force_and_told_of(home: Home) -> None:
     assert told(home) == [("FIL-W01", "2020年一.csv")]
     with steps.Run.open(home.settings) as run:
         ((zh, en, key),) = run.connection.execute(
-            "SELECT message_zh, message_en, key FROM warning"
+            "SELECT problem_zh || remedy_zh, problem_en || remedy_en, key FROM warning"
         ).fetchall()
     assert "2038-01-01 08:00" in zh and "2038-01-01 08:00" in en
     assert "校准" in zh and "clock" in en
@@ -83,7 +83,7 @@ def test_who_sends_a_correction_is_told_that_it_is_shut_out(home: Home) -> None:
     assert in_force(home) == 1
     with steps.Run.open(home.settings) as run:
         ((zh,),) = run.connection.execute(
-            "SELECT message_zh FROM warning WHERE rule_id = 'FIL-W02'"
+            "SELECT problem_zh || remedy_zh FROM warning WHERE rule_id = 'FIL-W02'"
         ).fetchall()
     assert "2020年一.csv" in zh and "2038-01-01 08:00" in zh
     # And so it is where all is made again from the archive.

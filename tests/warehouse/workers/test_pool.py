@@ -18,9 +18,9 @@ from pathlib import Path, PurePosixPath
 import polars as pl
 import pytest
 
-from transforms.checks.findings import FINDING_SCHEMA
 from transforms.checks.rules import RULES
 from transforms.formats import Limits, Unreadable, expected_bytes
+from transforms.records import FINDING
 from transforms.submissions import Document, examine
 from transforms.tables.model import Table
 from warehouse.archive import Archive, Receipt
@@ -412,7 +412,7 @@ def test_the_run_hears_what_an_order_raises(reading: Reading, tmp_path: Path) ->
     no_folder = tmp_path / "outbox"
     no_folder.write_text("a file", "utf-8")
     kept = reading.archive.keep(io.BytesIO(b"x,y\n"))
-    findings = pl.DataFrame(schema=FINDING_SCHEMA)
+    findings = pl.DataFrame(schema=FINDING.schema)
     sheet = ReturnSheet(PurePosixPath("a/b.xlsx"), "", kept, "b.csv", None, findings)
     with Workers(reading.fork_server, 2) as workers, pytest.raises(OSError, match="outbox"):
         list(write_sheets(reading.archive, no_folder, [sheet], Limits(), workers))

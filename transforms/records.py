@@ -1,0 +1,273 @@
+"""The records that are kept of submissions: every table of the ledger once, with types and wording.
+
+The tables of the warehouse, the frames that fill them, the published tables with their comments and
+the report's data dictionary are made from these definitions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+_POLARS_TYPES: dict[str, pl.DataType] = {
+    "VARCHAR": pl.String(),
+    "VARCHAR[]": pl.List(pl.String()),
+    "INTEGER": pl.Int32(),
+    "BIGINT": pl.Int64(),
+    "BOOLEAN": pl.Boolean(),
+    "TIMESTAMP": pl.Datetime("us"),
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column of a table: its DuckDB type and what it says, in both languages."""
+
+    name: str
+    type: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """A table: what each of its rows is, and its columns."""
+
+    name: str
+    zh: str
+    en: str
+    fields: tuple[Field, ...]
+
+    @cached_property
+    def schema(self) -> dict[str, pl.DataType]:
+        """The Polars types of the columns, in the order of the table."""
+        return {field.name: _POLARS_TYPES[field.type] for field in self.fields}
+
+    @property
+    def definition(self) -> str:
+        """The columns with their DuckDB types, quoted, for a statement."""
+        return ", ".join(f'"{field.name}" {field.type}' for field in self.fields)
+
+    def names(self, *without: str) -> str:
+        """Return the names of the columns but for ``without``, quoted, for a statement."""
+        return ", ".join(f'"{field.name}"' for field in self.fields if field.name not in without)
+
+    def pick(self, *names: str) -> tuple[Field, ...]:
+        """Return the fields of these names, in the order of the names.
+
+        Raises:
+            KeyError: the record has no field of a name.
+        """
+        by_name = {field.name: field for field in self.fields}
+        return tuple(by_name[name] for name in names)
+
+
+SUBMISSION_ID = Field("submission_id", "VARCHAR", "报送编号", "Submission")
+REGION_CODE = Field("region_code", "VARCHAR", "地区代码", "Region code")
+FORM = Field("form", "VARCHAR", "报表", "Form")
+YEAR = Field("year", "INTEGER", "统计年度", "Statistical year")
+_SHEET = Field("sheet", "VARCHAR", "工作表", "Sheet")
+_SHA256 = Field("sha256", "VARCHAR", "文件内容的SHA-256", "SHA-256 of the file")
+_RECEIVED_AT = Field("received_at", "TIMESTAMP", "收到时间(UTC)", "Time of receipt (UTC)")
+_PATH = Field(
+    "path", "VARCHAR", "在收件箱中的路径", "Path below the inbox, its unit's folder first"
+)
+
+DELIVERY = Record(
+    "delivery",
+    "投递: 每行一个文件在一个路径的一次投递",
+    "Deliveries: each row is a file at a path, as it was handed in",
+    (
+        _SHA256,
+        _PATH,
+        _RECEIVED_AT,
+        Field(
+            "taken_at",
+            "TIMESTAMP",
+            "取走时间(UTC), 仅早于收到时间时填写",
+            "When it was taken (UTC), only where that was before its time of receipt",
+        ),
+    ),
+)
+
+SUBMISSION = Record(
+    "submission",
+    "报送: 每行一个文件中一个单位一个年度的一张报表",
+    "Submissions: each row is one form of one unit for one year out of one file",
+    (
+        SUBMISSION_ID,
+        REGION_CODE,
+        Field("folder", "VARCHAR", "所在的单位文件夹", "Unit's folder that the file lay in"),
+        FORM,
+        YEAR,
+        _PATH,
+        Field("entry", "VARCHAR", "压缩包内的名称", "Name in the zip, NULL outside of one"),
+        Field("file_name", "VARCHAR", "文件名", "File name; zip/entry for a file in a zip"),
+        _SHA256,
+        _RECEIVED_AT,
+        Field("accepted", "BOOLEAN", "是否接收", "Whether it was accepted"),
+        Field("sample", "BOOLEAN", "是否虚构", "Whether it is made up"),
+        Field(
+            "rows_read",
+            "BIGINT",
+            "读到的行数 = 入库+退回+忽略",
+            "Rows read = loaded + returned + ignored",
+        ),
+        Field("rows_loaded", "BIGINT", "入库行数", "Rows loaded"),
+        Field("rows_returned", "BIGINT", "退回行数", "Rows returned"),
+        Field(
+            "rows_ignored",
+            "BIGINT",
+            "忽略行数(标题、合计、空行、注释)",
+            "Rows ignored (titles, totals, blanks, notes)",
+        ),
+        Field("errors", "BIGINT", "错误数", "Number of errors"),
+        Field("warnings", "BIGINT", "警告数", "Number of warnings"),
+    ),
+)
+
+SUBMISSION_SHEET = Record(
+    "submission_sheet",
+    "工作表行数核对: 每行一次报送中的一张工作表",
+    "Row accounting: each row is a sheet of a submission",
+    (
+        SUBMISSION_ID,
+        _SHEET,
+        Field("rows_read", "BIGINT", "读到的行数", "Rows read"),
+        Field("rows_loaded", "BIGINT", "入库行数", "Rows loaded"),
+        Field("rows_returned", "BIGINT", "退回行数", "Rows returned"),
+        Field(
+            "titles",
+            "BIGINT",
+            "忽略: 标题、表头和栏号行",
+            "Ignored: titles, headers and index rows",
+        ),
+        Field("totals", "BIGINT", "忽略: 合计行", "Ignored: totals"),
+        Field("notes", "BIGINT", "忽略: 注释和签名行", "Ignored: notes and signatures"),
+        Field("blanks", "BIGINT", "忽略: 空行", "Ignored: blank rows"),
+    ),
+)
+
+SUBMISSION_LAYOUT = Record(
+    "submission_layout",
+    "工作表各列的位置: 每行一次报送中一张工作表的一列",
+    "Layout: each row is a column of a sheet of a submission",
+    (
+        SUBMISSION_ID,
+        _SHEET,
+        Field("column_name", "VARCHAR", "列", "Column"),
+        Field("letter", "VARCHAR", "列号", "Letter of the column on the sheet"),
+        Field("unit", "VARCHAR", "填报的计量单位", "Unit that the submitted amounts are in"),
+    ),
+)
+
+FINDING = Record(
+    "finding",
+    "发现的问题: 每行一个原因",
+    "Findings: each row is one cause",
+    (
+        SUBMISSION_ID,
+        REGION_CODE,
+        FORM,
+        YEAR,
+        Field(
+            "severity",
+            "VARCHAR",
+            "级别: error 错误(退回), warning 警告",
+            "error (returns the submission) or warning",
+        ),
+        Field("rule_id", "VARCHAR", "规则编号", "Rule"),
+        _SHEET,
+        Field("cell", "VARCHAR", "单元格", "Cell"),
+        Field("row", "BIGINT", "行号", "Row of the sheet"),
+        Field("column_name", "VARCHAR", "列", "Column"),
+        Field("value", "VARCHAR", "单元格中的内容", "What stands there"),
+        Field("problem_zh", "VARCHAR", "问题", "What is wrong, in Chinese"),
+        Field("problem_en", "VARCHAR", "问题(英文)", "What is wrong, in English"),
+        Field("remedy_zh", "VARCHAR", "怎么改", "What to do about it, in Chinese"),
+        Field("remedy_en", "VARCHAR", "怎么改(英文)", "What to do about it, in English"),
+        Field("cells", "BIGINT", "这个原因涉及的单元格数", "Cells that this one cause touches"),
+        Field("places", "VARCHAR[]", "这些单元格", "These cells, at most a thousand of them"),
+    ),
+)
+
+WARNING = Record(
+    "warning",
+    "跨表、跨年度的警告: 每行一个原因",
+    "Warnings across forms and years: each row is one cause",
+    (
+        *FINDING.fields,
+        Field("key", "VARCHAR", "警告所指的对象", "What the warning is about"),
+        Field("figure", "VARCHAR", "不得改变的数", "The figure that an acknowledgement rests on"),
+        Field(
+            "explained",
+            "VARCHAR",
+            "对警告的说明(未说明为空)",
+            "Why a warning is right as it stands; NULL where nobody explained it",
+        ),
+    ),
+)
+
+VERSION_IN_FORCE = Record(
+    "version_in_force",
+    "在用的版本: 每行一次报送",
+    "Versions in force: each row is a submission",
+    (
+        SUBMISSION_ID,
+        REGION_CODE,
+        FORM,
+        YEAR,
+        Field("expected", "BOOLEAN", "是否应报送", "Whether it is expected of its unit"),
+    ),
+)
+
+SENT = Record(
+    "sent",
+    "已发出的退回单: 每行一个",
+    "Return sheets in the outbox: each row is one",
+    (
+        Field("target", "VARCHAR", "在发件箱中的路径", "Path below the outbox"),
+        Field("mark", "VARCHAR", "内容的哈希值", "Hash of what it says"),
+    ),
+)
+
+UNPUBLISHED = Record(
+    "unpublished",
+    "尚未发布的变化: 每行一次",
+    "What was loaded and not yet published: each row is a load",
+    (Field("since", "TIMESTAMP", "最近的收到时间(UTC)", "Last time of receipt in it (UTC)"),),
+)
+
+PUBLISHED_BY = Record(
+    "published_by",
+    "发布所用的定义",
+    "The definitions that the publication was made with",
+    (Field("stamp", "VARCHAR", "定义的哈希值", "Hash of program, plan and reference lists"),),
+)
+
+PUBLISHED_FILE = Record(
+    "published_file",
+    "已发布的文件: 每行一个",
+    "Files of the publication: each row is one",
+    (
+        Field("name", "VARCHAR", "路径", "Path below the folder of publications"),
+        Field("bytes", "BIGINT", "字节数", "Size in bytes"),
+    ),
+)
+
+#: All tables of the ledger but for those of the forms, in the order in which they are created.
+LEDGER = (
+    DELIVERY,
+    SUBMISSION,
+    SUBMISSION_SHEET,
+    SUBMISSION_LAYOUT,
+    FINDING,
+    WARNING,
+    SENT,
+    UNPUBLISHED,
+    PUBLISHED_BY,
+    PUBLISHED_FILE,
+    VERSION_IN_FORCE,
+)
