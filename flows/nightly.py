@@ -22,7 +22,7 @@ from prefect import flow, task  # noqa: E402
 from prefect.cache_policies import NO_CACHE  # noqa: E402
 
 from flows import steps  # noqa: E402
-from flows.after.artifacts import leave_rehearsal, read_handed  # noqa: E402
+from flows.after.artifacts import leave_rehearsal  # noqa: E402
 from flows.after.hooks import patience, went_well, went_wrong  # noqa: E402
 from flows.dry_run import rehearse  # noqa: E402
 from flows.lock import no_writer, only_writer  # noqa: E402
@@ -35,7 +35,11 @@ from transforms.names import shown as show_name  # noqa: E402
 from warehouse.archive import Receipt  # noqa: E402
 from warehouse.ledger.ingest import Ingested  # noqa: E402
 from warehouse.ledger.store import Scope  # noqa: E402
-from warehouse.publication.release import DATABASE, Change, Imprint  # noqa: E402
+from warehouse.publication.filling import Imprint  # noqa: E402
+from warehouse.publication.reader import open_publication  # noqa: E402
+from warehouse.publication.reader.runs import read_handed  # noqa: E402
+from warehouse.publication.release import DATABASE  # noqa: E402
+from warehouse.publication.revisions import Revision  # noqa: E402
 from warehouse.reference import load_reference  # noqa: E402
 
 
@@ -97,7 +101,7 @@ def _publish(run: steps.Run) -> Imprint | None:
 
 
 @task(name="compare", cache_policy=NO_CACHE)
-def _compare(run: steps.Run) -> list[Change]:
+def _compare(run: steps.Run) -> list[Revision]:
     return steps.changes(run)
 
 
@@ -287,7 +291,7 @@ def _to_the_end(
     """Go from loaded rows to return sheets and publication, and who hears of it.
 
     ``facts`` is what is known of the run so far, ``read`` narrows the submissions of the
-    publication to those of this run (:func:`flows.after.artifacts.read_handed`).
+    publication to those of this run (:func:`warehouse.publication.reader.runs.read_handed`).
     """
     with shown.step("check"):
         _check(run)
@@ -297,10 +301,12 @@ def _to_the_end(
     with shown.step("publish"):
         imprint: Any = _publish(run)
     publication_id = imprint.publication_id if imprint else None
+    with open_publication(run.settings.published / DATABASE) as reader:
+        handed = read_handed(reader, **read)
     for problem in went_well(
         run.settings,
         shown.seconds,
-        read_handed(run.settings.published / DATABASE, **read),
+        handed,
         publication_id,
         [Path(sheet) for sheet in sheets],
         pulled,

@@ -55,24 +55,10 @@ from warehouse.ledger.store import (
 )
 from warehouse.outbox import write_returns
 from warehouse.publication.compare import Comparison, compare, is_comparable, says_the_same
-from warehouse.publication.release import (
-    DATABASE,
-    Change,
-    Imprint,
-    attach,
-    beside,
-    detach,
-    export,
-    fill,
-    ids_given,
-    keep_standing,
-    list_changes,
-    record,
-    release,
-    release_folders,
-    stage,
-    standing_id,
-)
+from warehouse.publication.filling import Imprint, attach, detach, export, fill, record, stage
+from warehouse.publication.reader import open_publication
+from warehouse.publication.release import DATABASE, keep_standing, release, release_folders
+from warehouse.publication.revisions import Revision, beside, ids_given, list_revisions, standing_id
 from warehouse.publication.standing import files_of, is_complete, next_id, standing
 from warehouse.reference import Reference, ReferenceError, load_reference
 from warehouse.report import write_report
@@ -533,8 +519,8 @@ def publish(run: Run) -> Imprint | None:
         detach(run.connection)
         source = before if before is not None and same else staged
         export(source, staged.with_name("parquet"))
-        with duckdb.connect(str(source), read_only=True) as publication:
-            write_report(publication, staged.with_name("report"), run.reference.folder)
+        with open_publication(source) as reader:
+            write_report(reader, staged.with_name("report"), run.reference.folder)
         hand_out(staged.parent)
         if previous_id is not None and before == published / DATABASE:
             keep_standing(published, previous_id, keep)
@@ -565,14 +551,14 @@ def _imprint(run: Run, given: list[str]) -> Imprint:
     )
 
 
-def changes(run: Run) -> list[Change]:
+def changes(run: Run) -> list[Revision]:
     """Return what the staged publication would change in the one that stands; publishes nothing."""
     with named("compare"):
         fill_publication(run)
         before = standing(run.settings.published)
         if before is not None:
             with beside(run.connection, before):
-                return list_changes(run.connection)
+                return list_revisions(run.connection)
         if (run.settings.published / DATABASE).exists():
             raise StepFailed(
                 "compare",

@@ -34,7 +34,8 @@ from transforms.forms import FORMS, Form, Kind
 from warehouse.archive import Receipt
 from warehouse.indicators.definitions import Catalogue
 from warehouse.ledger.ingest import Ingested
-from warehouse.publication.release import DATABASE, Imprint
+from warehouse.publication.filling import Imprint
+from warehouse.publication.release import DATABASE
 from warehouse.workers.pool import ForkServer
 
 Row = Mapping[str, object]

@@ -1,13 +1,13 @@
 """What has to be said beside a verdict: how much of what was asked stands behind it.
 
 Units may not have reported, and schools may have left a question blank. Terminal, report and the
-published views say so beside the verdict in the same words, which are made here, in SQL. Beside it: that most units are not as the region above them.
+published views say so beside the verdict in the same words, which are made here, in SQL.
 """
 
 from __future__ import annotations
 
-from warehouse.report.words import UNITS, Text, word
 from warehouse.sql import literal
+from warehouse.wording import UNITS
 
 #: What is asked, by the unit in which the way to the threshold is counted.
 _ASKED_EN = {zh: text.en for zh, text in UNITS.items() if len(zh) > 1 and zh != "万元"}
@@ -37,10 +37,3 @@ def sentence(row: str) -> tuple[str, str]:
             ' left it blank') END,
         CASE WHEN {row}.status = 'insufficient' THEN 'too little to judge by' END)"""
     return f"nullif({zh}, '')", f"nullif({en}, '')"
-
-
-def against_text(status: str, judged: int, met: int) -> Text:
-    """Return the sentence that most units are not as their region, whose verdict is ``status``."""
-    if status == "met":
-        return word("met_against_units", judged=judged, missed=judged - met)
-    return word("missed_against_units", judged=judged, met=met)

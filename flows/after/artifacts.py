@@ -6,50 +6,32 @@ say the same; only :func:`leave` and :func:`leave_rehearsal` need Prefect.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from transforms.forms import FORMS
 from transforms.names import in_markdown, shown
 from warehouse.figures import BLANK, show_apart
-from warehouse.publication.release import DATABASE, OF_CLAUSE, Change
-from warehouse.report.words import STATUSES, SUBMISSION_STATUSES, Text, figure
-from warehouse.sql import bound, literal
+from warehouse.publication.reader.runs import Handed
+from warehouse.publication.release import DATABASE
+from warehouse.publication.revisions import Revision
+from warehouse.wording import STATUSES, SUBMISSION_STATUSES, Text, figure
 
 #: A table of the UI holds so many rows at most; the rest is one query away in the publication.
 _MOST = 500
 
 
-@dataclass(frozen=True)
-class Handed:
-    """A submission as the publication has it; ``unit`` and ``form`` are names, None if unknown."""
-
-    submission_id: str
-    unit: str | None
-    form: str | None
-    year: int | None
-    file_name: str
-    status: str
-    rows_read: int
-    rows_loaded: int
-    errors: int
-    warnings: int
-
-    def line(self) -> str:
-        """Return the submission in one line of a log."""
-        what = " ".join(str(part) for part in (self.unit, self.form, self.year) if part is not None)
-        return (
-            f"{what or 'unknown'} ({shown(self.file_name)}): {SUBMISSION_STATUSES[self.status].en.lower()}, "
-            f"{self.rows_loaded} of {self.rows_read} rows loaded, "
-            f"{self.errors} errors, {self.warnings} warnings"
-        )
+def handed_line(one: Handed) -> str:
+    """Return the submission in one line of a log."""
+    what = " ".join(str(part) for part in (one.unit, one.form, one.year) if part is not None)
+    return (
+        f"{what or 'unknown'} ({shown(one.file_name)}): {SUBMISSION_STATUSES[one.status].en.lower()}, "
+        f"{one.rows_loaded} of {one.rows_read} rows loaded, "
+        f"{one.errors} errors, {one.warnings} warnings"
+    )
 
 
-def change_line(change: Change) -> str:
+def change_line(change: Revision) -> str:
     """Return a change of a verdict in one line, in both languages."""
     old, new = _verdict(change.old_status), _verdict(change.new_status)
     basis = f" † {change.basis_zh} / {change.basis_en}" if change.basis_zh is not None else ""
@@ -59,77 +41,17 @@ def change_line(change: Change) -> str:
     )
 
 
-def clause_label(change: Change) -> str:
+def clause_label(change: Revision) -> str:
     """Return number and name of the clause, marked where its figure is ours."""
     return f"{change.clause_id or ''}{_mark(change)} {change.name_zh}".strip()
 
 
-def _mark(change: Change) -> str:
+def _mark(change: Revision) -> str:
     return " †" if change.basis_zh is not None else ""
 
 
-def read_handed(
-    publication: Path,
-    *,
-    sha256: Collection[str] | None = None,
-    years: Collection[int] = (),
-    regions: Collection[str] = (),
-    forms: Collection[str] = (),
-) -> list[Handed]:
-    """Return submissions of a publication (its DuckDB file), those to act on first.
-
-    ``sha256`` narrows them to the files with these hashes; ``years``, ``regions`` (codes) and
-    ``forms`` to what they name, where they name anything.
-    """
-    wanted = {"s.year": years, "s.region_code": regions, "s.form": forms}
-    conditions = [_among(column, values) for column, values in wanted.items() if values]
-    if sha256 is not None:
-        conditions.append(_among("s.sha256", sha256))
-    rows = _rows(
-        publication,
-        f"""
-        SELECT s.submission_id, g.region_name, s.form, s.year, s.file_name, s.status,
-            s.rows_read, s.rows_loaded, s.errors, s.warnings
-        FROM submission s LEFT JOIN region g USING (region_code)
-        WHERE {" AND ".join(conditions) or "true"}
-        ORDER BY list_position({["returned", "accepted_with_warnings", "accepted"]}, s.status)
-            NULLS LAST, s.region_code, s.form, s.year, s.file_name, s.submission_id
-        """,
-    )
-    return [
-        Handed(key, unit, FORMS[form].zh if form in FORMS else form, *rest)
-        for key, unit, form, *rest in rows
-    ]
-
-
-def read_turns(publication: Path, publication_id: str) -> list[Change]:
-    """Return the changes of a publication in which the verdict became another one, the city's first.
-
-    A year or a clause that is there for the first time has no verdict before, and is none.
-    """
-    rows = _rows(
-        publication,
-        bound(
-            f"""
-            SELECT DISTINCT r.indicator_id, i.name_zh, r.region_code, g.region_name, r.year,
-                r.old_value, r.new_value, r.old_status, r.new_status, s.file_name, r.clause_id, i.unit,
-                {OF_CLAUSE}, g.level
-            FROM revision r JOIN region g USING (region_code) JOIN indicator i USING (indicator_id)
-            LEFT JOIN clause d ON d.clause_id = r.clause_id
-            LEFT JOIN attainment a
-                ON (a.clause_id, a.region_code, a.year) = (r.clause_id, r.region_code, r.year)
-            LEFT JOIN submission s ON s.submission_id = r.submission_id
-            WHERE r.publication_id = ? AND r.old_status <> r.new_status
-            ORDER BY g.level, r.region_code, r.year DESC, r.indicator_id, r.clause_id
-            """,
-            publication_id,
-        ),
-    )
-    return [Change(*row[:-1]) for row in rows]
-
-
 def leave(
-    published: Path, handed: Sequence[Handed], turns: Sequence[Change], sheets: Sequence[Path]
+    published: Path, handed: Sequence[Handed], turns: Sequence[Revision], sheets: Sequence[Path]
 ) -> None:
     """Write the artifacts of the run this is called in.
 
@@ -148,7 +70,7 @@ def leave(
     )
 
 
-def leave_rehearsal(changes: Sequence[Change]) -> None:
+def leave_rehearsal(changes: Sequence[Revision]) -> None:
     """Write the artifact ``dry-run`` of a backfill that changed nothing: what it would change."""
     _table("dry-run", "figures would change", [_change_row(one) for one in changes])
 
@@ -194,7 +116,7 @@ def _handed_row(one: Handed) -> dict[str, Any]:
     }
 
 
-def _change_row(one: Change) -> dict[str, Any]:
+def _change_row(one: Revision) -> dict[str, Any]:
     old, new = _verdict(one.old_status), _verdict(one.new_status)
     values = show_apart([one.old_value, one.new_value], one.unit, [one.threshold])
     before, now = (text if text == BLANK else figure(text, one.unit).zh for text in values)
@@ -214,12 +136,3 @@ def _change_row(one: Change) -> dict[str, Any]:
 
 def _verdict(status: str | None) -> Text:
     return STATUSES[status] if status is not None else Text("无", "None")
-
-
-def _among(column: str, values: Collection[object]) -> str:
-    return f"{column} IN ({', '.join(map(literal, sorted(values, key=str))) or 'NULL'})"
-
-
-def _rows(publication: Path, query: str) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(publication), read_only=True) as connection:
-        return connection.execute(query).fetchall()

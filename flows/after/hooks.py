@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from flows.after.artifacts import Handed, leave, read_turns
+from flows.after.artifacts import handed_line, leave
 from flows.after.metrics import LastRun, write_metrics
 from flows.after.notify import failed, of_run, of_sources, send, waiting
 from flows.lock import Patience
@@ -21,7 +21,10 @@ from flows.settings import NotifySettings, Settings, SettingsError, load_setting
 from flows.sources.model import Pulled
 from flows.step_errors import cause_of
 from transforms.names import SENTENCE, shown
+from warehouse.publication.reader import open_publication
+from warehouse.publication.reader.runs import Handed, read_turns
 from warehouse.publication.release import DATABASE
+from warehouse.publication.revisions import Revision
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -50,9 +53,11 @@ def went_well(
     for sentence in pulled.waiting if pulled else ():
         log.warning("left for now: %s", shown(sentence, SENTENCE))
     for one in handed:
-        log.info(one.line())
-    database = settings.published / DATABASE
-    turns = read_turns(database, publication_id) if publication_id else []
+        log.info(handed_line(one))
+    turns: list[Revision] = []
+    if publication_id:
+        with open_publication(settings.published / DATABASE) as reader:
+            turns = read_turns(reader, publication_id)
     sources = pulled.sources if pulled else ()
     problems = _measure(settings, LastRun(True, datetime.now(UTC), seconds, sources))
     problems += tell_of_sources(settings, pulled) if pulled else []

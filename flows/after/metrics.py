@@ -14,20 +14,17 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import duckdb
-
 from flows.permissions import hand_out
 from flows.settings import Settings
 from flows.sources.model import SourceState
+from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE
-from warehouse.report.words import SEVERITIES, SUBMISSION_STATUSES
+from warehouse.wording import SEVERITIES, SUBMISSION_STATUSES
 
 LAST_SUCCESS = "jzedu_last_success_timestamp_seconds"
 SOURCE_READ = "jzedu_source_read"
 SOURCE_FILES = "jzedu_source_files"
 SOURCE_LEFT = "jzedu_source_left"
-#: When the publication was made; ids grow, whatever the clock does.
-LAST_PUBLISHED = "SELECT published_at FROM publication ORDER BY publication_id DESC LIMIT 1"
 
 
 @dataclass(frozen=True)
@@ -86,19 +83,19 @@ def write_metrics(settings: Settings, run: LastRun) -> Path:
 
     published = settings.published / DATABASE
     if published.exists():
-        with duckdb.connect(str(published), read_only=True) as connection:
-            submissions = _counts(connection, "submission", "status", SUBMISSION_STATUSES)
-            findings = _counts(connection, "finding", "severity", SEVERITIES)
-            last = connection.execute(LAST_PUBLISHED).fetchone()
+        with open_publication(published) as reader:
+            submissions = _whole(reader.counts("submission", "status"), SUBMISSION_STATUSES)
+            findings = _whole(reader.counts("finding", "severity"), SEVERITIES)
+            last = reader.issue
         by_status = gauge("jzedu_submissions", "Submissions in the publication", "status")
         for status, number in submissions.items():
             by_status.labels(status).set(number)
         by_severity = gauge("jzedu_findings", "Findings in the publication", "severity")
         for severity, number in findings.items():
             by_severity.labels(severity).set(number)
-        if last is not None and last[0] is not None:
+        if last is not None and last.published_at is not None:
             gauge("jzedu_publication_timestamp_seconds", "When the publication was made").set(
-                last[0].replace(tzinfo=UTC).timestamp()
+                last.published_at.replace(tzinfo=UTC).timestamp()
             )
 
     file = metrics_file(settings.home)
@@ -137,9 +134,6 @@ def _last(home: Path, metric: str) -> list[tuple[dict[str, str], float]]:
         return []  # before the first run, or somebody else's file: not known
 
 
-def _counts(
-    connection: duckdb.DuckDBPyConnection, table: str, column: str, known: Iterable[str]
-) -> dict[str, int]:
-    """Return rows of ``table`` for each ``known`` value; 0 for those without, so that no series vanishes."""
-    rows = connection.execute(f"SELECT {column}, count(*) FROM {table} GROUP BY ALL").fetchall()
-    return {**dict.fromkeys(known, 0), **dict(rows)}
+def _whole(counts: Mapping[str, int], known: Iterable[str]) -> dict[str, int]:
+    """Return counts with 0 for each ``known`` value without one, so that no series vanishes."""
+    return {**dict.fromkeys(known, 0), **counts}

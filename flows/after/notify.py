@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from flows.after.artifacts import Handed, change_line
+from flows.after.artifacts import change_line, handed_line
 from flows.settings import NotifySettings, Occasion
 from transforms.names import SENTENCE, shown
-from warehouse.publication.release import Change
+from warehouse.publication.reader.runs import Handed
+from warehouse.publication.revisions import Revision
 
 URLS = "JZEDU_NOTIFY_URLS"
 #: A message names so many cases; the rest is in the publication.
@@ -50,10 +51,10 @@ def failed(flow: str, reason: str) -> Notice:
 
 
 def of_run(
-    handed: Sequence[Handed], turns: Sequence[Change], outbox: Path, report: Path
+    handed: Sequence[Handed], turns: Sequence[Revision], outbox: Path, report: Path
 ) -> Iterator[Notice]:
     """Yield the notices on a run that went well: on submissions returned, and on verdicts that turned."""
-    returned = [one.line() for one in handed if one.status == "returned"]
+    returned = [handed_line(one) for one in handed if one.status == "returned"]
     if returned:
         yield Notice(
             "returned",

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from expectations.clauses import PlanError
-from flows.after.metrics import LAST_PUBLISHED, last_success
+from flows.after.metrics import last_success
 from flows.after.notify import URLS
 from flows.lock import holder
 from flows.service.server import TIMEZONE, healthy, next_night
@@ -34,6 +34,7 @@ from flows.service.state import API, last_serving, read_login
 from flows.settings import Settings, SettingsError, load_settings
 from flows.steps import plan_of
 from warehouse.archive import Archive
+from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE
 from warehouse.publication.standing import is_whole
 from warehouse.reference import ReferenceError, load_reference
@@ -323,9 +324,8 @@ def _published_at(settings: Settings) -> datetime | None:
     file = settings.published / DATABASE
     if not file.exists():
         return None
-    with duckdb.connect(str(file), read_only=True) as connection:
-        row = connection.execute(LAST_PUBLISHED).fetchone()
-    made: datetime | None = row[0] if row else None
+    with open_publication(file) as reader:
+        made = reader.issue.published_at if reader.issue else None
     return made.replace(tzinfo=UTC) if made is not None else None
 
 

@@ -16,7 +16,6 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
-import duckdb
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -25,8 +24,9 @@ from transforms.names import shown as show_name
 from warehouse.figures import BLANK, behind, plain, show_apart, show_pair, show_value
 from warehouse.lineage.figure import CannotExplain
 from warehouse.lineage.model import Cell, Explanation, Range, RowList, Verdict
+from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE
-from warehouse.report.words import COMPARATORS, SEVERITIES, STATUSES, SUBMISSION_STATUSES, figure
+from warehouse.wording import COMPARATORS, SEVERITIES, STATUSES, SUBMISSION_STATUSES, figure
 
 #: Stands for a character that would steer the terminal.
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
@@ -59,12 +59,9 @@ def publication_file(published: Path, publication_id: str | None) -> Path:
     if publication_id is None:
         return current
     kept = {file.parent.name: file for file in (published / "history").glob(f"*/{DATABASE}")}
-    with duckdb.connect(str(current), read_only=True) as connection:
-        latest = connection.execute(
-            "SELECT publication_id FROM publication ORDER BY publication_id DESC LIMIT 1"
-        ).fetchone()
-    if latest is not None:
-        kept[str(latest[0])] = current
+    with open_publication(current) as reader:
+        if reader.issue is not None:
+            kept[reader.issue.publication_id] = current
     found = [name for name in kept if name == publication_id] or [
         name for name in kept if name.startswith(publication_id)
     ]

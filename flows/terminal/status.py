@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import duckdb
 from rich.console import Console
 from rich.table import Table
 
 from flows.terminal.scorecard import say_made_up
 from transforms.forms import FORMS
 from transforms.names import SENTENCE, shown
-from warehouse.publication.tables import is_made_up
+from warehouse.publication.reader import Issue, in_focus, open_publication
+from warehouse.publication.reader.reporting import FormState, form_states, orphans_of
 
 _STATES = {
     "accepted": ("✓", "green"),
@@ -23,43 +23,6 @@ _STATES = {
     "missing": ("·", "dim"),
     "not_expected": (" ", "dim"),
 }
-
-#: For every unit, form and year the state that counts: what is in force, else what was returned.
-#: A year of which nothing is in force yet, but something came, expects what the last year did.
-_QUERY = """
-WITH due AS (
-    SELECT region_code, form, year, expected FROM reporting
-    UNION ALL
-    SELECT r.region_code, r.form, y.year, r.expected
-    FROM reporting r JOIN (SELECT max(year) AS year FROM reporting) USING (year)
-    CROSS JOIN (
-        SELECT DISTINCT s.year FROM submission s JOIN region USING (region_code)
-        WHERE s.form IS NOT NULL AND s.year NOT IN (SELECT year FROM reporting)
-    ) y
-    UNION ALL
-    -- Nothing was ever in force: all that is known of is what came back.
-    SELECT DISTINCT region_code, form, year, 1 FROM submission JOIN region USING (region_code)
-    WHERE form IS NOT NULL AND year IS NOT NULL AND NOT EXISTS (FROM reporting)
-)
-SELECT r.region_code, g.region_name, r.form, r.year,
-    CASE
-        WHEN bool_or(s.status = 'accepted_with_warnings') THEN 'accepted_with_warnings'
-        WHEN bool_or(s.status = 'accepted') THEN 'accepted'
-        WHEN bool_or(s.status = 'returned') THEN 'returned'
-        WHEN any_value(r.expected) = 1 THEN 'missing'
-        ELSE 'not_expected'
-    END AS state,
-    bool_or(s.status = 'returned' AND s.received_at > coalesce(f.received_at, s.received_at))
-        AS later_returned
-FROM due r
-JOIN region g USING (region_code)
-LEFT JOIN submission s USING (region_code, form, year)
-LEFT JOIN (
-    SELECT region_code, form, year, received_at FROM submission
-    WHERE status IN ('accepted', 'accepted_with_warnings')
-) f USING (region_code, form, year)
-GROUP BY ALL ORDER BY r.year, r.region_code, r.form
-"""
 
 
 class NoSuchYear(Exception):
@@ -75,75 +38,72 @@ def show_status(console: Console, database: Path, year: int | None, as_json: boo
     Raises:
         NoSuchYear: nothing came for ``year``.
     """
-    with duckdb.connect(str(database), read_only=True) as connection:
-        rows = connection.execute(_QUERY).fetchall()
-        last = connection.execute(
-            "SELECT publication_id, published_at, submissions FROM publication "
-            "ORDER BY publication_id DESC LIMIT 1"
-        ).fetchone()
-        focus = connection.execute("SELECT max(year) FROM attainment_latest").fetchone()
-        made_up = is_made_up(connection)
-        orphans = connection.execute(
-            "SELECT s.file_name, string_agg(DISTINCT f.message_zh, ' ') FROM submission s "
-            "JOIN finding f USING (submission_id) "
-            "WHERE s.status = 'returned' AND (s.form IS NULL OR s.year IS NULL "
-            "OR s.region_code IS NULL) GROUP BY s.file_name ORDER BY 1"
-        ).fetchall()
-    years = sorted({row[3] for row in rows})
+    with open_publication(database) as reader:
+        states, orphans = form_states(reader), orphans_of(reader)
+        issue, published_years, made_up = reader.issue, reader.years(), reader.is_made_up
+    years = sorted({state.year for state in states})
     if year is not None and year not in years:
         there = ", ".join(map(str, years)) or "none: nothing has come yet"
         raise NoSuchYear(f"nothing has come for {year}; the years there are: {there}")
     if as_json:
-        fields = ("region_code", "region_name", "form", "year", "state")
-        console.file.write(
-            json.dumps(
-                {
-                    "publication": str(last[0]) if last else None,
-                    "sample": made_up,
-                    "reporting": [
-                        dict(zip(fields, row[:5], strict=True))
-                        for row in rows
-                        if year in (None, row[3])
-                    ],
-                },
-                ensure_ascii=False,
-            )
-            + "\n"
-        )
+        told = [state for state in states if year in (None, state.year)]
+        _write_json(console, issue, made_up, told)
         return
-    in_focus = focus[0] if focus and focus[0] is not None else None
-    told = [each for each in years if in_focus is None or each >= in_focus]
-    if year is not None:
-        told = [year]
-    for each in told:
-        of_year = [row for row in rows if row[3] == each]
-        _table(console, of_year, each)
-        if in_focus is not None and each > in_focus:
-            _little(console, of_year, each, in_focus)
-        else:
-            _missing(console, of_year, each)
-    if year is None:
-        for each in reversed([each for each in years if each not in told]):
-            words = _counts([row for row in rows if row[3] == each])
-            console.print(f"{each}: {words}  [dim](jzedu status --year {each})[/]")
+    focus = in_focus(published_years).year if published_years else None
+    _show_years(console, states, years, year, focus)
     if orphans:
         console.print("\n[bold]Returned, of no form, year or unit[/]")
-        for file, message in orphans:
-            console.print(
-                f"  {shown(file)}: {shown(message, SENTENCE)}", markup=False, highlight=False
-            )
-    if last:
+        for orphan in orphans:
+            said = f"  {shown(orphan.file_name)}: {shown(orphan.message_zh, SENTENCE)}"
+            console.print(said, markup=False, highlight=False)
+    if issue:
         console.print(
-            f"\nLast publication {last[0]}, {last[1]:%Y-%m-%d %H:%M} UTC, "
-            f"{last[2]} submissions in force",
+            f"\nLast publication {issue.publication_id}, {issue.published_at:%Y-%m-%d %H:%M} UTC, "
+            f"{issue.submissions} submissions in force",
             highlight=False,
         )
         say_made_up(console, database)
 
 
-def _counts(rows: list[tuple[Any, ...]]) -> str:
+def _write_json(
+    console: Console, issue: Issue | None, made_up: bool, states: Sequence[FormState]
+) -> None:
+    fields = ("region_code", "region_name", "form", "year", "state")
+    said = {
+        "publication": issue.publication_id if issue else None,
+        "sample": made_up,
+        "reporting": [{name: getattr(state, name) for name in fields} for state in states],
+    }
+    console.file.write(json.dumps(said, ensure_ascii=False) + "\n")
+
+
+def _show_years(
+    console: Console,
+    states: Sequence[FormState],
+    years: Sequence[int],
+    year: int | None,
+    focus: int | None,
+) -> None:
+    """Print tables of the years that are looked at first, and counts of the others."""
+    told = (
+        [year] if year is not None else [each for each in years if focus is None or each >= focus]
+    )
+    for each in told:
+        of_year = [state for state in states if state.year == each]
+        _table(console, of_year, each)
+        if focus is not None and each > focus:
+            _little(console, of_year, each, focus)
+        else:
+            _missing(console, of_year, each)
+    if year is None:
+        for each in reversed([each for each in years if each not in told]):
+            words = _counts([state for state in states if state.year == each])
+            console.print(f"{each}: {words}  [dim](jzedu status --year {each})[/]")
+
+
+def _counts(states: Sequence[FormState]) -> str:
     """Return how many forms are in each state."""
-    counts = Counter(row[4] for row in rows)
+    counts = Counter(state.state for state in states)
     return ", ".join(
         f"{counts[state]} {state.replace('_', ' ')}"
         for state in ("accepted", "accepted_with_warnings", "returned", "missing")
@@ -151,23 +111,23 @@ def _counts(rows: list[tuple[Any, ...]]) -> str:
     )
 
 
-def _little(console: Console, rows: list[tuple[Any, ...]], year: int, in_focus: int) -> None:
+def _little(console: Console, states: Sequence[FormState], year: int, focus: int) -> None:
     """Print how little there is of a year after the one in focus."""
-    expected = sum(row[4] != "not_expected" for row in rows)
-    accepted = sum(row[4].startswith("accepted") for row in rows)
+    expected = sum(state.state != "not_expected" for state in states)
+    accepted = sum(state.state.startswith("accepted") for state in states)
     console.print(
         f"{year}: {accepted} of {expected} forms are in force, fewer than half; "
-        f"the year in focus stays {in_focus}. {_counts(rows)}",
+        f"the year in focus stays {focus}. {_counts(states)}",
         highlight=False,
     )
 
 
-def _missing(console: Console, rows: list[tuple[Any, ...]], year: int) -> None:
+def _missing(console: Console, states: Sequence[FormState], year: int) -> None:
     """Print who has not handed in what."""
     missing: dict[str, list[str]] = {}
-    for _, name, form, _, state, _ in rows:
-        if state == "missing":
-            missing.setdefault(name, []).append(FORMS[form].zh)
+    for state in states:
+        if state.state == "missing":
+            missing.setdefault(state.region_name, []).append(FORMS[state.form].zh)
     if missing:
         console.print(f"\n[bold]{year}: not handed in[/]")
         for name, forms in missing.items():
@@ -175,18 +135,19 @@ def _missing(console: Console, rows: list[tuple[Any, ...]], year: int) -> None:
         console.print()
 
 
-def _table(console: Console, rows: list[tuple[Any, ...]], year: int) -> None:
+def _table(console: Console, states: Sequence[FormState], year: int) -> None:
     table = Table(title=f"{year}", header_style="bold", title_style="bold")
     table.add_column("单位", no_wrap=True)
     for form in FORMS.values():
         table.add_column(form.zh.removesuffix("表")[:6], justify="center")
-    names = dict.fromkeys((str(row[0]), str(row[1])) for row in rows)
+    by_place = {(state.region_code, state.form): state for state in states}
+    names = dict.fromkeys((state.region_code, state.region_name) for state in states)
     for code, name in names:
         cells = []
         for form in FORMS.values():
-            row = next((r for r in rows if r[0] == code and r[2] == form.name), None)
-            mark, colour = _STATES[str(row[4])] if row else ("", "dim")
-            later = "[red]✗[/]" if row and row[5] and row[4] != "returned" else ""
+            one = by_place.get((code, form.name))
+            mark, colour = _STATES[one.state] if one else ("", "dim")
+            later = "[red]✗[/]" if one and one.later_returned and one.state != "returned" else ""
             cells.append(f"[{colour}]{mark}[/]{later}")
         table.add_row(f"{name}", *cells)
     console.print(table)

@@ -18,7 +18,8 @@ import sqlalchemy
 import yaml
 from sqlalchemy.pool import NullPool
 
-from warehouse.publication.release import detach, release, stage
+from warehouse.publication.filling import detach, stage
+from warehouse.publication.release import release
 from warehouse.publication.tables import TABLES
 from warehouse.publication.views import VIEWS
 

@@ -15,10 +15,11 @@ import pytest
 from flows import steps
 from flows.after.metrics import LAST_PUBLISHED
 from flows.terminal.lineage import publication_file
+from warehouse.publication.reader import Reader
+from warehouse.publication.reader.pages import read_publication
 from warehouse.publication.standing import is_whole, next_id, standing
 from warehouse.publication.tables import TABLES
 from warehouse.reference import load_reference
-from warehouse.report.data import read_publication
 
 if TYPE_CHECKING:
     from tests.conftest import Home
@@ -171,7 +172,7 @@ def test_a_clock_that_leaps_and_comes_back_chooses_no_publication(
     assert home.ask(LAST_PUBLISHED) == [(times[-1],)]
     assert publication_file(home.settings.published, ids[-1]) == home.publication
     with duckdb.connect(str(home.publication), read_only=True) as connection:
-        report = read_publication(connection, load_reference(home.root).folder)
+        report = read_publication(Reader(connection), load_reference(home.root).folder)
         assert report.issues[0].publication_id == ids[-1]
     # Of the history the oldest go first, whatever they are called.
     few = home.settings.model_copy(update={"keep_publications": 2})

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import duckdb
 
-from warehouse.publication.reader import VERDICTS
+from warehouse.wording import VERDICTS
 
 #: A value that is only monitored is compared where so many of a hundred units enter.
 FLOOR = 80

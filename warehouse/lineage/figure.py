@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 
 from transforms.forms import FORMS
-from warehouse import coverage
+from warehouse import coverage, wording
 from warehouse.figures import plain
 from warehouse.indicators.definitions import Catalogue, Indicator
 from warehouse.ledger.store import open_warehouse
@@ -35,7 +35,7 @@ from warehouse.lineage.model import (
     Verdict,
     Version,
 )
-from warehouse.publication.reader import standings
+from warehouse.publication.reader.queries import standings
 from warehouse.reference import Reference, folder_key
 from warehouse.sql import literal
 
@@ -490,7 +490,7 @@ def _verdict(*row: Any) -> Verdict:
     *told, covered_zh, covered_en, against, judged, met = row
     told += [
         Remark(covered_zh, covered_en) if covered_zh else None,
-        Remark(*coverage.against_text(told[11], judged, met)) if against else None,
+        Remark(*wording.against_text(told[11], judged, met)) if against else None,
     ]
     return Verdict(*told)
 

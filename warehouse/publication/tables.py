@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import duckdb
-
 from transforms.records import (
     FINDING,
     FORM,
@@ -547,20 +545,3 @@ TABLES: tuple[PublishedTable, ...] = (
         ),
     ),
 )
-
-
-def is_made_up(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Return whether made-up submissions entered the publication that ``connection`` is open on.
-
-    One that was made before this was noted does not say so.
-    """
-    noted = connection.execute(
-        "SELECT EXISTS (FROM duckdb_columns() WHERE database_name = current_database() "
-        "AND table_name = 'publication' AND column_name = 'sample')"
-    ).fetchone()
-    if noted != (True,):
-        return False
-    latest = connection.execute(
-        "SELECT sample FROM publication ORDER BY published_at DESC, publication_id DESC LIMIT 1"
-    ).fetchone()
-    return latest is not None and bool(latest[0])

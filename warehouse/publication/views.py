@@ -14,10 +14,10 @@ import duckdb
 
 from transforms.records import Field
 from warehouse.coverage import sentence
-from warehouse.publication.reader import CLAUSE_ORDER, YEARS, standings
+from warehouse.publication.reader.queries import CLAUSE_ORDER, YEARS, standings
 from warehouse.publication.tables import TABLES, PublishedTable
-from warehouse.report.words import STATUS_MEANINGS, STATUSES
 from warehouse.sql import literal
+from warehouse.wording import STATUS_MEANINGS, STATUSES
 
 _PLAN_ORDER = Field(
     "plan_order",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from warehouse.figures import show
-from warehouse.report.words import Text
+from warehouse.wording import Text
 
 # How near, in the drawing's units, a line may pass to a mark that has its figure on that side.
 LABEL_ROOM = 34

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import xlsxwriter
 from jinja2 import Environment
 
+from warehouse.publication.reader import Reader
+from warehouse.publication.reader.pages import plan_order
 from warehouse.report import pages
-from warehouse.report.data import plan_order
 
 _INDICATORS = (
     "indicator_id",
@@ -68,27 +68,27 @@ class Table:
     columns: list[Column]
 
 
-def write_dictionary(connection: duckdb.DuckDBPyConnection, out: Path) -> None:
+def write_dictionary(reader: Reader, out: Path) -> None:
     """Write dictionary.html and dictionary.xlsx into the folder `out`.
 
-    `connection` is open on a publication and is only read. The page stands alone: its style sheet
+    `reader` is open on a publication. The page stands alone: its style sheet
     and script are put beside it.
     """
     out.mkdir(parents=True, exist_ok=True)
     pages.write_assets(out)
-    write(connection, out, pages.environment(), None)
+    write(reader, out, pages.environment(), None)
 
 
 def write(
-    connection: duckdb.DuckDBPyConnection,
+    reader: Reader,
     out: Path,
     env: Environment,
     site: Mapping[str, object] | None,
 ) -> None:
     """Write the dictionary into a folder that has the assets; `site` puts it in a report."""
-    tables = read_tables(connection)
-    indicators = _rows(connection, "indicator", _INDICATORS)
-    clauses = sorted(_rows(connection, "clause", _CLAUSES), key=lambda row: plan_order(str(row[0])))
+    tables = read_tables(reader)
+    indicators = _rows(reader, "indicator", _INDICATORS)
+    clauses = sorted(_rows(reader, "clause", _CLAUSES), key=lambda row: plan_order(str(row[0])))
     context = {
         "site": site,
         "here": "dictionary",
@@ -101,21 +101,19 @@ def write(
     _write_workbook(out / "dictionary.xlsx", tables, indicators, clauses)
 
 
-def read_tables(connection: duckdb.DuckDBPyConnection) -> list[Table]:
+def read_tables(reader: Reader) -> list[Table]:
     """Return the tables of schema main, then its views, each with its columns in their order."""
     columns: dict[str, list[Column]] = {}
-    for table, name, kind, comment in connection.execute(_COLUMNS_SQL).fetchall():
+    for table, name, kind, comment in reader.tuples(_COLUMNS_SQL):
         columns.setdefault(table, []).append(Column(name, kind, comment or ""))
     return [
         Table(name, is_view, comment or "", columns.get(name, []))
-        for name, is_view, comment in connection.execute(_TABLES_SQL).fetchall()
+        for name, is_view, comment in reader.tuples(_TABLES_SQL)
     ]
 
 
-def _rows(
-    connection: duckdb.DuckDBPyConnection, table: str, columns: Sequence[str]
-) -> list[tuple[Any, ...]]:
-    return connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY 1").fetchall()
+def _rows(reader: Reader, table: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    return reader.tuples(f"SELECT {', '.join(columns)} FROM {table} ORDER BY 1")
 
 
 def _write_workbook(

@@ -1,6 +1,6 @@
 """Turns templates into files: the Jinja environment and the assets that every page uses.
 
-Autoescape is on and templates hold no `safe`: markup comes only from `words.Text`, which escapes
+Autoescape is on and templates hold no `safe`: markup comes only from `wording.Text`, which escapes
 its parts, from `charts`, and from `tojson`, which keeps `<`, `>`, `&` and quotes out of scripts.
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from warehouse import wording
 from warehouse.figures import BLANK, local_time, plain
 from warehouse.report import words
 
@@ -30,17 +31,18 @@ def environment() -> Environment:
     env.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     env.globals.update(
         w=words.word,
-        Text=words.Text,
-        STATUSES=words.STATUSES,
-        STATUS_MEANINGS=words.STATUS_MEANINGS,
-        KINDS=words.KINDS,
-        SCOPES=words.SCOPES,
-        REPORTING=words.REPORTING,
-        SUBMISSION_STATUSES=words.SUBMISSION_STATUSES,
-        SEVERITIES=words.SEVERITIES,
+        Text=wording.Text,
+        STATUSES=wording.STATUSES,
+        STATUS_MEANINGS=wording.STATUS_MEANINGS,
+        KINDS=wording.KINDS,
+        SCOPES=wording.SCOPES,
+        REPORTING=wording.REPORTING,
+        SUBMISSION_STATUSES=wording.SUBMISSION_STATUSES,
+        SEVERITIES=wording.SEVERITIES,
         form_word=words.form_word,
-        unit_word=words.unit_word,
-        figure=words.figure,
+        BASIS_MISSING=wording.BASIS_MISSING,
+        unit_word=wording.unit_word,
+        figure=wording.figure,
         local_time=local_time,
         plain=plain,
         BLANK=BLANK,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from warehouse import coverage
+from warehouse import wording
 from warehouse.figures import (
     BLANK,
     Number,
@@ -21,9 +21,10 @@ from warehouse.figures import (
     show_pair,
     show_value,
 )
+from warehouse.publication.reader.pages import Cell, Clause, Publication, Region, Revision
 from warehouse.report.charts import Point, spark
-from warehouse.report.data import Cell, Clause, Publication, Region, Revision
-from warehouse.report.words import COMPARATORS, STATUSES, Text, figure, unit_word, word
+from warehouse.report.words import word
+from warehouse.wording import COMPARATORS, DIRECTIONS, STATUSES, Text, figure, unit_word
 
 _STATUS_RANK = {status: i for i, status in enumerate(STATUSES)}
 DASH = Text(BLANK, BLANK)
@@ -152,9 +153,9 @@ def closes_text(cell: Cell | None) -> Text:
 def against_text(publication: Publication, cell: Cell) -> Text | None:
     """Return that most units are not as their region is, None where they are or it has none."""
     standing = publication.standings.get((cell.clause_id, cell.region_code, cell.year))
-    if standing is None or not standing.against:
+    if standing is None or not standing.against_most_units:
         return None
-    return coverage.against_text(cell.status, standing.judged, standing.met)
+    return wording.against_text(cell.status, standing.units_judged, standing.units_met)
 
 
 def target_is_fixed(clause: Clause) -> bool:
@@ -204,7 +205,7 @@ def difference(clause: Clause, old: Number | None, new: Number | None) -> Move:
         return Move(DASH, "even", None)
     change = exact(new) - exact(old)
     if not change:
-        return Move(word("same_as_before"), "even", 0.0)
+        return Move(DIRECTIONS["same"], "even", 0.0)
     good = (change > 0) == (clause.better == "higher")
     tone = "better" if good else "worse"
     said, measure = word(tone), _points(clause)

@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import duckdb
 from jinja2 import Environment
 from markupsafe import Markup
 
 from warehouse.figures import local_time
-from warehouse.report import dictionary, pages
-from warehouse.report.atlas import draw_atlas
-from warehouse.report.charts import Goal, Point, Projection, mini_chart, shared_domain, trend_chart
-from warehouse.report.data import (
+from warehouse.publication.reader import Reader
+from warehouse.publication.reader.pages import (
     REVISIONS_LISTED,
     SHORTFALLS_PER_CLAUSE,
     SHORTFALLS_PER_UNIT,
@@ -35,6 +32,9 @@ from warehouse.report.data import (
     shortfall_rows,
     slug,
 )
+from warehouse.report import dictionary, pages
+from warehouse.report.atlas import draw_atlas
+from warehouse.report.charts import Goal, Point, Projection, mini_chart, shared_domain, trend_chart
 from warehouse.report.rows import (
     DASH,
     ClauseRow,
@@ -52,7 +52,8 @@ from warehouse.report.rows import (
     value_text,
 )
 from warehouse.report.sheets import csv_text
-from warehouse.report.words import STATUSES, Text, word
+from warehouse.report.words import word
+from warehouse.wording import BASIS_MISSING, STATUSES, Text
 
 _CSV_HEADER = (
     "region_code 单位代码",
@@ -103,10 +104,10 @@ _NOTHING_YET = """<!doctype html>
 """
 
 
-def write_report(connection: duckdb.DuckDBPyConnection, out: Path, reference: Path) -> None:
+def write_report(reader: Reader, out: Path, reference: Path) -> None:
     """Write the report of a publication into the folder `out`, index.html first among its pages.
 
-    `connection` is open on a publication (contract.md, section 4) and is only read. `reference` is
+    `reader` is open on a publication. `reference` is
     a folder with counties.geojson; without that file the map page shows all units as tiles. Files
     in `out` of the same name are replaced, others are left. A publication without any submission
     in force has one page that says so.
@@ -114,10 +115,10 @@ def write_report(connection: duckdb.DuckDBPyConnection, out: Path, reference: Pa
     out.mkdir(parents=True, exist_ok=True)
     pages.write_assets(out)
     env = pages.environment()
-    if connection.execute("SELECT NOT EXISTS (FROM attainment)").fetchone() == (True,):
+    if reader.is_empty:
         (out / "index.html").write_text(_NOTHING_YET, "utf-8")
         return
-    publication = read_publication(connection, reference)
+    publication = read_publication(reader, reference)
     site = _site(publication)
     _write_city(env, publication, site, out)
     _write_matrix(env, publication, site, out)
@@ -125,10 +126,10 @@ def write_report(connection: duckdb.DuckDBPyConnection, out: Path, reference: Pa
     for region in (*publication.between, *publication.units):
         _write_unit(env, publication, site, out, region)
     for clause in publication.clauses:
-        _write_clause(env, publication, site, out, clause, connection)
+        _write_clause(env, publication, site, out, clause, reader)
     _write_reporting(env, publication, site, out)
     _write_changes(env, publication, site, out)
-    dictionary.write(connection, out, env, site)
+    dictionary.write(reader, out, env, site)
 
 
 def _site(publication: Publication) -> dict[str, object]:
@@ -321,7 +322,7 @@ def _write_clause(
     site: Mapping[str, object],
     out: Path,
     clause: Clause,
-    connection: duckdb.DuckDBPyConnection,
+    reader: Reader,
 ) -> None:
     year, city = publication.focus, publication.city
     unit_rows = [
@@ -336,7 +337,7 @@ def _write_clause(
     )
     csv_name = f"shortfall-{slug(clause.clause_id)}-{year}.csv"
     if total:
-        text = csv_text(_CSV_HEADER, shortfall_rows(connection, clause.clause_id, year))
+        text = csv_text(_CSV_HEADER, shortfall_rows(reader, clause.clause_id, year))
         (out / csv_name).write_text(text, "utf-8", newline="")
     city_cell = publication.cell(clause, city, year)
     outlook = publication.outlook.get((clause.clause_id, city.code, year))
@@ -462,7 +463,11 @@ def _units_met(publication: Publication, region: Region, year: int) -> dict[str,
     told: dict[str, Text] = {}
     for clause in publication.clauses:
         standing = publication.standings.get((clause.clause_id, region.code, year))
-        shown = f"{standing.met}/{standing.judged}" if standing and standing.judged else DASH.zh
+        shown = (
+            f"{standing.units_met}/{standing.units_judged}"
+            if standing and standing.units_judged
+            else DASH.zh
+        )
         told[clause.clause_id] = Text(shown, shown)
     return told
 
@@ -482,7 +487,7 @@ def _reading(clause: Clause) -> Text | None:
     """Return the sentence that says what is ours in a clause, None where nothing is."""
     if not clause.interpretation:
         return None
-    return word("interpretation_note", basis=clause.basis or word("basis_missing"))
+    return word("interpretation_note", basis=clause.basis or BASIS_MISSING)
 
 
 def _forms_of_unit(publication: Publication, unit: Region, year: int) -> tuple[int, int]:

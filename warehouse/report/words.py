@@ -1,30 +1,13 @@
-"""Every fixed word of the report, in Chinese and English, in one place.
+"""The words of the report's pages, in Chinese and English.
 
-A `Text` is a pair of wordings that goes into a page as both, each in an element with its language;
-the style sheet shows one of them. So the pages need no script to be read in Chinese, and the
-switch to English touches nothing but the page's own `lang`. Wording that belongs to a definition
-(an indicator's name, a clause's statement, a finding's message) is not here: it comes with the
-published row.
+A page shows both wordings of a text, each in an element with its language; the style sheet shows one
+of them. So the pages need no script to be read in Chinese, and the switch to English touches nothing
+but the page's own `lang`. Words that others use too are in :mod:`warehouse.wording`.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from markupsafe import Markup, escape
-
-
-class Text(NamedTuple):
-    """One piece of text in both languages; either may hold untrusted characters."""
-
-    zh: str
-    en: str
-
-    def __html__(self) -> str:
-        """Return both wordings, escaped, each marked with its language."""
-        if self.zh == self.en:
-            return escape(self.zh)
-        return Markup('<span lang="zh">{}</span><span lang="en">{}</span>').format(self.zh, self.en)
+from warehouse.wording import FORMS, Text
 
 
 def word(key: str, **parts: object) -> Text:
@@ -40,158 +23,12 @@ def word(key: str, **parts: object) -> Text:
     return Text(text.zh.format(**zh), text.en.format(**en))
 
 
-def unit_word(unit: str | None) -> Text:
-    """Return a unit of measure; one that the dictionary does not know stands for itself."""
-    return UNITS.get(unit or "", Text(unit or "", unit or ""))
-
-
-def figure(shown: str, unit: str | None) -> Text:
-    """Return a shown number with its unit of measure: 49.96%, 12 所 / 12 inst."""
-    measure = unit_word(unit)
-    gap = "" if unit in ("%", None, "") else "\N{NO-BREAK SPACE}"
-    english = SINGULARS.get(measure.en, measure.en) if shown == "1" else measure.en
-    return Text(f"{shown}{gap}{measure.zh}", f"{shown}{gap}{english}")
-
-
 def form_word(form: str | None) -> Text:
     """Return the name of a form; a form the dictionary does not know stands for itself."""
     if form is None:
         return WORDS["form_unknown"]
     return FORMS.get(form, Text(form, form))
 
-
-# In the order in which a reader needs them: what is late first, what is only watched last.
-STATUSES: dict[str, Text] = {
-    "not_met": Text("未达标", "Not met"),
-    "off_track": Text("落后进度", "Off track"),
-    "insufficient": Text("不足以判定", "Too little to judge by"),
-    "no_data": Text("缺数据", "No data"),
-    "on_track": Text("按进度", "On track"),
-    "not_due": Text("未到期", "Not due yet"),
-    "met": Text("达标", "Met"),
-    "monitored": Text("监测", "Monitored"),
-    "not_applicable": Text("不适用", "Not applicable"),
-}
-
-STATUS_MEANINGS: dict[str, Text] = {
-    "not_met": Text("应当达到而没有达到", "should hold by now and does not"),
-    "off_track": Text(
-        "期限未到，落后于通往目标的直线", "not due yet, behind the straight line to the target"
-    ),
-    "insufficient": Text(
-        "有数值，但未报送或未回答者可能改变判定",
-        "there is a value, but those who have not reported or answered could turn the verdict",
-    ),
-    "no_data": Text("所需报表没有生效", "a form that is needed is not in force"),
-    "on_track": Text(
-        "期限未到，不落后于通往目标的直线", "not due yet, on or ahead of the straight line"
-    ),
-    "not_due": Text("期限未到，尚无法判断进度", "not due yet, progress cannot be judged"),
-    "met": Text("已达到目标", "the target is reached"),
-    "monitored": Text("只公布，不评判", "published without a verdict"),
-    "not_applicable": Text("当地没有这类对象", "there is no such thing there"),
-}
-
-KINDS: dict[str, Text] = {
-    "level": Text("限期达到并保持", "to reach by the due year and hold"),
-    "standing": Text("每年都须做到", "holds every year"),
-    "never_falls": Text("不低于上年", "never below the year before"),
-    "milestone": Text("限期完成", "to be done by the due year"),
-    "monitor": Text("监测，不设目标值", "monitored, no target figure"),
-}
-
-SCOPES: dict[str, Text] = {
-    "all": Text("全部报送单位和全市", "every reporting unit and the city"),
-    "townships": Text("有乡镇的单位和全市", "the units with townships, and the city"),
-    "counties": Text("县（市、区）和全市", "the counties and districts, and the city"),
-    "city": Text("仅全市", "the city alone"),
-}
-
-UNITS: dict[str, Text] = {
-    "%": Text("%", "%"),
-    "名": Text("名", "(rank)"),
-    "件": Text("件", "cases"),
-    "所": Text("所", "inst."),
-    "人": Text("人", "people"),
-    "个": Text("个", "items"),
-    "班": Text("班", "classes"),
-    "个班": Text("个班", "classes"),
-    "个乡镇": Text("个乡镇", "townships"),
-    "个学位": Text("个学位", "places"),
-    "个单位": Text("个单位", "units"),
-    "个专业": Text("个专业", "programmes"),
-    "所学校": Text("所学校", "schools"),
-    "所幼儿园": Text("所幼儿园", "kindergartens"),
-    "所机构": Text("所机构", "inst."),
-    "处": Text("处", "hazards"),
-    "项": Text("项", "projects"),
-    "倍": Text("倍", "times"),
-    "元": Text("元", "yuan"),
-    "万元": Text("万元", "10k yuan"),
-}
-
-SINGULARS: dict[str, str] = {
-    "people": "person",
-    "cases": "case",
-    "items": "item",
-    "classes": "class",
-    "townships": "township",
-    "places": "place",
-    "units": "unit",
-    "programmes": "programme",
-    "schools": "school",
-    "kindergartens": "kindergarten",
-    "hazards": "hazard",
-    "projects": "project",
-}
-
-COMPARATORS: dict[str, str] = {">=": "≥", "<=": "≤", "≥": "≥", "≤": "≤"}
-
-FORMS: dict[str, Text] = {
-    "kindergarten": Text("幼儿园基本情况表", "Kindergartens"),
-    "school": Text("中小学校基本情况表", "Schools"),
-    "class": Text("班级学生数表", "Classes"),
-    "population": Text("学龄人口表", "School-age population"),
-    "finance": Text("教育经费表", "Finance"),
-    "salary": Text("工资收入情况表", "Salaries"),
-    "teacher": Text("教师队伍情况表", "Teachers"),
-    "special_group": Text("特殊群体教育保障表", "Special groups"),
-    "vocational": Text("职业教育情况表", "Vocational education"),
-    "safety": Text("安全与规范办学表", "Safety and conduct"),
-    "milestone": Text("改革事项进展表", "Reform items"),
-}
-
-# How a unit stands with one form of one year, in the order of the legend.
-REPORTING: dict[str, Text] = {
-    "on_time": Text("按时生效", "In force, on time"),
-    "late": Text("迟报生效", "In force, late"),
-    "returned": Text("已退回", "Returned"),
-    "missing": Text("未报", "Missing"),
-    "extra": Text("额外报送", "Not expected, came anyway"),
-    "not_expected": Text("不需报送", "Not expected"),
-}
-
-SUBMISSION_STATUSES: dict[str, Text] = {
-    "accepted": Text("已接收", "Accepted"),
-    "accepted_with_warnings": Text("已接收，有提示", "Accepted with warnings"),
-    "returned": Text("已退回", "Returned"),
-    "superseded": Text("已被新版替代", "Superseded"),
-}
-
-SEVERITIES: dict[str, Text] = {
-    "error": Text("错误", "Error"),
-    "warning": Text("提示", "Warning"),
-}
-
-REGION_KINDS: dict[str, str] = {
-    "地级市": "whole city",
-    "市直": "city-run schools",
-    "功能区": "functional zone",
-    "省": "whole province",
-}
-
-# The last word of a place name's pinyin, and what English calls such a place.
-PLACE_SUFFIXES: dict[str, str] = {"Qu": "District", "Xian": "County", "Shi": "City"}
 
 WORDS: dict[str, Text] = {
     "report_title": Text("{city}教育发展规划监测报告", "{city} · Education plan monitor"),
@@ -230,14 +67,6 @@ WORDS: dict[str, Text] = {
         "Of {due} forms expected for {year} only {came} are in force, too few to see the whole; "
         "this report is about {focus}.",
     ),
-    "met_against_units": Text(
-        "但{judged}个有判定的单位中{missed}个未达标",
-        "yet {missed} of {judged} units with a verdict do not meet it",
-    ),
-    "missed_against_units": Text(
-        "但{judged}个有判定的单位中{met}个达标",
-        "yet {met} of {judged} units with a verdict meet it",
-    ),
     "readings_heading": Text(
         "† 本系统的解释及其依据", "† What is our interpretation, and on what basis"
     ),
@@ -262,9 +91,6 @@ WORDS: dict[str, Text] = {
     "units_met": Text("达标单位", "Units met"),
     "past_due": Text("已到期", "Past due"),
     "every_year": Text("每年", "every year"),
-    "same_as_before": Text("持平", "unchanged"),
-    "better": Text("好转", "better"),
-    "worse": Text("变差", "worse"),
     "like_for_like": Text("同口径：仅两年都有数的单位", "like for like: units with both years"),
     "last_year_figure": Text("上年数", "last year's figure"),
     "no_target": Text("不设目标值", "no target"),
@@ -274,7 +100,6 @@ WORDS: dict[str, Text] = {
         "† The figure, year or reading of this clause is our interpretation, not the plan's own. "
         "Basis: {basis}",
     ),
-    "basis_missing": Text("未载明", "not stated"),
     "newly": Text("新增", "new"),
     "withdrawn": Text("撤回", "withdrawn"),
     "units_heading": Text("各单位", "The units"),

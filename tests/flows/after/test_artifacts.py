@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from flows.after.artifacts import change_line, links, read_handed, read_turns
+from flows.after.artifacts import change_line, handed_line, links
+from warehouse.publication.reader import open_publication
+from warehouse.publication.reader.runs import Handed, read_handed, read_turns
+from warehouse.publication.revisions import Revision
+
+if TYPE_CHECKING:
+    from tests.conftest import Home
 
 
 @pytest.fixture(scope="module")
@@ -31,47 +38,55 @@ def corrected(make_home):
     return home, night
 
 
+def handed_of(home: Home, **narrowed: Any) -> list[Handed]:
+    with open_publication(home.publication) as reader:
+        return read_handed(reader, **narrowed)
+
+
+def turns_of(home: Home, publication_id: str) -> list[Revision]:
+    with open_publication(home.publication) as reader:
+        return read_turns(reader, publication_id)
+
+
 def test_the_submissions_of_a_run_are_those_of_its_files_the_returned_first(corrected) -> None:
     home, night = corrected
     hashes = {receipt.sha256 for receipt in night.read}
-    handed = read_handed(home.publication, sha256=hashes)
+    handed = handed_of(home, sha256=hashes)
     assert [(one.file_name, one.status, one.errors) for one in handed] == [
         ("2020年人口.csv", "returned", 1),
         ("2020年二.csv", "accepted", 0),
     ]
     assert {one.unit for one in handed} == {"义县"}
-    assert handed[0].line() == (
+    assert handed_line(handed[0]) == (
         "义县 学龄人口表 2020 (2020年人口.csv): returned, 0 of 2 rows loaded, 1 errors, 0 warnings"
     )
-    assert read_handed(home.publication, sha256=set()) == []
+    assert handed_of(home, sha256=set()) == []
 
 
 def test_a_backfill_is_told_by_its_scope(corrected) -> None:
     home, _ = corrected
-    everything = read_handed(home.publication)
+    everything = handed_of(home)
     assert len(everything) == 3
-    chosen = read_handed(
-        home.publication, years=(2020,), regions=("210727",), forms=("special_group",)
-    )
+    chosen = handed_of(home, years=(2020,), regions=("210727",), forms=("special_group",))
     assert sorted((one.file_name, one.status) for one in chosen) == [
         ("2020年一.csv", "superseded"),
         ("2020年二.csv", "accepted"),
     ]
-    assert read_handed(home.publication, years=(2019,)) == []
-    assert read_handed(home.publication, regions=("210726",)) == []
+    assert handed_of(home, years=(2019,)) == []
+    assert handed_of(home, regions=("210726",)) == []
 
 
 def test_a_file_of_no_known_form_or_unit_has_a_line_too(home) -> None:
     home.deliver("无此单位/空.csv", b"")
     home.night()
-    (one,) = read_handed(home.publication)
+    (one,) = handed_of(home)
     assert (one.unit, one.form, one.year) == (None, None, None)
-    assert one.line().startswith("unknown (空.csv): returned, ")
+    assert handed_line(one).startswith("unknown (空.csv): returned, ")
 
 
 def test_verdicts_that_turned_name_their_cause_the_city_first(corrected) -> None:
     home, night = corrected
-    turns = read_turns(home.publication, night.imprint.publication_id)
+    turns = turns_of(home, night.imprint.publication_id)
     about = [turn for turn in turns if turn.indicator_id == "dropouts"]
     assert [
         (turn.region_name, turn.year, turn.old_status, turn.new_status, turn.new_value, turn.cause)
@@ -99,7 +114,7 @@ def test_a_value_that_moved_under_the_same_verdict_is_no_turn(home) -> None:
         )
         night = home.night()
     assert home.ask("SELECT count(*) FROM revision") != [(0,)]
-    assert read_turns(home.publication, night.imprint.publication_id) == []
+    assert turns_of(home, night.imprint.publication_id) == []
 
 
 def test_links_lead_to_the_report_and_to_every_return_sheet(tmp_path: Path) -> None:

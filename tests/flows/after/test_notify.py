@@ -22,7 +22,7 @@ from aiosmtpd.controller import Controller
 from flows.after.artifacts import Handed
 from flows.after.notify import URLS, Notice, failed, of_run, send
 from flows.settings import NotifySettings, SettingsError, load_settings
-from warehouse.publication.release import Change
+from warehouse.publication.revisions import Revision
 
 # apprise looks for optional parts of the standard library that Python 3.11 calls outdated.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
@@ -89,7 +89,7 @@ def handed(status: str, name: str = "班级.xlsx") -> Handed:
     return Handed("s1", "义县", "班级学生数表", 2022, name, status, 40, 0, 2, 0)
 
 
-TURN = Change(
+TURN = Revision(
     *("large_class_share", "大班额比例", "210727", "义县", 2022),
     *(4.0, 6.0, "met", "not_met", "班级.xlsx"),
     *("2.9", "%", 5.0, "教育部口径", "the national measure"),

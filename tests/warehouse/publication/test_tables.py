@@ -14,7 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.conftest import Home, Night
-    from warehouse.publication.release import Imprint
+    from warehouse.publication.filling import Imprint
 
 #: The tables of contract.md, section 4, with their columns and what kind of value they hold.
 CONTRACT = {

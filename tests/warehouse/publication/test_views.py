@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
+from warehouse.publication.filling import detach, stage
+from warehouse.publication.reader import Reader
+from warehouse.publication.reader.pages import read_publication
 from warehouse.publication.relations import KEYS, RELATIONS, Relation
-from warehouse.publication.release import detach, stage
 from warehouse.publication.tables import TABLES
 from warehouse.publication.views import VIEWS, create_views, views_of
-from warehouse.report.data import read_publication
-from warehouse.report.words import STATUSES
+from warehouse.wording import STATUSES
 
 if TYPE_CHECKING:
     from tests.conftest import Home, Row
@@ -156,7 +157,7 @@ def test_latest_is_the_year_that_the_report_is_about(
     home: Home, published: duckdb.DuckDBPyConnection
 ) -> None:
     assert rows(published, "SELECT max(year) FROM attainment") == [(2021,)]
-    focus = read_publication(published, home.root / "reference").focus
+    focus = read_publication(Reader(published), home.root / "reference").focus
     assert rows(published, "SELECT DISTINCT year FROM attainment_latest") == [(focus,)] == [(2020,)]
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from warehouse.publication.reader import Reader
 from warehouse.publication.tables import TABLES
 from warehouse.report import write_report
 
@@ -585,7 +586,7 @@ def report(
     """Return the folder of the report."""
     out = tmp_path_factory.mktemp("published") / "report"
     with duckdb.connect(str(publication_file), read_only=True) as connection:
-        write_report(connection, out, reference)
+        write_report(Reader(connection), out, reference)
     return out
 
 

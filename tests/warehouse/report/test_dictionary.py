@@ -8,13 +8,14 @@ import duckdb
 import openpyxl
 from lxml import html
 
+from warehouse.publication.reader import Reader
 from warehouse.report import write_dictionary
 
 
 def test_page_and_workbook_hold_every_column_and_its_comment(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    write_dictionary(connection, tmp_path)
+    write_dictionary(Reader(connection), tmp_path)
     columns = connection.execute(
         "SELECT table_name, column_name, data_type, coalesce(comment, '') FROM duckdb_columns()"
         " WHERE schema_name = 'main' AND NOT internal"
@@ -32,7 +33,7 @@ def test_page_and_workbook_hold_every_column_and_its_comment(
 def test_alone_it_links_to_nothing_but_its_own_files(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    write_dictionary(connection, tmp_path)
+    write_dictionary(Reader(connection), tmp_path)
     tree = html.fromstring((tmp_path / "dictionary.html").read_text("utf-8"))
     links = {link for link in tree.xpath("//@href | //@src") if not link.startswith("#")}
     assert links == {"data:,", "report.css", "report.js", "dictionary.xlsx"}
@@ -43,7 +44,7 @@ def test_no_cell_of_the_workbook_is_a_formula(publication_file: Path, tmp_path: 
         connection.execute(f"ATTACH '{publication_file}' AS p (READ_ONLY)")
         connection.execute("COPY FROM DATABASE p TO memory")
         connection.execute("UPDATE indicator SET formula = '=1+1', name_zh = '@SUM(A1)'")
-        write_dictionary(connection, tmp_path)
+        write_dictionary(Reader(connection), tmp_path)
     book = openpyxl.load_workbook(tmp_path / "dictionary.xlsx")
     cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row]
     assert any(cell.value == "=1+1" for cell in cells)

@@ -17,7 +17,7 @@ from warehouse.report.charts import (
     tick_text,
     trend_chart,
 )
-from warehouse.report.words import Text
+from warehouse.wording import Text
 
 NAME = Text("名<称>", "name & more")
 

@@ -12,8 +12,10 @@ import pytest
 from lxml import html
 
 from warehouse.indicators.definitions import load_catalogue
+from warehouse.publication.reader import Reader
+from warehouse.publication.reader.pages import forms_of, place_name, slug
 from warehouse.report import words, write_report
-from warehouse.report.data import forms_of, place_name, slug
+from warehouse.wording import STATUSES
 
 MAX_BYTES = 10_000_000
 
@@ -55,7 +57,7 @@ def test_every_status_occurs_in_the_made_up_publication(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     told = connection.execute("SELECT DISTINCT status FROM attainment").fetchall()
-    assert {status for (status,) in told} == set(words.STATUSES)
+    assert {status for (status,) in told} == set(STATUSES)
 
 
 def test_a_page_for_every_unit_clause_and_year(
@@ -142,7 +144,7 @@ def test_the_front_page_has_every_clause_and_what_is_overdue_first(
     told = [row[0] for row in rows(page(report, "index.html"), "clauses")]
     assert len(told) == 50
     assert ["已到期" in cell for cell in told] == [i < overdue[0] for i in range(50)]
-    order = list(words.STATUSES.values())
+    order = list(STATUSES.values())
     ranks = [next(i for i, s in enumerate(order) if cell.startswith(s.zh)) for cell in told]
     assert ranks == sorted(ranks)
 
@@ -186,7 +188,7 @@ def test_the_matrix_tells_each_verdict_in_shape_and_words(
         for cell in tree.xpath("//td[@data-c and not(contains(@class, 'void'))]")
     }
     expected = {
-        (clause, region): (status, words.STATUSES[status].zh)
+        (clause, region): (status, STATUSES[status].zh)
         for clause, region, status in connection.execute(
             "SELECT clause_id, region_code, status FROM attainment WHERE year = 2022"
         ).fetchall()
@@ -239,7 +241,7 @@ def test_long_lists_are_cut_and_say_so(
     )
     total = changed.execute("SELECT count(*) FROM shortfall WHERE clause_id = '2.9'").fetchone()
     assert total is not None
-    write_report(changed, tmp_path / "out", reference)
+    write_report(Reader(changed), tmp_path / "out", reference)
     tree = page(tmp_path / "out", "clause-2.9.html")
     assert len(rows(tree, "shortfalls")) == 400
     assert f"列出 400 条，共 {total[0]} 条。" in zh(tree)
@@ -286,7 +288,7 @@ def test_it_can_do_without_what_later_versions_add(
     assert "照目前速度" in zh(page(report, "clause-5.1.html"))
     changed.execute("ALTER TABLE finding DROP COLUMN explained")
     changed.execute("DROP TABLE outlook")
-    write_report(changed, tmp_path / "out", reference)
+    write_report(Reader(changed), tmp_path / "out", reference)
     text = zh(page(tmp_path / "out", "clause-5.1.html"))
     assert "照目前速度" not in text
     assert "已说明：" not in text
@@ -298,7 +300,7 @@ def test_every_page_of_a_made_up_city_says_so_in_both_languages(
     # The publication before was of a made-up city, and this one is not.
     assert not any(tree.find_class("made-up") for _, tree in all_pages(report))
     changed.execute("UPDATE publication SET sample = true WHERE publication_id = 'p-0002'")
-    write_report(changed, tmp_path / "out", reference)
+    write_report(Reader(changed), tmp_path / "out", reference)
     pages = dict(all_pages(tmp_path / "out"))
     assert set(pages) == {name for name, _ in all_pages(report)}
     for name, tree in pages.items():
@@ -313,14 +315,14 @@ def test_a_publication_from_before_the_mark_was_noted_is_shown(
     changed: duckdb.DuckDBPyConnection, reference: Path, tmp_path: Path
 ) -> None:
     changed.execute("ALTER TABLE publication DROP COLUMN sample")
-    write_report(changed, tmp_path / "out", reference)
+    write_report(Reader(changed), tmp_path / "out", reference)
     assert not page(tmp_path / "out", "index.html").find_class("made-up")
 
 
 def test_without_boundaries_all_units_are_tiles(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    write_report(connection, tmp_path / "out", tmp_path)
+    write_report(Reader(connection), tmp_path / "out", tmp_path)
     tree = page(tmp_path / "out", "map.html")
     assert len(tree.find_class("tile")) == 10
     assert not tree.find_class("area")
@@ -340,7 +342,7 @@ def test_a_first_publication_has_nothing_to_compare_with(
 ) -> None:
     changed.execute("DELETE FROM publication WHERE publication_id = 'p-0002'")
     changed.execute("DELETE FROM revision")
-    write_report(changed, tmp_path / "out", reference)
+    write_report(Reader(changed), tmp_path / "out", reference)
     assert "这是第一次发布" in zh(page(tmp_path / "out", "changes.html"))
 
 
@@ -348,7 +350,7 @@ def test_an_empty_publication_says_so_on_one_page(
     changed: duckdb.DuckDBPyConnection, reference: Path, tmp_path: Path
 ) -> None:
     changed.execute("DELETE FROM attainment")
-    write_report(changed, tmp_path / "out", reference)
+    write_report(Reader(changed), tmp_path / "out", reference)
     assert [file.name for file in (tmp_path / "out").glob("*.html")] == ["index.html"]
     assert "尚无数据" in (tmp_path / "out" / "index.html").read_text("utf-8")
 
@@ -356,7 +358,7 @@ def test_an_empty_publication_says_so_on_one_page(
 def test_the_same_publication_gives_the_same_pages(
     connection: duckdb.DuckDBPyConnection, report: Path, reference: Path, tmp_path: Path
 ) -> None:
-    write_report(connection, tmp_path / "out", reference)
+    write_report(Reader(connection), tmp_path / "out", reference)
     for path in report.iterdir():
         if path.suffix != ".xlsx":
             assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes(), path.name
@@ -420,7 +422,7 @@ def test_a_change_is_shown_like_for_like_or_not_at_all(
         " WHERE (clause_id, region_code, year) = ('2.9', '210700', 2022)"
     )
     changed.execute("DELETE FROM year_on_year WHERE clause_id = '2.10'")
-    write_report(changed, tmp_path / "out", reference)
+    write_report(Reader(changed), tmp_path / "out", reference)
     told = {r[1].split()[0]: r[6] for r in rows(page(tmp_path / "out", "index.html"), "clauses")}
     assert told["2.9"] == "好转 \N{MINUS SIGN}5.0 个百分点"
     assert told["2.10"] == "—"
@@ -433,7 +435,7 @@ def test_a_later_year_can_be_chosen_and_says_how_little_of_it_is_there(
     ((due, came),) = changed.execute(
         "SELECT sum(expected), sum(accepted) FILTER (expected = 1) FROM reporting WHERE year = 2022"
     ).fetchall()
-    write_report(changed, tmp_path / "out", reference)
+    write_report(Reader(changed), tmp_path / "out", reference)
     assert "2021 年全市一览" in zh(page(tmp_path / "out", "index.html"))
     note = f"2022 年应报 {due} 份报表，只有 {came} 份生效"
     for name in ("index.html", "city-2022.html", "unit-210726.html", "clause-2.9.html"):
@@ -453,7 +455,7 @@ def test_a_province_has_pages_for_its_cities_and_counts_units_alone(
         "INSERT INTO attainment SELECT * REPLACE ('210000' AS region_code) FROM attainment"
         " WHERE region_code = '210700'"
     )
-    write_report(changed, tmp_path / "out", reference)
+    write_report(Reader(changed), tmp_path / "out", reference)
     front = page(tmp_path / "out", "index.html")
     assert zh(front.xpath("//*[@class='name']")[0]).startswith("辽宁省")
     assert [row[0] for row in rows(front, "regions")] == ["锦州市"]

@@ -22,7 +22,8 @@ from pathlib import Path
 import duckdb
 from watch import look
 
-from warehouse.publication.release import DATABASE, detach, release, stage
+from warehouse.publication.filling import detach, stage
+from warehouse.publication.release import DATABASE, release
 from warehouse.publication.tables import TABLES
 from warehouse.publication.views import create_views
 

@@ -1,19 +1,13 @@
-"""What readers of a publication ask, answered once: which year, which order, which units.
+"""Queries that several readers of a publication and its own views share: which year, which order.
 
-Terminal, report, status and the published views use these queries, so that none of them has a year
-in focus, an order of clauses or a count of units of its own. They speak of published tables alone,
-in SQL that DuckDB 1.0 understands, because the views are made from them.
+So none of them has a year in focus, an order of clauses or a count of units of its own. They speak of
+published tables alone, in SQL that DuckDB 1.0 understands, because the views are made from them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from warehouse.wording import VERDICTS
 
-import duckdb
-
-#: The statuses that are a verdict; the others say why there is none.
-VERDICTS = ("met", "not_met", "on_track", "off_track", "not_due")
 _VERDICTS = ", ".join(f"'{status}'" for status in VERDICTS)
 
 #: The clauses in the order of the plan: by section, 2.9 before 2.10, a rule that replaces a clause
@@ -82,27 +76,3 @@ JOIN (
     GROUP BY s.clause_id, b.region_code, s.year
 ) AS u ON u.clause_id = a.clause_id AND u.region_code = a.region_code AND u.year = a.year
 """
-
-
-@dataclass(frozen=True, slots=True)
-class YearState:
-    """A year of the publication: how much of it is there, and whether it is the one in focus."""
-
-    year: int
-    forms_in_force: int
-    expected_forms: int
-    in_focus: bool
-
-
-def years_of(connection: duckdb.DuckDBPyConnection) -> list[YearState]:
-    """Return the years of the publication that ``connection`` has open, the earliest first.
-
-    Exactly one is in focus; the list is empty where no submission is in force.
-    """
-    rows = connection.execute(f"SELECT * FROM ({YEARS}) AS years ORDER BY year").fetchall()
-    return [YearState(*row) for row in rows]
-
-
-def in_focus(years: Sequence[YearState]) -> YearState:
-    """Return the year that readers are shown first."""
-    return next(year for year in years if year.in_focus)

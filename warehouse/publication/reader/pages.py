@@ -11,7 +11,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -19,16 +19,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import duckdb
-
 from warehouse import coverage
 from warehouse.figures import Number, behind
 from warehouse.indicators.definitions import Catalogue, load_catalogue
 from warehouse.indicators.year_on_year import FLOOR
-from warehouse.publication.reader import VERDICTS, YearState, in_focus, standings, years_of
-from warehouse.publication.tables import is_made_up
-from warehouse.report.words import FORMS, PLACE_SUFFIXES, REGION_KINDS, STATUSES, Text
-from warehouse.sql import bound, literal
+from warehouse.publication.reader.door import Issue, Reader, YearState, in_focus
+from warehouse.publication.reader.queries import standings
+from warehouse.wording import FORMS, PLACE_SUFFIXES, REGION_KINDS, STATUSES, VERDICTS, Text
 
 # How many rows one page lists before it says that there are more.
 SHORTFALLS_PER_CLAUSE = 400
@@ -39,7 +36,7 @@ SUBMISSIONS_LISTED = 4000
 PUBLICATIONS_LISTED = 20
 
 _LATE_ORDER = list(STATUSES)
-Record = TypeVar("Record")
+Placed = TypeVar("Placed", "Cell", "Outlook", "YearOnYear", "Standing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,22 +278,12 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
-class Issue:
-    """A row of the table `publication`."""
-
-    publication_id: str
-    published_at: datetime | None
-    previous_id: str | None
-    code_version: str | None
-    plan_version: str | None
-    submissions: int | None
-    changes: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Outlook:
     """Where a clause is heading in a region, seen from one year."""
 
+    clause_id: str
+    region_code: str
+    year: int
     required_value: float | None
     pace_per_year: float | None
     projected_due_value: float | None
@@ -308,6 +295,9 @@ class Outlook:
 class YearOnYear:
     """A clause in a region beside the year before, over the units that enter in both."""
 
+    clause_id: str
+    region_code: str
+    year: int
     before: Number | None
     now: Number | None
     units: int
@@ -315,11 +305,14 @@ class YearOnYear:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How the units below a region stand with a clause; `against`: most are not as the region is."""
+    """How the units below a region stand with a clause; `against_most_units`: most are not as the region is."""
 
-    judged: int
-    met: int
-    against: bool
+    clause_id: str
+    region_code: str
+    year: int
+    units_judged: int
+    units_met: int
+    against_most_units: bool
 
 
 @dataclass(frozen=True)
@@ -442,81 +435,64 @@ class Publication:
         return next(state for state in self.year_states if state.year == year)
 
 
-def read_publication(connection: duckdb.DuckDBPyConnection, reference: Path) -> Publication:
-    """Read the published tables (contract.md, section 4) and the English names of places.
+def read_publication(reader: Reader, reference: Path) -> Publication:
+    """Return everything that the report shows, with the English names of places.
 
-    Raises ValueError where the publication holds no region, clause or verdict: there is nothing
-    to report then.
+    ``reference`` is the folder of counties.geojson, which holds these.
+
+    Raises:
+        ValueError: the publication holds no region, clause or verdict: there is nothing to report.
     """
-    regions = _regions(connection, reference)
-    clauses = sorted(
-        _read(connection, Clause, _CLAUSES), key=lambda clause: plan_order(clause.clause_id)
-    )
+    regions = _regions(reader, reference)
+    clauses = sorted(reader.rows(Clause, _CLAUSES), key=lambda c: plan_order(c.clause_id))
     coverage_zh, coverage_en = coverage.sentence("a")
-    cells = _read(
-        connection, _cell, _CELLS.format(coverage_zh=coverage_zh, coverage_en=coverage_en)
-    )
+    cells = reader.rows(_cell, _CELLS.format(coverage_zh=coverage_zh, coverage_en=coverage_en))
     if not regions or not clauses or not cells:
         raise ValueError("the publication holds no region, no clause or no verdict to report on")
-    years = sorted({cell.year for cell in cells})
-    reporting = _read(connection, Reporting, _REPORTING)
-    year_states = years_of(connection)
+    year_states = reader.years()
     focus = in_focus(year_states).year
-    explained = "f.explained" if _has(connection, "finding", "explained") else "NULL"
-    issues = _read(connection, Issue, _ISSUES)
+    issues = reader.issues(PUBLICATIONS_LISTED)
+    explained = "f.explained" if reader.has_column("finding", "explained") else "NULL"
     return Publication(
         regions=regions,
         clauses=clauses,
-        years=years,
+        years=sorted({cell.year for cell in cells}),
         focus=focus,
-        cells={(cell.clause_id, cell.region_code, cell.year): cell for cell in cells},
-        shortfalls=_read(
-            connection,
-            Shortfall,
-            _SHORTFALLS,
-            [focus, SHORTFALLS_PER_CLAUSE, SHORTFALLS_PER_UNIT],
+        cells=_by_place(cells),
+        shortfalls=reader.rows(
+            Shortfall, _SHORTFALLS, focus, SHORTFALLS_PER_CLAUSE, SHORTFALLS_PER_UNIT
         ),
         shortfall_totals={
             (clause, region): count
-            for clause, region, count in connection.execute(
-                bound(_SHORTFALL_TOTALS, focus)
-            ).fetchall()
+            for clause, region, count in reader.tuples(_SHORTFALL_TOTALS, focus)
         },
-        submissions=_read(connection, Submission, _SUBMISSIONS, [SUBMISSIONS_LISTED]),
-        submissions_total=_count(connection, "submission"),
-        reporting=reporting,
-        findings=_read(
-            connection, Finding, _FINDINGS.format(explained=explained), [focus, FINDINGS_PER_UNIT]
+        submissions=reader.rows(Submission, _SUBMISSIONS, SUBMISSIONS_LISTED),
+        submissions_total=reader.count("submission"),
+        reporting=reader.rows(Reporting, _REPORTING),
+        findings=reader.rows(
+            Finding, _FINDINGS.format(explained=explained), focus, FINDINGS_PER_UNIT
         ),
-        finding_sums=_read(connection, FindingSum, _FINDING_SUMS.format(explained=explained)),
-        revisions=_read(connection, Revision, _REVISIONS, [issues[0].publication_id])
-        if issues
-        else [],
+        finding_sums=reader.rows(FindingSum, _FINDING_SUMS.format(explained=explained)),
+        revisions=reader.rows(Revision, _REVISIONS, issues[0].publication_id) if issues else [],
         issues=issues,
-        made_up=is_made_up(connection),
-        outlook={
-            (row[0], row[1], row[2]): Outlook(*row[3:])
-            for row in connection.execute(_OUTLOOK).fetchall()
-        }
-        if _has(connection, "outlook", "projected_due_value")
+        made_up=reader.is_made_up,
+        outlook=_by_place(reader.rows(Outlook, _OUTLOOK))
+        if reader.has_column("outlook", "projected_due_value")
         else {},
-        year_on_year={
-            (row[0], row[1], row[2]): _compared(*row[3:])
-            for row in connection.execute(_YEAR_ON_YEAR).fetchall()
-        },
+        year_on_year=_by_place(reader.rows(_compared, _YEAR_ON_YEAR)),
         year_states=year_states,
-        standings={
-            (row[0], row[1], row[2]): Standing(*row[3:])
-            for row in connection.execute(standings()).fetchall()
-        },
+        standings=_by_place(reader.rows(Standing, f"FROM ({standings()})")),
     )
 
 
-def shortfall_rows(
-    connection: duckdb.DuckDBPyConnection, clause_id: str, year: int
-) -> list[tuple[Any, ...]]:
+def _by_place(records: Iterable[Placed]) -> dict[tuple[str, str, int], Placed]:
+    """Return records by clause, region and year."""
+    return {(one.clause_id, one.region_code, one.year): one for one in records}
+
+
+def shortfall_rows(reader: Reader, clause_id: str, year: int) -> list[tuple[Any, ...]]:
     """Return every shortfall of a clause in a year, the columns of the CSV beside the page."""
-    return connection.execute(bound(_SHORTFALL_CSV, clause_id, year)).fetchall()
+    return reader.tuples(_SHORTFALL_CSV, clause_id, year)
 
 
 def forms_of(formula: str | None, catalogue: Catalogue, forms: Iterable[str]) -> frozenset[str]:
@@ -562,15 +538,15 @@ def place_name(pinyin: str) -> str:
     return " ".join(words)
 
 
-def _regions(connection: duckdb.DuckDBPyConnection, reference: Path) -> list[Region]:
+def _regions(reader: Reader, reference: Path) -> list[Region]:
     english = {
         str(feature["properties"].get("adcode")): place_name(feature["properties"]["pinyin"])
         for feature in read_boundaries(reference)
         if feature["properties"].get("pinyin")
     }
-    rows = connection.execute(
+    rows = reader.tuples(
         "SELECT region_code, region_name, parent_code, kind, level FROM region ORDER BY region_code"
-    ).fetchall()
+    )
     codes = {code for code, *_ in rows}
     top = next((code for code, _, parent, *_ in rows if parent not in codes), None)
     return [
@@ -591,28 +567,29 @@ def _glossed(name: str, kind: str) -> str:
     return f"{name} ({gloss})" if gloss else name
 
 
-def _read(
-    connection: duckdb.DuckDBPyConnection,
-    record: Callable[..., Record],
-    sql: str,
-    parameters: Sequence[object] = (),
-) -> list[Record]:
-    """Return a query's rows as records; the columns stand in the order of the record's fields."""
-    return [record(*row) for row in connection.execute(bound(sql, *parameters)).fetchall()]
-
-
-def _cell(*row: Any) -> Cell:
+def _cell(
+    *,
+    coverage_zh: str | None,
+    coverage_en: str | None,
+    scale: float | None,
+    numerator_before: Decimal | None,
+    denominator_before: Decimal | None,
+    **fields: Any,
+) -> Cell:
     """Return a row of ``_CELLS`` with the exact figures behind its doubles."""
-    *told, coverage_zh, coverage_en, scale, numerator, denominator = row
-    told += [
-        _both(coverage_zh, coverage_en) if coverage_zh else None,
-        behind(row[3], row[9], row[10], scale),
-        behind(row[4], numerator, denominator, scale),
-    ]
-    return Cell(*told)
+    return Cell(
+        **fields,
+        coverage=_both(coverage_zh, coverage_en) if coverage_zh else None,
+        exact_value=behind(fields["value"], fields["numerator"], fields["denominator"], scale),
+        exact_threshold=behind(fields["threshold"], numerator_before, denominator_before, scale),
+    )
 
 
 def _compared(
+    *,
+    clause_id: str,
+    region_code: str,
+    year: int,
     units: int,
     scale: float | None,
     value: float,
@@ -623,9 +600,12 @@ def _compared(
     previous_denominator: Decimal | None,
 ) -> YearOnYear:
     return YearOnYear(
-        behind(previous_value, previous_numerator, previous_denominator, scale),
-        behind(value, numerator, denominator, scale),
-        units,
+        clause_id,
+        region_code,
+        year,
+        before=behind(previous_value, previous_numerator, previous_denominator, scale),
+        now=behind(value, numerator, denominator, scale),
+        units=units,
     )
 
 
@@ -633,26 +613,10 @@ def _both(zh: str | None, en: str | None) -> Text:
     return Text(zh or "", en or zh or "")
 
 
-def _has(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> bool:
-    return bool(
-        connection.execute(
-            "SELECT 1 FROM duckdb_columns() WHERE database_name = current_database()"
-            f" AND schema_name = 'main' AND table_name = {literal(table)}"
-            f" AND column_name = {literal(column)}"
-        ).fetchone()
-    )
-
-
-def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    row = connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 _CLAUSES = """
-SELECT c.clause_id, c.indicator_id, c.kind, c.comparator, c.threshold::DOUBLE, c.due_year,
-       c.effective_from, c.effective_to, CAST(c.scope AS VARCHAR),
-       coalesce(c.interpretation, false), c.basis_zh, c.basis_en, c.statement_zh, c.statement_en, c.source,
+SELECT c.clause_id, c.indicator_id, c.kind, c.comparator, c.threshold::DOUBLE AS threshold, c.due_year,
+       c.effective_from, c.effective_to, CAST(c.scope AS VARCHAR) AS scope,
+       coalesce(c.interpretation, false) AS interpretation, c.basis_zh, c.basis_en, c.statement_zh, c.statement_en, c.source,
        i.name_zh, i.name_en, i.unit, i.scale, i.better, i.numerator_zh, i.denominator_zh, i.formula
 FROM clause c JOIN indicator i USING (indicator_id)
 """
@@ -660,9 +624,10 @@ FROM clause c JOIN indicator i USING (indicator_id)
 # The year before is what a clause that never falls is held against.
 _CELLS = """
 SELECT a.clause_id, a.region_code, a.year, a.value, a.threshold, a.status,
-       a.gap, a.gap_quantity, a.gap_unit, v.numerator, v.denominator, v.value,
+       a.gap, a.gap_quantity, a.gap_unit, v.numerator, v.denominator, v.value AS indicator_value,
        a.reporting_units, a.expected_units, a.asked, a.answered,
-       {coverage_zh}, {coverage_en}, i.scale, p.numerator, p.denominator
+       {coverage_zh} AS coverage_zh, {coverage_en} AS coverage_en, i.scale,
+       p.numerator AS numerator_before, p.denominator AS denominator_before
 FROM attainment a
 JOIN clause c USING (clause_id)
 JOIN indicator i ON i.indicator_id = a.indicator_id
@@ -673,8 +638,8 @@ LEFT JOIN indicator_value p ON c.kind = 'never_falls' AND p.indicator_id = a.ind
 """
 
 _REPORTING = """
-SELECT region_code, form, year, expected = 1, received = 1, accepted = 1,
-       coalesce(on_time = 1, false), last_received_at
+SELECT region_code, form, year, expected = 1 AS expected, received = 1 AS received,
+       accepted = 1 AS accepted, coalesce(on_time = 1, false) AS on_time, last_received_at
 FROM reporting
 ORDER BY year, region_code, form
 """
@@ -686,8 +651,8 @@ f.region_code, f.institution_code, f.sheet, f.row, f.detail_zh
 """
 
 _SHORTFALLS = f"""
-SELECT f.clause_id, f.region_code, f.institution_code, f.institution_name, f.detail_zh,
-       CAST(f.value AS VARCHAR), f.sheet, f.row, s.file_name
+SELECT f.clause_id, f.region_code, f.institution_code, f.institution_name, f.detail_zh AS detail,
+       CAST(f.value AS VARCHAR) AS value, f.sheet, f.row, s.file_name
 FROM shortfall f LEFT JOIN submission s USING (submission_id)
 WHERE f.year = ?
 QUALIFY row_number() OVER (PARTITION BY f.clause_id ORDER BY {_SHORTFALL_ORDER}) <= ?
@@ -730,7 +695,7 @@ WHERE (s.status IS NULL OR s.status IN ('accepted', 'accepted_with_warnings')
 _FINDINGS = (
     """
 SELECT f.region_code, f.form, f.severity, f.rule_id, s.file_name, f.sheet, f.cell, f.column_name,
-       f.value, f.message_zh, f.message_en, f.cells, {explained}
+       f.value, f.message_zh, f.message_en, f.cells, {explained} AS explained
 """
     + _OPEN
     + """
@@ -743,9 +708,10 @@ ORDER BY f.region_code, f.severity, f.form, f.rule_id, f.sheet, f.row, f.cell, f
 
 _FINDING_SUMS = (
     """
-SELECT f.region_code, f.form, f.year, f.severity, f.rule_id, count(*),
-       coalesce(sum(f.cells), 0)::BIGINT, count({explained}),
-       min(f.message_zh), arg_min(f.message_en, concat(f.message_zh, f.message_en))
+SELECT f.region_code, f.form, f.year, f.severity, f.rule_id, count(*) AS count,
+       coalesce(sum(f.cells), 0)::BIGINT AS cells, count({explained}) AS explained,
+       min(f.message_zh) AS example_zh,
+       arg_min(f.message_en, concat(f.message_zh, f.message_en)) AS example_en
 """
     + _OPEN
     + """
@@ -753,13 +719,6 @@ GROUP BY ALL
 ORDER BY f.severity, count(*) DESC, f.rule_id, f.region_code, f.form, f.year
 """
 )
-
-_ISSUES = f"""
-SELECT publication_id, published_at, previous_id, code_version, plan_version, submissions, changes
-FROM publication
-ORDER BY publication_id DESC
-LIMIT {PUBLICATIONS_LISTED}
-"""
 
 _REVISIONS = """
 SELECT r.clause_id, r.region_code, r.year, r.old_value, r.new_value, r.old_status, r.new_status,

@@ -1,0 +1,211 @@
+"""Filling a staged publication: every table of :mod:`warehouse.publication.tables`, from the warehouse.
+
+:func:`stage` attaches a new DuckDB file under a temporary name, :func:`fill` writes the tables and views,
+:func:`record` who the publication is; :mod:`warehouse.publication.release` puts it in its place.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from transforms.forms import FORMS
+from warehouse.indicators.compute import source_name
+from warehouse.indicators.definitions import Catalogue, Indicator
+from warehouse.publication.release import DATABASE
+from warehouse.publication.revisions import REVISIONS
+from warehouse.publication.tables import TABLES, PublishedTable
+from warehouse.publication.views import create_views
+from warehouse.sql import literal, table_from
+
+
+def stage(connection: duckdb.DuckDBPyConnection, published: Path) -> Path:
+    """Attach a new, empty publication as the catalogue ``publication``; give its file.
+
+    What an earlier run left unfinished is swept away.
+    """
+    staging = published / ".staging"
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    file = staging / DATABASE
+    connection.execute(
+        f"ATTACH {literal(file)} AS publication (STORAGE_VERSION '{_STORAGE_VERSION}')"
+    )
+    return file
+
+
+def attach(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+    """Attach a staged publication again, after others have had it."""
+    connection.execute(f"ATTACH {literal(file)} AS publication")
+
+
+def detach(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let go of the staged publication, so that another process can open it."""
+    connection.execute("CHECKPOINT publication; DETACH publication")
+
+
+#: Every tool with a DuckDB driver from 1.0 on can open the file.
+_STORAGE_VERSION = "v1.0.0"
+
+
+def fill(
+    connection: duckdb.DuckDBPyConnection,
+    catalogue: Catalogue,
+    clauses: pl.DataFrame,
+    sections: pl.DataFrame,
+) -> None:
+    """Write all tables but the record of publications (:func:`record`), and create the views.
+
+    ``publication.attainment`` must be there already; ``clauses`` and ``sections`` have the columns of
+    the published tables ``clause`` and ``section``.
+    """
+    wanted = set(clauses["indicator_id"])
+    indicators = [i for i in catalogue.indicators if i.indicator_id in wanted]
+    table_from(connection, "TEMP TABLE published_clause", clauses)
+    table_from(connection, "TEMP TABLE published_section", sections)
+    table_from(connection, "TEMP TABLE published_indicator", _indicators(indicators))
+    table_from(connection, "TEMP TABLE form", pl.DataFrame({"form": list(FORMS)}))
+    queries = {table.name: table.query for table in TABLES if table.query is not None}
+    queries["indicator"] = "SELECT * FROM published_indicator"
+    queries["clause"] = "SELECT * FROM published_clause"
+    queries["section"] = "SELECT * FROM published_section"
+    queries["attainment"] = "SELECT * FROM judged"
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE judged AS SELECT * FROM publication.attainment;"
+        "DROP TABLE publication.attainment; DROP TABLE publication.judgement"
+    )
+    # One transaction: a commit for each of some hundred comments would wait for the disk each time.
+    connection.execute(f"BEGIN; {'; '.join(_definitions())}; COMMIT")
+    for table in TABLES:
+        if table.name in queries:
+            _insert(connection, table, queries[table.name])
+    _shortfall(connection, catalogue, clauses)
+    create_views(connection)
+
+
+def export(file: Path, folder: Path) -> None:
+    """Write every table of the publication in ``file`` as Parquet into ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(file), read_only=True) as connection:
+        for table in TABLES:
+            target = literal(folder / f"{table.name}.parquet")
+            connection.execute(f"COPY {table.name} TO {target}")
+
+
+def _definitions() -> Iterator[str]:
+    """Yield the statements that create the published tables, with their comments."""
+    for table in TABLES:
+        columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
+        yield f"CREATE TABLE publication.{table.name} ({columns})"
+        wording = literal(f"{table.zh} / {table.en}")
+        yield f"COMMENT ON TABLE publication.{table.name} IS {wording}"
+        for column in table.columns:
+            wording = literal(f"{column.zh} / {column.en}")
+            yield f'COMMENT ON COLUMN publication.{table.name}."{column.name}" IS {wording}'
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: PublishedTable, query: str) -> None:
+    # Sorted rows make the same submissions give the same file, whatever came first.
+    connection.execute(
+        f"INSERT INTO publication.{table.name} SELECT {table.names} FROM ({query}) ORDER BY ALL"
+    )
+
+
+def _indicators(indicators: Sequence[Indicator]) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {
+                **i.model_dump(
+                    include={
+                        "indicator_id",
+                        "name_zh",
+                        "name_en",
+                        "unit",
+                        "scale",
+                        "better",
+                        "section",
+                    }
+                ),
+                "numerator_zh": i.top.zh,
+                "denominator_zh": i.bottom.zh if i.bottom is not None else None,
+                "formula": i.formula,
+            }
+            for i in indicators
+        ]
+    )
+
+
+def _shortfall(
+    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, clauses: pl.DataFrame
+) -> None:
+    """Name the institutions and classes behind every unmet clause, with where they stand."""
+    indicator_of: Mapping[str, str] = dict(clauses.select("clause_id", "indicator_id").iter_rows())
+    parts = []
+    for clause_id, indicator_id in indicator_of.items():
+        causes = catalogue.by_id[indicator_id].causes
+        if causes is None:
+            continue
+        origin = 's.submission_id, s.sheet, s."row"' if causes.each else "NULL, NULL, NULL"
+        parts.append(
+            f"SELECT '{clause_id}', region_code, year, {causes.code}, {causes.name}, "
+            f"{causes.detail}, {causes.value}, {origin} "
+            f"FROM {source_name(causes.source)} s SEMI JOIN unmet u "
+            f"ON u.clause_id = '{clause_id}' AND u.region_code = s.region_code AND u.year = s.year "
+            f"WHERE {causes.rows}"
+        )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE unmet AS SELECT clause_id, region_code, year FROM judged "
+        "WHERE status = 'not_met'"
+    )
+    if parts:
+        connection.execute(
+            f"INSERT INTO publication.shortfall {' UNION ALL '.join(parts)} ORDER BY ALL"
+        )
+
+
+def record(
+    connection: duckdb.DuckDBPyConnection, imprint: Imprint, previous_id: str | None
+) -> None:
+    """Write who this publication is: the earlier ones, itself, and what changed between them.
+
+    ``previous_id`` names the publication that stands, attached as ``previous``; None for the first.
+    """
+    if previous_id is not None:
+        for table in ("publication", "revision"):
+            # By name: an earlier version of the program may have published fewer columns.
+            connection.execute(
+                f"INSERT INTO publication.{table} BY NAME SELECT * FROM previous.{table}"
+            )
+        connection.execute(
+            f"""
+            INSERT INTO publication.revision
+            SELECT {literal(imprint.publication_id)}, * FROM ({REVISIONS}) ORDER BY ALL
+            """
+        )
+    connection.execute(
+        f"""
+        INSERT INTO publication.publication
+        SELECT {literal(imprint.publication_id)}, {literal(imprint.published_at)},
+            {literal(previous_id)}, {literal(imprint.code_version)}, {literal(imprint.plan_version)},
+            (SELECT count(*) FROM in_force),
+            (SELECT count(*) FROM publication.revision
+             WHERE publication_id = {literal(imprint.publication_id)}),
+            (SELECT coalesce(bool_or(sample), false) FROM in_force)
+        """
+    )
+
+
+@dataclass(frozen=True)
+class Imprint:
+    """What a publication says of itself."""
+
+    publication_id: str
+    published_at: datetime
+    code_version: str
+    plan_version: str
