@@ -2,7 +2,7 @@
 
 Some of what looks wrong is right: a county did merge its schools, a township is older than the
 list. The education office then registers why, and the warning is shown as explained. An
-explanation holds for one finding of one unit, form and year, for as long as its figure stands and
+acknowledgement holds for one finding of one unit, form and year, for as long as its figure stands and
 its date has not passed; whatever has lapsed is reported, so that the file never fills with answers
 to nothing. Errors cannot be explained.
 
@@ -41,14 +41,14 @@ from warehouse.sql import literal, table_from
 FILE = "explanations.yaml"
 
 
-class ExplanationError(Exception):
+class AcknowledgementError(Exception):
     """The file of explanations cannot be used; the message names the record and the way out."""
 
 
 _Given = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
-class Explanation(BaseModel):
+class Acknowledgement(BaseModel):
     """Why one warning is right as it stands.
 
     ``figure`` is left out where the warning gives none. ``line`` is where the record begins in
@@ -91,19 +91,19 @@ class Explanation(BaseModel):
 
 @dataclass(frozen=True)
 class Lapsed:
-    """An explanation that no longer holds, and why, in words for the office that keeps the file."""
+    """An acknowledgement that no longer holds, and why, in words for the office that keeps the file."""
 
-    explanation: Explanation
+    acknowledgement: Acknowledgement
     why: Literal["over", "changed", "unmatched"]
     message_zh: str
     message_en: str
 
 
-def load_explanations(file: Path) -> tuple[Explanation, ...]:
+def load_acknowledgements(file: Path) -> tuple[Acknowledgement, ...]:
     """Return the explanations in ``file``; none where there is no such file.
 
     Raises:
-        ExplanationError: the file cannot be read, a record is not well formed, or two of them
+        AcknowledgementError: the file cannot be read, a record is not well formed, or two of them
             answer the same warning.
     """
     try:
@@ -111,51 +111,53 @@ def load_explanations(file: Path) -> tuple[Explanation, ...]:
     except FileNotFoundError:
         return ()
     except OSError as error:
-        raise ExplanationError(f"{file} cannot be read: {error.strerror}") from None
+        raise AcknowledgementError(f"{file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ExplanationError(f"{file} is not UTF-8: save it as UTF-8") from None
+        raise AcknowledgementError(f"{file} is not UTF-8: save it as UTF-8") from None
     except yaml.YAMLError as error:
-        raise ExplanationError(f"{file} is no YAML: {error}") from None
+        raise AcknowledgementError(f"{file} is no YAML: {error}") from None
     if content in (None, ""):
         return ()
     if not isinstance(content, list):
-        raise ExplanationError(f"{file} must be a list: begin every explanation with “- unit:”")
-    found: dict[tuple[object, ...], Explanation] = {}
+        raise AcknowledgementError(
+            f"{file} must be a list: begin every acknowledgement with “- unit:”"
+        )
+    found: dict[tuple[object, ...], Acknowledgement] = {}
     for number, record in enumerate(content, start=1):
         if not isinstance(record, dict):
-            raise ExplanationError(
-                f"{file}, record {number} is no explanation: give unit, form, year, rule, key, "
+            raise AcknowledgementError(
+                f"{file}, record {number} is no acknowledgement: give unit, form, year, rule, key, "
                 "reason, who and until"
             )
         try:
-            explanation = Explanation.model_validate(record)
+            acknowledgement = Acknowledgement.model_validate(record)
         except ValidationError as error:
             problems = "; ".join(
                 f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".removeprefix(": ")
                 for problem in error.errors()
             ).replace("Value error, ", "")
-            raise ExplanationError(f"{file}, line {record['line']}: {problems}") from None
-        twin = found.setdefault(_about(explanation), explanation)
-        if twin is not explanation:
-            raise ExplanationError(
-                f"{file}, line {explanation.line}: the same warning is explained in line "
+            raise AcknowledgementError(f"{file}, line {record['line']}: {problems}") from None
+        twin = found.setdefault(_about(acknowledgement), acknowledgement)
+        if twin is not acknowledgement:
+            raise AcknowledgementError(
+                f"{file}, line {acknowledgement.line}: the same warning is explained in line "
                 f"{twin.line}; keep one of them"
             )
     return tuple(found.values())
 
 
-def _about(explanation: Explanation) -> tuple[object, ...]:
+def _about(acknowledgement: Acknowledgement) -> tuple[object, ...]:
     return (
-        explanation.unit,
-        explanation.form,
-        explanation.year,
-        explanation.rule,
-        explanation.key,
+        acknowledgement.unit,
+        acknowledgement.form,
+        acknowledgement.year,
+        acknowledgement.rule,
+        acknowledgement.key,
     )
 
 
-def explain(
-    connection: duckdb.DuckDBPyConnection, explanations: Sequence[Explanation], today: date
+def mark_acknowledged(
+    connection: duckdb.DuckDBPyConnection, acknowledgements: Sequence[Acknowledgement], today: date
 ) -> list[Lapsed]:
     """Set ``explained`` in the table ``warning``; give the explanations that have lapsed.
 
@@ -163,21 +165,21 @@ def explain(
     must have written the table.
     """
     connection.execute("UPDATE warning SET explained = NULL")
-    if not explanations:
+    if not acknowledgements:
         return []
     frame = pl.DataFrame(
         [
             {
                 "number": number,
-                "region_code": explanation.unit,
-                "year": explanation.year,
-                "rule_id": explanation.rule,
-                "key": explanation.key,
-                "figure": explanation.figure,
-                "given": f"{explanation.reason} ({explanation.who})",
-                "until": explanation.until,
+                "region_code": acknowledgement.unit,
+                "year": acknowledgement.year,
+                "rule_id": acknowledgement.rule,
+                "key": acknowledgement.key,
+                "figure": acknowledgement.figure,
+                "given": f"{acknowledgement.reason} ({acknowledgement.who})",
+                "until": acknowledgement.until,
             }
-            for number, explanation in enumerate(explanations)
+            for number, acknowledgement in enumerate(acknowledgements)
         ],
         schema_overrides={"figure": pl.String()},
     )
@@ -197,39 +199,39 @@ def explain(
             "SELECT number, submission_id IS NOT NULL, same_figure, now FROM answered"
         ).fetchall()
     }
-    lapsed = (_lapse(one, *state[number], today) for number, one in enumerate(explanations))
+    lapsed = (_lapse(one, *state[number], today) for number, one in enumerate(acknowledgements))
     return [one for one in lapsed if one is not None]
 
 
-#: Every explanation with the warning that it speaks of, where there is one.
+#: Every acknowledgement with the warning that it speaks of, where there is one.
 _ANSWERED = """
 CREATE OR REPLACE TEMP TABLE answered AS
 SELECT e.*, w.submission_id, w.figure AS now, w.figure IS NOT DISTINCT FROM e.figure AS same_figure
-FROM explanation e
+FROM acknowledgement e
 LEFT JOIN warning w
     ON (w.region_code, w.year, w.rule_id, w.key) = (e.region_code, e.year, e.rule_id, e.key)
 """
 
 
 def _lapse(
-    explanation: Explanation, matched: bool, same: bool, figure: str | None, today: date
+    acknowledgement: Acknowledgement, matched: bool, same: bool, figure: str | None, today: date
 ) -> Lapsed | None:
     """Return why ``explanation`` does not hold, or None where it does."""
     where = (
-        f"{FILE}, line {explanation.line} ({explanation.unit} {explanation.year} "
-        f"{explanation.rule} {explanation.key})"
+        f"{FILE}, line {acknowledgement.line} ({acknowledgement.unit} {acknowledgement.year} "
+        f"{acknowledgement.rule} {acknowledgement.key})"
     )
-    if today > explanation.until:
+    if today > acknowledgement.until:
         return Lapsed(
-            explanation,
+            acknowledgement,
             "over",
-            f"{where}: 有效期至{explanation.until}, 已过。请删去; 仍属实的, 请复核后改写until。",
-            f"{where}: it held until {explanation.until}. Take it out, or review it and write a "
+            f"{where}: 有效期至{acknowledgement.until}, 已过。请删去; 仍属实的, 请复核后改写until。",
+            f"{where}: it held until {acknowledgement.until}. Take it out, or review it and write a "
             "new date.",
         )
     if not matched:
         return Lapsed(
-            explanation,
+            acknowledgement,
             "unmatched",
             f"{where}: 没有与之对应的警告。请删去, 或按警告更正unit(单位代码)、year和key。",
             f"{where}: there is no such warning (any more). Take it out, or correct unit (a "
@@ -238,11 +240,11 @@ def _lapse(
     if not same:
         now_zh, now_en = (f"“{figure}”", f'"{figure}"') if figure else ("空", "none")
         return Lapsed(
-            explanation,
+            acknowledgement,
             "changed",
-            f"{where}: 数据已由“{explanation.figure or ''}”变为{now_zh}。请重新核实; 仍属实的, "
+            f"{where}: 数据已由“{acknowledgement.figure or ''}”变为{now_zh}。请重新核实; 仍属实的, "
             "请改写figure。",
-            f'{where}: the figure is no longer "{explanation.figure or ""}" but {now_en}. Find '
+            f'{where}: the figure is no longer "{acknowledgement.figure or ""}" but {now_en}. Find '
             "out whether the reason still holds, then write the new figure, or take it out.",
         )
     return None

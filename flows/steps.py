@@ -20,8 +20,13 @@ from typing import Self
 import duckdb
 import polars as pl
 
-from expectations.acknowledged import FILE as EXPLANATIONS
-from expectations.acknowledged import ExplanationError, Lapsed, explain, load_explanations
+from expectations.acknowledged import FILE as ACKNOWLEDGEMENTS
+from expectations.acknowledged import (
+    AcknowledgementError,
+    Lapsed,
+    load_acknowledgements,
+    mark_acknowledged,
+)
 from expectations.clauses import NATIONAL_RULE_2021, PLAN, Plan, PlanError, load_plan
 from expectations.engine import Engine, EngineStopped
 from expectations.suites import Check, suites_of
@@ -100,7 +105,7 @@ def named(step: str) -> Iterator[None]:
         yield
     except StepFailed:
         raise
-    except (PlanError, ReferenceError, ExplanationError) as error:
+    except (PlanError, ReferenceError, AcknowledgementError) as error:
         raise StepFailed(step, str(error), "Correct that file and run again.") from error
     except (ArchiveDamaged, WarehouseLocked, WorkersFailed) as error:
         raise StepFailed(step, str(error), "Then run again.") from error
@@ -419,7 +424,7 @@ def check_across(run: Run) -> int:
     that have lapsed stand in ``run.lapsed``.
     """
     with named("check"):
-        explanations = load_explanations(run.settings.home / EXPLANATIONS)
+        explanations = load_acknowledgements(run.settings.home / ACKNOWLEDGEMENTS)
         run.warm_up()
         assert run.engine is not None
         refresh(run.connection)
@@ -427,7 +432,7 @@ def check_across(run: Run) -> int:
             suites = {SUITE: expectations()}
             broken = run.engine.run(run.settings.warehouse, TABLE, suites)
         found = write_warnings(run.connection, broken[SUITE]) + warn_of_future(run.connection)
-        run.lapsed = tuple(explain(run.connection, explanations, _today()))
+        run.lapsed = tuple(mark_acknowledged(run.connection, explanations, _today()))
     return found
 
 
@@ -614,7 +619,7 @@ def _stamp(run: Run) -> str:
     """Return what a publication is made by: program, plan, indicators, reference lists, explanations."""
     lists = hashlib.sha256(run.catalogue.model_dump_json().encode())
     files = [run.reference.folder / name for name in ("regions.csv", "townships.csv")]
-    for file in (*files, run.settings.home / EXPLANATIONS):
+    for file in (*files, run.settings.home / ACKNOWLEDGEMENTS):
         lists.update(file.read_bytes() if file.exists() else b"")
     return f"{code_version()} {_plan_stamp(run.plan)} {lists.hexdigest()[:8]}"
 

@@ -68,7 +68,7 @@ def behind(
     return figure if math.isclose(figure, value, rel_tol=_NEAR, abs_tol=0.0) else value
 
 
-def plain(value: Number | None) -> str:
+def show_plain(value: Number | None) -> str:
     """Return a figure with just the decimals it has: counts, sums, thresholds of the plan."""
     if value is None:
         return BLANK
@@ -91,7 +91,7 @@ def show_pair(
     spending) is rounded like the value it is held against.
     """
     if not measured:
-        return show_value(value, unit, threshold), plain(threshold)
+        return show_value(value, unit, threshold), show_plain(threshold)
     if isinstance(value, float) or isinstance(threshold, float):
         # Where one of them is a double, they can be told apart as far as doubles can.
         value = None if value is None else float(value)

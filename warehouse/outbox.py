@@ -21,7 +21,7 @@ from transforms.workbooks.return_sheets import write_return_sheet
 from warehouse.archive import Archive, ArchiveDamaged
 from warehouse.sql import literal
 from warehouse.workers.pool import Breach, Order, Workers
-from warehouse.workers.process import Part
+from warehouse.workers.process import OrderPart
 
 #: Files of no known unit's folder are answered here.
 UNKNOWN_UNIT = "unknown"
@@ -207,7 +207,7 @@ class _Writing(Order[PurePosixPath]):
     sheets: tuple[ReturnSheet, ...]
     bare: frozenset[int] = frozenset()
 
-    def parts(self) -> Iterator[Part[PurePosixPath]]:
+    def parts(self) -> Iterator[OrderPart[PurePosixPath]]:
         originals = Archive(self.archive)
         digest = self.sheets[0].sha256
         try:
@@ -218,7 +218,7 @@ class _Writing(Order[PurePosixPath]):
         for number, sheet in islice(enumerate(self.sheets), self.start, None):
             original = None if number in self.bare else self._original(sheet, data)
             needs = 0 if original is None else expected_bytes(original, self.limits)
-            yield Part(
+            yield OrderPart(
                 sheet.target,
                 needs,
                 partial(self._write, sheet, original),

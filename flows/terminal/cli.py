@@ -428,12 +428,12 @@ def doctor(home: Path | None, everything: bool, as_json: bool) -> None:
 
     from flows.settings import Settings
     from flows.sources.pull import probe
-    from flows.terminal.doctor import examine, show
+    from flows.terminal.doctor import diagnose, show_lines
 
     def probes(settings: Settings) -> list[Any]:
         return [(s.name, partial(probe, s, settings.home)) for s in settings.sources]
 
-    sys.exit(0 if show(Console(), examine(home, probes, everything), as_json) else 1)
+    sys.exit(0 if show_lines(Console(), diagnose(home, probes, everything), as_json) else 1)
 
 
 @cli.command()

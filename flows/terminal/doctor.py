@@ -63,7 +63,7 @@ class Line:
     do: str = ""
 
 
-def examine(
+def diagnose(
     home: Path | None,
     probes: Callable[[Settings], Iterable[Probe]],
     whole_archive: bool = False,
@@ -90,7 +90,7 @@ def examine(
     return lines
 
 
-def show(console: Console, lines: Sequence[Line], as_json: bool) -> bool:
+def show_lines(console: Console, lines: Sequence[Line], as_json: bool) -> bool:
     """Print the lines, as text or as JSON; give whether nothing failed."""
     if as_json:
         text = json.dumps([asdict(line) for line in lines], ensure_ascii=False)

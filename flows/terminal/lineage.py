@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from transforms.names import shown as show_name
-from warehouse.figures import BLANK, behind, plain, show_apart, show_pair, show_value
+from warehouse.figures import BLANK, behind, show_apart, show_pair, show_plain, show_value
 from warehouse.lineage.figure import CannotExplain
 from warehouse.lineage.model import Cell, Explanation, Range, RowList, Verdict
 from warehouse.publication.reader import open_publication
@@ -107,12 +107,12 @@ def _head(console: Console, e: Explanation) -> None:
     _say(console, f"\n值 value: {_with_unit(show_value(value, e.unit, *limits), e.unit)}", "bold")
     if e.denominator_zh is not None:
         factor = f"{e.scale:,} × " if e.scale != 1 else ""
-        _say(console, f"  = {factor}{plain(e.numerator)} ÷ {plain(e.denominator)}")
+        _say(console, f"  = {factor}{show_plain(e.numerator)} ÷ {show_plain(e.denominator)}")
     _say(console, f"公式 formula: {e.formula_zh}")
     _say(console, f"  {e.formula_sql}", "dim")
-    _say(console, f"分子 numerator: {plain(e.numerator)}  {e.numerator_zh}")
+    _say(console, f"分子 numerator: {show_plain(e.numerator)}  {e.numerator_zh}")
     if e.denominator_zh is not None:
-        _say(console, f"分母 denominator: {plain(e.denominator)}  {e.denominator_zh}")
+        _say(console, f"分母 denominator: {show_plain(e.denominator)}  {e.denominator_zh}")
     if e.contributions or e.expected_units > 1:
         _say(console, f"计入单位 units that enter: {e.reporting_units} / {e.expected_units}")
     for remark in e.remarks:
@@ -158,7 +158,7 @@ def _verdict(console: Console, v: Verdict, e: Explanation) -> None:
         _say(console, f"  目标 threshold: {sign} {_with_unit(limit, e.unit)}{due}{judged}")
     if v.gap:
         gap = _with_unit(show_value(v.gap, e.unit), e.unit)
-        _say(console, f"  差距 gap: {gap} = {plain(v.gap_quantity)} {v.gap_unit}")
+        _say(console, f"  差距 gap: {gap} = {show_plain(v.gap_quantity)} {v.gap_unit}")
     for note in (v.coverage, v.against):
         if note is not None:
             _say(console, f"  ! {note.zh}\n    {note.en}", "yellow")
@@ -177,8 +177,8 @@ def _units(console: Console, e: Explanation) -> None:
         table.add_row(
             *_cells(
                 f"{unit.region_code} {unit.region_name}",
-                plain(unit.numerator),
-                plain(unit.denominator),
+                show_plain(unit.numerator),
+                show_plain(unit.denominator),
                 _with_unit(
                     show_value(
                         behind(unit.value, unit.numerator, unit.denominator, e.scale),
@@ -290,7 +290,7 @@ def _rows(console: Console, rows: RowList, e: Explanation) -> None:
             *_cells(
                 *((names.get(row.region_code, row.region_code),) if names else ()),
                 " ".join(w for w in (row.institution_name, row.label, row.institution_code) if w),
-                ("是 yes" if row.counted else "否 no") if share else plain(row.contribution),
+                ("是 yes" if row.counted else "否 no") if share else show_plain(row.contribution),
                 ", ".join(_cell(cell) for cell in row.cells),
                 show_name(row.file_name or ""),
                 row.sheet or "",

@@ -12,10 +12,10 @@ import pytest
 
 from expectations.acknowledged import (
     FILE,
-    Explanation,
-    ExplanationError,
-    explain,
-    load_explanations,
+    Acknowledgement,
+    AcknowledgementError,
+    load_acknowledgements,
+    mark_acknowledged,
 )
 from expectations.warnings import load_warnings, unexpected_rows, write_warnings
 from warehouse.ledger.schema import refresh
@@ -97,18 +97,18 @@ def connection(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Callable[..., tuple[Explanation, ...]]:
+def written(tmp_path: Path) -> Callable[..., tuple[Acknowledgement, ...]]:
     """Write a file of explanations and load it."""
 
-    def write(text: str, encoding: str = "utf-8") -> tuple[Explanation, ...]:
+    def write(text: str, encoding: str = "utf-8") -> tuple[Acknowledgement, ...]:
         file = tmp_path / FILE
         file.write_text(text, encoding)
-        return load_explanations(file)
+        return load_acknowledgements(file)
 
     return write
 
 
-Written = Callable[..., tuple[Explanation, ...]]
+Written = Callable[..., tuple[Acknowledgement, ...]]
 
 
 def explained(connection: duckdb.DuckDBPyConnection) -> dict[str, str | None]:
@@ -118,7 +118,7 @@ def explained(connection: duckdb.DuckDBPyConnection) -> dict[str, str | None]:
 def test_an_explanation_is_shown_with_its_warning_and_no_other(
     connection: duckdb.DuckDBPyConnection, written: Written
 ) -> None:
-    assert explain(connection, written(MISMATCH), TODAY) == []
+    assert mark_acknowledged(connection, written(MISMATCH), TODAY) == []
     assert explained(connection) == {
         "CLS-W14": "一名学生9月转出 (古塔区教育局)",
         "CLS-W10": None,
@@ -139,25 +139,25 @@ def test_a_message_gives_the_key_and_the_figure_to_copy(
             + "\n  "
             + message.partition("登记(")[2].partition(")。")[0].replace(", figure", "\n  figure")
         )
-        assert explain(connection, [copied], TODAY) == []
+        assert mark_acknowledged(connection, [copied], TODAY) == []
         assert explained(connection)[rule] is not None
 
 
 def test_the_next_run_forgets_what_is_no_longer_explained(
     connection: duckdb.DuckDBPyConnection, written: Written
 ) -> None:
-    explain(connection, written(MISMATCH + STRAY), TODAY)
+    mark_acknowledged(connection, written(MISMATCH + STRAY), TODAY)
     assert None not in explained(connection).values()
-    explain(connection, (), TODAY)
+    mark_acknowledged(connection, (), TODAY)
     assert set(explained(connection).values()) == {None}
 
 
 def test_an_explanation_holds_to_the_end_of_its_last_day(
     connection: duckdb.DuckDBPyConnection, written: Written
 ) -> None:
-    (explanation,) = explanations = written(MISMATCH)
-    (lapsed,) = explain(connection, explanations, date(2021, 9, 1))
-    assert (lapsed.explanation, lapsed.why) == (explanation, "over")
+    (acknowledgement,) = acknowledgements = written(MISMATCH)
+    (lapsed,) = mark_acknowledged(connection, acknowledgements, date(2021, 9, 1))
+    assert (lapsed.acknowledgement, lapsed.why) == (acknowledgement, "over")
     assert "2021-08-31" in lapsed.message_zh
     assert "line 2" in lapsed.message_en
     assert explained(connection)["CLS-W14"] is None
@@ -173,7 +173,7 @@ def test_an_explanation_holds_to_the_end_of_its_last_day(
 def test_an_explanation_lapses_when_its_figure_is_another(
     old: str, new: str, said: str, connection: duckdb.DuckDBPyConnection, written: Written
 ) -> None:
-    (lapsed,) = explain(connection, written(MISMATCH.replace(old, new)), TODAY)
+    (lapsed,) = mark_acknowledged(connection, written(MISMATCH.replace(old, new)), TODAY)
     assert lapsed.why == "changed"
     assert said in lapsed.message_zh and said in lapsed.message_en
     assert explained(connection)["CLS-W14"] is None
@@ -182,7 +182,7 @@ def test_an_explanation_lapses_when_its_figure_is_another(
 def test_a_figure_where_the_warning_has_none_is_another(
     connection: duckdb.DuckDBPyConnection, written: Written
 ) -> None:
-    (lapsed,) = explain(connection, written(STRAY + "  figure: 1\n"), TODAY)
+    (lapsed,) = mark_acknowledged(connection, written(STRAY + "  figure: 1\n"), TODAY)
     assert lapsed.why == "changed"
     assert explained(connection)["CLS-W10"] is None
 
@@ -199,8 +199,8 @@ def test_a_figure_where_the_warning_has_none_is_another(
 def test_an_explanation_that_answers_nothing_is_reported(
     old: str, new: str, connection: duckdb.DuckDBPyConnection, written: Written
 ) -> None:
-    lapsed = explain(connection, written(MISMATCH.replace(old, new) + STRAY), TODAY)
-    assert [(one.why, one.explanation.rule) for one in lapsed] == [("unmatched", "CLS-W14")]
+    lapsed = mark_acknowledged(connection, written(MISMATCH.replace(old, new) + STRAY), TODAY)
+    assert [(one.why, one.acknowledgement.rule) for one in lapsed] == [("unmatched", "CLS-W14")]
     assert explained(connection) == {
         "CLS-W14": None,
         "CLS-W10": "教学点, 次年并入名册 (古塔区教育局)",
@@ -208,15 +208,15 @@ def test_an_explanation_that_answers_nothing_is_reported(
 
 
 def test_values_are_the_text_that_stands_there(written: Written) -> None:
-    (explanation,) = written(
+    (acknowledgement,) = written(
         STRAY.replace(UNKNOWN, "0012345670").replace("  reason", "  figure: 1.50\n  reason")
     )
-    assert (explanation.key, explanation.figure) == ("0012345670", "1.50")
-    assert (explanation.year, explanation.until) == (YEAR, date(2021, 12, 31))
+    assert (acknowledgement.key, acknowledgement.figure) == ("0012345670", "1.50")
+    assert (acknowledgement.year, acknowledgement.until) == (YEAR, date(2021, 12, 31))
 
 
 def test_no_file_and_an_empty_file_explain_nothing(tmp_path: Path, written: Written) -> None:
-    assert load_explanations(tmp_path / FILE) == ()
+    assert load_acknowledgements(tmp_path / FILE) == ()
     assert written("# 暂无说明\n") == ()
     assert written(MISMATCH, "utf-8-sig")[0].line == 2
 
@@ -248,19 +248,19 @@ def changed(old: str, new: str) -> str:
 def test_a_file_that_cannot_be_used_says_where_and_what_to_do(
     text: str, said: str, written: Written
 ) -> None:
-    with pytest.raises(ExplanationError, match=said):
+    with pytest.raises(AcknowledgementError, match=said):
         written(text)
 
 
 def test_a_file_in_another_encoding_is_said_to_be(written: Written) -> None:
-    with pytest.raises(ExplanationError, match="save it as UTF-8"):
+    with pytest.raises(AcknowledgementError, match="save it as UTF-8"):
         written(MISMATCH, "gbk")
 
 
 def test_a_folder_in_its_place_is_no_traceback(tmp_path: Path) -> None:
     (tmp_path / FILE).mkdir()
-    with pytest.raises(ExplanationError, match="cannot be read"):
-        load_explanations(tmp_path / FILE)
+    with pytest.raises(AcknowledgementError, match="cannot be read"):
+        load_acknowledgements(tmp_path / FILE)
 
 
 def test_an_error_is_never_touched(connection: duckdb.DuckDBPyConnection, written: Written) -> None:
@@ -268,5 +268,5 @@ def test_an_error_is_never_touched(connection: duckdb.DuckDBPyConnection, writte
         return connection.execute("FROM finding ORDER BY ALL").fetchall()
 
     before = findings()
-    explain(connection, written(MISMATCH + STRAY), TODAY)
+    mark_acknowledged(connection, written(MISMATCH + STRAY), TODAY)
     assert findings() == before

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from expectations.acknowledged import load_explanations
+from expectations.acknowledged import load_acknowledgements
 from expectations.handbook import rules_markdown
 from expectations.warnings import load_warnings, warning_rules
 from transforms.checks.rules import RULES
@@ -55,5 +55,5 @@ def test_the_example_of_an_explanation_is_one(tmp_path: Path) -> None:
     (example,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     file = tmp_path / "explanations.yaml"
     file.write_text(example, "utf-8")
-    (explanation,) = load_explanations(file)
+    (explanation,) = load_acknowledgements(file)
     assert explanation.rule == "CLS-W14"

@@ -14,7 +14,7 @@ import pytest
 
 from expectations.engine import Engine
 from flows import steps
-from flows.terminal.doctor import Line, examine
+from flows.terminal.doctor import Line, diagnose
 from transforms.forms import FORMS
 from warehouse.archive import PARTS, Archive, ArchiveDamaged, Receipt, part_of
 from warehouse.ledger.store import Scope
@@ -213,7 +213,7 @@ def night(home: Home) -> list[str]:
 
 
 def doctor(home: Home, whole: bool = True) -> list[Line]:
-    return [line for line in examine(home.root, lambda _: (), whole) if line.check == "archive"]
+    return [line for line in diagnose(home.root, lambda _: (), whole) if line.check == "archive"]
 
 
 def rebuild(home: Home) -> None:

@@ -14,10 +14,10 @@ from warehouse.figures import (
     BLANK,
     behind,
     local_time,
-    plain,
     show_apart,
     show_change,
     show_pair,
+    show_plain,
     show_value,
 )
 
@@ -150,11 +150,11 @@ def test_a_change_has_a_sign_and_is_never_shown_as_zero() -> None:
 
 
 def test_counts_and_sums_show_the_decimals_they_have() -> None:
-    assert plain(Decimal("1200.000000")) == "1,200"
-    assert plain(Decimal("0.250000")) == "0.25"
-    assert plain(Decimal("0.000001")) == "0.000001"
-    assert plain(0) == "0"
-    assert plain(None) == BLANK
+    assert show_plain(Decimal("1200.000000")) == "1,200"
+    assert show_plain(Decimal("0.250000")) == "0.25"
+    assert show_plain(Decimal("0.000001")) == "0.000001"
+    assert show_plain(0) == "0"
+    assert show_plain(None) == BLANK
 
 
 def test_times_are_shown_in_china_time() -> None:

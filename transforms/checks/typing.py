@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from transforms.checks.values import parse, plain
+from transforms.checks.values import as_asked, parse
 from transforms.forms import Column, Form, Kind
 from transforms.tables.model import Table
 
@@ -60,7 +60,7 @@ def _understood(column: Column, data: pl.DataFrame) -> pl.DataFrame:
     clean = [pl.lit(False).alias(mark) for mark in MARKS]
     # Words repeat themselves more than figures: it is quicker to look at each of them once.
     looked_at = data.select(keys).unique() if column.kind is Kind.TEXT else data.select(keys)
-    known = looked_at.with_columns(value=plain(column))
+    known = looked_at.with_columns(value=as_asked(column))
     others = known["value"].is_null() & known[name].is_not_null()
     if not others.any():
         values = data[name] if column.kind is Kind.TEXT else known["value"]

@@ -104,7 +104,7 @@ class Parsed:
     rounded: pl.Expr
 
 
-def plain(column: Column) -> pl.Expr:
+def as_asked(column: Column) -> pl.Expr:
     """Return the value of texts that are written as the form asks, null for all others.
 
     Nearly every text is: it is understood here without the patterns of the grammar, which take

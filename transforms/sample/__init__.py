@@ -8,7 +8,7 @@ gives the same figures, the same bytes and the same times of receipt in every pr
 from __future__ import annotations
 
 from transforms.sample.city import make_city
-from transforms.sample.delivery import Delivery
+from transforms.sample.delivery import SampleFile
 from transforms.sample.inbox import Mess, deliveries, write_sample
 
-__all__ = ["Delivery", "Mess", "deliveries", "make_city", "write_sample"]
+__all__ = ["Mess", "SampleFile", "deliveries", "make_city", "write_sample"]

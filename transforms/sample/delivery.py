@@ -26,7 +26,7 @@ _WITHOUT_LAST_FORM = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Delivery:
+class SampleFile:
     """One file that a unit hands in.
 
     ``path`` is relative to the inbox. ``forms`` and ``year`` are what the file holds. ``flaw``

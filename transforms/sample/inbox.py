@@ -12,7 +12,7 @@ import polars as pl
 
 from transforms.forms import FORMS
 from transforms.sample.city import units_of
-from transforms.sample.delivery import Delivery, handed_in, time_of_receipt
+from transforms.sample.delivery import SampleFile, handed_in, time_of_receipt
 from transforms.sample.sheet import fill_in
 from transforms.sample.unit import Unit
 from transforms.sample.usual import usual_deliveries
@@ -59,7 +59,7 @@ def deliveries(
     mess: Mess = "none",
     seed: int = 1,
     scale: int = 1,
-) -> Iterator[Delivery]:
+) -> Iterator[SampleFile]:
     """Yield what :func:`write_sample` writes, with what each file holds and whether it is flawed.
 
     One unit and year after the other, so that memory does not grow with their number.
@@ -69,12 +69,12 @@ def deliveries(
         yield from of_unit(unit, years, townships)
 
 
-def _tidy(unit: Unit, years: Sequence[int], townships: pl.DataFrame) -> Iterator[Delivery]:
+def _tidy(unit: Unit, years: Sequence[int], townships: pl.DataFrame) -> Iterator[SampleFile]:
     for (form_name, _, year), frame in handed_in(unit, years, townships):
         form = FORMS[form_name]
         received = time_of_receipt(unit, form_name, year)
         day = (received - timedelta(days=2)).date()
-        yield Delivery(
+        yield SampleFile(
             path=PurePosixPath(unit.name, str(year), f"{form.zh}.xlsx"),
             data=workbook_bytes([fill_in(form, frame, unit.name, year, day)]),
             received=received,

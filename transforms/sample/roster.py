@@ -108,7 +108,7 @@ class Places:
         )
         if not self._rows:
             self._rows = [(f"{name}街道", "街道", None, None) for name in _STREETS]
-        kinds = {plain(name): kind for name, kind, _, _ in self._rows}
+        kinds = {lasting_name(name): kind for name, kind, _, _ in self._rows}
         self.streets = [i for i, kind in enumerate(kinds.values()) if kind == "街道"]
         self.towns = [i for i, kind in enumerate(kinds.values()) if kind != "街道"]
         self._plain = list(kinds)
@@ -137,7 +137,7 @@ class Places:
         ]
         if not valid:
             valid = [(name, kind) for name, kind, _, _ in self._rows]
-        known = {plain(name): name for name, _ in valid}
+        known = {lasting_name(name): name for name, _ in valid}
         names = []
         for place, (old, kind) in enumerate(zip(self._plain, self._kinds, strict=True)):
             heirs = [name for name, other in valid if (other == "街道") == (kind == "街道")]
@@ -156,7 +156,7 @@ class Roster:
     colleges: list[Institution]
 
 
-def plain(township: str) -> str:
+def lasting_name(township: str) -> str:
     """Return a township's name without what comes and goes: 办事处, and 满族 before 镇."""
     return township.removesuffix("办事处").replace("满族镇", "镇")
 

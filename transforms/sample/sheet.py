@@ -35,7 +35,7 @@ _GRADES_OLD = {7: "初一", 8: "初二", 9: "初三", 10: "高一", 11: "高二"
 
 
 @dataclass
-class Sheet:
+class SampleSheet:
     """Cells by row; ``merges`` are first row, first column, last row, last column (from 0)."""
 
     name: str
@@ -55,7 +55,7 @@ def fill_in(
     draws: Random | None = None,
     without: str | None = None,
     spoilt: str | None = None,
-) -> Sheet:
+) -> SampleSheet:
     """``frame`` on a sheet in ``style``.
 
     Title, unit of money where the form has 万元, header, rows, a total where the form has one, and
@@ -85,7 +85,7 @@ def fill_in(
         cells.append([None] * frame.height)
         headers.append("备注")
         sums.append(None)
-    sheet = Sheet(form.zh, [[_title(form, unit, year, style)]], [(0, 0, 0, len(headers) - 1)])
+    sheet = SampleSheet(form.zh, [[_title(form, unit, year, style)]], [(0, 0, 0, len(headers) - 1)])
     if any(column.unit == "万元" for column in columns) and style.money != "yuan_header":
         sheet.rows.append(["单位：元" if style.money == "yuan_above" else "单位：万元"])
     _add_header(sheet, headers, style)
@@ -122,7 +122,7 @@ def _header(column: Column, style: Style, draws: Random) -> str:
     return f"{name}({unit})" if unit else name
 
 
-def _add_header(sheet: Sheet, headers: Sequence[str], style: Style) -> None:
+def _add_header(sheet: SampleSheet, headers: Sequence[str], style: Style) -> None:
     """Write the header in one row, or in two: what neighbours share stands above them, merged."""
     if not style.split_header:
         sheet.rows.append(list(headers))

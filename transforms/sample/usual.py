@@ -16,8 +16,8 @@ from typing import Literal
 import polars as pl
 
 from transforms.forms import FORMS, Form, Kind
-from transforms.sample.delivery import Delivery, Flaw, handed_in, time_of_receipt
-from transforms.sample.sheet import Sheet, fill_in
+from transforms.sample.delivery import Flaw, SampleFile, handed_in, time_of_receipt
+from transforms.sample.sheet import SampleSheet, fill_in
 from transforms.sample.style import CALENDAR_FORMS, Style, draw_style
 from transforms.sample.unit import Unit
 from transforms.sample.workbook import delimited_bytes, workbook_bytes, zip_bytes
@@ -70,7 +70,7 @@ class _Submission:
         *,
         without: str | None = None,
         spoilt: str | None = None,
-    ) -> Sheet:
+    ) -> SampleSheet:
         day = (self.received - timedelta(days=2)).date()
         return fill_in(
             self.form,
@@ -87,7 +87,7 @@ class _Submission:
 
 def usual_deliveries(
     unit: Unit, years: Sequence[int], townships: pl.DataFrame
-) -> Iterator[Delivery]:
+) -> Iterator[SampleFile]:
     """Yield what ``unit`` hands in for ``years``."""
     submissions = (
         _Submission(unit, FORMS[form], year, frame)
@@ -97,7 +97,7 @@ def usual_deliveries(
         yield from _year(unit, year, list(of_year))
 
 
-def _year(unit: Unit, year: int, submissions: Sequence[_Submission]) -> Iterator[Delivery]:
+def _year(unit: Unit, year: int, submissions: Sequence[_Submission]) -> Iterator[SampleFile]:
     draws = unit.draws("habit", year)
     names = (unit.name, unit.code, *unit.aliases)
     folder = PurePosixPath(names[year % len(names)])
@@ -122,7 +122,7 @@ def _year(unit: Unit, year: int, submissions: Sequence[_Submission]) -> Iterator
             yield _bundled(name, group, folder)
 
 
-def _single(submission: _Submission, folder: PurePosixPath) -> Delivery:
+def _single(submission: _Submission, folder: PurePosixPath) -> SampleFile:
     """Return one form in a file of its own; where its title lacks the year, one other place has it."""
     form, year = submission.form, submission.year
     draws = submission.unit.draws("single", form.name, year)
@@ -148,7 +148,7 @@ def _single(submission: _Submission, folder: PurePosixPath) -> Delivery:
     return _delivery([submission], path.with_name(f"{path.name}.{ending}"), data)
 
 
-def _sheets(submission: _Submission, style: Style, name: str, draws: Random) -> list[Sheet]:
+def _sheets(submission: _Submission, style: Style, name: str, draws: Random) -> list[SampleSheet]:
     """Return the form on one sheet, or its classes on a sheet for each stage."""
     if submission.form.name != "class" or draws.random() < 0.7:
         sheet = submission.sheet(style, draws)
@@ -162,15 +162,17 @@ def _sheets(submission: _Submission, style: Style, name: str, draws: Random) -> 
     return sheets
 
 
-def _with_company(submission: _Submission, sheets: Sequence[Sheet], draws: Random) -> list[Sheet]:
+def _with_company(
+    submission: _Submission, sheets: Sequence[SampleSheet], draws: Random
+) -> list[SampleSheet]:
     """Return sheets that hold no form: a cover before them, hidden notes behind them."""
     result = list(sheets)
     if draws.random() < 0.2:
         unit = f"填报单位：{submission.unit.name}"
-        result.insert(0, Sheet("封面", [[None], [None, "教育统计报表"], [None, unit]]))
+        result.insert(0, SampleSheet("封面", [[None], [None, "教育统计报表"], [None, unit]]))
     if draws.random() < 0.15:
         result.append(
-            Sheet("填报说明", [["请按实际情况填写。"], ["没有的项目留空。"]], hidden=True)
+            SampleSheet("填报说明", [["请按实际情况填写。"], ["没有的项目留空。"]], hidden=True)
         )
     return result
 
@@ -184,7 +186,7 @@ def _for_text(style: Style) -> Style:
     )
 
 
-def _bundled(name: str, group: Sequence[_Submission], folder: PurePosixPath) -> Delivery:
+def _bundled(name: str, group: Sequence[_Submission], folder: PurePosixPath) -> SampleFile:
     """Return several forms in one workbook, in the folder of their year."""
     first = group[0]
     draws = first.unit.draws("bundle", name, first.year)
@@ -193,7 +195,7 @@ def _bundled(name: str, group: Sequence[_Submission], folder: PurePosixPath) -> 
     return _delivery(group, folder / str(first.year) / f"{name}.xlsx", data)
 
 
-def _zipped(name: str, group: Sequence[_Submission], folder: PurePosixPath) -> Delivery:
+def _zipped(name: str, group: Sequence[_Submission], folder: PurePosixPath) -> SampleFile:
     """Return several files in one archive, in the folder of their year."""
     first = group[0]
     draws = first.unit.draws("zip", name, first.year)
@@ -205,7 +207,7 @@ def _zipped(name: str, group: Sequence[_Submission], folder: PurePosixPath) -> D
     return _delivery(group, path, zip_bytes(entries))
 
 
-def _flawed(submission: _Submission, folder: PurePosixPath, draws: Random) -> Iterator[Delivery]:
+def _flawed(submission: _Submission, folder: PurePosixPath, draws: Random) -> Iterator[SampleFile]:
     """Yield a file that must be returned and, more often than not, the one that corrects it."""
     form, year = submission.form, submission.year
     flaw = draws.choice(_FLAWS)
@@ -220,7 +222,7 @@ def _flawed(submission: _Submission, folder: PurePosixPath, draws: Random) -> It
         yield replace(delivery, received=later, corrects=path)
 
 
-def _flawed_sheet(submission: _Submission, flaw: Flaw, style: Style, draws: Random) -> Sheet:
+def _flawed_sheet(submission: _Submission, flaw: Flaw, style: Style, draws: Random) -> SampleSheet:
     form = submission.form
     if flaw == "duplicate_row":
         frame = submission.frame
@@ -235,9 +237,9 @@ def _flawed_sheet(submission: _Submission, flaw: Flaw, style: Style, draws: Rand
     return submission.sheet(style, draws, spoilt=column.name)
 
 
-def _delivery(group: Sequence[_Submission], path: PurePosixPath, data: bytes) -> Delivery:
+def _delivery(group: Sequence[_Submission], path: PurePosixPath, data: bytes) -> SampleFile:
     first = group[0]
-    return Delivery(
+    return SampleFile(
         path=path,
         data=data,
         received=max(one.received for one in group),

@@ -18,7 +18,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from transforms.made_up import MADE_UP_LINE
-from transforms.sample.sheet import Cell, Sheet
+from transforms.sample.sheet import Cell, SampleSheet
 
 # xlsxwriter writes the time of day into a workbook unless told another.
 _CREATED = datetime(2018, 1, 1)
@@ -29,7 +29,7 @@ _MOST_ROWS = 1_048_576
 _DOS_DATE = (38 << 9) | (1 << 5) | 1
 
 
-def workbook_bytes(sheets: Sequence[Sheet]) -> bytes:
+def workbook_bytes(sheets: Sequence[SampleSheet]) -> bytes:
     """Return an .xlsx workbook of ``sheets``, in their order.
 
     Raises ValueError for more rows than a sheet can hold; xlsxwriter would leave them out.
@@ -67,7 +67,7 @@ def workbook_bytes(sheets: Sequence[Sheet]) -> bytes:
     return out.getvalue()
 
 
-def delimited_bytes(sheet: Sheet, *, encoding: str, delimiter: str = ",") -> bytes:
+def delimited_bytes(sheet: SampleSheet, *, encoding: str, delimiter: str = ",") -> bytes:
     """``sheet`` as .csv or .tsv text."""
     out = StringIO(newline="")
     writer = csv.writer(out, delimiter=delimiter)
@@ -103,7 +103,7 @@ def zip_bytes(entries: Sequence[tuple[str, bytes]]) -> bytes:
     return out.getvalue()
 
 
-def _marked(sheet: Sheet) -> Sheet:
+def _marked(sheet: SampleSheet) -> SampleSheet:
     """``sheet`` one row lower, below the line that says that it is made up."""
     merges = [(top + 1, left, bottom + 1, right) for top, left, bottom, right in sheet.merges]
     return replace(sheet, rows=[[MADE_UP_LINE], *sheet.rows], merges=merges)

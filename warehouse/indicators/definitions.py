@@ -40,7 +40,7 @@ class View(_Record):
     sql: str
 
 
-class Scope(_Record):
+class ClauseScope(_Record):
     """For which regions an indicator is published, and which units it is made of.
 
     ``kinds`` are kinds of the region list, None for all; ``townships`` leaves the units that have
@@ -233,7 +233,7 @@ class Indicator(_Record):
 class Catalogue(_Record):
     """All indicators, their scopes and the views they are computed from."""
 
-    scopes: tuple[Scope, ...]
+    scopes: tuple[ClauseScope, ...]
     views: tuple[View, ...]
     indicators: tuple[Indicator, ...]
 
@@ -257,7 +257,7 @@ class Catalogue(_Record):
         """The indicators by their ids."""
         return {indicator.indicator_id: indicator for indicator in self.indicators}
 
-    def scope_of(self, indicator: Indicator) -> Scope:
+    def scope_of(self, indicator: Indicator) -> ClauseScope:
         """Return the scope of an indicator."""
         return next(scope for scope in self.scopes if scope.scope == indicator.scope)
 

@@ -26,7 +26,7 @@ from warehouse.archive import Archive, ArchiveDamaged, Receipt
 from warehouse.ledger.store import Loaded, known_deliveries, load
 from warehouse.reference import Reference
 from warehouse.workers.pool import Breach, Order, Workers
-from warehouse.workers.process import Part
+from warehouse.workers.process import OrderPart
 
 #: Files checked and loaded together, and the bytes that their cells may come to.
 PORTION, PORTION_BYTES = 2000, 256 * 2**20
@@ -186,12 +186,12 @@ class _Reading(Order[Document | Lost]):
     region_code: str | None
     given_up: int = 0
 
-    def parts(self) -> Iterator[Part[Document | Lost]]:
+    def parts(self) -> Iterator[OrderPart[Document | Lost]]:
         try:
             content = self._content()
         except ArchiveDamaged as damage:
             lost = Lost(str(damage))
-            yield Part(lost, 0, lambda: lost)
+            yield OrderPart(lost, 0, lambda: lost)
             return
         for found in islice(self._find(content), self.start, None):
             if self.given_up >= _GIVEN_UP:
@@ -199,7 +199,7 @@ class _Reading(Order[Document | Lost]):
             needs = (
                 0 if isinstance(found.data, Unreadable) else expected_bytes(found.data, self.limits)
             )
-            yield Part(found.outline, needs, partial(found.read, self.limits))
+            yield OrderPart(found.outline, needs, partial(found.read, self.limits))
 
     def without(
         self, outline: Document | Lost | None, breach: Breach

@@ -20,16 +20,16 @@ import duckdb
 
 from transforms.forms import FORMS
 from warehouse import coverage, wording
-from warehouse.figures import plain
+from warehouse.figures import show_plain
 from warehouse.indicators.definitions import Catalogue, Indicator
 from warehouse.ledger.store import open_warehouse
 from warehouse.lineage.evidence import Evidence, forms_needed, literals, reports_needed
 from warehouse.lineage.model import (
-    Change,
     Contribution,
     Explanation,
     FindingShown,
     Missing,
+    PastChange,
     Remark,
     RowList,
     Verdict,
@@ -431,10 +431,10 @@ class _Publication:
                 f"{'、'.join(both)}",
             )
 
-    def history(self) -> tuple[Change, ...]:
+    def history(self) -> tuple[PastChange, ...]:
         """Return every publication that changed the figure, the earliest first."""
         return tuple(
-            Change(*row)
+            PastChange(*row)
             for row in self._rows(
                 f"""
                 SELECT DISTINCT r.publication_id, p.published_at, r.old_value, r.new_value,
@@ -590,7 +590,7 @@ def _doubts(figure: _Figure, evidence: Evidence) -> Iterator[Remark]:
         was, today = published[name], evidence.total(part)
         if was is not None and was != today:
             yield Remark(
-                f"按现行定义和程序由这些行得出的“{part.zh}”为{plain(today)}, 发布的是{plain(was)}",
-                f"By today's definition and program these rows give the {name} {plain(today)}; "
-                f"published was {plain(was)}",
+                f"按现行定义和程序由这些行得出的“{part.zh}”为{show_plain(today)}, 发布的是{show_plain(was)}",
+                f"By today's definition and program these rows give the {name} {show_plain(today)}; "
+                f"published was {show_plain(was)}",
             )

@@ -220,7 +220,7 @@ class FindingShown:
 
 
 @dataclass(frozen=True)
-class Change:
+class PastChange:
     """A publication that changed the figure or its verdict, and what made it."""
 
     publication_id: str
@@ -272,4 +272,4 @@ class Explanation:
     rows: tuple[RowList, ...]
     findings: tuple[FindingShown, ...]
     since: str
-    history: tuple[Change, ...]
+    history: tuple[PastChange, ...]

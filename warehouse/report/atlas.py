@@ -33,7 +33,7 @@ class Area:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class MapSheet:
     """A drawing of areas, `width` by `height`."""
 
     width: float
@@ -45,8 +45,8 @@ class Sheet:
 class Atlas:
     """The whole map, and the enlargement with its frame on the whole map, where one is needed."""
 
-    whole: Sheet
-    inset: Sheet | None
+    whole: MapSheet
+    inset: MapSheet | None
     frame: tuple[float, float, float, float] | None
 
 
@@ -98,14 +98,14 @@ def _sheet(
     box: tuple[float, float, float, float],
     width: float,
     labelled: Sequence[str],
-) -> Sheet:
+) -> MapSheet:
     scale = width / (box[2] - box[0])
     areas = []
     for code, rings in shapes.items():
         drawn = [[((x - box[0]) * scale, (y - box[1]) * scale) for x, y in ring] for ring in rings]
         x, y = _inside(drawn) if code in labelled else (0.0, 0.0)
         areas.append(Area(code, _path(drawn), round(x, 1), round(y, 1), code in labelled))
-    return Sheet(width, round((box[3] - box[1]) * scale, 1), areas)
+    return MapSheet(width, round((box[3] - box[1]) * scale, 1), areas)
 
 
 def _path(rings: Sequence[Ring]) -> str:

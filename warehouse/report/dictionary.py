@@ -50,7 +50,7 @@ _CLAUSES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class DictionaryColumn:
     """A column of a published table."""
 
     name: str
@@ -59,13 +59,13 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class DictionaryTable:
     """A published table or view."""
 
     name: str
     is_view: bool
     comment: str
-    columns: list[Column]
+    columns: list[DictionaryColumn]
 
 
 def write_dictionary(reader: Reader, out: Path) -> None:
@@ -101,13 +101,13 @@ def write(
     _write_workbook(out / "dictionary.xlsx", tables, indicators, clauses)
 
 
-def read_tables(reader: Reader) -> list[Table]:
+def read_tables(reader: Reader) -> list[DictionaryTable]:
     """Return the tables of schema main, then its views, each with its columns in their order."""
-    columns: dict[str, list[Column]] = {}
+    columns: dict[str, list[DictionaryColumn]] = {}
     for table, name, kind, comment in reader.tuples(_COLUMNS_SQL):
-        columns.setdefault(table, []).append(Column(name, kind, comment or ""))
+        columns.setdefault(table, []).append(DictionaryColumn(name, kind, comment or ""))
     return [
-        Table(name, is_view, comment or "", columns.get(name, []))
+        DictionaryTable(name, is_view, comment or "", columns.get(name, []))
         for name, is_view, comment in reader.tuples(_TABLES_SQL)
     ]
 
@@ -118,7 +118,7 @@ def _rows(reader: Reader, table: str, columns: Sequence[str]) -> list[tuple[Any,
 
 def _write_workbook(
     path: Path,
-    tables: Sequence[Table],
+    tables: Sequence[DictionaryTable],
     indicators: Sequence[tuple[Any, ...]],
     clauses: Sequence[tuple[Any, ...]],
 ) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from warehouse import wording
-from warehouse.figures import BLANK, local_time, plain
+from warehouse.figures import BLANK, local_time, show_plain
 from warehouse.report import words
 
 ASSETS = ("report.css", "report.js")
@@ -44,7 +44,7 @@ def environment() -> Environment:
         unit_word=wording.unit_word,
         figure=wording.figure,
         local_time=local_time,
-        plain=plain,
+        plain=show_plain,
         BLANK=BLANK,
     )
     return env

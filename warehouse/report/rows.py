@@ -15,13 +15,19 @@ from warehouse.figures import (
     BLANK,
     Number,
     exact,
-    plain,
     show_apart,
     show_change,
     show_pair,
+    show_plain,
     show_value,
 )
-from warehouse.publication.reader.pages import Cell, Clause, Publication, Region, Revision
+from warehouse.publication.reader.pages import (
+    Judgement,
+    Publication,
+    PublishedClause,
+    Region,
+    Revision,
+)
 from warehouse.report.charts import Point, spark
 from warehouse.report.words import word
 from warehouse.wording import COMPARATORS, DIRECTIONS, STATUSES, Text, figure, unit_word
@@ -43,9 +49,9 @@ class Move:
 class ClauseRow:
     """What the tables show of a clause in a region and a year."""
 
-    clause: Clause
+    clause: PublishedClause
     region: Region
-    cell: Cell
+    cell: Judgement
     rank: int
     overdue: bool
     value: Text
@@ -59,7 +65,7 @@ class ClauseRow:
     spark: Markup
 
 
-def clause_row(publication: Publication, clause: Clause, cell: Cell) -> ClauseRow:
+def clause_row(publication: Publication, clause: PublishedClause, cell: Judgement) -> ClauseRow:
     """Return the row of one verdict; figures that cannot be told are a dash."""
     region = publication.region_by_code[cell.region_code]
     overdue = publication.overdue(clause, cell)
@@ -89,26 +95,26 @@ def rows_by_urgency(publication: Publication, region: Region, year: int) -> list
     ]
 
 
-def shown_pair(clause: Clause, cell: Cell) -> tuple[str, str]:
+def shown_pair(clause: PublishedClause, cell: Judgement) -> tuple[str, str]:
     """Return value and threshold as bare figures, on their true sides of each other."""
     return show_pair(
         cell.exact_value, cell.exact_threshold, clause.unit, measured=clause.kind == "never_falls"
     )
 
 
-def bare_value(clause: Clause, cell: Cell) -> str:
+def bare_value(clause: PublishedClause, cell: Judgement) -> str:
     """Return the figure for places too narrow for a unit of measure; only % stays with it."""
     return value_text(clause, cell).zh if clause.unit == "%" else shown_pair(clause, cell)[0]
 
 
-def value_text(clause: Clause, cell: Cell | None) -> Text:
+def value_text(clause: PublishedClause, cell: Judgement | None) -> Text:
     """Return the figure with its unit of measure."""
     if cell is None or cell.value is None:
         return DASH
     return figure(shown_pair(clause, cell)[0], clause.unit)
 
 
-def target_text(clause: Clause, cell: Cell | None = None) -> Text:
+def target_text(clause: PublishedClause, cell: Judgement | None = None) -> Text:
     """Return the target: a comparison, last year's figure, or that there is none."""
     if clause.kind == "monitor":
         return word("no_target")
@@ -121,21 +127,21 @@ def target_text(clause: Clause, cell: Cell | None = None) -> Text:
         shown = shown_pair(clause, cell)[1]
     else:
         threshold = cell.threshold if cell and cell.threshold is not None else clause.threshold
-        shown = plain(threshold)
+        shown = show_plain(threshold)
     # In a narrow column the unit may go to a second line, but the sign stays with its figure.
     nbsp = "\N{NO-BREAK SPACE}"
     zh, en = (text.replace(nbsp, " ") for text in figure(shown, clause.unit))
     return Text(f"{sign}{nbsp}{zh}", f"{sign}{nbsp}{en}")
 
 
-def due_text(clause: Clause) -> Text:
+def due_text(clause: PublishedClause) -> Text:
     """Return the due year, or that a clause holds every year."""
     if clause.kind in ("standing", "never_falls"):
         return word("every_year")
     return Text(str(clause.due_year), str(clause.due_year)) if clause.due_year else DASH
 
 
-def gap_text(clause: Clause, cell: Cell | None) -> Text:
+def gap_text(clause: PublishedClause, cell: Judgement | None) -> Text:
     """Return how far the value is from the threshold, a dash where there is no gap."""
     if cell is None or not cell.gap:
         return DASH
@@ -143,14 +149,14 @@ def gap_text(clause: Clause, cell: Cell | None) -> Text:
     return Text(f"{shown} {measure.zh}", f"{shown} {measure.en}")
 
 
-def closes_text(cell: Cell | None) -> Text:
+def closes_text(cell: Judgement | None) -> Text:
     """Return the number of places, classes, schools or 万元 that would close the gap."""
     if cell is None or not cell.gap_quantity:
         return DASH
-    return figure(plain(cell.gap_quantity), cell.gap_unit)
+    return figure(show_plain(cell.gap_quantity), cell.gap_unit)
 
 
-def against_text(publication: Publication, cell: Cell) -> Text | None:
+def against_text(publication: Publication, cell: Judgement) -> Text | None:
     """Return that most units are not as their region is, None where they are or it has none."""
     standing = publication.standings.get((cell.clause_id, cell.region_code, cell.year))
     if standing is None or not standing.against_most_units:
@@ -158,12 +164,12 @@ def against_text(publication: Publication, cell: Cell) -> Text | None:
     return wording.against_text(cell.status, standing.units_judged, standing.units_met)
 
 
-def target_is_fixed(clause: Clause) -> bool:
+def target_is_fixed(clause: PublishedClause) -> bool:
     """Return whether the clause has one threshold for every region and year."""
     return clause.threshold is not None and clause.kind not in ("monitor", "never_falls")
 
 
-def points_of(publication: Publication, clause: Clause, region: Region) -> list[Point]:
+def points_of(publication: Publication, clause: PublishedClause, region: Region) -> list[Point]:
     """Return a region's figures over all published years."""
     points = []
     for year in publication.years:
@@ -175,14 +181,14 @@ def points_of(publication: Publication, clause: Clause, region: Region) -> list[
     return points
 
 
-def level_text(clause: Clause, value: float | None) -> Text:
+def level_text(clause: PublishedClause, value: float | None) -> Text:
     """Return a figure that is held against the clause's threshold, such as a projected one."""
     if value is None:
         return DASH
     return figure(show_value(value, clause.unit, clause.threshold), clause.unit)
 
 
-def step_text(clause: Clause, step: float | None) -> Text:
+def step_text(clause: PublishedClause, step: float | None) -> Text:
     """Return a change per year, signed."""
     if step is None:
         return DASH
@@ -190,7 +196,9 @@ def step_text(clause: Clause, step: float | None) -> Text:
     return Text(f"{shown} {measure.zh}", f"{shown} {measure.en}")
 
 
-def revised_values(clause: Clause, revision: Revision, cell: Cell | None) -> tuple[Text, Text]:
+def revised_values(
+    clause: PublishedClause, revision: Revision, cell: Judgement | None
+) -> tuple[Text, Text]:
     """Return the values before and after a revision, told apart, and from the threshold."""
     shown = show_apart(
         [revision.old_value, revision.new_value], clause.unit, [cell.threshold if cell else None]
@@ -199,7 +207,7 @@ def revised_values(clause: Clause, revision: Revision, cell: Cell | None) -> tup
     return old, new
 
 
-def difference(clause: Clause, old: Number | None, new: Number | None) -> Move:
+def difference(clause: PublishedClause, old: Number | None, new: Number | None) -> Move:
     """Return the way from an old figure to a new one, and whether it is for the better."""
     if old is None or new is None:
         return Move(DASH, "even", None)
@@ -208,7 +216,7 @@ def difference(clause: Clause, old: Number | None, new: Number | None) -> Move:
         return Move(DIRECTIONS["same"], "even", 0.0)
     good = (change > 0) == (clause.better == "higher")
     tone = "better" if good else "worse"
-    said, measure = word(tone), _points(clause)
+    said, measure = DIRECTIONS[tone], _points(clause)
     shown = show_change(change, clause.unit)
     return Move(
         Text(f"{said.zh} {shown} {measure.zh}", f"{said.en} {shown} {measure.en}"),
@@ -217,17 +225,19 @@ def difference(clause: Clause, old: Number | None, new: Number | None) -> Move:
     )
 
 
-def _points(clause: Clause) -> Text:
+def _points(clause: PublishedClause) -> Text:
     """Return the unit of a difference: percentage points for shares."""
     return Text("个百分点", "points") if clause.unit == "%" else unit_word(clause.unit)
 
 
-def _since_last_year(publication: Publication, clause: Clause, cell: Cell) -> Move:
+def _since_last_year(publication: Publication, clause: PublishedClause, cell: Judgement) -> Move:
     told = publication.year_on_year.get((clause.clause_id, cell.region_code, cell.year))
     return difference(clause, told.before, told.now) if told else Move(DASH, "even", None)
 
 
-def _since_last_publication(publication: Publication, clause: Clause, cell: Cell) -> Move:
+def _since_last_publication(
+    publication: Publication, clause: PublishedClause, cell: Judgement
+) -> Move:
     revision = publication.revised.get((clause.clause_id, cell.region_code, cell.year))
     if revision is None:
         return Move(DASH, "even", None)
@@ -238,7 +248,7 @@ def _since_last_publication(publication: Publication, clause: Clause, cell: Cell
     return difference(clause, revision.old_value, revision.new_value)
 
 
-def _spark(publication: Publication, clause: Clause, region: Region) -> Markup:
+def _spark(publication: Publication, clause: PublishedClause, region: Region) -> Markup:
     cells = (publication.cell(clause, region, year) for year in publication.years)
     threshold = clause.threshold if target_is_fixed(clause) else None
     return spark([cell.value if cell and cell.firm else None for cell in cells], threshold)

@@ -20,9 +20,9 @@ from warehouse.publication.reader.pages import (
     REVISIONS_LISTED,
     SHORTFALLS_PER_CLAUSE,
     SHORTFALLS_PER_UNIT,
-    Clause,
     FindingSum,
     Publication,
+    PublishedClause,
     Region,
     Reporting,
     Revision,
@@ -80,11 +80,11 @@ class UnitSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangeRow:
     """A revision as the page of changes shows it."""
 
     revision: Revision
-    clause: Clause
+    clause: PublishedClause
     region: Region
     old: Text
     new: Text
@@ -321,7 +321,7 @@ def _write_clause(
     publication: Publication,
     site: Mapping[str, object],
     out: Path,
-    clause: Clause,
+    clause: PublishedClause,
     reader: Reader,
 ) -> None:
     year, city = publication.focus, publication.city
@@ -409,7 +409,7 @@ def _write_reporting(
 def _write_changes(
     env: Environment, publication: Publication, site: Mapping[str, object], out: Path
 ) -> None:
-    clauses: dict[str | None, Clause] = {c.clause_id: c for c in publication.clauses}
+    clauses: dict[str | None, PublishedClause] = {c.clause_id: c for c in publication.clauses}
     regions = publication.region_by_code
     changes = []
     for revision in publication.revisions:
@@ -418,7 +418,7 @@ def _write_changes(
             continue
         cell = publication.cell(clause, region, revision.year)
         changes.append(
-            Change(
+            ChangeRow(
                 revision,
                 clause,
                 region,
@@ -477,13 +477,13 @@ def _summary(publication: Publication, region: Region, year: int) -> UnitSummary
     return UnitSummary(region, publication.tally(region, year), came, due)
 
 
-def _readings(clauses: Sequence[Clause]) -> list[Clause]:
+def _readings(clauses: Sequence[PublishedClause]) -> list[PublishedClause]:
     """Return the clauses among these whose figure is ours, each once, in the order of the plan."""
     marked = {clause.clause_id: clause for clause in clauses if clause.interpretation}
     return sorted(marked.values(), key=lambda clause: plan_order(clause.clause_id))
 
 
-def _reading(clause: Clause) -> Text | None:
+def _reading(clause: PublishedClause) -> Text | None:
     """Return the sentence that says what is ours in a clause, None where nothing is."""
     if not clause.interpretation:
         return None
@@ -501,7 +501,7 @@ def _forms_of_unit(publication: Publication, unit: Region, year: int) -> tuple[i
 
 
 def _cells_of(
-    publication: Publication, clause: Clause, regions: Sequence[Region], year: int
+    publication: Publication, clause: PublishedClause, regions: Sequence[Region], year: int
 ) -> list[tuple[str | None, str, str]]:
     """Return status, bare figure and what is short of its coverage, of each region.
 
@@ -544,13 +544,13 @@ def _figures(publication: Publication, regions: Sequence[Region]) -> dict[str, o
     }
 
 
-def _has_values(publication: Publication, clause: Clause) -> bool:
+def _has_values(publication: Publication, clause: PublishedClause) -> bool:
     """Return whether a map of the clause would show more than blanks."""
     cells = (publication.cell(clause, unit, publication.focus) for unit in publication.units)
     return sum(cell is not None and cell.value is not None for cell in cells) > 1
 
 
-def _trend(publication: Publication, clause: Clause, year: int) -> Markup:
+def _trend(publication: Publication, clause: PublishedClause, year: int) -> Markup:
     points = points_of(publication, clause, publication.city)
     outlook = publication.outlook.get((clause.clause_id, publication.city.code, year))
     goal = projection = None
@@ -582,7 +582,7 @@ def _trend(publication: Publication, clause: Clause, year: int) -> Markup:
 
 
 def _minis(
-    publication: Publication, clause: Clause, rows: Sequence[ClauseRow]
+    publication: Publication, clause: PublishedClause, rows: Sequence[ClauseRow]
 ) -> list[tuple[ClauseRow, Markup]]:
     """Return the small charts of the units, all on one value axis."""
     points = {row.region.code: points_of(publication, clause, row.region) for row in rows}
@@ -611,7 +611,7 @@ def _chart_label(name: Text, points: Sequence[Point]) -> Text:
 
 
 def _doubts(
-    publication: Publication, clause: Clause, year: int
+    publication: Publication, clause: PublishedClause, year: int
 ) -> tuple[list[Reporting], list[FindingSum]]:
     """Return the forms that are missing from a clause's figures, and the warnings on the rest."""
     forms = publication.clause_forms[clause.clause_id]

@@ -37,7 +37,7 @@ from typing import Any, Generic, Self, TypeVar
 from transforms.formats import Limits, Unreadable
 from transforms.formats.model import megabytes
 from warehouse.workers.memory import shared_memory
-from warehouse.workers.process import LENGTH, SMALL, Begun, Made, Part, Raised, packed
+from warehouse.workers.process import LENGTH, SMALL, Begun, Made, OrderPart, Raised, packed
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ class Order(Generic[T]):
     limits: Limits
     start: int = 0
 
-    def parts(self) -> Iterator[Part[T]]:
+    def parts(self) -> Iterator[OrderPart[T]]:
         """Yield the parts from ``start`` on; called in the worker."""
         raise NotImplementedError
 

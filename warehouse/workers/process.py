@@ -42,7 +42,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
-class Part(Generic[T]):
+class OrderPart(Generic[T]):
     """A part of an order: one file to read, one sheet to write.
 
     ``outline`` tells those who wait which part it is, should ``make`` come to no end; ``needs`` is
@@ -209,7 +209,7 @@ def _received(run: socket.socket) -> Any:
 def _carry_out(order: Any, run: socket.socket) -> None:
     most = order.limits.unpacked_bytes
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
-    parts: Iterator[Part[Any]] = order.parts()
+    parts: Iterator[OrderPart[Any]] = order.parts()
     try:
         for part in parts:
             run.sendall(packed(Begun(part.outline, part.needs)))

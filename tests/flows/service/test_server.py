@@ -30,7 +30,7 @@ import yaml
 
 from flows.service.server import DEPLOYMENTS, address
 from flows.service.state import login_file
-from flows.terminal.doctor import examine
+from flows.terminal.doctor import diagnose
 
 ROOT = Path(__file__).parents[3]
 #: So long a condition may take to come true; nothing here needs a tenth of it on an idle machine.
@@ -489,7 +489,7 @@ def test_a_night_at_the_terminal_is_recorded_by_the_service_that_runs(
 def test_the_doctor_knows_the_service_that_runs_and_when_it_works_next(
     service: Service, city
 ) -> None:
-    found = {line.check: line for line in examine(city.root, lambda _: ())}
+    found = {line.check: line for line in diagnose(city.root, lambda _: ())}
     url = f"http://127.0.0.1:{service.port}"
     assert found["service"].state == "ok"
     assert f"process {service.process.pid}" in found["service"].found
@@ -615,7 +615,7 @@ def test_after_a_power_cut_the_record_is_put_straight_and_the_missed_night_is_ru
         for process in (guard, service.process.pid):
             os.kill(process, signal.SIGKILL)
         service.process.wait()
-        found = {line.check: line for line in examine(city.root, lambda _: ())}
+        found = {line.check: line for line in diagnose(city.root, lambda _: ())}
         assert (found["service"].state, "left behind" in found["service"].found) == ("fail", True)
         *missed, last = overdue(database, nights=3)
 

@@ -22,7 +22,7 @@ from flows.after.metrics import LastRun, write_metrics
 from flows.lock import only_writer
 from flows.service.state import Serving, announced, folder_of, login_of
 from flows.terminal import doctor
-from flows.terminal.doctor import Line, examine, show
+from flows.terminal.doctor import Line, diagnose, show_lines
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def lines(home, *probes: doctor.Probe) -> dict[str, Line]:
     """What the doctor says, by check; of several lines the worst."""
     found: dict[str, Line] = {}
     order = {"ok": 0, "warn": 1, "fail": 2}
-    for line in examine(home.root, lambda _: probes):
+    for line in diagnose(home.root, lambda _: probes):
         before = found.get(line.check)
         if before is None or order[line.state] > order[before.state]:
             found[line.check] = line
@@ -78,12 +78,12 @@ def test_it_changes_nothing(sound) -> None:
         return sorted((str(p), p.stat().st_mtime_ns) for p in sound.root.rglob("*") if p.is_file())
 
     before = state()
-    examine(sound.root, lambda _: ())
+    diagnose(sound.root, lambda _: ())
     assert state() == before
 
 
 def test_every_line_that_is_not_well_says_what_to_do(home) -> None:
-    every = examine(home.root / "nowhere", lambda _: [("counties", lambda: "no route")])
+    every = diagnose(home.root / "nowhere", lambda _: [("counties", lambda: "no route")])
     assert all(line.do for line in every if line.state != "ok")
     assert {line.check for line in every if line.state == "warn"} >= {
         "paths",
@@ -333,12 +333,12 @@ def test_addresses_of_notifications_are_counted_and_not_shown(
 ) -> None:
     monkeypatch.setenv("JZEDU_NOTIFY_URLS", "json://a.example/secret mailto://u:secret@b.example")
     assert lines(sound)["notifications"].found.startswith("to 2 places")
-    assert "secret" not in str(examine(sound.root, lambda _: ()))
+    assert "secret" not in str(diagnose(sound.root, lambda _: ()))
 
 
 def shown(every: list[Line], as_json: bool) -> tuple[bool, str]:
     out = io.StringIO()
-    good = show(Console(file=out, width=60), every, as_json)
+    good = show_lines(Console(file=out, width=60), every, as_json)
     return good, out.getvalue()
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.checks.values import parse, plain
+from transforms.checks.values import as_asked, parse
 from transforms.forms import FORMS, Kind
 
 #: A column of each kind that need not be given, and one that must be.
@@ -434,7 +434,7 @@ def test_the_short_way_says_what_the_grammar_says(kind: Kind, texts: list[str]) 
         )
         parsed = parse(column)
         both = frame.select(
-            short=plain(column),
+            short=as_asked(column),
             value=parsed.value,
             bad=parsed.unreadable | parsed.outside,
         ).filter(pl.col("short").is_not_null())
@@ -446,4 +446,4 @@ def test_most_texts_go_the_short_way() -> None:
     columns = FORMS["class"].by_name
     tidy = {"institution_code": "2121270001", "stage": "小学", "grade": "3", "students": "45"}
     for name, text in tidy.items():
-        assert pl.DataFrame({name: [text]}).select(plain(columns[name])).item() is not None
+        assert pl.DataFrame({name: [text]}).select(as_asked(columns[name])).item() is not None

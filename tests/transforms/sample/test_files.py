@@ -21,10 +21,10 @@ import pytest
 from transforms.forms import FORMS
 from transforms.made_up import MADE_UP_LINE
 from transforms.reading import read_file
-from transforms.sample import Delivery, Mess, deliveries, make_city, write_sample
+from transforms.sample import Mess, SampleFile, deliveries, make_city, write_sample
 from transforms.sample.city import units_of
 from transforms.sample.delivery import handed_in
-from transforms.sample.sheet import Cell, Sheet, fill_in
+from transforms.sample.sheet import Cell, SampleSheet, fill_in
 from transforms.sample.style import Style, draw_style
 from transforms.sample.workbook import workbook_bytes
 from transforms.submissions import Document, examine
@@ -47,7 +47,7 @@ def townships() -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def usual(regions: pl.DataFrame, townships: pl.DataFrame) -> list[Delivery]:
+def usual(regions: pl.DataFrame, townships: pl.DataFrame) -> list[SampleFile]:
     return list(deliveries(YEARS, regions, townships, mess="usual"))
 
 
@@ -56,7 +56,7 @@ def only(regions: pl.DataFrame, *codes: str) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def usual_documents(usual: list[Delivery]) -> list[Document]:
+def usual_documents(usual: list[SampleFile]) -> list[Document]:
     return [
         document
         for delivery in usual
@@ -70,7 +70,7 @@ def usual_documents(usual: list[Delivery]) -> list[Document]:
 
 
 def test_every_usual_file_says_that_it_is_made_up_whatever_its_format(
-    usual: list[Delivery], usual_documents: list[Document]
+    usual: list[SampleFile], usual_documents: list[Document]
 ) -> None:
     assert {".csv", ".tsv", ".xlsx", ".zip"} == {delivery.path.suffix for delivery in usual}
     assert len(usual_documents) > len(usual)
@@ -78,7 +78,7 @@ def test_every_usual_file_says_that_it_is_made_up_whatever_its_format(
 
 
 def test_the_mark_does_not_disturb_reading(
-    usual: list[Delivery], usual_documents: list[Document]
+    usual: list[SampleFile], usual_documents: list[Document]
 ) -> None:
     flawed = {delivery.path.name for delivery in usual if delivery.flaw}
     examined = examine([d for d in usual_documents if d.file_name not in flawed])
@@ -194,14 +194,14 @@ def test_times_of_receipt(regions: pl.DataFrame, townships: pl.DataFrame) -> Non
 
 def test_too_many_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="1,048,576"):
-        workbook_bytes([Sheet("表", [["1"]] * 1_048_577)])
+        workbook_bytes([SampleSheet("表", [["1"]] * 1_048_577)])
 
 
 # The usual mess
 
 
 def test_every_expected_submission_comes_once(
-    usual: list[Delivery], regions: pl.DataFrame, townships: pl.DataFrame
+    usual: list[SampleFile], regions: pl.DataFrame, townships: pl.DataFrame
 ) -> None:
     first_versions = Counter(
         (form, delivery.region_code, delivery.year)
@@ -232,7 +232,7 @@ def test_a_year_alone_is_whole_and_the_newest_of_several_still_lacks_a_form(
     assert len(several) == 2 * 102 - 2
 
 
-def test_few_files_are_flawed_and_some_are_corrected(usual: list[Delivery]) -> None:
+def test_few_files_are_flawed_and_some_are_corrected(usual: list[SampleFile]) -> None:
     flawed = {delivery.path: delivery for delivery in usual if delivery.flaw}
     assert 0 < len(flawed) <= 0.03 * len(usual)
     assert len({delivery.flaw for delivery in flawed.values()}) == 3
@@ -249,7 +249,7 @@ def test_few_files_are_flawed_and_some_are_corrected(usual: list[Delivery]) -> N
         assert wrong.received < delivery.received
 
 
-def test_flaws_are_what_they_say(usual: list[Delivery]) -> None:
+def test_flaws_are_what_they_say(usual: list[SampleFile]) -> None:
     for delivery in usual:
         if delivery.flaw is None:
             continue
@@ -268,7 +268,7 @@ def test_flaws_are_what_they_say(usual: list[Delivery]) -> None:
             assert 2 in data.values()
 
 
-def test_every_file_opens(usual: list[Delivery]) -> None:
+def test_every_file_opens(usual: list[SampleFile]) -> None:
     endings: Counter[str] = Counter()
     encodings = set()
     hidden = covers = several = 0
@@ -303,7 +303,7 @@ def test_every_file_opens(usual: list[Delivery]) -> None:
 
 
 def test_units_are_known_by_code_name_and_alias(
-    usual: list[Delivery], regions: pl.DataFrame
+    usual: list[SampleFile], regions: pl.DataFrame
 ) -> None:
     known = {
         folder: row["region_code"]

@@ -36,7 +36,7 @@ SUBMISSIONS_LISTED = 4000
 PUBLICATIONS_LISTED = 20
 
 _LATE_ORDER = list(STATUSES)
-Placed = TypeVar("Placed", "Cell", "Outlook", "YearOnYear", "Standing")
+Placed = TypeVar("Placed", "Judgement", "Outlook", "YearOnYear", "Standing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
-class Clause:
+class PublishedClause:
     """A clause of the plan with the indicator it judges."""
 
     clause_id: str
@@ -112,7 +112,7 @@ class Clause:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Judgement:
     """A clause in a region and a year: the figure and its verdict."""
 
     clause_id: str
@@ -177,7 +177,7 @@ class Shortfall:
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
+class PublishedSubmission:
     """One form of one unit for one year out of one file."""
 
     submission_id: str
@@ -219,7 +219,7 @@ class Reporting:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class OpenFinding:
     """One open finding, with the place where it stands."""
 
     region_code: str | None
@@ -320,16 +320,16 @@ class Publication:
     """Everything that the pages show. `focus` is the year they are about."""
 
     regions: list[Region]
-    clauses: list[Clause]
+    clauses: list[PublishedClause]
     years: list[int]
     focus: int
-    cells: dict[tuple[str, str, int], Cell]
+    cells: dict[tuple[str, str, int], Judgement]
     shortfalls: list[Shortfall]
     shortfall_totals: dict[tuple[str, str], int]
-    submissions: list[Submission]
+    submissions: list[PublishedSubmission]
     submissions_total: int
     reporting: list[Reporting]
-    findings: list[Finding]
+    findings: list[OpenFinding]
     finding_sums: list[FindingSum]
     revisions: list[Revision]
     issues: list[Issue]
@@ -403,11 +403,11 @@ class Publication:
         """Return the latest publication."""
         return self.issues[0] if self.issues else None
 
-    def cell(self, clause: Clause, region: Region, year: int) -> Cell | None:
+    def cell(self, clause: PublishedClause, region: Region, year: int) -> Judgement | None:
         """Return the verdict, or None where the clause does not reach that region or year."""
         return self.cells.get((clause.clause_id, region.code, year))
 
-    def overdue(self, clause: Clause, cell: Cell) -> bool:
+    def overdue(self, clause: PublishedClause, cell: Judgement) -> bool:
         """Return whether the due year has come and the clause is not met."""
         return (
             cell.status == "not_met"
@@ -416,7 +416,7 @@ class Publication:
             and cell.year >= clause.due_year
         )
 
-    def by_urgency(self, region: Region, year: int) -> list[tuple[Clause, Cell]]:
+    def by_urgency(self, region: Region, year: int) -> list[tuple[PublishedClause, Judgement]]:
         """Return the region's clauses of a year, what is overdue first, then in plan order."""
         pairs = [
             (clause, cell)
@@ -444,7 +444,7 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
         ValueError: the publication holds no region, clause or verdict: there is nothing to report.
     """
     regions = _regions(reader, reference)
-    clauses = sorted(reader.rows(Clause, _CLAUSES), key=lambda c: plan_order(c.clause_id))
+    clauses = sorted(reader.rows(PublishedClause, _CLAUSES), key=lambda c: plan_order(c.clause_id))
     coverage_zh, coverage_en = coverage.sentence("a")
     cells = reader.rows(_cell, _CELLS.format(coverage_zh=coverage_zh, coverage_en=coverage_en))
     if not regions or not clauses or not cells:
@@ -466,11 +466,11 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
             (clause, region): count
             for clause, region, count in reader.tuples(_SHORTFALL_TOTALS, focus)
         },
-        submissions=reader.rows(Submission, _SUBMISSIONS, SUBMISSIONS_LISTED),
+        submissions=reader.rows(PublishedSubmission, _SUBMISSIONS, SUBMISSIONS_LISTED),
         submissions_total=reader.count("submission"),
         reporting=reader.rows(Reporting, _REPORTING),
         findings=reader.rows(
-            Finding, _FINDINGS.format(explained=explained), focus, FINDINGS_PER_UNIT
+            OpenFinding, _FINDINGS.format(explained=explained), focus, FINDINGS_PER_UNIT
         ),
         finding_sums=reader.rows(FindingSum, _FINDING_SUMS.format(explained=explained)),
         revisions=reader.rows(Revision, _REVISIONS, issues[0].publication_id) if issues else [],
@@ -575,9 +575,9 @@ def _cell(
     numerator_before: Decimal | None,
     denominator_before: Decimal | None,
     **fields: Any,
-) -> Cell:
+) -> Judgement:
     """Return a row of ``_CELLS`` with the exact figures behind its doubles."""
-    return Cell(
+    return Judgement(
         **fields,
         coverage=_both(coverage_zh, coverage_en) if coverage_zh else None,
         exact_value=behind(fields["value"], fields["numerator"], fields["denominator"], scale),
