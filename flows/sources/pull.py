@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -51,48 +51,9 @@ def pull_all(
     """
     # What is damaged there is told by the run; here it only counts as not known.
     known: Known = {receipt.key: receipt for receipt in archive.receipts(lambda _: None)}
-
-    def collect(source: Source, memory: Memory, setting: str, settle: int = 0) -> Pulled:
-        return Collector(
-            source,
-            archive,
-            known,
-            memory,
-            getattr(limits, setting),
-            setting,
-            timedelta(seconds=settle),
-            now,
-            sleep,
-        ).collect(on_file)
-
-    def collect_from(settings: SourceSettings) -> Pulled:
-        secrets = Credentials()
-        try:
-            secrets = _credentials(settings)
-            source = _open(settings, secrets, home, limits)
-        except SourceError as error:
-            why = f"{settings.name}: {secrets.scrub(str(error))}"
-            return Pulled(0, (), (why,), (why,))
-        memory = Memory.of(home, settings.name, settings.address)
-        # A file in a folder costs little to take even if it is too large to be read; its unit is
-        # then told by the gate.
-        setting = "taken_bytes" if isinstance(settings, FolderSettings) else "file_bytes"
-        settle = settings.settle_seconds if isinstance(settings, SftpSettings | HttpSettings) else 0
-        with closing(source):
-            pulled = collect(source, memory, setting, settle)
-
-        def said(sentences: Iterable[str]) -> tuple[str, ...]:
-            return tuple(f"{settings.name}: {secrets.scrub(text)}" for text in sentences)
-
-        return replace(
-            pulled,
-            waiting=said(pulled.waiting),
-            failed=said(pulled.failed),
-            refused=said(pulled.refused),
-        )
-
-    rounds = {INBOX: collect(FolderSource(inbox, home), Memory(), "taken_bytes")}
-    rounds |= {settings.name: collect_from(settings) for settings in sources}
+    puller = _Puller(archive, known, limits, home, on_file, now, sleep)
+    rounds = {INBOX: puller.collect(FolderSource(inbox, home), Memory(), "taken_bytes")}
+    rounds |= {settings.name: puller.collect_from(settings) for settings in sources}
     each = rounds.values()
     return Pulled(
         sum(pulled.found for pulled in each),
@@ -105,6 +66,60 @@ def pull_all(
             for name, pulled in rounds.items()
         ),
     )
+
+
+@dataclass(frozen=True)
+class _Puller:
+    """What a round over the sources needs at each of them; see :func:`pull_all`."""
+
+    archive: Archive
+    known: Known
+    limits: Limits
+    home: Path
+    on_file: Callable[[], None]
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+
+    def collect(self, source: Source, memory: Memory, setting: str, settle: int = 0) -> Pulled:
+        """Archive what is new at ``source``; ``setting`` names the limit on one file."""
+        return Collector(
+            source,
+            self.archive,
+            self.known,
+            memory,
+            getattr(self.limits, setting),
+            setting,
+            timedelta(seconds=settle),
+            self.now,
+            self.sleep,
+        ).collect(self.on_file)
+
+    def collect_from(self, settings: SourceSettings) -> Pulled:
+        """Archive what is new at a source of the settings; its name stands before every sentence."""
+        secrets = Credentials()
+
+        def said(sentences: Iterable[str]) -> tuple[str, ...]:
+            return tuple(f"{settings.name}: {secrets.scrub(text)}" for text in sentences)
+
+        try:
+            secrets = _credentials(settings)
+            source = _open(settings, secrets, self.home, self.limits)
+        except SourceError as error:
+            why = said([str(error)])
+            return Pulled(0, (), why, why)
+        memory = Memory.of(self.home, settings.name, settings.address)
+        # A file in a folder costs little to take even if it is too large to be read; its unit is
+        # then told by the gate.
+        setting = "taken_bytes" if isinstance(settings, FolderSettings) else "file_bytes"
+        settle = settings.settle_seconds if isinstance(settings, SftpSettings | HttpSettings) else 0
+        with closing(source):
+            pulled = self.collect(source, memory, setting, settle)
+        return replace(
+            pulled,
+            waiting=said(pulled.waiting),
+            failed=said(pulled.failed),
+            refused=said(pulled.refused),
+        )
 
 
 def probe(settings: SourceSettings, home: Path) -> str | None:

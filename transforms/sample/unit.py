@@ -266,7 +266,11 @@ def make_unit(
     seed: int,
     scale: int,
 ) -> Unit:
-    """Return the unit ``code`` as ``seed`` makes it, ``scale`` times its usual size."""
+    """Return the unit ``code`` as ``seed`` makes it, ``scale`` times its usual size.
+
+    One long call, because what is drawn hangs on the order in which it is drawn: split up, the city
+    would be another one.
+    """
     draws = rng(seed, code)
     urban = "区" in kind or kind == "市直"
     sizes = _URBAN if urban else _COUNTY

@@ -12,6 +12,7 @@ import duckdb
 import polars as pl
 
 from transforms.forms import FORMS
+from transforms.records import DELIVERY
 from transforms.submissions import Examined
 from warehouse.archive import Receipt
 from warehouse.ledger.schema import is_outdated, prepare
@@ -197,17 +198,7 @@ def load(
     same bytes delivered again are the same submission: what it says of itself comes from its
     earliest delivery, whichever was read first, so that the order of arrival never matters.
     """
-    deliveries = pl.DataFrame(
-        [(i, r.received_at, r.path, r.sha256, r.taken_at) for i, r in enumerate(receipts)],
-        schema={
-            "receipt": pl.Int64(),
-            "received_at": pl.Datetime("us"),
-            "path": pl.String(),
-            "sha256": pl.String(),
-            "taken_at": pl.Datetime("us"),
-        },
-        orient="row",
-    )
+    deliveries = _deliveries(receipts)
     incoming = examined.submissions.join(documents, on="document").join(deliveries, on="receipt")
     table_from(connection, "TEMP TABLE deliveries", deliveries)
     table_from(connection, "TEMP TABLE incoming_submission", incoming)
@@ -256,6 +247,15 @@ def load(
     ).fetchone()
     assert counts is not None
     return Loaded(*counts)
+
+
+def _deliveries(receipts: Sequence[Receipt]) -> pl.DataFrame:
+    """Return receipts as :data:`transforms.records.DELIVERY`, numbered in ``receipt``."""
+    columns = ("sha256", "path", "received_at", "taken_at")
+    rows = [[getattr(receipt, name) for name in columns] for receipt in receipts]
+    schema = {name: DELIVERY.schema[name] for name in columns}
+    frame = pl.DataFrame(rows, schema=schema, orient="row")
+    return frame.with_row_index("receipt").with_columns(pl.col("receipt").cast(pl.Int64))
 
 
 def _leave_note(connection: duckdb.DuckDBPyConnection, changed: str) -> None:

@@ -185,29 +185,8 @@ class Evidence:
         The cells run from the first to the last row that enters a part; where none does (no public
         kindergarten), over all rows, so that one can see for oneself.
         """
-        causes = self._indicator.causes
-        touched = [
-            f'SELECT submission_id, sheet, "row" FROM {source_name(part.source)} WHERE {part.rows}'
-            for year in self._years
-            for part in self._parts_of(year).values()
-            if "submission_id" in self._columns_of(part.source)
-            # Where a row of the source is no submitted row, it is all of these that decide.
-            and (causes is None or causes.each)
-        ]
-        submitted = [f'SELECT submission_id, sheet, "row" FROM current."{f}"' for f in self.forms]
-        spans = self._rows(
-            f"""
-            WITH submitted AS ({" UNION ALL ".join(submitted)}),
-            touched AS ({" UNION ALL ".join(touched) or "FROM submitted WHERE false"})
-            SELECT submission_id, sheet, min("row"), max("row") FROM (
-                FROM touched
-                UNION ALL
-                FROM submitted ANTI JOIN touched USING (submission_id)
-            ) GROUP BY submission_id, sheet ORDER BY submission_id, sheet
-            """
-        )
         sheets: dict[str, list[tuple[str, int, int]]] = {}
-        for submission_id, sheet, first, last in spans:
+        for submission_id, sheet, first, last in self._spans():
             sheets.setdefault(submission_id, []).append((sheet, first, last))
         return tuple(
             SubmissionUsed(
@@ -249,6 +228,30 @@ class Evidence:
                 f" LEFT JOIN {self._warehouse}.main.submission w USING (submission_id)"
                 " ORDER BY e.region_code, e.form, e.year DESC"
             )
+        )
+
+    def _spans(self) -> list[tuple[Any, ...]]:
+        """Return submission, sheet, first and last row that enters a part; of all rows where none does."""
+        causes = self._indicator.causes
+        touched = [
+            f'SELECT submission_id, sheet, "row" FROM {source_name(part.source)} WHERE {part.rows}'
+            for year in self._years
+            for part in self._parts_of(year).values()
+            if "submission_id" in self._columns_of(part.source)
+            # Where a row of the source is no submitted row, it is all of these that decide.
+            and (causes is None or causes.each)
+        ]
+        submitted = [f'SELECT submission_id, sheet, "row" FROM current."{f}"' for f in self.forms]
+        return self._rows(
+            f"""
+            WITH submitted AS ({" UNION ALL ".join(submitted)}),
+            touched AS ({" UNION ALL ".join(touched) or "FROM submitted WHERE false"})
+            SELECT submission_id, sheet, min("row"), max("row") FROM (
+                FROM touched
+                UNION ALL
+                FROM submitted ANTI JOIN touched USING (submission_id)
+            ) GROUP BY submission_id, sheet ORDER BY submission_id, sheet
+            """
         )
 
     def _range(

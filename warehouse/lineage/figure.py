@@ -138,6 +138,43 @@ def _figure(
     region: str,
     year: int,
 ) -> _Figure:
+    meant = _indicator(connection, catalogue, indicator)
+    regions = connection.execute(
+        "SELECT region_code, region_name, parent_code, level, kind FROM published.region"
+        " ORDER BY region_code"
+    ).fetchall()
+    names = {code: name for code, name, *_ in regions}
+    region_code = _region(reference, names, region)
+    found = connection.execute(
+        "SELECT region_code, year, numerator, denominator, value, reporting_units, expected_units"
+        f" FROM published.indicator_value WHERE indicator_id = {literal(meant.indicator_id)}"
+    ).fetchall()
+    in_scope = {row[0] for row in found}
+    if region_code not in in_scope:
+        scope = "、".join(name for code, name in names.items() if code in in_scope)
+        raise CannotExplain(
+            f"{meant.name_zh} is not published for {names[region_code]}, only for {scope}"
+        )
+    figures = {row[1]: row[2:] for row in found if row[0] == region_code}
+    if year not in figures:
+        raise CannotExplain(
+            f"there are no figures for {year}, only for {min(figures)} to {max(figures)}"
+        )
+    parents = {code: parent for code, _, parent, *_ in regions}
+    of_units = catalogue.scope_of(meant).units
+    units = tuple(
+        code
+        for code, _, _, level, kind in regions
+        if level == "reporting_unit"
+        and region_code in _lineage(code, parents)
+        and (code in in_scope or not of_units)
+        and (meant.reporters is None or kind in meant.reporters)
+    )
+    return _Figure(meant, region_code, names, units, year, *figures[year])
+
+
+def _indicator(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, word: str) -> Indicator:
+    """Return the published indicator that ``word`` names, itself or by one of its clauses."""
     known = connection.execute(
         """
         SELECT i.indicator_id, i.name_zh, i.name_en,
@@ -150,7 +187,7 @@ def _figure(
     ).fetchall()
     indicator_id = _find(
         "indicator",
-        indicator,
+        word,
         {name: (name, zh, en, *clauses.split()) for name, zh, en, clauses in known},
         {name: f"{name} {zh} ({clauses})" for name, zh, _, clauses in known},
     )
@@ -159,49 +196,21 @@ def _figure(
             f"the indicator {indicator_id} of this publication is no longer defined, "
             "so that its rows cannot be told any more"
         )
-    regions = connection.execute(
-        "SELECT region_code, region_name, parent_code, level, kind FROM published.region"
-        " ORDER BY region_code"
-    ).fetchall()
-    names = {code: name for code, name, *_ in regions}
+    return catalogue.by_id[indicator_id]
+
+
+def _region(reference: Reference, names: Mapping[str, str], word: str) -> str:
+    """Return the code of the region that ``word`` names, by code, name or alias."""
     aliases = {
         code: (words or "").split("|")
         for code, words in reference.regions.select("region_code", "aliases").iter_rows()
     }
-    region_code = _find(
+    return _find(
         "region",
-        region,
+        word,
         {code: (code, name, *aliases.get(code, ())) for code, name in names.items()},
         {code: f"{code} {name}" for code, name in names.items()},
     )
-    found = connection.execute(
-        "SELECT region_code, year, numerator, denominator, value, reporting_units, expected_units"
-        f" FROM published.indicator_value WHERE indicator_id = {literal(indicator_id)}"
-    ).fetchall()
-    in_scope = {row[0] for row in found}
-    name_zh = catalogue.by_id[indicator_id].name_zh
-    if region_code not in in_scope:
-        scope = "、".join(name for code, name in names.items() if code in in_scope)
-        raise CannotExplain(
-            f"{name_zh} is not published for {names[region_code]}, only for {scope}"
-        )
-    figures = {row[1]: row[2:] for row in found if row[0] == region_code}
-    if year not in figures:
-        raise CannotExplain(
-            f"there are no figures for {year}, only for {min(figures)} to {max(figures)}"
-        )
-    parents = {code: parent for code, _, parent, *_ in regions}
-    of_units = catalogue.scope_of(catalogue.by_id[indicator_id]).units
-    reporters = catalogue.by_id[indicator_id].reporters
-    units = tuple(
-        code
-        for code, _, _, level, kind in regions
-        if level == "reporting_unit"
-        and region_code in _lineage(code, parents)
-        and (code in in_scope or not of_units)
-        and (reporters is None or kind in reporters)
-    )
-    return _Figure(catalogue.by_id[indicator_id], region_code, names, units, year, *figures[year])
 
 
 def _lineage(code: str | None, parents: Mapping[str, str | None]) -> Iterator[str]:

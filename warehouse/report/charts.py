@@ -8,7 +8,7 @@ and used by name. What a chart shows also stands in a table on the same page.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -104,57 +104,73 @@ def trend_chart(
         (min(years), max(years)),
         _domain(known, goal, projection, unit),
     )
-    ticks = nice_ticks(*frame.values, 4)
     crowd = " dense" if max(years) - min(years) >= DENSE else ""
-    parts = [_open(f"trend{crowd}", width, height, label)]
+    parts = [_open(f"trend{crowd}", width, height, label), *_axes(frame, years, height)]
+    if goal:
+        parts += _goal(goal, frame, width)
+    if projection:
+        parts.append(_projection(projection, known[-1], frame, goal, width))
+    parts.append(_line(points, frame))
+    parts += _figures(known, frame, goal)
+    parts.append("</svg>")
+    return Markup("".join(parts))
+
+
+def _axes(frame: _Frame, years: Sequence[int], height: int) -> Iterator[str]:
+    """Yield the lines of the grid with their figures, and the years below."""
+    ticks = nice_ticks(*frame.values, 4)
     for tick in ticks:
         y = frame.y(tick)
-        parts.append(
+        yield (
             f'<line class="grid" x1="{AXIS}" x2="{frame.right}" y1="{y}" y2="{y}"/>'
             f'<text class="tick level" x="{AXIS - 10}" y="{y + 4}" text-anchor="end">'
             f"{escape(tick_text(tick, ticks))}</text>"
         )
     for year in range(min(years), max(years) + 1):
-        parts.append(
+        yield (
             f'<text class="tick" x="{frame.x(year)}" y="{height - 10}" text-anchor="middle">'
             f"{year}</text>"
         )
-    if goal:
-        y = frame.y(goal.threshold)
-        parts.append(
-            f'<line class="goal" x1="{AXIS}" x2="{width}" y1="{y}" y2="{y}"/>'
-            + _text(goal.label, "goal-text", width - 2, y - 6, "end")
-        )
-        if goal.due_year and goal.due_label:
-            x = frame.x(goal.due_year)
-            parts.append(
-                f'<line class="due" x1="{x}" x2="{x}" y1="{frame.top - 8}" y2="{frame.bottom}"/>'
-                + _text(goal.due_label, "due-text", x, frame.top - 16, "middle")
-            )
-    if projection:
-        last = known[-1]
-        assert last.value is not None
-        x, y = frame.x(projection.year), frame.y(projection.value)
-        # The goal's wording stands above its line: keep away from it.
-        aside = 22 if goal and y > frame.y(goal.threshold) - 20 else -12
-        parts.append(
-            f'<line class="projection" x1="{frame.x(last.year)}" y1="{frame.y(last.value)}"'
-            f' x2="{x}" y2="{y}"/><circle class="projection" cx="{x}" cy="{y}" r="4"/>'
-            + _text(projection.label, "projection-text", width - 2, y + aside, "end")
-        )
-    parts.append(_line(points, frame))
+
+
+def _goal(goal: Goal, frame: _Frame, width: int) -> Iterator[str]:
+    """Yield the line of the threshold and that of the due year."""
+    y = frame.y(goal.threshold)
+    yield f'<line class="goal" x1="{AXIS}" x2="{width}" y1="{y}" y2="{y}"/>'
+    yield _text(goal.label, "goal-text", width - 2, y - 6, "end")
+    if goal.due_year and goal.due_label:
+        x = frame.x(goal.due_year)
+        yield f'<line class="due" x1="{x}" x2="{x}" y1="{frame.top - 8}" y2="{frame.bottom}"/>'
+        yield _text(goal.due_label, "due-text", x, frame.top - 16, "middle")
+
+
+def _projection(
+    projection: Projection, last: Point, frame: _Frame, goal: Goal | None, width: int
+) -> str:
+    """Return the line from the ``last`` figure to where the present pace leads."""
+    assert last.value is not None
+    x, y = frame.x(projection.year), frame.y(projection.value)
+    # The goal's wording stands above its line: keep away from it.
+    aside = 22 if goal and y > frame.y(goal.threshold) - 20 else -12
+    return (
+        f'<line class="projection" x1="{frame.x(last.year)}" y1="{frame.y(last.value)}"'
+        f' x2="{x}" y2="{y}"/><circle class="projection" cx="{x}" cy="{y}" r="4"/>'
+        + _text(projection.label, "projection-text", width - 2, y + aside, "end")
+    )
+
+
+def _figures(known: Sequence[Point], frame: _Frame, goal: Goal | None) -> Iterator[str]:
+    """Yield the mark of each figure, with the figure beside it."""
     for i, point in enumerate(known):
         assert point.value is not None
         x, y = frame.x(point.year), frame.y(point.value)
         offset = 25 if _label_below(known, i, frame, goal) else -14
         between = " between" if 0 < i < len(known) - 1 else ""
-        parts.append(
+        yield (
             f"{_mark(point.status, x, y, 16)}"
             f'<text class="figure{between}" x="{x}" y="{y + offset}" text-anchor="middle">'
             f"{escape(point.shown)}</text>"
         )
-    parts.append("</svg>")
-    return Markup("".join(parts))
 
 
 def mini_chart(

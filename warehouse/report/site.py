@@ -21,6 +21,7 @@ from warehouse.publication.reader.pages import (
     SHORTFALLS_PER_CLAUSE,
     SHORTFALLS_PER_UNIT,
     FindingSum,
+    Outlook,
     Publication,
     PublishedClause,
     Region,
@@ -359,14 +360,7 @@ def _write_clause(
         ],
         "unit_rows": unit_rows,
         "outlook": outlook,
-        "outlook_figures": [
-            (word("outlook_required"), level_text(clause, outlook.required_value)),
-            (word("outlook_pace"), step_text(clause, outlook.pace_per_year)),
-            (word("outlook_needed"), step_text(clause, outlook.needed_per_year)),
-            (word("outlook_due_value"), level_text(clause, outlook.projected_due_value)),
-        ]
-        if outlook
-        else [],
+        "outlook_figures": _outlook_figures(clause, outlook) if outlook else [],
         "shortfalls": [s for s in publication.shortfalls if s.clause_id == clause.clause_id][
             :SHORTFALLS_PER_CLAUSE
         ],
@@ -377,6 +371,16 @@ def _write_clause(
         "doubts": doubts,
     }
     pages.write_page(env, "clause.html", out / clause.page, context)
+
+
+def _outlook_figures(clause: PublishedClause, outlook: Outlook) -> list[tuple[Text, Text]]:
+    """Return where a clause is heading, each figure with its name."""
+    return [
+        (word("outlook_required"), level_text(clause, outlook.required_value)),
+        (word("outlook_pace"), step_text(clause, outlook.pace_per_year)),
+        (word("outlook_needed"), step_text(clause, outlook.needed_per_year)),
+        (word("outlook_due_value"), level_text(clause, outlook.projected_due_value)),
+    ]
 
 
 def _write_reporting(
