@@ -6,11 +6,11 @@ small facts. The flows run the same with a Prefect server and without one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -35,12 +35,13 @@ from transforms.names import shown as show_name  # noqa: E402
 from warehouse.archive import Receipt  # noqa: E402
 from warehouse.ledger.ingest import Ingested  # noqa: E402
 from warehouse.ledger.store import Scope  # noqa: E402
-from warehouse.publication.filling import Imprint  # noqa: E402
 from warehouse.publication.reader import open_publication  # noqa: E402
 from warehouse.publication.reader.runs import read_handed  # noqa: E402
 from warehouse.publication.release import DATABASE  # noqa: E402
 from warehouse.publication.revisions import Revision  # noqa: E402
 from warehouse.reference import load_reference  # noqa: E402
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -80,34 +81,19 @@ def _reload(run: steps.Run, scope: Scope, shown: Steps) -> Ingested:
         return steps.reload_deliveries(run, scope, advance)
 
 
-@task(name="check", cache_policy=NO_CACHE)
-def _check(run: steps.Run) -> int:
-    return steps.check_across(run)
-
-
-@task(name="compute", cache_policy=NO_CACHE)
-def _compute(run: steps.Run) -> int:
-    return steps.compute_indicators(run)
-
-
-@task(name="judge", cache_policy=NO_CACHE)
-def _judge(run: steps.Run) -> int:
-    return steps.judge_clauses(run)
-
-
-@task(name="publish", cache_policy=NO_CACHE)
-def _publish(run: steps.Run) -> Imprint | None:
-    return steps.publish(run)
-
-
 @task(name="compare", cache_policy=NO_CACHE)
 def _compare(run: steps.Run) -> list[Revision]:
     return steps.changes(run)
 
 
-@task(name="return", cache_policy=NO_CACHE)
-def _return(run: steps.Run) -> list[str]:
-    return [str(path) for path in steps.send_returns(run)]
+def _as_tasks(shown: Steps) -> steps.Doing:
+    """Return how the steps that a flow shares with tests are carried out: as tasks, and shown."""
+
+    def do(name: str, step: Callable[[steps.Run], T], run: steps.Run) -> T:
+        with shown.step(name):
+            return task(name=name, cache_policy=NO_CACHE)(step)(run)
+
+    return do
 
 
 @flow(name="nightly", validate_parameters=False, on_failure=[went_wrong], on_crashed=[went_wrong])
@@ -120,16 +106,12 @@ def nightly(accept_shrink: bool = False) -> dict[str, Any]:
         accept_shrink: Publish even where a whole unit or form vanishes.
     """
     asked = _asked(accept_shrink=accept_shrink)
-    settings = load_settings()
-    shown = Steps()
-    with _writing(settings, shown, "jzedu nightly"), steps.Run.open(settings) as run:
+    with _opened() as (run, pulled, shown):
         run.accept_shrink = asked.accept_shrink
-        with shown.step("pull"):
-            pulled: Any = _pull(run)
         receipts = steps.unread(run)
         if not receipts and not steps.must_publish(run):
             night = _told(run, shown, Night(found=pulled.found, waiting=pulled.waiting))
-            went_well(settings, shown.seconds, pulled=pulled)
+            went_well(run.settings, shown.seconds, pulled=pulled)
         else:
             run.warm_up()
             _load(run, receipts, shown)
@@ -137,6 +119,20 @@ def nightly(accept_shrink: bool = False) -> dict[str, Any]:
             facts = Night(found=pulled.found, new=len(receipts), waiting=pulled.waiting)
             night = _to_the_end(run, shown, facts, read, pulled)
     return asdict(night)
+
+
+@contextmanager
+def _opened() -> Iterator[tuple[steps.Run, Pulled, Steps]]:
+    """Yield the run with what was pulled: the one that was opened ahead, else one of this block."""
+    ahead = steps.OPENED_AHEAD.get()
+    if ahead is not None:
+        yield ahead.run, ahead.pulled, ahead.shown
+        return
+    settings, shown = load_settings(), Steps()
+    with _writing(settings, shown, "jzedu nightly"), steps.Run.open(settings) as run:
+        with shown.step("pull"):
+            pulled: Any = _pull(run)
+        yield run, pulled, shown
 
 
 @flow(name="backfill", validate_parameters=False, on_failure=[went_wrong], on_crashed=[went_wrong])
@@ -181,7 +177,7 @@ def backfill(
             with rehearsal as copy, steps.Run.open(copy) as run:
                 run.warm_up()
                 loaded: Any = _reload(run, scope, shown)
-                _judged(run, shown)
+                steps.evaluate(run, _as_tasks(shown))
                 with shown.step("compare"):
                     changes: Any = _compare(run)
         leave_rehearsal(changes)
@@ -267,13 +263,6 @@ def _units(settings: Settings, words: Sequence[str]) -> tuple[str, ...]:
     return tuple(codes)
 
 
-def _judged(run: steps.Run, shown: Steps) -> None:
-    with shown.step("compute"):
-        _compute(run)
-    with shown.step("judge"):
-        _judge(run)
-
-
 def _told(run: steps.Run, shown: Steps, facts: Night) -> Night:
     """``facts`` with what is damaged in the archive, which is said."""
     for sentence in run.damaged:
@@ -293,13 +282,7 @@ def _to_the_end(
     ``facts`` is what is known of the run so far, ``read`` narrows the submissions of the
     publication to those of this run (:func:`warehouse.publication.reader.runs.read_handed`).
     """
-    with shown.step("check"):
-        _check(run)
-    with shown.step("return"):
-        sheets: Any = _return(run)
-    _judged(run, shown)
-    with shown.step("publish"):
-        imprint: Any = _publish(run)
+    sheets, imprint = steps.finish(run, _as_tasks(shown))
     publication_id = imprint.publication_id if imprint else None
     with open_publication(run.settings.published / DATABASE) as reader:
         handed = read_handed(reader, **read)
@@ -308,7 +291,7 @@ def _to_the_end(
         shown.seconds,
         handed,
         publication_id,
-        [Path(sheet) for sheet in sheets],
+        sheets,
         pulled,
     ):
         shown.say(problem)

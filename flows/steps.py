@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self, TypeVar
 
 import duckdb
 import polars as pl
@@ -34,11 +34,13 @@ from expectations.verdicts import judge, lay_out
 from expectations.warnings import SUITE, TABLE, expectations, write_warnings
 from flows.after.metrics import last_sources
 from flows.permissions import hand_out, make_home, make_open, private_folder, shut
+from flows.progress import Steps
 from flows.settings import Settings
 from flows.sources.model import Pulled
 from flows.sources.pull import pull_all
 from flows.sources.settings import INBOX
 from flows.step_errors import TOLD, cause_of
+from transforms.china import CHINA
 from transforms.names import SENTENCE, shown
 from transforms.records import FINDING
 from warehouse.archive import Archive, ArchiveDamaged, Receipt, part_of
@@ -70,6 +72,8 @@ from warehouse.report import write_report
 from warehouse.sql import literal
 from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
 
+T = TypeVar("T")
+
 #: An engine that is warming up while Prefect starts, see :mod:`flows.terminal.runner`.
 STARTED_AHEAD: ContextVar[Engine | None] = ContextVar("started_ahead", default=None)
 #: Whether somebody at a terminal started the run, who may name files anywhere, see :mod:`flows.terminal.runner`.
@@ -84,6 +88,19 @@ SECTION = {"section": pl.Int64(), "name_zh": pl.String(), "name_en": pl.String()
 _PATIENCE = 10
 #: So many damaged originals are named one by one.
 _LOST_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A run that was opened ahead, with its lock held: what it pulled, and who shows its steps."""
+
+    run: Run
+    pulled: Pulled
+    shown: Steps
+
+
+#: A run that was opened to see whether there is anything to do, see :mod:`flows.terminal.runner`.
+OPENED_AHEAD: ContextVar[Opened | None] = ContextVar("opened_ahead", default=None)
 
 
 class StepFailed(Exception):
@@ -452,7 +469,7 @@ def _now() -> datetime:
 
 def _today() -> date:
     """Return the date in China, by which explanations lapse."""
-    return datetime.now(timezone(timedelta(hours=8))).date()
+    return datetime.now(CHINA).date()
 
 
 def compute_indicators(run: Run) -> int:
@@ -571,6 +588,32 @@ def changes(run: Run) -> list[Revision]:
                 "Run jzedu nightly: it is published anew.",
             )
         return []
+
+
+class Doing(Protocol):
+    """How a step of a run is carried out: as it is, or as a task of Prefect that is shown."""
+
+    def __call__(self, name: str, step: Callable[[Run], T], run: Run) -> T:
+        """Return what ``step`` gives, a function of this module that is told of as ``name``."""
+
+
+def directly(name: str, step: Callable[[Run], T], run: Run) -> T:
+    """Carry out a step as it is."""
+    return step(run)
+
+
+def evaluate(run: Run, do: Doing = directly) -> None:
+    """Compute and judge all that is loaded, into a staged publication."""
+    do("compute", compute_indicators, run)
+    do("judge", judge_clauses, run)
+
+
+def finish(run: Run, do: Doing = directly) -> tuple[list[Path], Imprint | None]:
+    """Go from loaded rows to return sheets and publication, which are given."""
+    do("check", check_across, run)
+    sheets = do("return", send_returns, run)
+    evaluate(run, do)
+    return sheets, do("publish", publish, run)
 
 
 def send_returns(run: Run, on_file: Callable[[], None] = lambda: None) -> list[Path]:

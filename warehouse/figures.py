@@ -14,16 +14,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+
+from transforms.china import OFFSET
 
 Number = float | int | Decimal | Fraction
 
 BLANK = "—"
 MINUS = "\N{MINUS SIGN}"
 # China keeps one time all year, so a fixed offset needs no time zone data on the machine.
-CHINA = timedelta(hours=8)
 
 _DECIMALS = {"%": 1, "倍": 2, "万元": 2, "元": 0}
 #: A count of things is whole; where it is not, it is shown with so many decimals at most.
@@ -136,7 +137,7 @@ def show(value: Number, decimals: int) -> str:
 
 def local_time(moment: datetime | None) -> str:
     """Return a UTC time as the minute in China, `2022-10-14 09:30`."""
-    return BLANK if moment is None else (moment + CHINA).strftime("%Y-%m-%d %H:%M")
+    return BLANK if moment is None else (moment + OFFSET).strftime("%Y-%m-%d %H:%M")
 
 
 def _usual_decimals(figure: Fraction, unit: str | None) -> int:

@@ -15,6 +15,8 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from transforms.china import OFFSET
+
 
 @contextmanager
 def lent(connection: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Iterator[None]:
@@ -23,9 +25,8 @@ def lent(connection: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Itera
         for name, frame in frames.items():
             file = Path(folder, f"{name}.parquet")
             frame.write_parquet(file, compression="uncompressed")
-            quoted = str(file).replace("'", "''")
             connection.execute(
-                f"CREATE OR REPLACE TEMP VIEW {name} AS FROM read_parquet('{quoted}')"
+                f"CREATE OR REPLACE TEMP VIEW {name} AS FROM read_parquet({literal(str(file))})"
             )
         try:
             yield
@@ -55,6 +56,11 @@ def literal(value: object) -> str:
         return str(value)
     text = str(value).replace("'", "''")
     return f"'{text}'"
+
+
+def in_china(column: str) -> str:
+    """Return the expression for a time in UTC as it is told in China."""
+    return f"({column} + INTERVAL {OFFSET.seconds} SECOND)"
 
 
 def bound(sql: str, *values: object) -> str:

@@ -50,6 +50,7 @@ from flows.service.state import (
     login_of,
 )
 from flows.settings import Settings
+from transforms.china import ZONE_NAME
 from transforms.forms import FORMS
 from warehouse.reference import load_reference
 
@@ -61,7 +62,6 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
     from prefect.runner import Runner
 
-TIMEZONE = "Asia/Shanghai"
 #: What a user has not set otherwise: runs and events are deleted after 90 days, so that the database
 #: does not grow for ever; pages ask the host they came from, whatever its name is to the browser.
 _SERVER_DEFAULTS = {
@@ -93,7 +93,7 @@ class Deployment:
     entrypoint: str
     description: str
     cron: str | None = None
-    timezone: str = TIMEZONE
+    timezone: str = ZONE_NAME
 
     def flow(self) -> Flow[..., Any]:
         """Return the flow; importing it imports Prefect."""
@@ -284,7 +284,7 @@ async def _announce(api_url: str, log: Path, say: Callable[[str], None]) -> None
     for _ in range(_PATIENCE):
         with contextlib.suppress(OSError):
             if (night := await asyncio.to_thread(next_night, api_url)) is not None:
-                say(f"The next night: {night.astimezone(ZoneInfo(TIMEZONE)):%Y-%m-%d %H:%M %Z}")
+                say(f"The next night: {night.astimezone(ZoneInfo(ZONE_NAME)):%Y-%m-%d %H:%M %Z}")
                 return
         await asyncio.sleep(1)
     say(f"Warning: no night is planned; is nightly paused in the UI? If not, {log} may say why.")

@@ -29,10 +29,11 @@ from expectations.clauses import PlanError
 from flows.after.metrics import last_success
 from flows.after.notify import URLS
 from flows.lock import holder
-from flows.service.server import TIMEZONE, healthy, next_night
+from flows.service.server import healthy, next_night
 from flows.service.state import API, last_serving, read_login
 from flows.settings import Settings, SettingsError, load_settings
 from flows.steps import plan_of
+from transforms.china import ZONE_NAME
 from warehouse.archive import Archive
 from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE
@@ -213,10 +214,10 @@ def _existing(path: Path) -> Path:
 def _clock(settings: Settings, now: datetime) -> Iterator[Line]:
     """Yield whether the clock is plausible, and the zone known in which nights and deadlines are told."""
     try:
-        there = now.astimezone(ZoneInfo(TIMEZONE))
+        there = now.astimezone(ZoneInfo(ZONE_NAME))
     except ZoneInfoNotFoundError:
         do = "Install the package tzdata of the system, or of Python."
-        yield Line("clock", "fail", f"the time zone {TIMEZONE} is unknown", do)
+        yield Line("clock", "fail", f"the time zone {ZONE_NAME} is unknown", do)
         return
     last = None
     with contextlib.suppress(duckdb.Error):  # said by the check of the publication
@@ -228,7 +229,7 @@ def _clock(settings: Settings, now: datetime) -> Iterator[Line]:
         do = "Set the clock: timedatectl set-ntp true. Deadlines and versions go by it."
         yield Line("clock", "fail", found, do)
         return
-    yield Line("clock", "ok", f"{there:%Y-%m-%d %H:%M} in {TIMEZONE}, {now:%H:%M} UTC")
+    yield Line("clock", "ok", f"{there:%Y-%m-%d %H:%M} in {ZONE_NAME}, {now:%H:%M} UTC")
 
 
 def _sources(probes: Iterable[Probe]) -> Iterator[Line]:
@@ -374,5 +375,5 @@ def _schedule(url: str, login: str | None) -> Iterator[Line]:
         do = "Is the deployment nightly paused in the UI? If not, look into the server's log."
         yield Line("schedule", "warn", "no night is planned", do)
     else:
-        local = night.astimezone(ZoneInfo(TIMEZONE))
-        yield Line("schedule", "ok", f"the next night is {local:%Y-%m-%d %H:%M} in {TIMEZONE}")
+        local = night.astimezone(ZoneInfo(ZONE_NAME))
+        yield Line("schedule", "ok", f"the next night is {local:%Y-%m-%d %H:%M} in {ZONE_NAME}")

@@ -18,13 +18,12 @@ from flows.after.hooks import patience, quiet_night
 from flows.children import guarded
 from flows.lock import only_writer
 from flows.permissions import keep_private, shut
+from flows.progress import Steps
 from flows.service.server import healthy
 from flows.service.state import API, lock_out, log_in, running
 from flows.settings import Settings, load_settings
-from flows.sources.model import Pulled
 from flows.step_errors import TOLD, cause_of
 from flows.terminal.scorecard import say_made_up, show_changes, show_scorecard
-from transforms.names import SENTENCE, shown
 from warehouse.ledger.store import Scope
 from warehouse.publication.release import DATABASE
 from warehouse.workers.pool import ForkServer
@@ -38,11 +37,12 @@ def run_nightly(home: Path | None, accept_shrink: bool = False) -> None:
     """
     settings = _at_terminal(home)
     console = Console(stderr=True)
-    with _answered(console):
-        news, pulled = _news(settings, console)
+    shown = Steps(console)
+    with _answered(console), _opened(settings, shown) as opened:
+        news = bool(steps.unread(opened.run)) or steps.must_publish(opened.run)
         if not news and not os.environ.get(API):
-            for problem in quiet_night(settings, pulled):
-                console.print(f"  {shown(problem, SENTENCE)}", highlight=False, markup=False)
+            for sentence in (*opened.run.damaged, *quiet_night(settings, opened.pulled)):
+                shown.say(f"  {sentence}")
             _say_nothing_new(settings)
             return
         _connect(settings)
@@ -53,12 +53,25 @@ def run_nightly(home: Path | None, accept_shrink: bool = False) -> None:
         ):
             steps.FORK_SERVER_AHEAD.set(fork_server)
             steps.STARTED_AHEAD.set(engine)
+            steps.OPENED_AHEAD.set(opened)
             console.print("[dim]starting Prefect …[/]")
             from flows.nightly import nightly
 
             night: Any = nightly(accept_shrink)
     _say(night, settings)
     _leave(0)
+
+
+@contextmanager
+def _opened(settings: Settings, shown: Steps) -> Iterator[steps.Opened]:
+    """Yield the run with its lock held, once what is new is in the archive."""
+    lock = only_writer(settings.home, shown.say, patience(settings), "jzedu nightly")
+    with lock, steps.Run.open(settings) as run:
+        with shown.step("pull"):
+            pulled = steps.pull_inbox(run)
+        for file in pulled.waiting:
+            shown.say(f"  left for the next night: {file}")
+        yield steps.Opened(run, pulled, shown)
 
 
 def run_backfill(
@@ -176,26 +189,6 @@ def _say_server_lost(console: Console, error: Exception) -> None:
         highlight=False,
         markup=False,
     )
-
-
-def _news(settings: Settings, console: Console) -> tuple[bool, Pulled]:
-    """Return whether a night would have anything to do; archives what is new on the way."""
-
-    def wait(sentence: str) -> None:
-        console.print(shown(sentence, SENTENCE), highlight=False, markup=False, soft_wrap=True)
-
-    lock = only_writer(settings.home, wait, patience(settings), "jzedu nightly")
-    with lock, steps.Run.open(settings) as run:
-        pulled = steps.pull_inbox(run)
-        for file in pulled.waiting:
-            said = shown(file, SENTENCE)
-            console.print(f"  left for the next night: {said}", highlight=False, markup=False)
-        news = bool(steps.unread(run)) or steps.must_publish(run)
-        if not news:  # otherwise the flow says it
-            for sentence in run.damaged:
-                said = shown(sentence, SENTENCE)
-                console.print(f"  damaged: {said}", highlight=False, markup=False)
-        return news, pulled
 
 
 def _say(night: dict[str, Any], settings: Settings, files: str = "new files") -> None:

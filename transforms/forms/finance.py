@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from transforms.forms.columns import amount, choice, count
-from transforms.forms.model import Form, Rule, TotalCheck
+from transforms.forms.model import Deadline, Form, Rule, TotalCheck
 
 FINANCE = Form(
     name="finance",
@@ -12,6 +12,7 @@ FINANCE = Form(
     en="Education finance",
     each_row_is_a="level of education, or all levels together (合计)",
     row_zh="一个学段",
+    deadline=Deadline(1, 3, 31),
     key=("stage",),
     totals_are_data=True,
     columns=(

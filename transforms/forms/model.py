@@ -146,6 +146,19 @@ class TotalCheck:
     tolerance: str
 
 
+@dataclass(frozen=True)
+class Deadline:
+    """The last day in China on which a form is in time, so many years after the statistical one.
+
+    Most forms are of the state in autumn and due in the same year; those of a calendar year are due
+    when it is over.
+    """
+
+    years_after: int
+    month: int
+    day: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class Form:
     """One of the forms that reporting units hand in.
@@ -165,6 +178,7 @@ class Form:
     row_checks: tuple[RowCheck, ...] = ()
     total_checks: tuple[TotalCheck, ...] = ()
     totals_are_data: bool = False
+    deadline: Deadline = Deadline(0, 10, 31)
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

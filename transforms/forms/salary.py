@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from transforms.forms.columns import amount, count, part_of_whole
-from transforms.forms.model import Form
+from transforms.forms.model import Deadline, Form
 
 SUBSIDY_DUE = count("subsidy_due", "应享受乡村教师生活补助人数", "Due the rural subsidy")
 SUBSIDY_PAID = count("subsidy_paid", "实际享受乡村教师生活补助人数", "Paid the rural subsidy")
@@ -17,6 +17,7 @@ SALARY = Form(
     en="Pay of teachers and civil servants",
     each_row_is_a="reporting unit",
     row_zh="本单位全部情况(只填一行)",
+    deadline=Deadline(1, 3, 31),
     key=(),
     columns=(
         amount(

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Literal
 
 import polars as pl
 
+from transforms.china import CHINA
 from transforms.sample.city import Key, unit_frames
 from transforms.sample.unit import Unit
-
-SHANGHAI = timezone(timedelta(hours=8))
 
 #: What makes the pipeline return a submission.
 Flaw = Literal["bad_cell", "missing_column", "duplicate_row"]
@@ -73,4 +72,4 @@ def time_of_receipt(unit: Unit, form: str, year: int) -> datetime:
         first = datetime(year, 11, 1) if late else datetime(year, 10, 9)
         days = 24 if late else 20
     minutes = draws.randrange(8 * 60, 18 * 60)
-    return first.replace(tzinfo=SHANGHAI) + timedelta(days=draws.randrange(days), minutes=minutes)
+    return first.replace(tzinfo=CHINA) + timedelta(days=draws.randrange(days), minutes=minutes)

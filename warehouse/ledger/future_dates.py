@@ -14,7 +14,7 @@ import polars as pl
 
 from transforms.checks.findings import Submission, make_finding
 from transforms.records import WARNING
-from warehouse.sql import lent
+from warehouse.sql import in_china, lent
 
 #: In force, and dated later than it was taken.
 _DATED = """
@@ -61,7 +61,7 @@ def warn_of_future(connection: duckdb.DuckDBPyConnection) -> int:
 
 def _told(column: str) -> str:
     """Return a time as the units tell it: in China, to the minute."""
-    return f"strftime({column} + INTERVAL 8 HOUR, '%Y-%m-%d %H:%M')"
+    return f"strftime({in_china(column)}, '%Y-%m-%d %H:%M')"
 
 
 def _row(rule: str, submission: list[object], *, value: str, other: object) -> dict[str, object]:

@@ -35,7 +35,7 @@ from warehouse.lineage.model import (
     Verdict,
     Version,
 )
-from warehouse.publication.reader.queries import standings
+from warehouse.publication.reader.queries import clause_order, standings
 from warehouse.reference import Reference, folder_key
 from warehouse.sql import literal
 
@@ -176,13 +176,13 @@ def _figure(
 def _indicator(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, word: str) -> Indicator:
     """Return the published indicator that ``word`` names, itself or by one of its clauses."""
     known = connection.execute(
-        """
+        f"""
         SELECT i.indicator_id, i.name_zh, i.name_en,
-            coalesce(string_agg(c.clause_id, ' ' ORDER BY c.clause_id), '')
-        FROM published.indicator i LEFT JOIN published.clause c USING (indicator_id)
+            coalesce(string_agg(c.clause_id, ' ' ORDER BY c.plan_order), '')
+        FROM published.indicator i
+        LEFT JOIN ({clause_order("published.")}) c USING (indicator_id)
         GROUP BY ALL
-        ORDER BY any_value(i.section), min(try_cast(split_part(c.clause_id, '.', 2) AS INTEGER)),
-            i.indicator_id
+        ORDER BY any_value(i.section), min(c.plan_order), i.indicator_id
         """
     ).fetchall()
     indicator_id = _find(

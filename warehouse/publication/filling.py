@@ -70,7 +70,7 @@ def fill(
     table_from(connection, "TEMP TABLE published_clause", clauses)
     table_from(connection, "TEMP TABLE published_section", sections)
     table_from(connection, "TEMP TABLE published_indicator", _indicators(indicators))
-    table_from(connection, "TEMP TABLE form", pl.DataFrame({"form": list(FORMS)}))
+    table_from(connection, "TEMP TABLE form", _forms())
     queries = {table.name: table.query for table in TABLES if table.query is not None}
     queries["indicator"] = "SELECT * FROM published_indicator"
     queries["clause"] = "SELECT * FROM published_clause"
@@ -114,6 +114,18 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: PublishedTable, query:
     # Sorted rows make the same submissions give the same file, whatever came first.
     connection.execute(
         f"INSERT INTO publication.{table.name} SELECT {table.names} FROM ({query}) ORDER BY ALL"
+    )
+
+
+def _forms() -> pl.DataFrame:
+    """Return the forms with the days on which they are due."""
+    return pl.DataFrame(
+        [
+            (form.name, form.deadline.years_after, form.deadline.month, form.deadline.day)
+            for form in FORMS.values()
+        ],
+        schema=["form", "due_years_after", "due_month", "due_day"],
+        orient="row",
     )
 
 

@@ -22,6 +22,7 @@ from transforms.records import (
 )
 from warehouse.indicators import year_on_year
 from warehouse.publication import outlook
+from warehouse.sql import in_china
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,8 @@ CASE WHEN NOT s.accepted THEN 'returned' WHEN f.submission_id IS NULL THEN 'supe
     WHEN s.warnings + coalesce(w.warnings, 0) > 0 THEN 'accepted_with_warnings' ELSE 'accepted' END
 """
 
-#: The last day on which a submission is in time, as a date in Asia/Shanghai (UTC+8, no summer
-#: time): 31 October of the year; for calendar-year forms 31 March of the next.
-_DEADLINE = """
-CASE WHEN f.form IN ('finance', 'salary') THEN make_date(y.year + 1, 3, 31)
-    ELSE make_date(y.year, 10, 31) END
-"""
+#: The last day on which a submission is in time, as a date in China.
+_DEADLINE = "make_date(y.year + f.due_years_after, f.due_month, f.due_day)"
 
 TABLES: tuple[PublishedTable, ...] = (
     PublishedTable(
@@ -466,7 +463,7 @@ TABLES: tuple[PublishedTable, ...] = (
         SELECT u.region_code, f.form, y.year, (e.form IS NOT NULL)::INTEGER AS expected,
             (count(s.submission_id) > 0)::INTEGER AS received,
             (count(s.submission_id) FILTER (s.accepted) > 0)::INTEGER AS accepted,
-            coalesce((min(s.received_at) FILTER (s.accepted) + INTERVAL 8 HOUR)::DATE
+            coalesce({in_china("min(s.received_at) FILTER (s.accepted)")}::DATE
                 <= any_value({_DEADLINE}), false)
                 ::INTEGER AS on_time,
             max(s.received_at) AS last_received_at

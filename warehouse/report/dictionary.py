@@ -15,7 +15,7 @@ import xlsxwriter
 from jinja2 import Environment
 
 from warehouse.publication.reader import Reader
-from warehouse.publication.reader.pages import plan_order
+from warehouse.publication.reader.queries import CLAUSE_ORDER
 from warehouse.report import pages
 
 _INDICATORS = (
@@ -87,8 +87,8 @@ def write(
 ) -> None:
     """Write the dictionary into a folder that has the assets; `site` puts it in a report."""
     tables = read_tables(reader)
-    indicators = _rows(reader, "indicator", _INDICATORS)
-    clauses = sorted(_rows(reader, "clause", _CLAUSES), key=lambda row: plan_order(str(row[0])))
+    indicators = _rows(reader, "indicator", _INDICATORS, "indicator_id")
+    clauses = _rows(reader, f"({CLAUSE_ORDER})", _CLAUSES, "plan_order")
     context = {
         "site": site,
         "here": "dictionary",
@@ -112,8 +112,8 @@ def read_tables(reader: Reader) -> list[DictionaryTable]:
     ]
 
 
-def _rows(reader: Reader, table: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
-    return reader.tuples(f"SELECT {', '.join(columns)} FROM {table} ORDER BY 1")
+def _rows(reader: Reader, table: str, columns: Sequence[str], order: str) -> list[tuple[Any, ...]]:
+    return reader.tuples(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {order}")
 
 
 def _write_workbook(

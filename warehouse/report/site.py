@@ -27,7 +27,6 @@ from warehouse.publication.reader.pages import (
     Region,
     Reporting,
     Revision,
-    plan_order,
     read_boundaries,
     read_publication,
     shortfall_rows,
@@ -484,7 +483,7 @@ def _summary(publication: Publication, region: Region, year: int) -> UnitSummary
 def _readings(clauses: Sequence[PublishedClause]) -> list[PublishedClause]:
     """Return the clauses among these whose figure is ours, each once, in the order of the plan."""
     marked = {clause.clause_id: clause for clause in clauses if clause.interpretation}
-    return sorted(marked.values(), key=lambda clause: plan_order(clause.clause_id))
+    return sorted(marked.values(), key=lambda clause: clause.plan_order)
 
 
 def _reading(clause: PublishedClause) -> Text | None:

@@ -24,7 +24,7 @@ from warehouse.figures import Number, behind
 from warehouse.indicators.definitions import Catalogue, load_catalogue
 from warehouse.indicators.year_on_year import FLOOR
 from warehouse.publication.reader.door import Issue, Reader, YearState, in_focus
-from warehouse.publication.reader.queries import standings
+from warehouse.publication.reader.queries import CLAUSE_ORDER, standings
 from warehouse.wording import FORMS, PLACE_SUFFIXES, REGION_KINDS, STATUSES, VERDICTS, Text
 
 # How many rows one page lists before it says that there are more.
@@ -58,9 +58,10 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class PublishedClause:
-    """A clause of the plan with the indicator it judges."""
+    """A clause of the plan with the indicator it judges; ``plan_order`` sorts clauses as the plan does."""
 
     clause_id: str
+    plan_order: int
     indicator_id: str
     kind: str
     comparator: str | None
@@ -103,12 +104,6 @@ class PublishedClause:
     def page(self) -> str:
         """Return the file name of the clause's page."""
         return f"clause-{slug(self.clause_id)}.html"
-
-    @property
-    def order(self) -> str:
-        """Return a figure that sorts clauses as the plan does: 2.9 is 2.0009, before 2.0010."""
-        section, *rest = self.clause_id.split(".")
-        return ".".join([section, *(part.zfill(4) for part in rest)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,7 +439,7 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
         ValueError: the publication holds no region, clause or verdict: there is nothing to report.
     """
     regions = _regions(reader, reference)
-    clauses = sorted(reader.rows(PublishedClause, _CLAUSES), key=lambda c: plan_order(c.clause_id))
+    clauses = reader.rows(PublishedClause, _CLAUSES)
     coverage_zh, coverage_en = coverage.sentence("a")
     cells = reader.rows(_cell, _CELLS.format(coverage_zh=coverage_zh, coverage_en=coverage_en))
     if not regions or not clauses or not cells:
@@ -510,14 +505,6 @@ def forms_of(formula: str | None, catalogue: Catalogue, forms: Iterable[str]) ->
 def slug(name: str) -> str:
     """Return a code as part of a file name that is safe on every system, one to one."""
     return re.sub(r"[^A-Za-z0-9.-]", lambda match: f"_{ord(match[0]):x}", name)
-
-
-def plan_order(clause_id: str) -> tuple[tuple[int, int, str], ...]:
-    """Return the sort key that puts 2.9 before 2.10."""
-    return tuple(
-        (0, int(part), "") if part.isdigit() else (1, 0, part)
-        for part in re.split(r"[.\-_]", clause_id)
-    )
 
 
 def read_boundaries(reference: Path) -> list[dict[str, Any]]:
@@ -613,12 +600,13 @@ def _both(zh: str | None, en: str | None) -> Text:
     return Text(zh or "", en or zh or "")
 
 
-_CLAUSES = """
-SELECT c.clause_id, c.indicator_id, c.kind, c.comparator, c.threshold::DOUBLE AS threshold, c.due_year,
+_CLAUSES = f"""
+SELECT c.clause_id, c.plan_order, c.indicator_id, c.kind, c.comparator, c.threshold::DOUBLE AS threshold, c.due_year,
        c.effective_from, c.effective_to, CAST(c.scope AS VARCHAR) AS scope,
        coalesce(c.interpretation, false) AS interpretation, c.basis_zh, c.basis_en, c.statement_zh, c.statement_en, c.source,
        i.name_zh, i.name_en, i.unit, i.scale, i.better, i.numerator_zh, i.denominator_zh, i.formula
-FROM clause c JOIN indicator i USING (indicator_id)
+FROM ({CLAUSE_ORDER}) c JOIN indicator i USING (indicator_id)
+ORDER BY c.plan_order
 """
 
 # The year before is what a clause that never falls is held against.

@@ -10,14 +10,22 @@ from warehouse.wording import VERDICTS
 
 _VERDICTS = ", ".join(f"'{status}'" for status in VERDICTS)
 
-#: The clauses in the order of the plan: by section, 2.9 before 2.10, a rule that replaces a clause
-#: after it.
-CLAUSE_ORDER = """
+
+def clause_order(source: str = "") -> str:
+    """Return the query for the clauses with ``plan_order``, the order of the plan.
+
+    By section, 2.9 before 2.10, a rule that replaces a clause after it. ``source`` stands before the
+    names of tables, such as ``published.``.
+    """
+    return f"""
 SELECT *, row_number() OVER (
     ORDER BY section, TRY_CAST(regexp_extract(clause_id, '[0-9]+$') AS INTEGER), clause_id
 ) AS plan_order
-FROM clause
+FROM {source}clause
 """
+
+
+CLAUSE_ORDER = clause_order()
 
 #: Every year with figures: the forms expected and in force, and whether it is the year in focus.
 #: That is the latest year for which at least half of the expected forms are in force; a year of
