@@ -65,8 +65,9 @@ class Night:
 
 
 @task(name="pull", cache_policy=NO_CACHE)
-def _pull(run: steps.Run) -> Pulled:
-    return steps.pull_inbox(run)
+def _pull(run: steps.Run, pulled: Pulled | None = None) -> Pulled:
+    """Pull, unless that was done to see whether there is anything to do."""
+    return pulled if pulled is not None else steps.pull_inbox(run)
 
 
 @task(name="load", cache_policy=NO_CACHE)
@@ -124,14 +125,17 @@ def nightly(accept_shrink: bool = False) -> dict[str, Any]:
 @contextmanager
 def _opened() -> Iterator[tuple[steps.Run, Pulled, Steps]]:
     """Yield the run with what was pulled: the one that was opened ahead, else one of this block."""
-    ahead = steps.OPENED_AHEAD.get()
+    ahead, shown = steps.OPENED_AHEAD.get(), Steps()
+    pulled: Any
     if ahead is not None:
-        yield ahead.run, ahead.pulled, ahead.shown
+        pulled = _pull(ahead.run, ahead.pulled)
+        shown.done("pull", ahead.seconds)
+        yield ahead.run, pulled, shown
         return
-    settings, shown = load_settings(), Steps()
+    settings = load_settings()
     with _writing(settings, shown, "jzedu nightly"), steps.Run.open(settings) as run:
         with shown.step("pull"):
-            pulled: Any = _pull(run)
+            pulled = _pull(run)
         yield run, pulled, shown
 
 

@@ -33,7 +33,7 @@ class Steps:
         started = time.perf_counter()
         if not self.console.is_terminal:
             yield lambda: None
-            self._done(title, total, started)
+            self.done(title, time.perf_counter() - started, total)
             return
         columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24)]
         if total is not None:
@@ -42,10 +42,10 @@ class Steps:
         with Progress(*columns, console=self.console, transient=True) as bar:
             task = bar.add_task(title, total=total)
             yield lambda: bar.advance(task)
-        self._done(title, total, started)
+        self.done(title, time.perf_counter() - started, total)
 
-    def _done(self, title: str, total: int | None, started: float) -> None:
-        taken = time.perf_counter() - started
+    def done(self, title: str, taken: float, total: int | None = None) -> None:
+        """Say that a step is done, and how many seconds it took."""
         self.seconds[title] = self.seconds.get(title, 0.0) + taken
         counted = f", {total}" if total is not None else ""
         self.console.print(f"  [green]✓[/] {title}{counted} [dim]{taken:.1f} s[/]")

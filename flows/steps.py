@@ -34,7 +34,6 @@ from expectations.verdicts import judge, lay_out
 from expectations.warnings import SUITE, TABLE, expectations, write_warnings
 from flows.after.metrics import last_sources
 from flows.permissions import hand_out, make_home, make_open, private_folder, shut
-from flows.progress import Steps
 from flows.settings import Settings
 from flows.sources.model import Pulled
 from flows.sources.pull import pull_all
@@ -92,11 +91,11 @@ _LOST_NAMED = 10
 
 @dataclass(frozen=True)
 class Opened:
-    """A run that was opened ahead, with its lock held: what it pulled, and who shows its steps."""
+    """A run that was opened ahead, with its lock held: what it pulled, and how long that took."""
 
     run: Run
     pulled: Pulled
-    shown: Steps
+    seconds: float
 
 
 #: A run that was opened to see whether there is anything to do, see :mod:`flows.terminal.runner`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -67,11 +68,11 @@ def _opened(settings: Settings, shown: Steps) -> Iterator[steps.Opened]:
     """Yield the run with its lock held, once what is new is in the archive."""
     lock = only_writer(settings.home, shown.say, patience(settings), "jzedu nightly")
     with lock, steps.Run.open(settings) as run:
-        with shown.step("pull"):
-            pulled = steps.pull_inbox(run)
+        started = time.perf_counter()
+        pulled = steps.pull_inbox(run)
         for file in pulled.waiting:
             shown.say(f"  left for the next night: {file}")
-        yield steps.Opened(run, pulled, shown)
+        yield steps.Opened(run, pulled, time.perf_counter() - started)
 
 
 def run_backfill(
