@@ -1,0 +1,238 @@
+"""The pages of docs/ say what the program does, and whoever cites them names a heading that is there.
+
+A citation is the page and, in italics, the heading: docs/contract.md, *Cells*.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from expectations.clauses import NATIONAL_RULE_2021, Clause, load_plan
+from flows.settings import Settings
+from flows.terminal.cli import cli
+from transforms.forms import FORMS, Form, Kind
+from warehouse.indicators.definitions import load_catalogue
+from warehouse.publication.tables import TABLES
+from warehouse.publication.views import VIEWS
+
+ROOT = Path(__file__).parents[1]
+CONTRACT, PLAN = (ROOT / "docs" / name for name in ("contract.md", "plan.md"))
+#: What is kept with the sources; a file that is new counts before it is committed.
+KEPT = [
+    ROOT / name
+    for name in subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout.split("\0")
+    if name and (ROOT / name).is_file()
+]
+CODE = [file for file in KEPT if file.suffix in (".py", ".yaml", ".toml")]
+PAGES = [file for file in KEPT if file.suffix == ".md"]
+
+_CITED = re.compile(r"docs/([\w/]+\.md), \*([^*]+)\*")
+_HEADING = re.compile(r"^#{2,} (.+)$", re.MULTILINE)
+
+CATALOGUE = load_catalogue()
+CLAUSES = {c.clause_id: c for c in (*load_plan().clauses, *load_plan(NATIONAL_RULE_2021).clauses)}
+
+
+def headings(page: Path) -> set[str]:
+    return set(_HEADING.findall(page.read_text("utf-8")))
+
+
+def section(page: Path, heading: str) -> str:
+    """What stands below ``heading``, up to the next one of its level or above."""
+    text = page.read_text("utf-8")
+    found = re.search(
+        rf"^(#+) {re.escape(heading)}\n(.*?)(?=^#{{1,2}} |\Z)", text, re.DOTALL | re.MULTILINE
+    )
+    assert found, f"{page.name} has no heading {heading}"
+    body = found[2]
+    return body if found[1] == "##" else re.split(r"^#+ ", body, flags=re.MULTILINE)[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of the tables in ``text``, without heads and lines."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    heads = {i - 1 for i, line in enumerate(lines) if set(line) <= set("|- ")}
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for i, line in enumerate(lines)
+        if i not in heads and not set(line) <= set("|- ")
+    ]
+
+
+def named(text: str) -> list[str]:
+    """What stands as code in the first cells of the tables in ``text``."""
+    return [name for row in rows(text) for name in re.findall(r"`([^`]+)`", row[0])]
+
+
+# --- citations and links ---------------------------------------------------------------------
+
+
+def test_every_citation_names_a_heading_that_is_there() -> None:
+    cited = {
+        (page, " ".join(heading.split()))
+        for file in CODE
+        for page, heading in _CITED.findall(_unfolded(file))
+    }
+    for page, heading in sorted(cited):
+        assert heading in headings(ROOT / "docs" / page), (page, heading)
+
+
+def _unfolded(file: Path) -> str:
+    """The text of a file, in which a citation may go on in the next line of a comment."""
+    return re.sub(r"\s*\n\s*(?:#:? ?)?", " ", file.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("page", [CONTRACT, PLAN], ids=lambda page: page.name)
+def test_a_heading_stands_once(page: Path) -> None:
+    found = _HEADING.findall(page.read_text("utf-8"))
+    assert sorted(found) == sorted(set(found))
+
+
+def test_links_lead_to_files_and_headings_that_are_there() -> None:
+    for page in PAGES:
+        text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+        for target, anchor in re.findall(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)", text):
+            file = page.parent / target if target else page
+            assert file.exists(), (page.name, target)
+            if anchor:
+                there = {_anchor(heading) for heading in headings(file)}
+                assert anchor in there, (page.name, target, anchor)
+
+
+def _anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+# --- the contract ----------------------------------------------------------------------------
+
+
+def test_the_contract_has_every_command_and_no_other() -> None:
+    told = [name.removeprefix("jzedu ") for name in named(section(CONTRACT, "Commands"))]
+    assert sorted(told) == sorted(cli.commands)
+
+
+def test_the_contract_has_every_setting_and_no_other() -> None:
+    assert set(named(section(CONTRACT, "Settings"))) == {*Settings.model_fields} - {"home"}
+
+
+def test_the_contract_has_every_form_in_its_place() -> None:
+    told = re.findall(r"^### (.+)$", section(CONTRACT, "Forms"), re.MULTILINE)
+    assert told == list(FORMS)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=lambda form: form.name)
+def test_the_contract_has_a_form_as_it_is(form: Form) -> None:
+    text = section(CONTRACT, form.name)
+    assert text.lstrip().startswith(f"{form.zh}, `{form.code}`. ")
+    key = re.search(r"its key is (.+)\.", text)
+    assert tuple(re.findall(r"`(\w+)`", key[1]) if key else ()) == form.key
+    assert rows(text) == [
+        [f"`{c.name}`", c.header, ", ".join(c.aliases), _type(form, c.name)] for c in form.columns
+    ]
+
+
+def _type(form: Form, name: str) -> str:
+    column = form.by_name[name]
+    words = f"{{{', '.join(column.choices)}}}" if column.kind is Kind.CHOICE else str(column.kind)
+    words += f", {column.unit}" if column.unit else ""
+    words += f", {column.low} to {column.high}" if column.high is not None else ""
+    return words + (" !" if column.required else "")
+
+
+def test_the_contract_has_every_published_table_as_it_is() -> None:
+    told = {row[0]: row[2] for row in rows(section(CONTRACT, "Tables"))}
+    assert told == {
+        f"`{table.name}`": ", ".join(f"`{column.name}`" for column in table.columns)
+        for table in TABLES
+    }
+    assert named(section(CONTRACT, "Views")) == ["year_coverage", "county_scorecard"] + [
+        view.name for view in VIEWS if view.name != "year_coverage"
+    ]
+
+
+def test_the_contract_has_every_status_of_a_submission() -> None:
+    comment = next(
+        c for t in TABLES if t.name == "submission" for c in t.columns if c.name == "status"
+    )
+    told = named(section(CONTRACT, "Submissions"))
+    assert sorted(told) == sorted(re.findall(r"[a-z_]+", comment.zh))
+
+
+# --- the plan --------------------------------------------------------------------------------
+
+
+def test_the_plan_has_every_clause_once() -> None:
+    assert sorted(_told()) == sorted(CLAUSES)
+
+
+@pytest.mark.parametrize("clause", CLAUSES.values(), ids=lambda clause: clause.clause_id)
+def test_the_plan_has_a_clause_as_it_is(clause: Clause) -> None:
+    assert clause.clause_id in _told(), f"docs/plan.md, *Clauses*: the line of {clause.clause_id}"
+    indicator = CATALOGUE.by_id[clause.indicator_id]
+    threshold = ""
+    if clause.threshold is not None:
+        sign = {">=": "≥", "<=": "≤"}[str(clause.comparator)]
+        threshold = f"{sign} {float(clause.threshold):g}"
+    row = _told()[clause.clause_id]
+    parts = row.pop(3)
+    assert row == [
+        f"{clause.clause_id} †" if clause.interpretation else clause.clause_id,
+        f"`{clause.indicator_id}`",
+        indicator.name_zh,
+        indicator.unit,
+        indicator.better,
+        clause.kind,
+        threshold,
+        str(clause.due_year or ""),
+    ]
+    assert ("*A*" in parts) == (indicator.asked is not None)
+    assert (" / " in parts) == (indicator.bottom is not None)
+    scope = re.search(r"; scope (\w+)", parts)
+    assert (scope[1] if scope else "all") == indicator.scope
+    assert indicator.scale == {"%": 100, "元": 10_000}.get(indicator.unit, 1)
+
+
+def _told() -> dict[str, list[str]]:
+    """The lines of the clauses, by their ids."""
+    return {row[0].removesuffix(" †"): row for row in rows(section(PLAN, "Clauses"))}
+
+
+def test_the_plan_has_every_status() -> None:
+    comment = next(
+        c for t in TABLES if t.name == "attainment" for c in t.columns if c.name == "status"
+    )
+    assert set(named(section(PLAN, "Verdicts"))) == set(re.findall(r"[a-z_]+", comment.zh))
+
+
+def test_the_plan_has_the_floor_of_coverage() -> None:
+    floor = Fraction(load_plan().coverage_floor)
+    assert f"fewer than {int(floor * 100)} % of the units" in section(PLAN, "Silent units")
+
+
+def test_the_plan_has_every_scope() -> None:
+    told = {row[0] for row in rows(section(PLAN, "Words"))}
+    assert {scope.scope for scope in CATALOGUE.scopes} <= told
+
+
+def test_the_plan_says_whose_shortfall_is_named() -> None:
+    told = {
+        clause
+        for row in rows(section(PLAN, "Shortfall"))
+        for clause in re.findall(r"N?\d\.\d+", row[0])
+    }
+    assert told == {
+        c.clause_id
+        for c in CLAUSES.values()
+        if c.kind != "monitor" and CATALOGUE.by_id[c.indicator_id].causes is not None
+    }
