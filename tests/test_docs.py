@@ -6,14 +6,16 @@ A citation is the page and, in italics, the heading: docs/contract.md, *Cells*.
 from __future__ import annotations
 
 import re
-import subprocess
 from fractions import Fraction
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from expectations.clauses import NATIONAL_RULE_2021, Clause, load_plan
+from expectations.warnings import load_warnings
 from flows.settings import Settings
+from flows.sources.settings import SourceSettings
 from flows.terminal.cli import cli
 from transforms.forms import FORMS, Form, Kind
 from warehouse.indicators.definitions import load_catalogue
@@ -22,20 +24,14 @@ from warehouse.publication.views import VIEWS
 
 ROOT = Path(__file__).parents[1]
 CONTRACT, PLAN = (ROOT / "docs" / name for name in ("contract.md", "plan.md"))
-#: What is kept with the sources; a file that is new counts before it is committed.
-KEPT = [
-    ROOT / name
-    for name in subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-        text=True,
-    ).stdout.split("\0")
-    if name and (ROOT / name).is_file()
+FLOORS = ("transforms", "warehouse", "expectations", "flows")
+CODE = [
+    file
+    for folder in (*FLOORS, "tests")
+    for pattern in ("*.py", "*.yaml")
+    for file in sorted((ROOT / folder).rglob(pattern))
 ]
-CODE = [file for file in KEPT if file.suffix in (".py", ".yaml", ".toml")]
-PAGES = [file for file in KEPT if file.suffix == ".md"]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 _CITED = re.compile(r"docs/([\w/]+\.md), \*([^*]+)\*")
 _HEADING = re.compile(r"^#{2,} (.+)$", re.MULTILINE)
@@ -124,6 +120,18 @@ def test_the_contract_has_every_command_and_no_other() -> None:
 
 def test_the_contract_has_every_setting_and_no_other() -> None:
     assert set(named(section(CONTRACT, "Settings"))) == {*Settings.model_fields} - {"home"}
+
+
+def test_the_contract_has_every_kind_of_source() -> None:
+    kinds = [
+        model.model_fields["kind"].annotation for model in get_args(get_args(SourceSettings)[0])
+    ]
+    assert set(named(section(CONTRACT, "Sources"))) == {get_args(kind)[0] for kind in kinds}
+
+
+def test_the_contract_has_every_warning_across_forms_and_no_other() -> None:
+    told = {row[0] for row in rows(section(CONTRACT, "Warnings"))}
+    assert told == {name.partition("-")[2] for name in load_warnings()}
 
 
 def test_the_contract_has_every_form_in_its_place() -> None:
