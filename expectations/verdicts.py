@@ -158,7 +158,7 @@ SELECT * EXCLUDE (blanks)
 
 
 def judge(connection: duckdb.DuckDBPyConnection, broken: Mapping[str, Broken]) -> None:
-    """Write ``publication.attainment`` (contract §4) from the results of the suites."""
+    """Write ``publication.attainment`` (docs/contract.md, *Tables*) from the results of the suites."""
     missed = pl.DataFrame(
         [
             (suite, clause, row["region_code"], row["year"], row["reading"])

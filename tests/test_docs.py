@@ -34,6 +34,8 @@ CODE = [
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 _CITED = re.compile(r"docs/([\w/]+\.md), \*([^*]+)\*")
+#: One of the two pages named without its folder, or a paragraph by its number.
+_ASTRAY = re.compile(r"(?<![/\w`])(?:contract|plan)\.md\b|\bcontract,? (?:§|section)|§ ?\d")
 _HEADING = re.compile(r"^#{2,} (.+)$", re.MULTILINE)
 
 CATALOGUE = load_catalogue()
@@ -82,6 +84,13 @@ def test_every_citation_names_a_heading_that_is_there() -> None:
     }
     for page, heading in sorted(cited):
         assert heading in headings(ROOT / "docs" / page), (page, heading)
+
+
+def test_no_page_is_cited_in_another_way() -> None:
+    for file in CODE:
+        if file != Path(__file__):
+            found = _ASTRAY.search(file.read_text("utf-8"))
+            assert found is None, (file.relative_to(ROOT), found)
 
 
 def _unfolded(file: Path) -> str:

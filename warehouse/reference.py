@@ -18,7 +18,7 @@ from transforms.forms import FORMS
 
 PACKAGED = Path(transforms.__file__).parent / "reference"
 
-#: Where a form is not expected of every unit (contract, `reporting`), for the city of the plan.
+#: Where a form is not expected of every unit (docs/contract.md, *Expected forms*), for the city of the plan.
 NOT_EXPECTED: dict[str, dict[str, frozenset[str]]] = {
     "210700": {
         "population": frozenset({"210701"}),

@@ -1,4 +1,4 @@
-"""Valid rows of any form, written in any manner that contract.md §3 allows, are read back equal."""
+"""Valid rows of any form, written in any manner that docs/contract.md, *Cells*, allows, are read back equal."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from transforms.submissions import Examined, examine
 
 every_form = pytest.mark.parametrize("name", list(FORMS))
 CODE = ("institution_code",)
-#: What identifies a row, by contract.md §3; nothing where one row belongs.
+#: What identifies a row, by docs/contract.md, *Forms*; nothing where one row belongs.
 KEYS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("kindergarten", "school", "teacher", "vocational", "safety"), CODE),
     "class": ("institution_code", "stage", "grade", "class_name"),

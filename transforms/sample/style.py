@@ -1,4 +1,4 @@
-"""How one sheet is filled in: every liberty that contract.md §3 allows, and the tidy way.
+"""How one sheet is filled in: every liberty that docs/contract.md, *Sheets*, allows, and the tidy way.
 
 A :class:`Style` without arguments is a sheet as the blank template has it.
 """

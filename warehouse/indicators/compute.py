@@ -38,7 +38,7 @@ def compute(
 
     ``indicator_ids`` are computed; ``compared``, some of them, also like for like between years.
 
-    ``indicator_value`` (contract §4) with beside it ``known`` (all expected forms are in force),
+    ``indicator_value`` (docs/contract.md, *Tables*) with beside it ``known`` (all expected forms are in force),
     ``applies`` (all needed forms are expected), ``is_unit``, ``published`` (a unit has no row of its
     own where the scope is the city alone); ``like_for_like`` (indicator_id, region_code, year,
     units, numerator, denominator, previous_numerator, previous_denominator): both years over the

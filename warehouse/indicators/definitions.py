@@ -124,7 +124,7 @@ class Example(_Record):
 
 
 class Indicator(_Record):
-    """One indicator, as plan.md and its users know it.
+    """One indicator, as docs/plan.md, *Clauses*, and its users know it.
 
     ``scale`` × numerator / denominator is its value, in ``unit``; a count has no denominator.
     ``requires`` is a row that must be there for the form to count as reported (an item of the

@@ -1,4 +1,4 @@
-"""The made-up city keeps every rule of contract.md, checked on its frames without our own rules."""
+"""The made-up city keeps every rule of docs/contract.md, *Errors*, checked on its frames without our own rules."""
 
 from __future__ import annotations
 

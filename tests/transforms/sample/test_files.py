@@ -1,4 +1,4 @@
-"""The made-up files: real workbooks, the same in every run, as messy as contract.md §3 allows."""
+"""The made-up files: real workbooks, the same in every run, as messy as docs/contract.md, *Sheets*, allows."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import pytest
 from transforms.forms import FORMS, Form, Kind
 from transforms.submissions import examine
 
-#: The forms as contract.md §3 states them, word for word: name, header, (other headers), type.
+#: The forms as docs/contract.md, *Forms*, states them, word for word: name, header, (other headers), type.
 CONTRACT = """
 **kindergarten** 幼儿园基本情况表
 `institution_code` 机构标识码 (标识码, 园所代码) code · `institution_name` 幼儿园名称 (园所名称, 机构名称) text ! · `township` 所在乡镇 (乡镇街道, 所在乡镇(街道)) text ! · `urban_rural` 城乡类型 {城区, 镇区, 乡村} ! · `ownership` 办园性质 (举办者类型) {公办, 民办} ! · `inclusive` 是否普惠性 (普惠性) bool ! · `licensed` 是否取得办园许可 (办园许可) bool ! · `residential_quarter` 是否小区配套园 (小区配套园) bool ! · `residential_governed` 小区配套治理完成 bool · `monthly_fee` 保教费 (元/月) number · `fee_ceiling` 核定收费上限 (元/月) number · `children_enrolled` 在园幼儿数 (在园人数) int ! · `children_aged_3_5` 其中3至5岁幼儿数 int · `classes` 班数 int ! · `full_time_teachers` 专任教师数 int ! · `attached_primary_code` 依托小学标识码 code · `founded_year` 建园年份 int · `supervisor_assigned` 责任督学挂牌 bool

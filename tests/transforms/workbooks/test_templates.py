@@ -59,7 +59,7 @@ def first_cell(form: Form, column: Column) -> str:
 
 
 def normalised(text: str) -> str:
-    """A header as the contract compares it."""
+    """A header as it is compared (docs/contract.md, *Sheets*)."""
     text = "".join(unicodedata.normalize("NFKC", text).split())
     return re.sub(r"\([^()]*\)", "", text)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.conftest import Home, Night
     from warehouse.publication.filling import Imprint
 
-#: The tables of contract.md, section 4, with their columns and what kind of value they hold.
+#: The tables of docs/contract.md, *Tables*, with their columns and what kind of value they hold.
 CONTRACT = {
     "region": "region_code:text region_name:text level:text parent_code:text kind:text",
     "indicator": "indicator_id:text name_zh:text name_en:text unit:text scale:int better:text"

@@ -165,7 +165,7 @@ def read_plan() -> list[PlanClause]:
 
 
 def expected(unit: str, form: str) -> bool:
-    """Return whether a unit has to hand in a form (contract.md, section 3)."""
+    """Return whether a unit has to hand in a form (docs/contract.md, *Expected forms*)."""
     if form in ("population", "salary", "finance"):
         return unit != "210701"
     return form != "vocational" or unit in VOCATIONAL
@@ -205,7 +205,7 @@ def parts(clause: PlanClause, unit: str, year: int, draw: random.Random) -> tupl
 def judge(
     clause: PlanClause, year: int, value: float | None, before: float | None, earlier: float | None
 ) -> tuple[float | None, str]:
-    """Return threshold and status (plan.md, Verdicts) of a value that is there."""
+    """Return threshold and status (docs/plan.md, *Verdicts*) of a value that is there."""
     assert value is not None
     if clause.kind == "monitor":
         return None, "monitored"
