@@ -28,6 +28,7 @@ from flows.dry_run import rehearse  # noqa: E402
 from flows.lock import no_writer, only_writer  # noqa: E402
 from flows.permissions import keep_private  # noqa: E402
 from flows.progress import Steps  # noqa: E402
+from flows.run import AT_TERMINAL, OPENED_AHEAD, Run, StepFailed, named  # noqa: E402
 from flows.settings import Settings, load_settings  # noqa: E402
 from flows.sources.model import Pulled  # noqa: E402
 from transforms.forms import FORMS  # noqa: E402
@@ -65,32 +66,32 @@ class Night:
 
 
 @task(name="pull", cache_policy=NO_CACHE)
-def _pull(run: steps.Run, pulled: Pulled | None = None) -> Pulled:
+def _pull(run: Run, pulled: Pulled | None = None) -> Pulled:
     """Pull, unless that was done to see whether there is anything to do."""
     return pulled if pulled is not None else steps.pull_inbox(run)
 
 
 @task(name="load", cache_policy=NO_CACHE)
-def _load(run: steps.Run, receipts: list[Receipt], shown: Steps) -> Ingested:
+def _load(run: Run, receipts: list[Receipt], shown: Steps) -> Ingested:
     with shown.step("load", len(receipts)) as advance:
         return steps.load_deliveries(run, receipts, advance)
 
 
 @task(name="reload", cache_policy=NO_CACHE)
-def _reload(run: steps.Run, scope: Scope, shown: Steps) -> Ingested:
+def _reload(run: Run, scope: Scope, shown: Steps) -> Ingested:
     with shown.step("reload") as advance:
         return steps.reload_deliveries(run, scope, advance)
 
 
 @task(name="compare", cache_policy=NO_CACHE)
-def _compare(run: steps.Run) -> list[Revision]:
+def _compare(run: Run) -> list[Revision]:
     return steps.changes(run)
 
 
 def _as_tasks(shown: Steps) -> steps.Doing:
     """Return how the steps that a flow shares with tests are carried out: as tasks, and shown."""
 
-    def do(name: str, step: Callable[[steps.Run], T], run: steps.Run) -> T:
+    def do(name: str, step: Callable[[Run], T], run: Run) -> T:
         with shown.step(name):
             return task(name=name, cache_policy=NO_CACHE)(step)(run)
 
@@ -123,9 +124,9 @@ def nightly(accept_shrink: bool = False) -> dict[str, Any]:
 
 
 @contextmanager
-def _opened() -> Iterator[tuple[steps.Run, Pulled, Steps]]:
+def _opened() -> Iterator[tuple[Run, Pulled, Steps]]:
     """Yield the run with what was pulled: the one that was opened ahead, else one of this block."""
-    ahead, shown = steps.OPENED_AHEAD.get(), Steps()
+    ahead, shown = OPENED_AHEAD.get(), Steps()
     pulled: Any
     if ahead is not None:
         pulled = _pull(ahead.run, ahead.pulled)
@@ -133,7 +134,7 @@ def _opened() -> Iterator[tuple[steps.Run, Pulled, Steps]]:
         yield ahead.run, pulled, shown
         return
     settings = load_settings()
-    with _writing(settings, shown, "jzedu nightly"), steps.Run.open(settings) as run:
+    with _writing(settings, shown, "jzedu nightly"), Run.open(settings) as run:
         with shown.step("pull"):
             pulled = _pull(run)
         yield run, pulled, shown
@@ -170,15 +171,13 @@ def backfill(
     )
     settings = load_settings()
     if asked.plan and not asked.dry_run:
-        raise steps.StepFailed(
-            "open", "a plan file was given for a real run", "Give it with a dry run."
-        )
+        raise StepFailed("open", "a plan file was given for a real run", "Give it with a dry run.")
     scope = Scope(asked.years, _units(settings, asked.regions), asked.forms)
     shown = Steps()
     if asked.dry_run:
         with no_writer(settings.home, shown.say, patience(settings)):
             rehearsal = rehearse(settings, _plan_to_try(settings, asked.plan))
-            with rehearsal as copy, steps.Run.open(copy) as run:
+            with rehearsal as copy, Run.open(copy) as run:
                 run.warm_up()
                 loaded: Any = _reload(run, scope, shown)
                 steps.evaluate(run, _as_tasks(shown))
@@ -186,7 +185,7 @@ def backfill(
                     changes: Any = _compare(run)
         leave_rehearsal(changes)
         return asdict(Night(new=loaded.deliveries, changes=[asdict(c) for c in changes]))
-    with _writing(settings, shown, "jzedu backfill"), steps.Run.open(settings) as run:
+    with _writing(settings, shown, "jzedu backfill"), Run.open(settings) as run:
         run.accept_shrink = asked.accept_shrink
         run.warm_up()
         loaded = _reload(run, scope, shown)
@@ -215,13 +214,13 @@ def _asked(**parameters: object) -> _Asked:
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(map(str, problem["loc"]))
-        raise steps.StepFailed("open", f"{place}: {problem['msg']}", remedy) from None
+        raise StepFailed("open", f"{place}: {problem['msg']}", remedy) from None
     if "years" in parameters and not asked.years:
-        raise steps.StepFailed("open", "no years were named", remedy)
+        raise StepFailed("open", "no years were named", remedy)
     for form in asked.forms:
         if form not in FORMS:
             known = ", ".join(FORMS)
-            raise steps.StepFailed("open", f"no form {show_name(form)}; there are {known}", remedy)
+            raise StepFailed("open", f"no form {show_name(form)}; there are {known}", remedy)
     return asked
 
 
@@ -229,12 +228,12 @@ def _plan_to_try(settings: Settings, plan: str | None) -> Path | None:
     """Return the plan file of a dry run: from a terminal any, from a server one that lies in the home."""
     if not plan:
         return None
-    if steps.AT_TERMINAL.get():
+    if AT_TERMINAL.get():
         return Path(plan)
     home = settings.home.resolve()
     file = (home / plan).resolve()
     if not file.is_relative_to(home):
-        raise steps.StepFailed(
+        raise StepFailed(
             "open",
             f"the plan file {show_name(plan)} does not lie in {home}",
             "Put it there, or try it from a terminal: jzedu backfill --dry-run --plan.",
@@ -252,13 +251,13 @@ def _writing(settings: Settings, shown: Steps, doing: str) -> Iterator[None]:
 
 def _units(settings: Settings, words: Sequence[str]) -> tuple[str, ...]:
     """Return the codes of reporting units that are named by code, name or alias."""
-    with steps.named("open"):
+    with named("open"):
         reference = load_reference(settings.home)
     codes = []
     for word in words:
         code = reference.unit_of(word)
         if code is None:
-            raise steps.StepFailed(
+            raise StepFailed(
                 "open",
                 f"no reporting unit {show_name(word)}",
                 "Name units of regions.csv, by code or name.",
@@ -267,7 +266,7 @@ def _units(settings: Settings, words: Sequence[str]) -> tuple[str, ...]:
     return tuple(codes)
 
 
-def _told(run: steps.Run, shown: Steps, facts: Night) -> Night:
+def _told(run: Run, shown: Steps, facts: Night) -> Night:
     """``facts`` with what is damaged in the archive, which is said."""
     for sentence in run.damaged:
         shown.say(sentence)
@@ -275,7 +274,7 @@ def _told(run: steps.Run, shown: Steps, facts: Night) -> Night:
 
 
 def _to_the_end(
-    run: steps.Run,
+    run: Run,
     shown: Steps,
     facts: Night,
     read: Mapping[str, Collection[Any]],

@@ -28,6 +28,7 @@ import xlsxwriter
 from expectations.clauses import Plan
 from expectations.engine import Broken, Engine, Expectation
 from flows import steps
+from flows.run import FORK_SERVER_AHEAD, Run
 from flows.settings import Settings
 from flows.sources.folder import Pulled
 from transforms.forms import FORMS, Form, Kind
@@ -278,7 +279,7 @@ class Home:
     @contextmanager
     def computed(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The warehouse after pulling, loading and computing; nothing is judged or published."""
-        with steps.Run.open(self.settings) as run:
+        with Run.open(self.settings) as run:
             steps.pull_inbox(run)
             steps.load_deliveries(run, steps.unread(run), lambda: None)
             steps.compute_indicators(run)
@@ -286,7 +287,7 @@ class Home:
 
     def load(self, *portions: Iterable[tuple[str, bytes, str]]) -> None:
         """Pull and load, and leave it at that; ``portions`` are delivered one after the other."""
-        with steps.Run.open(self.settings) as run:
+        with Run.open(self.settings) as run:
             for portion in portions or ((),):
                 for path, content, received in portion:
                     self.deliver(path, content, received)
@@ -301,7 +302,7 @@ class Home:
         with ExitStack() as stack:
             if not report:
                 stack.enter_context(mock.patch.object(steps, "write_report"))
-            run = stack.enter_context(steps.Run.open(self.settings))
+            run = stack.enter_context(Run.open(self.settings))
             made = engine() if engine is not None else ByHand(run.plan, run.catalogue)
             run.engine = cast(Engine, made)
             pulled = steps.pull_inbox(run)
@@ -348,7 +349,7 @@ class Home:
 def one_fork_server() -> Iterator[ForkServer]:
     """One fork_server of workers for all runs in this process: it takes a second to import."""
     with ForkServer() as fork_server:
-        steps.FORK_SERVER_AHEAD.set(fork_server)
+        FORK_SERVER_AHEAD.set(fork_server)
         yield fork_server
 
 

@@ -20,7 +20,6 @@ _REFUSED = (
     b"This server answers under its own names, and to its own pages, only; "
     b"further names stand in settings.toml under [serve].\n"
 )
-
 Scope = Mapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

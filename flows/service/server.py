@@ -1,43 +1,34 @@
 """`jzedu serve`: what a small office needs on one machine, in one command that can be stopped.
 
 It starts the Prefect server with its UI as a child process, waits until it answers, registers the
-deployments and carries out their runs, one at a time, each in a process of its own. ``prefect.yaml``
-describes the same deployments for those who have a server, a work pool and workers of their own.
-
-Of a run the server says that it is to be, and with which parameters; what is run is the flow of this
-program (:data:`DEPLOYMENTS`), in the home of this service, whatever anybody wrote into the server.
-The server asks for a login (:mod:`flows.service.state`) and answers under its own names alone
-(:mod:`flows.service.gateway`).
+deployments and carries out their runs (:mod:`flows.service.deployments`), one at a time, each in a
+process of its own. The server asks for a login (:mod:`flows.service.state`) and answers under its own
+names alone (:mod:`flows.service.gateway`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
-import json
 import os
 import signal
 import socket
 import sys
-import time
 from asyncio.subprocess import Process
-from base64 import b64encode
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from flows.children import end_marked, guarded
 from flows.environment import quiet
 from flows.lock import only_writer
 from flows.permissions import keep_private, private_folder, shut
+from flows.service.client import healthy, next_night
+from flows.service.deployments import register, settle
 from flows.service.state import (
     API,
     CLIENT_LOGIN,
@@ -51,16 +42,10 @@ from flows.service.state import (
 )
 from flows.settings import Settings
 from transforms.china import ZONE_NAME
-from transforms.forms import FORMS
-from warehouse.reference import load_reference
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from prefect import Flow
-    from prefect.client.orchestration import PrefectClient
-    from prefect.client.schemas.objects import State
-    from prefect.runner import Runner
 
 #: What a user has not set otherwise: runs and events are deleted after 90 days, so that the database
 #: does not grow for ever; pages ask the host they came from, whatever its name is to the browser.
@@ -76,47 +61,10 @@ _SERVER_DEFAULTS = {
 #: So many seconds the server has to answer, and to end once it is told to.
 _PATIENCE = 300
 _GRACE = 20
-#: What a server answers that is busy, and after how many seconds it is asked again.
-_BUSY = (429, 502, 503)
-_RETRIES = (0.2, 0.5, 1.0, 2.0, 4.0)
 
 
 class ServeError(Exception):
     """The server cannot be started or has ended; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """A flow that Prefect offers: where it is, when it runs by itself, and what it is for."""
-
-    name: str
-    entrypoint: str
-    description: str
-    cron: str | None = None
-    timezone: str = ZONE_NAME
-
-    def flow(self) -> Flow[..., Any]:
-        """Return the flow; importing it imports Prefect."""
-        module, _, name = self.entrypoint.rpartition(".")
-        found: Flow[..., Any] = getattr(import_module(module), name)
-        return found
-
-
-DEPLOYMENTS: tuple[Deployment, ...] = (
-    Deployment(
-        "nightly",
-        "flows.nightly.nightly",
-        "Takes in everything handed in since the last run, checks it, computes the indicators, "
-        "judges the plan and publishes. A night that was missed is caught up by the next.",
-        cron="0 2 * * *",
-    ),
-    Deployment(
-        "backfill",
-        "flows.nightly.backfill",
-        "The same steps again over what the archive holds for some years, units and forms; as a "
-        "dry run it shows what would change in which indicator, and changes nothing.",
-    ),
-)
 
 
 def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
@@ -166,59 +114,6 @@ def address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def register(runner: Runner, client: PrefectClient, settings: Settings) -> list[UUID]:
-    """Tell the server of the deployments, and ``runner`` to carry out their runs; give their ids.
-
-    Choices of units and forms are those of ``settings.home``, so that another city's region list
-    shows in the UI.
-    """
-    from prefect.client.schemas.actions import DeploymentUpdate
-    from prefect.schedules import Cron
-    from prefect.types.entrypoint import EntrypointType
-
-    choices = {
-        "years": list(range(2018, datetime.now(UTC).year + 1)),
-        "regions": load_reference(settings.home).units["region_name"].to_list(),
-        "forms": list(FORMS),
-    }
-    ids = []
-    for one in DEPLOYMENTS:
-        # The flow itself goes to the runner: it is then never looked up in what the server holds.
-        added = await runner.aadd_flow(
-            one.flow(),
-            name=one.name,
-            schedule=Cron(one.cron, timezone=one.timezone) if one.cron else None,
-            description=one.description,
-            entrypoint_type=EntrypointType.MODULE_PATH,
-        )
-        ids.append(added)
-        schema = (await client.read_deployment(added)).parameter_openapi_schema or {}
-        schema["properties"] = _offered(schema.get("properties", {}), choices)
-        schema["additionalProperties"] = False
-        await client.update_deployment(ids[-1], DeploymentUpdate(parameter_openapi_schema=schema))
-    return ids
-
-
-def _offered(
-    parameters: dict[str, dict[str, Any]], choices: Mapping[str, Sequence[object]]
-) -> dict[str, dict[str, Any]]:
-    """Return the parameters, in JSON schema, as the UI offers them.
-
-    A list to choose from is just that: one that may be left out is left empty, without asking first
-    whether it is a list or nothing.
-    """
-    shown = {name: dict(schema) for name, schema in parameters.items()}
-    for name in choices.keys() & shown.keys():
-        for word in ("anyOf", "default"):
-            shown[name].pop(word, None)
-        shown[name] |= {
-            "type": "array",
-            "items": {"enum": list(choices[name])},
-            "uniqueItems": True,
-        }
-    return shown
-
-
 async def _serve(
     settings: Settings, host: str, port: int, log: Path, say: Callable[[str], None]
 ) -> None:
@@ -237,48 +132,6 @@ async def _serve(
     say("Stopped.")
 
 
-def _prefect_errors() -> tuple[type[Exception], ...]:
-    from httpx import HTTPError
-    from prefect.exceptions import PrefectException
-
-    return (HTTPError, PrefectException)
-
-
-async def _run_deployments(
-    settings: Settings, url: str, log: Path, stop: asyncio.Event, say: Callable[[str], None]
-) -> None:
-    """Register the deployments and carry out their runs, until cancelled.
-
-    A run in progress is then told to end, and recorded as cancelled.
-    """
-    from prefect.client.orchestration import get_client
-    from prefect.runner import Runner
-
-    # One run at a time over both deployments. Schedules stay as they are when we stop: what
-    # somebody paused stays paused, and what was due meanwhile is done at the next start.
-    runner = Runner(name="jzedu", limit=1, pause_on_shutdown=False)
-    async with get_client() as client:
-        await settle(client, await register(runner, client, settings))
-    say(f"Runs and their records: {url}")
-    say(f"The browser asks for a password: it is the line in {login_file(settings.home)}")
-    say("Ctrl-C ends it.")
-    running = asyncio.ensure_future(runner.start())
-    # The runner would answer SIGTERM by leaving at once; from its first step on it is ours again.
-    await asyncio.sleep(0)
-    _take_signals(stop)
-    announcing = asyncio.ensure_future(_announce(f"{url}/api", log, say))
-    try:
-        await asyncio.shield(running)
-    except asyncio.CancelledError:
-        say("Ending …")
-        await runner.cancel_all()
-        raise
-    finally:
-        for task in (running, announcing):
-            task.cancel()
-        await asyncio.gather(running, announcing, return_exceptions=True)
-
-
 async def _announce(api_url: str, log: Path, say: Callable[[str], None]) -> None:
     """Say when the next night is, once the server has planned it; or that it does not."""
     for _ in range(_PATIENCE):
@@ -293,48 +146,6 @@ async def _announce(api_url: str, log: Path, say: Callable[[str], None]) -> None
 async def _ended(child: Process, log: Path) -> None:
     await child.wait()
     raise ServeError(f"the Prefect server ended by itself; {log} says why")
-
-
-async def settle(client: PrefectClient, deployments: Sequence[UUID]) -> None:
-    """Put the record of ``deployments`` straight after a stop, an orderly one or not.
-
-    A run that was cut off would be shown as running for ever: it becomes Crashed. Of the nights
-    that passed meanwhile one is enough, because a night takes in everything unread: the last one
-    stays and starts at once, those before it become Cancelled.
-    """
-    from prefect.client.schemas.filters import (
-        DeploymentFilter,
-        DeploymentFilterId,
-        FlowRunFilter,
-        FlowRunFilterState,
-        FlowRunFilterStateType,
-    )
-    from prefect.client.schemas.objects import StateType
-    from prefect.states import Cancelled, Crashed
-    from prefect.types._datetime import now
-
-    async def runs(*states: StateType) -> list[Any]:
-        wanted = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(states)))
-        return await client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(state=wanted),
-            deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=list(deployments))),
-        )
-
-    cut_off = "jzedu serve was stopped during this run; the next night does its work"
-    for run in await runs(StateType.RUNNING, StateType.PENDING, StateType.CANCELLING):
-        await client.set_flow_run_state(run.id, Crashed(message=cut_off), force=True)
-    overdue = [
-        run
-        for run in await runs(StateType.SCHEDULED)
-        if run.auto_scheduled and run.expected_start_time < now("UTC")
-    ]
-    overdue.sort(key=lambda run: (run.deployment_id, run.expected_start_time))
-    for run, following in pairwise(overdue):
-        if run.deployment_id == following.deployment_id:
-            missed: State[Any] = Cancelled(
-                message="missed while jzedu serve was stopped; a later night did it"
-            )
-            await client.set_flow_run_state(run.id, missed, force=True)
 
 
 @asynccontextmanager
@@ -388,68 +199,6 @@ async def _answering(child: Process, url: str, log: Path) -> None:
     raise ServeError(f"the Prefect server does not answer after {_PATIENCE} s; see {log}")
 
 
-def healthy(api_url: str) -> bool:
-    """Return whether a Prefect server answers at ``api_url`` (``http://host:port/api``)."""
-    try:
-        return bool(_ask(api_url, "/health"))
-    except (OSError, ValueError):
-        return False
-
-
-def next_night(api_url: str, login: str | None = None) -> datetime | None:
-    """Return when the server will next start a nightly run; None where it has no such plan.
-
-    ``login`` is user:password; without one that of the environment.
-
-    Raises:
-        OSError: the server cannot be asked.
-    """
-    planned = _ask(
-        api_url,
-        "/flow_runs/filter",
-        {
-            "flows": {"name": {"any_": ["nightly"]}},
-            "flow_runs": {
-                "state": {"type": {"any_": ["SCHEDULED"]}},
-                "expected_start_time": {"after_": datetime.now(UTC).isoformat()},
-            },
-            "sort": "NEXT_SCHEDULED_START_TIME_ASC",
-            "limit": 1,
-        },
-        login,
-    )
-    return datetime.fromisoformat(planned[0]["expected_start_time"]) if planned else None
-
-
-def _ask(api_url: str, path: str, body: object = None, login: str | None = None) -> Any:
-    """Return the answer of a Prefect server, without importing Prefect for it; asked again while it is busy.
-
-    ``login`` is user:password; without one that of the environment.
-    """
-    from urllib.error import HTTPError
-    from urllib.parse import urlsplit
-    from urllib.request import ProxyHandler, Request, build_opener
-
-    request = Request(api_url + path, headers={"Content-Type": "application/json"})
-    if body is not None:
-        request.data = json.dumps(body).encode()
-    if secret := login or os.environ.get(CLIENT_LOGIN):
-        request.add_header("Authorization", f"Basic {b64encode(secret.encode()).decode()}")
-    # An office proxy must not stand between us and a server of our own.
-    ours = _is_loopback(urlsplit(api_url).hostname or "")
-    opener = build_opener(ProxyHandler({} if ours else None))
-    for delay in (*_RETRIES, None):
-        try:
-            with opener.open(request, timeout=5) as answer:
-                return json.load(answer)
-        except HTTPError as error:
-            if error.code not in _BUSY or delay is None:
-                raise
-            error.close()
-            time.sleep(delay)
-    raise AssertionError("the last try returns or raises")
-
-
 async def _first(*work: Awaitable[object]) -> None:
     """Wait until one of ``work`` ends; end the others, and raise what it raised."""
     tasks = [asyncio.ensure_future(each) for each in work]
@@ -499,8 +248,43 @@ def _must_be_free(host: str, port: int) -> None:
             ) from None
 
 
-def _is_loopback(host: str) -> bool:
+async def _run_deployments(
+    settings: Settings, url: str, log: Path, stop: asyncio.Event, say: Callable[[str], None]
+) -> None:
+    """Register the deployments and carry out their runs, until cancelled.
+
+    A run in progress is then told to end, and recorded as cancelled.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.runner import Runner
+
+    # One run at a time over both deployments. Schedules stay as they are when we stop: what
+    # somebody paused stays paused, and what was due meanwhile is done at the next start.
+    runner = Runner(name="jzedu", limit=1, pause_on_shutdown=False)
+    async with get_client() as client:
+        await settle(client, await register(runner, client, settings))
+    say(f"Runs and their records: {url}")
+    say(f"The browser asks for a password: it is the line in {login_file(settings.home)}")
+    say("Ctrl-C ends it.")
+    running = asyncio.ensure_future(runner.start())
+    # The runner would answer SIGTERM by leaving at once; from its first step on it is ours again.
+    await asyncio.sleep(0)
+    _take_signals(stop)
+    announcing = asyncio.ensure_future(_announce(f"{url}/api", log, say))
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        say("Ending …")
+        await runner.cancel_all()
+        raise
+    finally:
+        for task in (running, announcing):
+            task.cancel()
+        await asyncio.gather(running, announcing, return_exceptions=True)
+
+
+def _prefect_errors() -> tuple[type[Exception], ...]:
+    from httpx import HTTPError
+    from prefect.exceptions import PrefectException
+
+    return (HTTPError, PrefectException)

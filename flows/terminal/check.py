@@ -21,6 +21,7 @@ from rich.table import Table
 
 from flows import steps
 from flows.dry_run import rehearse
+from flows.run import Run, StepFailed, fork_server
 from flows.settings import Settings, load_settings
 from transforms.checks.findings import with_messages
 from transforms.names import SENTENCE, shown
@@ -105,8 +106,8 @@ def check_files(
     reference = load_reference(settings.home)
     with (
         TemporaryDirectory(prefix="jzedu-check-") as folder,
-        steps.fork_server() as fork_server,
-        Workers(fork_server, settings.workers, settings.memory) as workers,
+        fork_server() as forking,
+        Workers(forking, settings.workers, settings.memory) as workers,
     ):
         reading = _Reading(Archive(Path(folder)), reference, settings, workers)
         return _check(files, unit, out, reading, say)
@@ -141,9 +142,7 @@ def _check(
     documents = []
     for delivery in read:
         if isinstance(delivery, Lost):
-            raise steps.StepFailed(
-                "read", delivery.reason, "Check the disk of the temporary folder."
-            )
+            raise StepFailed("read", delivery.reason, "Check the disk of the temporary folder.")
         documents += delivery
     examined = examine(documents, reference.unit_named)
     # A unit that is not known says nothing about the file: it is a dry run, not a delivery.
@@ -194,7 +193,7 @@ def _across(
         # An archive of its own that begins with these files alone: nothing reaches the real one.
         (copy.home / "archive").unlink()
         (copy.home / "archive").symlink_to(archive.root)
-        with steps.Run.open(copy) as run:
+        with Run.open(copy) as run:
             run.warm_up()
             steps.load_deliveries(run, receipts, lambda: None)
             steps.check_across(run)

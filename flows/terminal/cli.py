@@ -487,8 +487,8 @@ def main() -> None:
         _fail(f"{place}{error.strerror or error}")
     except Exception as error:
         # Imported by the commands that run steps, and not for the others.
-        steps = sys.modules.get("flows.steps")
-        if steps is None or not isinstance(error, steps.StepFailed):
+        run = sys.modules.get("flows.run")
+        if run is None or not isinstance(error, run.StepFailed):
             raise
         _fail(str(error))
 

@@ -29,10 +29,10 @@ from expectations.clauses import PlanError
 from flows.after.metrics import last_success
 from flows.after.notify import URLS
 from flows.lock import holder
-from flows.service.server import healthy, next_night
+from flows.run import plan_of
+from flows.service.client import healthy, next_night
 from flows.service.state import API, last_serving, read_login
 from flows.settings import Settings, SettingsError, load_settings
-from flows.steps import plan_of
 from transforms.china import ZONE_NAME
 from warehouse.archive import Archive
 from warehouse.publication.reader import open_publication

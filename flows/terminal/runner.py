@@ -20,7 +20,16 @@ from flows.children import guarded
 from flows.lock import only_writer
 from flows.permissions import keep_private, shut
 from flows.progress import Steps
-from flows.service.server import healthy
+from flows.run import (
+    AT_TERMINAL,
+    FORK_SERVER_AHEAD,
+    OPENED_AHEAD,
+    STARTED_AHEAD,
+    Opened,
+    Run,
+    StepFailed,
+)
+from flows.service.client import healthy
 from flows.service.state import API, lock_out, log_in, running
 from flows.settings import Settings, load_settings
 from flows.step_errors import TOLD, cause_of
@@ -52,9 +61,9 @@ def run_nightly(home: Path | None, accept_shrink: bool = False) -> None:
             ForkServer() if news else nullcontext() as fork_server,
             Engine(settings.suite_seconds) if news else nullcontext() as engine,
         ):
-            steps.FORK_SERVER_AHEAD.set(fork_server)
-            steps.STARTED_AHEAD.set(engine)
-            steps.OPENED_AHEAD.set(opened)
+            FORK_SERVER_AHEAD.set(fork_server)
+            STARTED_AHEAD.set(engine)
+            OPENED_AHEAD.set(opened)
             console.print("[dim]starting Prefect …[/]")
             from flows.nightly import nightly
 
@@ -64,15 +73,15 @@ def run_nightly(home: Path | None, accept_shrink: bool = False) -> None:
 
 
 @contextmanager
-def _opened(settings: Settings, shown: Steps) -> Iterator[steps.Opened]:
+def _opened(settings: Settings, shown: Steps) -> Iterator[Opened]:
     """Yield the run with its lock held, once what is new is in the archive."""
     lock = only_writer(settings.home, shown.say, patience(settings), "jzedu nightly")
-    with lock, steps.Run.open(settings) as run:
+    with lock, Run.open(settings) as run:
         started = time.perf_counter()
         pulled = steps.pull_inbox(run)
         for file in pulled.waiting:
             shown.say(f"  left for the next night: {file}")
-        yield steps.Opened(run, pulled, time.perf_counter() - started)
+        yield Opened(run, pulled, time.perf_counter() - started)
 
 
 def run_backfill(
@@ -93,8 +102,8 @@ def run_backfill(
         ForkServer() as fork_server,
         Engine(settings.suite_seconds) as engine,
     ):
-        steps.FORK_SERVER_AHEAD.set(fork_server)
-        steps.STARTED_AHEAD.set(engine)
+        FORK_SERVER_AHEAD.set(fork_server)
+        STARTED_AHEAD.set(engine)
         console.print("[dim]starting Prefect …[/]")
         from flows.nightly import backfill
 
@@ -121,7 +130,7 @@ def _at_terminal(home: Path | None) -> Settings:
     """Return the settings of ``home``, which is the home of the run that follows."""
     settings = load_settings(home)
     keep_private()
-    steps.AT_TERMINAL.set(True)
+    AT_TERMINAL.set(True)
     os.environ["JZEDU_HOME"] = str(settings.home)
     return settings
 
@@ -144,7 +153,7 @@ def _answered(console: Console) -> Iterator[None]:
     """Turn what stops a run into a sentence and exit code 1."""
     try:
         yield
-    except steps.StepFailed as error:
+    except StepFailed as error:
         console.print("[red]jzedu:[/]", end=" ")
         console.print(str(error), highlight=False, markup=False)
         console.print("Nothing was published; the last publication stands.")

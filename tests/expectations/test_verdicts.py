@@ -25,6 +25,7 @@ from expectations.engine import Broken, CheckFailed, Engine, EngineStopped, Expe
 from expectations.suites import checks
 from expectations.verdicts import lay_out
 from flows import steps
+from flows.run import Run
 from warehouse.indicators.definitions import load_catalogue
 
 if TYPE_CHECKING:
@@ -963,7 +964,7 @@ def test_great_expectations_finds_what_exact_fractions_find(
 def test_checks_without_a_row_are_not_asked_and_are_named(home: Home) -> None:
     home.sheet("210702", "kindergarten", 2020, [{}])
     home.load()
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         assert steps.compute_indicators(run) == 3
         asked = {check.clause_id for check in run.asked}
         idle = {check.clause_id for check in run.idle}

@@ -27,6 +27,7 @@ from conftest import ByHand, Home  # noqa: E402
 
 from expectations.engine import Engine  # noqa: E402
 from flows import steps  # noqa: E402
+from flows.run import Run, StepFailed  # noqa: E402
 from warehouse.ledger.store import Scope  # noqa: E402
 
 _OURS = tuple(str(ROOT / floor) for floor in ("transforms", "warehouse", "expectations", "flows"))
@@ -36,7 +37,7 @@ YEARS = (2018, 2019, 2020)
 def go(home: Path, kind: str, engine: Engine | None) -> None:
     """The steps in the order of :mod:`flows.nightly`, without report pages."""
     settings = Home(home).settings
-    with mock.patch.object(steps, "write_report"), steps.Run.open(settings) as run:
+    with mock.patch.object(steps, "write_report"), Run.open(settings) as run:
         run.engine = engine or cast(Engine, ByHand(run.plan, run.catalogue))
         if kind == "backfill":
             steps.reload_deliveries(run, Scope(YEARS), lambda: None)
@@ -73,7 +74,7 @@ def main(home: str, kind: str, last: int, victim: str | None = None) -> None:
     sys.setprofile(count)
     try:
         go(Path(home), kind, engine)
-    except steps.StepFailed as failed:
+    except StepFailed as failed:
         sys.setprofile(None)
         sys.exit(f"{failed}")
     sys.setprofile(None)

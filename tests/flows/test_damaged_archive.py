@@ -14,6 +14,7 @@ import pytest
 
 from expectations.engine import Engine
 from flows import steps
+from flows.run import Run
 from flows.terminal.doctor import Line, diagnose
 from transforms.forms import FORMS
 from warehouse.archive import PARTS, Archive, ArchiveDamaged, Receipt, part_of
@@ -204,7 +205,7 @@ def original(home: Home, unit: str) -> Path:
 
 def night(home: Home) -> list[str]:
     """A night; gives what it says of the archive."""
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         steps.pull_inbox(run)
         steps.unread(run)
         told = list(run.damaged)
@@ -238,7 +239,7 @@ def test_a_part_is_looked_through_and_healed_each_night(
     healed = []
     for number in range(PARTS):
         monkeypatch.setattr(steps, "_today", lambda number=number: date(2021, 1, 1 + number))
-        with steps.Run.open(spoilt.settings) as run:
+        with Run.open(spoilt.settings) as run:
             steps.pull_inbox(run)
         healed.append(
             Archive(spoilt.settings.archive).damage([original(spoilt, UNITS[0]).name]) == {}
@@ -261,7 +262,7 @@ def test_an_original_that_is_lost_is_told_and_a_rebuild_goes_on(
     assert f"handed in as {UNITS[0]}/" in told[0]
     assert [spoilt.value(RATE, unit, 2020)[1] for unit in UNITS] == [None, 2, 3, 4]
     # Nor does it keep the next nights at work.
-    with steps.Run.open(spoilt.settings) as run:
+    with Run.open(spoilt.settings) as run:
         steps.pull_inbox(run)
         assert steps.unread(run) == []
         assert not steps.must_publish(run)
@@ -277,7 +278,7 @@ def test_a_lost_original_costs_nothing_that_was_read_before(
 ) -> None:
     lost = original(spoilt, UNITS[0])
     spoil(lost, "changed")
-    with steps.Run.open(spoilt.settings) as run:
+    with Run.open(spoilt.settings) as run:
         run.engine = cast(Engine, by_hand(run.plan, run.catalogue))
         loaded = steps.reload_deliveries(run, Scope((2020,)), lambda: None)
         steps.compute_indicators(run)
@@ -293,7 +294,7 @@ def test_an_original_damaged_between_pulling_and_reading_is_told_and_the_rest_is
 ) -> None:
     for number, unit in enumerate(UNITS, start=1):
         home.sheet(unit, "population", 2020, [{"age": 3, "population": number}])
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         steps.pull_inbox(run)
         spoil(original(home, UNITS[0]), "changed")
         loaded = steps.load_deliveries(run, steps.unread(run), lambda: None)
@@ -311,7 +312,7 @@ def test_a_return_sheet_without_its_original_is_the_list_alone(home: Home) -> No
     sheet.unlink()
     (file,) = (p for p in home.settings.archive.rglob("*") if len(p.name) == 64)
     spoil(file, "changed")
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         assert steps.send_returns(run) == [sheet]
     assert 0 < sheet.stat().st_size < whole
 

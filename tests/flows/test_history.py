@@ -17,9 +17,11 @@ import duckdb
 import polars as pl
 import pytest
 
+from expectations.clauses import PLAN
 from expectations.engine import Engine
 from flows import steps
 from flows.dry_run import rehearse
+from flows.run import Run, StepFailed
 from transforms import submissions
 from transforms.forms import FORMS
 from warehouse.ledger.store import Scope
@@ -61,7 +63,7 @@ def every_file(root: Path) -> dict[str, str]:
 
 
 def backfill(home: Any, by_hand: Any, years: tuple[int, ...], **scope: tuple[str, ...]) -> Any:
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         run.engine = cast(Engine, by_hand(run.plan, run.catalogue))
         loaded = steps.reload_deliveries(run, Scope(years, **scope), lambda: None)
         steps.compute_indicators(run)
@@ -197,13 +199,13 @@ def test_history_holds_every_publication_that_was_and_no_other(
     # Before the publication takes its place: it never was one.
     with monkeypatch.context() as before:
         before.setattr("warehouse.publication.release.os.replace", die)
-        with pytest.raises(steps.StepFailed):
+        with pytest.raises(StepFailed):
             home.night()
     assert kept() == published()
     # After it: it was one, and is still the last when news make the next.
     with monkeypatch.context() as after:
         after.setattr("warehouse.publication.release.keep_standing", die)
-        with pytest.raises(steps.StepFailed):
+        with pytest.raises(StepFailed):
             home.night()
     assert kept() == published()[:1]
     home.sheet("义县", "class", 2018, with_large(55))
@@ -266,7 +268,7 @@ def test_what_is_now_read_for_a_year_outside_the_backfill_is_not_lost(
             connection.execute(
                 f"UPDATE {table} SET year = 2019, submission_id = 'old' WHERE region_code = '210727'"
             )
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         steps.reload_deliveries(run, Scope((2019,)), lambda: None)
         assert steps.must_publish(run)
     backfill(home, by_hand, (2019,))
@@ -283,11 +285,11 @@ def test_a_dry_run_lists_the_changes_and_touches_nothing(
     home.night()
     before = every_file(home.root)
     plan = tmp_path / "stricter.yaml"
-    text = (Path(steps.PLAN)).read_text("utf-8")
+    text = PLAN.read_text("utf-8")
     head, tail = text.split('clause_id: "2.9"', 1)
     line = next(line for line in tail.splitlines() if line.strip().startswith("threshold:"))
     plan.write_text(head + 'clause_id: "2.9"' + tail.replace(line, "    threshold: 4", 1), "utf-8")
-    with rehearse(home.settings, plan) as copy, steps.Run.open(copy) as run:
+    with rehearse(home.settings, plan) as copy, Run.open(copy) as run:
         run.engine = cast(Engine, by_hand(run.plan, run.catalogue))
         steps.reload_deliveries(run, Scope((2020,)), lambda: None)
         steps.compute_indicators(run)
@@ -335,7 +337,7 @@ def test_a_unit_that_vanishes_stops_the_publication(
         receipts.write_text("".join(line + "\n" for line in kept), "utf-8")
     for file in (home.root / "inbox" / "古塔区").iterdir():
         file.unlink()
-    with pytest.raises(steps.StepFailed, match="古塔区 had submissions in force and has none now"):
+    with pytest.raises(StepFailed, match="古塔区 had submissions in force and has none now"):
         home.night()
     now = every_file(home.settings.published)
     assert {name: now.get(name) for name in before} == before
@@ -452,7 +454,7 @@ def assert_as_undisturbed(home: Any, undisturbed: Any) -> None:
         )
     for folder in ("outbox", "archive"):
         assert every_file(home.root / folder) == every_file(undisturbed.root / folder)
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         assert not steps.must_publish(run) and not steps.unread(run)
 
 
@@ -514,7 +516,7 @@ def test_a_unit_taken_out_of_the_region_list_stops_the_publication(home: Any) ->
     before = every_file(home.settings.published)
     without(regions, "古塔区")
     with pytest.raises(
-        steps.StepFailed,
+        StepFailed,
         match="figures of 锦州市 for 2019 to 2020 would be made without 古塔区",
     ):
         home.night()
@@ -531,7 +533,7 @@ def test_a_unit_under_another_region_stops_the_publication(home: Any) -> None:
         "210702,古塔区,古塔,reporting_unit,210700", "210702,古塔区,古塔,reporting_unit,219900"
     )
     regions.write_text(f"{text}219900,外市,,city,,地级市\n", "utf-8")
-    with pytest.raises(steps.StepFailed, match="锦州市 for 2020 would be made without 古塔区"):
+    with pytest.raises(StepFailed, match="锦州市 for 2020 would be made without 古塔区"):
         home.night()
 
 

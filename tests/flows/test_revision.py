@@ -15,6 +15,7 @@ from expectations.clauses import PLAN
 from expectations.engine import Engine
 from flows import steps
 from flows.dry_run import rehearse
+from flows.run import Run
 from transforms import submissions
 from transforms.forms import FORMS
 from warehouse.ledger.store import Scope
@@ -79,7 +80,7 @@ def clause(content: dict[str, Any], clause_id: str) -> dict[str, Any]:
 
 
 def backfill(home: Home, by_hand: Any, years: Sequence[int]) -> None:
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         run.engine = cast(Engine, by_hand(run.plan, run.catalogue))
         steps.reload_deliveries(run, Scope(tuple(years)), lambda: None)
         steps.compute_indicators(run)
@@ -293,7 +294,7 @@ def test_a_version_that_a_new_rule_sends_back_is_nobodys_doing(
     stricter = tuple(dataclasses.replace(c, bad=pl.col("students") > 59) for c in checks)
     monkeypatch.setitem(submissions.FORMS, "class", dataclasses.replace(form, row_checks=stricter))
 
-    with rehearse(home.settings) as copy, steps.Run.open(copy) as run:
+    with rehearse(home.settings) as copy, Run.open(copy) as run:
         run.engine = cast(Engine, by_hand(run.plan, run.catalogue))
         steps.reload_deliveries(run, Scope((2019, 2020)), lambda: None)
         steps.compute_indicators(run)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flows import steps
+from flows.run import Run
 from warehouse.archive import Archive
 from warehouse.publication.tables import TABLES
 
@@ -134,5 +135,5 @@ def test_sixty_nights_with_readers(make_home: Callable[..., Home]) -> None:
     assert published(home) == before
     archive = Archive(home.settings.archive)
     assert archive.damage(archive.originals()) == {}
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         assert not steps.must_publish(run)

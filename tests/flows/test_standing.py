@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from flows import steps
+from flows.run import Run
 from flows.terminal.lineage import publication_file
 from warehouse.publication.reader import open_publication
 from warehouse.publication.reader.pages import read_publication
@@ -82,7 +83,7 @@ def test_a_damaged_publication_is_published_anew(
     after_two_nights: Home, spoilt: Home, harm: Callable[[Home], None]
 ) -> None:
     harm(spoilt)
-    with steps.Run.open(spoilt.settings) as run:
+    with Run.open(spoilt.settings) as run:
         assert steps.must_publish(run)
     before = [name for (name,) in after_two_nights.ask("SELECT publication_id FROM publication")]
     imprint = spoilt.night().imprint
@@ -94,7 +95,7 @@ def test_a_damaged_publication_is_published_anew(
         (before[1], before[0]),
         (imprint.publication_id, before[1]),
     ]
-    with steps.Run.open(spoilt.settings) as run:
+    with Run.open(spoilt.settings) as run:
         assert not steps.must_publish(run)
 
 
@@ -133,13 +134,13 @@ def test_what_is_missing_beside_it_comes_back(spoilt: Home, part: str) -> None:
         place.write_text("in the way")
     else:
         place.write_bytes(place.read_bytes()[:10])
-    with steps.Run.open(spoilt.settings) as run:
+    with Run.open(spoilt.settings) as run:
         assert steps.must_publish(run)
     (before,) = spoilt.ask("SELECT count(*) FROM publication")
     spoilt.night(report=True)
     assert all(file.exists() for file in files)
     assert [(before)] == spoilt.ask("SELECT count(*) FROM publication")
-    with steps.Run.open(spoilt.settings) as run:
+    with Run.open(spoilt.settings) as run:
         assert not steps.must_publish(run)
 
 

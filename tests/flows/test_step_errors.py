@@ -17,7 +17,8 @@ import pytest
 
 from expectations.engine import Engine, EngineEnded, Expectation
 from flows import steps
-from flows.step_errors import cause_of
+from flows.run import Run, StepFailed, named
+from flows.step_errors import TOLD, cause_of
 from warehouse.publication.tables import TABLES
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ UNIT = "210702"
 MEMORY, DISK, READ_ONLY, MAY_NOT = "more memory", "free disk space", "read-only", "permissions"
 
 
-def failed(action: Callable[[], object]) -> steps.StepFailed:
+def failed(action: Callable[[], object]) -> StepFailed:
     """The failure of a step that does ``action``."""
-    with pytest.raises(steps.StepFailed) as told, steps.named("load"):
+    with pytest.raises(StepFailed) as told, named("load"):
         action()
     return told.value
 
@@ -127,7 +128,7 @@ def test_what_failed_in_a_transaction_is_not_hidden_by_its_end() -> None:
 
 
 def test_a_fault_of_a_definition_stays_one() -> None:
-    assert "fault in a definition" in cause_of(steps.TOLD[-1]("the check 2.9 crashed")).remedy
+    assert "fault in a definition" in cause_of(TOLD[-1]("the check 2.9 crashed")).remedy
     assert "move warehouse.duckdb away" in failed(lambda: run_sql("FROM nowhere")).remedy
 
 
@@ -135,12 +136,12 @@ def test_a_database_taken_away_during_the_run_is_told_and_made_again(
     home: Home, by_hand: Any
 ) -> None:
     home.sheet(UNIT, "population", 2020, [{"age": 3, "population": 5}])
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         run.engine = cast(Engine, by_hand(run.plan, run.catalogue))
         steps.pull_inbox(run)
         steps.load_deliveries(run, steps.unread(run), lambda: None)
         home.settings.warehouse.unlink()
-        with pytest.raises(steps.StepFailed) as told:
+        with pytest.raises(StepFailed) as told:
             steps.check_across(run)
     assert f"{home.settings.warehouse}: was taken away during the run" in str(told.value)
     assert "made anew" in told.value.remedy
@@ -208,7 +209,7 @@ def test_a_full_disk_is_told_and_once_there_is_room_all_is_as_it_would_have_been
     with small_disk(tmp_path / "disk", size) as mount:
         home = type(home)(tmp_path / "disk" / "home")
         fill_in(home)
-        with pytest.raises(steps.StepFailed) as told:
+        with pytest.raises(StepFailed) as told:
             home.night()
         assert DISK in told.value.remedy, str(told.value)
         mount("size=200m")
@@ -222,7 +223,7 @@ def test_a_disk_mounted_read_only_is_told(home: Home, tmp_path: Path) -> None:
         small = type(home)(tmp_path / "disk" / "home")
         small.load()
         mount("ro")
-        with pytest.raises(steps.StepFailed) as told:
+        with pytest.raises(StepFailed) as told:
             small.load()
         assert READ_ONLY in told.value.remedy, str(told.value)
 

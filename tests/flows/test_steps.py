@@ -21,8 +21,10 @@ import pytest
 
 from expectations.clauses import PLAN
 from expectations.engine import Engine
+from flows import run as run_module
 from flows import steps
 from flows.lock import no_writer, only_writer
+from flows.run import Run, StepFailed
 from flows.settings import Settings
 from warehouse.archive import Archive
 from warehouse.ledger.store import WarehouseLocked, open_warehouse
@@ -68,7 +70,7 @@ def test_files_of_the_known_endings_are_taken_wherever_they_lie(
     wanted |= {f"{GUTA}/深/更深 的/~文件.csv", "义县/a b.csv", "nobody/x.csv", "无处.csv"}
     for path in wanted:
         home.deliver(path, as_csv("population", people(1)))
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         pulled = steps.pull_inbox(run)
     assert pulled.found == len(wanted)
     assert pulled.waiting == ()
@@ -92,7 +94,7 @@ def test_files_of_the_known_endings_are_taken_wherever_they_lie(
 )
 def test_other_files_are_never_read(home: Home, as_csv: Callable[..., bytes], path: str) -> None:
     home.deliver(path, as_csv("population", people(1)))
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         assert steps.pull_inbox(run).receipts == ()
     assert archived(home) == set()
 
@@ -113,7 +115,7 @@ def test_links_and_pipes_are_never_followed(
     # Opened for reading, a pipe without a writer would hold up the run for ever.
     os.mkfifo(folder / "管2020年.csv")
     (folder / "夹2021年.csv").mkdir()
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         pulled = steps.pull_inbox(run)
     assert (pulled.found, pulled.waiting) == (1, ())
     assert archived(home) == {f"{GUTA}/2020年.csv"}
@@ -123,7 +125,7 @@ def test_a_file_open_for_writing_waits(home: Home, as_csv: Callable[..., bytes])
     content = as_csv("population", people(1))
     home.deliver(f"{LINGHE}/2020年.csv", content)
     file = home.deliver(f"{GUTA}/2020年.csv", content)
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         with file.open("ab"):
             pulled = steps.pull_inbox(run)
         assert pulled.found == 2
@@ -138,7 +140,7 @@ def test_a_file_open_for_writing_waits(home: Home, as_csv: Callable[..., bytes])
 
 def test_a_file_open_for_reading_does_not_wait(home: Home, as_csv: Callable[..., bytes]) -> None:
     file = home.deliver(f"{GUTA}/2020年.csv", as_csv("population", people(1)))
-    with steps.Run.open(home.settings) as run, file.open("rb"):
+    with Run.open(home.settings) as run, file.open("rb"):
         assert len(steps.pull_inbox(run).receipts) == 1
 
 
@@ -229,7 +231,7 @@ def test_who_reads_the_warehouse_keeps_runs_waiting_and_waits_for_them(tmp_path:
 
 def test_what_a_killed_run_leaves_open_is_waited_for(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
-    with steps.Run.open(settings):
+    with Run.open(settings):
         pass
     script = (
         "import duckdb, sys\n"
@@ -246,7 +248,7 @@ def test_what_a_killed_run_leaves_open_is_waited_for(tmp_path: Path) -> None:
         with pytest.raises(WarehouseLocked, match="open in another process"), impatient:
             pass
         threading.Timer(0.2, child.stdin.close).start()
-        with steps.Run.open(settings) as run:
+        with Run.open(settings) as run:
             assert not steps.unread(run)
 
 
@@ -320,6 +322,7 @@ import os, signal, sys
 from pathlib import Path
 
 from flows import steps
+from flows.run import Run
 from flows.settings import Settings
 from warehouse.ledger import ingest
 
@@ -332,7 +335,7 @@ def on_file():
     if read == 8:
         os.kill(os.getpid(), getattr(signal, sys.argv[2]))
 
-with steps.Run.open(Settings(home=Path(sys.argv[1]))) as run:
+with Run.open(Settings(home=Path(sys.argv[1]))) as run:
     steps.pull_inbox(run)
     steps.load_deliveries(run, steps.unread(run), on_file)
 """
@@ -356,7 +359,7 @@ def test_a_backlog_keeps_its_progress_when_the_night_is_interrupted(
     )
     assert died.returncode in (-signal.SIGKILL, -signal.SIGINT, 1)
     assert not home.publication.exists()
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         assert len(steps.unread(run)) == 13 - 6, "two portions of three are kept"
         assert steps.must_publish(run)
     night = home.night()
@@ -382,7 +385,7 @@ def test_the_lock_is_let_go_when_the_run_fails(tmp_path: Path) -> None:
 
 
 def test_a_warehouse_open_elsewhere_is_named(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "_PATIENCE", 0)
+    monkeypatch.setattr(run_module, "_PATIENCE", 0)
     home.load()
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(1, flush=True); input()"
     with subprocess.Popen(
@@ -394,8 +397,8 @@ def test_a_warehouse_open_elsewhere_is_named(home: Home, monkeypatch: pytest.Mon
         assert other.stdout is not None
         other.stdout.readline()
         with (
-            pytest.raises(steps.StepFailed, match="open in another process") as failed,
-            steps.Run.open(home.settings),
+            pytest.raises(StepFailed, match="open in another process") as failed,
+            Run.open(home.settings),
         ):
             pass
         other.communicate("\n")
@@ -421,15 +424,15 @@ def no_space(*_: object, **__: object) -> Any:
 
 def test_what_a_killed_night_has_loaded_is_told_of_by_the_next(home: Home) -> None:
     first = home.sheet(GUTA, "population", 2020, people(10)).read_bytes()
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         assert steps.unannounced(run) == set()
     home.load()
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         assert steps.unannounced(run) == {hashlib.sha256(first).hexdigest()}
     home.night()
     second = home.sheet(LINGHE, "population", 2020, people(20)).read_bytes()
     home.load()
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         assert steps.unannounced(run) == {hashlib.sha256(second).hexdigest()}
 
 
@@ -451,7 +454,7 @@ def test_a_step_that_fails_leaves_the_last_publication(
 ) -> None:
     before = everything(standing.settings.published)
     monkeypatch.setattr(function, no_space)
-    with pytest.raises(steps.StepFailed) as failed:
+    with pytest.raises(StepFailed) as failed:
         standing.night()
     assert failed.value.step == step
     assert f"“{step}” failed: /somewhere: {os.strerror(errno.ENOSPC)}" in str(failed.value)
@@ -468,20 +471,20 @@ def test_a_night_that_loaded_and_did_not_publish_is_made_up_for(
     home.sheet(GUTA, "population", 2020, people(20), received="2020-09-16 00:00:00")
     with monkeypatch.context() as patch:
         patch.setattr(steps, "fill", no_space)
-        with pytest.raises(steps.StepFailed):
+        with pytest.raises(StepFailed):
             home.night()
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         assert steps.unread(run) == []
         assert steps.must_publish(run)
     home.night()
     assert home.value(RATE, GUTA, 2020)[1] == 20
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         assert not steps.must_publish(run)
 
 
 def test_a_load_that_fails_loads_nothing(home: Home) -> None:
     home.sheet(GUTA, "population", 2020, people(10))
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         (receipt,) = steps.pull_inbox(run).receipts
 
         def give_up() -> None:
@@ -504,7 +507,7 @@ def test_a_check_that_crashes_stops_the_run_and_publishes_nothing(
     with monkeypatch.context() as patch:
         # A definition gone wrong: a column that the table does not have.
         patch.setattr("expectations.suites._reached", lambda *_: "licences > 0")
-        with pytest.raises(steps.StepFailed) as failed:
+        with pytest.raises(StepFailed) as failed:
             home.night(Engine)
     assert failed.value.step == "judge"
     assert "2.6 crashed" in failed.value.reason
@@ -520,8 +523,8 @@ def test_a_plan_that_cannot_be_read_is_named(
 ) -> None:
     home = make_home(plan=tmp_path / "none.yaml")
     with (
-        pytest.raises(steps.StepFailed, match=r"none\.yaml") as failed,
-        steps.Run.open(home.settings),
+        pytest.raises(StepFailed, match=r"none\.yaml") as failed,
+        Run.open(home.settings),
     ):
         pass
     assert failed.value.step == "open"
@@ -535,8 +538,8 @@ def test_a_plan_that_speaks_of_an_unknown_indicator_is_named(
     text = PLAN.read_text("utf-8")
     plan.write_text(text.replace("indicator_id: large_class_share", "indicator_id: huge"), "utf-8")
     with (
-        pytest.raises(steps.StepFailed, match=r"clause 2\.9 of the plan file .*plan\.yaml .* huge"),
-        steps.Run.open(make_home(plan=plan).settings),
+        pytest.raises(StepFailed, match=r"clause 2\.9 of the plan file .*plan\.yaml .* huge"),
+        Run.open(make_home(plan=plan).settings),
     ):
         pass
 
@@ -546,23 +549,23 @@ def test_a_plan_that_speaks_of_an_unknown_indicator_is_named(
 
 def test_there_is_something_to_publish_once(home: Home, tmp_path: Path) -> None:
     home.sheet(GUTA, "population", 2020, people(10))
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         assert steps.must_publish(run)
     home.night()
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         assert not steps.must_publish(run)
     # Another plan is another publication.
     plan = tmp_path / "plan.yaml"
     plan.write_text(
         PLAN.read_text("utf-8").replace("threshold: 90", "threshold: 91"), encoding="utf-8"
     )
-    with steps.Run.open(home.settings.model_copy(update={"plan": plan})) as run:
+    with Run.open(home.settings.model_copy(update={"plan": plan})) as run:
         assert steps.must_publish(run)
-    with steps.Run.open(home.settings.model_copy(update={"national_rules": True})) as run:
+    with Run.open(home.settings.model_copy(update={"national_rules": True})) as run:
         assert steps.must_publish(run)
     # And so are other reasons given for warnings.
     (home.root / "explanations.yaml").write_text("explanations: []\n", "utf-8")
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         assert steps.must_publish(run)
 
 

@@ -13,6 +13,7 @@ import openpyxl
 import pytest
 
 from flows import steps
+from flows.run import Run
 from transforms.formats import Limits
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def test_only_what_is_not_there_is_written_again(answered: tuple[Home, Night]) -
     home, _ = answered
     gone = answer(home, GUTA, "空.xlsx")
     gone.unlink()
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         assert steps.send_returns(run) == [gone]
         assert steps.send_returns(run) == []
 
@@ -177,7 +178,7 @@ def test_long_names_deep_folders_and_names_alike_are_all_answered(
     assert len(set(written)) == len(names) + 2
     said = "".join(words(file) for file in written)
     assert all(f"第{number}" in said for number in range(len(names)))
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         assert steps.send_returns(run) == []
 
 
@@ -188,7 +189,7 @@ def test_a_home_that_was_moved_leaves_its_old_place_alone(
     (old,) = home.night().returned
     moved = make_home()
     shutil.copytree(home.root, moved.root, dirs_exist_ok=True)
-    with steps.Run.open(moved.settings) as run:
+    with Run.open(moved.settings) as run:
         assert steps.send_returns(run) == []
     assert old.exists()
 

@@ -15,6 +15,7 @@ import pytest
 from flows import steps
 from flows.after.hooks import quiet_night
 from flows.after.metrics import last_sources, metrics_file
+from flows.run import Run
 from flows.settings import Settings
 from flows.sources.model import Pulled
 
@@ -47,7 +48,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[queue.Queue[str]]:
 
 def look(settings: Settings) -> Pulled:
     """What a night without news does about its sources."""
-    with steps.Run.open(settings) as run:
+    with Run.open(settings) as run:
         pulled = steps.pull_inbox(run)
     assert quiet_night(settings, pulled) == []
     return pulled
@@ -135,7 +136,7 @@ def test_what_could_not_be_delivered_is_told_again(
     home.settings.inbox.rmdir()
     with monkeypatch.context() as away:
         away.setenv("JZEDU_NOTIFY_URLS", "json://127.0.0.1:9/")
-        with steps.Run.open(home.settings) as run:
+        with Run.open(home.settings) as run:
             pulled = steps.pull_inbox(run)
         (problem,) = quiet_night(home.settings, pulled)
         assert "was not delivered" in problem

@@ -28,7 +28,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml
 
-from flows.service.server import DEPLOYMENTS, address
+from flows.service.deployments import DEPLOYMENTS
+from flows.service.server import address
 from flows.service.state import login_file
 from flows.terminal.doctor import diagnose
 

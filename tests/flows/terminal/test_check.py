@@ -11,7 +11,7 @@ import openpyxl
 from click.testing import CliRunner
 from rich.console import Console
 
-from flows.steps import Run
+from flows.run import Run
 from flows.terminal.check import check_files, show_checked
 from flows.terminal.cli import cli
 

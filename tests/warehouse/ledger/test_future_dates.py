@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flows import steps
+from flows.run import Run
 from warehouse.ledger.future_dates import warn_of_future
 from warehouse.ledger.schema import refresh
 
@@ -37,7 +38,7 @@ def later(days: int = 0) -> str:
 def told(home: Home) -> list[tuple[str, str]]:
     """Load what is there; give rule and file of every such warning."""
     home.load()
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         refresh(run.connection)
         run.connection.execute("DELETE FROM warning")
         number = warn_of_future(run.connection)
@@ -49,7 +50,7 @@ def told(home: Home) -> list[tuple[str, str]]:
 
 
 def in_force(home: Home) -> int:
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         ((name,),) = run.connection.execute(
             "SELECT population FROM submitted.population SEMI JOIN in_force USING (submission_id)"
         ).fetchall()
@@ -65,7 +66,7 @@ def test_files_of_the_past_say_nothing(home: Home) -> None:
 def test_a_file_dated_in_the_future_is_in_force_and_told_of(home: Home) -> None:
     hand_in(home, 1, FUTURE, "2020年一.csv")
     assert told(home) == [("FIL-W01", "2020年一.csv")]
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         ((zh, en, key),) = run.connection.execute(
             "SELECT problem_zh || remedy_zh, problem_en || remedy_en, key FROM warning"
         ).fetchall()
@@ -81,7 +82,7 @@ def test_who_sends_a_correction_is_told_that_it_is_shut_out(home: Home) -> None:
     hand_in(home, 2, later(), "2020年二.csv")
     assert told(home) == [("FIL-W01", "2020年一.csv"), ("FIL-W02", "2020年二.csv")]
     assert in_force(home) == 1
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         ((zh,),) = run.connection.execute(
             "SELECT problem_zh || remedy_zh FROM warning WHERE rule_id = 'FIL-W02'"
         ).fetchall()
@@ -96,7 +97,7 @@ def test_a_correction_at_the_same_path_is_answered(home: Home) -> None:
     home.load()
     hand_in(home, 2, later(), "2020年.csv")
     assert [rule for rule, _ in told(home)] == ["FIL-W01", "FIL-W02"]
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         (sheet,) = steps.send_returns(run)
     assert sheet.exists()
 

@@ -18,6 +18,7 @@ import duckdb
 import pytest
 
 from flows import steps
+from flows.run import Run
 from transforms.made_up import MADE_UP_LINE
 from warehouse.ledger.store import WarehouseOutdated, open_warehouse
 from warehouse.reference import load_reference
@@ -375,11 +376,11 @@ def test_everything_can_be_rebuilt_from_the_archive(
 
 def test_a_second_night_reads_nothing_twice(home: Home, as_csv: Csv) -> None:
     home.deliver(f"{GUTA}/2020年.csv", as_csv("population", people(7)))
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         assert len(steps.pull_inbox(run).receipts) == 1
         receipts = steps.unread(run)
         assert steps.load_deliveries(run, receipts, lambda: None).submissions == 1
-    with steps.Run.open(home.settings) as run:
+    with Run.open(home.settings) as run:
         pulled = steps.pull_inbox(run)
         assert (pulled.found, pulled.receipts) == (1, ())
         assert steps.unread(run) == []

@@ -1,0 +1,239 @@
+"""A run: what its steps share, and how a step that fails is told.
+
+:class:`Run` holds settings, definitions, the open warehouse and the processes that a run starts;
+:mod:`flows.steps` are the steps over it.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import duckdb
+
+from expectations.acknowledged import (
+    AcknowledgementError,
+    Lapsed,
+)
+from expectations.clauses import NATIONAL_RULE_2021, PLAN, Plan, PlanError, load_plan
+from expectations.engine import Engine, EngineStopped
+from expectations.suites import Check
+from flows.permissions import make_home, make_open, private_folder, shut
+from flows.settings import Settings
+from flows.sources.model import Pulled
+from flows.step_errors import TOLD, cause_of
+from transforms.names import SENTENCE, shown
+from warehouse.archive import Archive, ArchiveDamaged
+from warehouse.indicators.definitions import Catalogue, load_catalogue
+from warehouse.ledger.ingest import Ingested
+from warehouse.ledger.store import (
+    WarehouseLocked,
+    open_warehouse,
+)
+from warehouse.publication.compare import Comparison
+from warehouse.publication.release import DATABASE
+from warehouse.reference import Reference, ReferenceError, load_reference
+from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
+
+#: An engine that is warming up while Prefect starts, see :mod:`flows.terminal.runner`.
+STARTED_AHEAD: ContextVar[Engine | None] = ContextVar("started_ahead", default=None)
+
+
+#: Whether somebody at a terminal started the run, who may name files anywhere, see :mod:`flows.terminal.runner`.
+AT_TERMINAL: ContextVar[bool] = ContextVar("at_terminal", default=False)
+
+
+#: A fork server of workers that was started ahead likewise.
+FORK_SERVER_AHEAD: ContextVar[ForkServer | None] = ContextVar("fork_server_ahead", default=None)
+
+
+#: For so many seconds a run waits for what a killed one has left to let go of the warehouse.
+_PATIENCE = 10
+
+
+class StepFailed(Exception):
+    """A step of a run failed; nothing was published."""
+
+    def __init__(self, step: str, reason: str, remedy: str) -> None:
+        # It may quote names out of the world, and goes into logs, records and messages.
+        reason = shown(" ".join(reason.split()), SENTENCE)
+        super().__init__(f"the step “{step}” failed: {reason}. {remedy}")
+        self.step = step
+        self.reason = reason
+        self.remedy = remedy
+
+
+@contextmanager
+def named(step: str) -> Iterator[None]:
+    """Yield what goes wrong in the block the name of its step, and a way out."""
+    try:
+        yield
+    except StepFailed:
+        raise
+    except (PlanError, ReferenceError, AcknowledgementError) as error:
+        raise StepFailed(step, str(error), "Correct that file and run again.") from error
+    except (ArchiveDamaged, WarehouseLocked, WorkersFailed) as error:
+        raise StepFailed(step, str(error), "Then run again.") from error
+    except EngineStopped as error:
+        raise StepFailed(
+            step,
+            str(error),
+            "Look whether the machine is overloaded, or raise the setting suite_seconds; then run again.",
+        ) from error
+    except TOLD as error:
+        cause = cause_of(error)
+        raise StepFailed(step, cause.reason, cause.remedy) from error
+
+
+@dataclass
+class Run:
+    """What the steps of one run share: settings, definitions, the open warehouse.
+
+    The engine of the suites is started as soon as there is anything to judge, so that it is warm
+    when it is needed; the workers, that open what was handed in, as soon as there is anything to
+    read. ``damaged`` are sentences on what is damaged in the archive.
+    """
+
+    settings: Settings
+    reference: Reference
+    catalogue: Catalogue
+    plan: Plan
+    archive: Archive
+    connection: duckdb.DuckDBPyConnection
+    opened: ExitStack
+    opened_for_good: ExitStack
+    engine: Engine | None = None
+    hired: Workers | None = None
+    loaded: Ingested = field(default_factory=lambda: Ingested(0, 0, 0, 0))
+    asked: list[Check] = field(default_factory=list)
+    idle: list[Check] = field(default_factory=list)
+    staged: Path | None = None
+    accept_shrink: bool = False
+    lapsed: tuple[Lapsed, ...] = ()
+    damaged: list[str] = field(default_factory=list)
+    comparison: Comparison = field(default_factory=Comparison)
+
+    def tell_damage(self, damage: object) -> None:
+        """Note a sentence on something damaged, once."""
+        if not any(told.startswith(str(damage)) for told in self.damaged):
+            self.damaged.append(str(damage))
+
+    def warm_up(self) -> None:
+        """Start the engine, once; or take the one that was started ahead."""
+        if self.engine is None:
+            self.engine = STARTED_AHEAD.get() or Engine(self.settings.suite_seconds)
+
+    @property
+    def workers(self) -> Workers:
+        """Who opens what was handed in; started when they are first needed."""
+        if self.hired is None:
+            # Not by fork_server(): a task may begin this in a context that has ended when the run does.
+            forked_from = FORK_SERVER_AHEAD.get() or self.opened_for_good.enter_context(
+                ForkServer()
+            )
+            hired = Workers(forked_from, self.settings.workers, self.settings.memory)
+            self.hired = self.opened_for_good.enter_context(hired)
+        return self.hired
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Let go of the warehouse while the block runs, so that the engine can open it."""
+        self.opened.close()
+        try:
+            still_there(self.settings.warehouse)
+            yield
+        finally:
+            opened = open_warehouse(self.settings.warehouse, self.reference, patience=_PATIENCE)
+            self.connection = self.opened.enter_context(opened)
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: Settings) -> Iterator[Self]:
+        """Yield a run over ``settings.home``; closes the warehouse and the engine at the end."""
+        with named("open"):
+            _prepare(settings)
+            reference = load_reference(settings.home)
+            catalogue = load_catalogue()
+            plan = plan_of(settings)
+            for clause in plan.clauses:
+                if clause.indicator_id not in catalogue.by_id:
+                    raise PlanError(
+                        f"clause {clause.clause_id} of the plan file {settings.plan or PLAN} speaks of"
+                        f" the indicator {clause.indicator_id}, which is not defined"
+                    )
+            archive = Archive(settings.archive)
+        with ExitStack() as for_good, ExitStack() as stack:
+            with named("open"):
+                opened = open_warehouse(settings.warehouse, reference, patience=_PATIENCE)
+                connection = stack.enter_context(opened)
+                shut(settings.warehouse)
+            run = cls(settings, reference, catalogue, plan, archive, connection, stack, for_good)
+            try:
+                yield run
+            finally:
+                if run.engine is not None:
+                    run.engine.close()
+
+
+def _prepare(settings: Settings) -> None:
+    """Make what a first run needs, and shut what is nobody else's to read.
+
+    An inbox that is gone after a run was there is no empty one: it is not mounted, perhaps. Making
+    it would hide that; so it is left to be told as a source that cannot be read.
+    """
+    make_home(settings.home)
+    ran = settings.warehouse.exists() or (settings.published / DATABASE).exists()
+    if not ran and not settings.inbox.exists():
+        make_open(settings.inbox)
+    private_folder(settings.archive)
+    for place in (settings.warehouse, settings.home / "sources", settings.home / "prefect"):
+        shut(place)
+
+
+@contextmanager
+def fork_server() -> Iterator[ForkServer]:
+    """Yield the fork server that was started ahead, else one for this block and all runs in it."""
+    ahead = FORK_SERVER_AHEAD.get()
+    if ahead is not None:
+        yield ahead
+        return
+    with ForkServer() as started:
+        before = FORK_SERVER_AHEAD.set(started)
+        try:
+            yield started
+        finally:
+            FORK_SERVER_AHEAD.reset(before)
+
+
+def still_there(file: Path) -> None:
+    """Check that a database we made is there; to open one that is gone would make an empty one.
+
+    Raises:
+        FileNotFoundError: somebody has taken it away.
+    """
+    if not file.exists():
+        raise FileNotFoundError(errno.ENOENT, "was taken away during the run", str(file))
+
+
+def plan_of(settings: Settings) -> Plan:
+    """Return the plan that ``settings`` ask for, with the national rules where they are switched on."""
+    plan = load_plan(settings.plan or PLAN)
+    return plan.with_rules(load_plan(NATIONAL_RULE_2021)) if settings.national_rules else plan
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A run that was opened ahead, with its lock held: what it pulled, and how long that took."""
+
+    run: Run
+    pulled: Pulled
+    seconds: float
+
+
+#: A run that was opened to see whether there is anything to do, see :mod:`flows.terminal.runner`.
+OPENED_AHEAD: ContextVar[Opened | None] = ContextVar("opened_ahead", default=None)
