@@ -15,6 +15,7 @@ from typing import Literal
 from expectations.clauses import Clause
 from expectations.engine import Expectation
 from warehouse.indicators.definitions import Indicator
+from warehouse.sql import literal
 
 SuiteName = Literal["reached", "pace"]
 
@@ -37,15 +38,13 @@ class Check:
         """The query that gives the rows that break the expectation."""
         return (
             f"SELECT region_code, year, reading FROM {{batch}} "
-            f"WHERE clause_id = '{self.clause_id}' AND ({self.rows}) AND NOT ({self.holds})"
+            f"WHERE clause_id = {literal(self.clause_id)} AND ({self.rows}) AND NOT ({self.holds})"
         )
 
     @property
     def counted(self) -> str:
         """The query that counts the rows the check is about."""
-        return (
-            f"SELECT count(*) FROM judgement WHERE clause_id = '{self.clause_id}' AND ({self.rows})"
-        )
+        return f"SELECT count(*) FROM judgement WHERE clause_id = {literal(self.clause_id)} AND ({self.rows})"
 
 
 def suites_of(checks: Iterable[Check]) -> dict[str, list[Expectation]]:

@@ -21,7 +21,7 @@ from warehouse.indicators import year_on_year
 from warehouse.indicators.definitions import Catalogue, Indicator
 from warehouse.ledger.schema import refresh
 from warehouse.reference import Reference
-from warehouse.sql import table_from
+from warehouse.sql import literal, table_from
 
 FIRST_YEAR = 2018
 NUMERIC = "DECIMAL(38,6)"
@@ -118,7 +118,7 @@ def _index(
         if indicator.requires is not None:
             (form,) = catalogue.forms_of(indicator.top.source)
             connection.execute(
-                f"INSERT INTO required SELECT DISTINCT '{indicator.indicator_id}', region_code, year "
+                f"INSERT INTO required SELECT DISTINCT {literal(indicator.indicator_id)}, region_code, year "
                 f'FROM current."{form}" WHERE {indicator.requires}'
             )
     connection.execute(_STATE)
@@ -285,14 +285,14 @@ def _evaluate(
                 INSERT INTO {out}
                 WITH m AS (
                     SELECT region_code, unit, year FROM {membership}
-                    WHERE indicator_id = '{indicator.indicator_id}' AND {known}
+                    WHERE indicator_id = {literal(indicator.indicator_id)} AND {known}
                 ), found AS (
                     SELECT m.region_code, m.year, ({part.value})::{NUMERIC} AS value
                     FROM m JOIN (SELECT * FROM {source_name(part.source)} WHERE {part.rows}) s
                         ON s.region_code = m.unit AND s.year = m.year - {part.years_before}
                     GROUP BY m.region_code, m.year
                 )
-                SELECT '{indicator.indicator_id}', '{name}', region_code, year, coalesce(value, 0)
+                SELECT {literal(indicator.indicator_id)}, {literal(name)}, region_code, year, coalesce(value, 0)
                 FROM (SELECT DISTINCT region_code, year FROM m)
                 LEFT JOIN found USING (region_code, year)
                 """

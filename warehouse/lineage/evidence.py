@@ -399,7 +399,7 @@ class Evidence:
         coded = [form for form in self.forms if "institution_code" in FORMS[form].by_name]
         if coded:
             every = " UNION ALL ".join(
-                f"SELECT '{form}' AS form, institution_code, institution_name, region_code, year"
+                f"SELECT {literal(form)} AS form, institution_code, institution_name, region_code, year"
                 f' FROM current."{form}"'
                 for form in coded
             )

@@ -35,7 +35,7 @@ def stage(connection: duckdb.DuckDBPyConnection, published: Path) -> Path:
     staging.mkdir(parents=True)
     file = staging / DATABASE
     connection.execute(
-        f"ATTACH {literal(file)} AS publication (STORAGE_VERSION '{_STORAGE_VERSION}')"
+        f"ATTACH {literal(file)} AS publication (STORAGE_VERSION {literal(_STORAGE_VERSION)})"
     )
     return file
 
@@ -165,10 +165,10 @@ def _shortfall(
             continue
         origin = 's.submission_id, s.sheet, s."row"' if causes.each else "NULL, NULL, NULL"
         parts.append(
-            f"SELECT '{clause_id}', region_code, year, {causes.code}, {causes.name}, "
+            f"SELECT {literal(clause_id)}, region_code, year, {causes.code}, {causes.name}, "
             f"{causes.detail}, {causes.value}, {origin} "
             f"FROM {source_name(causes.source)} s SEMI JOIN unmet u "
-            f"ON u.clause_id = '{clause_id}' AND u.region_code = s.region_code AND u.year = s.year "
+            f"ON u.clause_id = {literal(clause_id)} AND u.region_code = s.region_code AND u.year = s.year "
             f"WHERE {causes.rows}"
         )
     connection.execute(

@@ -78,7 +78,7 @@ def _count(name: str, zh: str, en: str) -> Field:
 
 
 _COUNTS = ",\n    ".join(
-    f"count(*) FILTER (WHERE r.level = 'reporting_unit' AND a.status = '{status}') AS {status}"
+    f"count(*) FILTER (WHERE r.level = 'reporting_unit' AND a.status = {literal(status)}) AS {status}"
     for status in STATUSES
 )
 

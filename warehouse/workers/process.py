@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from copyreg import dispatch_table
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -107,13 +108,18 @@ class _Without(MetaPathFinder):
             raise ModuleNotFoundError(name=fullname)
 
 
+#: The modules whose orders the workers carry out. They stand above this one: named, not imported, so
+#: that only the process that serves them has them.
+_WHO_GIVE_ORDERS = ("warehouse.ledger.ingest", "warehouse.outbox")
+
+
 def _serve() -> None:
     """Serve as the fork server until the run ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what is to end
     # pyarrow would have it for its own sake where it is installed: half a second, and 30 MB a worker.
     sys.meta_path.insert(0, _Without("pandas"))
-    import warehouse.ledger.ingest
-    import warehouse.outbox  # noqa: F401
+    for name in _WHO_GIVE_ORDERS:
+        import_module(name)
 
     run = socket.socket(fileno=sys.stdin.fileno())
     scratch, _held = _scratch()
