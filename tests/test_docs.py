@@ -253,3 +253,19 @@ def test_the_plan_says_whose_shortfall_is_named() -> None:
         for c in CLAUSES.values()
         if c.kind != "monitor" and CATALOGUE.by_id[c.indicator_id].causes is not None
     }
+
+
+def test_the_architecture_has_every_room_and_no_other() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    floors = re.findall(r"^### Floor \d, `(\w+)/`.*?\n(.*?)(?=^###|^\| where)", text, re.M | re.S)
+    assert [name for name, _ in floors] == ["flows", "expectations", "warehouse", "transforms"]
+    for name, table in floors:
+        rooms = re.findall(r"`([\w.]+/?)`", "".join(re.findall(r"^\| (.*?) \|", table, re.M)))
+        here = {
+            f"{path.name}/" if path.is_dir() else path.name
+            for path in (ROOT / name).iterdir()
+            if path.name not in ("__init__.py", "__pycache__")
+        }
+        assert set(rooms) == here
+    for path in re.findall(r"`((?:flows|expectations|warehouse|transforms)/[\w./]+)`", text):
+        assert (ROOT / path).exists(), path
