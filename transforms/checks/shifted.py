@@ -56,7 +56,7 @@ def find_shifted(
         if first is None:
             continue
         last = max(columns, key=lambda name: columns[name])
-        blank = pl.col("rule").str.ends_with("E02") & pl.col("column").is_in([first, last])
+        blank = (pl.col("rule") == rule_of(form, "E02").id) & pl.col("column").is_in([first, last])
         # A blank column alone is no shift.
         if found.filter(here & ~blank).height < min(2, moved.height):
             continue

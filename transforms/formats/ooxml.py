@@ -9,6 +9,7 @@ formulas: those that no program has calculated are put back here.
 
 from __future__ import annotations
 
+import logging
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,8 @@ _REACHES: Final = (
         _ODD + "|" + _PLACED.format("[B-Zb-z][A-Za-z]|[A-Za-z]{3}|[A-Za-z]{0,2}[0-9]{5}"),
     ),
 )
+
+_log = logging.getLogger(__name__)
 
 _USUAL_MAIN: Final = "xl/workbook.xml"
 _SHORTEST_CELL: Final = len('<c t="s"><v>0</v></c>')
@@ -170,6 +173,7 @@ def _read_plain(
         raise
     except BaseException as error:  # a panic of the library is no Exception
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            _log.info("the workbook library fails, the sheets are read by elements: %r", error)
             return {}
         raise
     sheets = {}

@@ -104,6 +104,14 @@ def _best_match(
 ) -> _Match | None:
     best: _Match | None = None
     rows: list[list[str | None]] = []
+    alone: dict[int, list[_Match]] = {}
+
+    def matches_alone(row: int) -> list[_Match]:
+        """Return the forms that a row is the whole header of."""
+        if row not in alone:
+            alone[row] = _matches(*_joined(rows, merged, row, 1), row, 1)
+        return alone[row]
+
     for row in range(min(HEADER_SEARCH_ROWS, len(top))):
         rows += [
             [None if cell is None else normalise(cell) for cell in line]
@@ -114,8 +122,13 @@ def _best_match(
         for depth in range(1, min(HEADER_DEPTH, len(top) - row) + 1):
             if depth > 1 and not any(text and known(text) for text in _hints(rows, row, depth)):
                 continue
-            texts, groups = _joined(rows, merged, row, depth)
-            for match in _matches(texts, groups, row, depth):
+            if depth > 1 and _says_all(rows[row : row + depth], matches_alone(row + depth - 1)):
+                break
+            for match in (
+                matches_alone(row)
+                if depth == 1
+                else _matches(*_joined(rows, merged, row, depth), row, depth)
+            ):
                 if best is None or match.score > best.score:
                     best = match
             # Nothing is left for the rows below to say.
@@ -130,6 +143,19 @@ def _best_match(
         ):
             break
     return best
+
+
+def _says_all(lines: Sequence[Sequence[str | None]], alone: Sequence[_Match]) -> bool:
+    """Return whether the last of some rows is a whole header by itself, to which the others add nothing.
+
+    ``alone`` are the matches of that row. A line above has nothing to add that stands over texts of it.
+    """
+    *above, last = lines
+    return any(match.is_plain for match in alone) and not any(
+        text is not None and below is None
+        for line in above
+        for text, below in zip(line, last, strict=True)
+    )
 
 
 def _hints(rows: list[list[str | None]], row: int, depth: int) -> list[str | None]:

@@ -10,6 +10,7 @@ no text of a submission is ever written as a formula.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import warnings
@@ -38,6 +39,8 @@ from transforms.workbooks.kept_parts import carry_over
 
 if TYPE_CHECKING:
     from _typeshed import SizedBuffer
+
+_log = logging.getLogger(__name__)
 
 LIST_SHEET = "退回说明"
 
@@ -199,7 +202,8 @@ def _annotated_copy(original: bytes, findings: list[_Finding], file_name: str) -
         _mark(sheets, findings)
         _write_list(_first_sheet(workbook), findings, file_name, linkable=sheets)
         return _completed(_to_bytes(workbook), parts)
-    except Exception:
+    except Exception as error:
+        _log.info("%s cannot be copied, the list stands alone: %r", file_name, error)
         return None
 
 
@@ -209,8 +213,9 @@ def _completed(copy: bytes, original: Mapping[str, bytes]) -> bytes:
         with ZipFile(BytesIO(copy)) as archive:
             parts = {name: archive.read(name) for name in archive.namelist()}
         return _packed(carry_over(original, parts), ZIP_DEFLATED).getvalue()
-    except Exception:
+    except Exception as error:
         # Cells, marks and list are what the clerk needs most.
+        _log.info("pictures and the like are left out of a copy: %r", error)
         return copy
 
 

@@ -12,7 +12,7 @@ import duckdb
 import polars as pl
 
 from transforms.forms import FORMS
-from transforms.records import DELIVERY
+from transforms.records import DELIVERY, SUBMISSION
 from transforms.submissions import Examined
 from warehouse.archive import Receipt
 from warehouse.ledger.schema import is_outdated, prepare
@@ -217,15 +217,7 @@ def load(
         connection.execute(
             f"DELETE FROM {table} WHERE submission_id IN (SELECT submission_id FROM fresh WHERE NOT is_new)"
         )
-    connection.execute(
-        """
-        INSERT INTO submission BY NAME
-        SELECT submission_id, region_code, folder, form, year, path, entry, file_name, sha256,
-            received_at, accepted, sample, rows_read, rows_loaded, rows_returned, rows_ignored, errors,
-            warnings
-        FROM fresh
-        """
-    )
+    connection.execute(f"INSERT INTO submission BY NAME SELECT {SUBMISSION.names()} FROM fresh")
     frames = {
         "submission_sheet": examined.sheets,
         "submission_layout": examined.layout,
