@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 from unittest import mock
 
 import duckdb
@@ -345,6 +345,26 @@ class Home:
         return found
 
 
+class MakeHome(Protocol):
+    """A further home; keyword arguments are settings."""
+
+    def __call__(self, **settings: object) -> Home: ...
+
+
+class AsCsv(Protocol):
+    """:func:`csv_bytes`."""
+
+    def __call__(
+        self, form: str, rows: Sequence[Row], years: Sequence[int] | None = None
+    ) -> bytes: ...
+
+
+class AsBook(Protocol):
+    """:func:`book_bytes`."""
+
+    def __call__(self, years: Mapping[int, Mapping[str, Sequence[Row]]]) -> bytes: ...
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_fork_server() -> Iterator[ForkServer]:
     """One fork_server of workers for all runs in this process: it takes a second to import."""
@@ -360,7 +380,7 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture(scope="session")
-def make_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Home]:
+def make_home(tmp_path_factory: pytest.TempPathFactory) -> MakeHome:
     """Further homes, for fixtures that many tests share; keyword arguments are settings."""
 
     def make(**settings: object) -> Home:
@@ -370,13 +390,13 @@ def make_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Home]:
 
 
 @pytest.fixture(scope="session")
-def as_csv() -> Callable[..., bytes]:
+def as_csv() -> AsCsv:
     """:func:`csv_bytes`."""
     return csv_bytes
 
 
 @pytest.fixture(scope="session")
-def as_book() -> Callable[..., bytes]:
+def as_book() -> AsBook:
     """:func:`book_bytes`."""
     return book_bytes
 

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
 
+from tests.conftest import Home, MakeHome
 from transforms.sample import write_sample
 from warehouse.reference import load_reference
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "deploy" / "superset" / "bundle"
 
 
 @pytest.fixture(scope="session")
-def city(make_home: Callable[..., Home]) -> Home:
+def city(make_home: MakeHome) -> Home:
     """Two units and the city's own schools, 2019 to 2021, published."""
     home = make_home()
     reference = load_reference(home.root)

@@ -6,13 +6,11 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 
-if TYPE_CHECKING:
-    from tests.conftest import Home
+from tests.conftest import Home
 
 PAGES = Path(__file__).parents[2] / "docs" / "bi"
 

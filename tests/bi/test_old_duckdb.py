@@ -9,15 +9,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import Home
 from warehouse.publication.tables import TABLES
 from warehouse.publication.views import VIEWS
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
 
 #: Reads everything, every way; run by the old one, so it knows nothing of ours.
 SCRIPT = """

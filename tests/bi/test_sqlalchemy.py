@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import pytest
@@ -18,14 +18,12 @@ import sqlalchemy
 import yaml
 from sqlalchemy.pool import NullPool
 
+from tests.bi.conftest import Asked
+from tests.conftest import Home
 from warehouse.publication.filling import detach, stage
 from warehouse.publication.release import release
 from warehouse.publication.tables import TABLES
 from warehouse.publication.views import VIEWS
-
-if TYPE_CHECKING:
-    from tests.bi.conftest import Asked
-    from tests.conftest import Home
 
 
 @pytest.fixture(scope="module")

@@ -16,15 +16,14 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import pytest
 import yaml
 
-if TYPE_CHECKING:
-    from tests.bi.conftest import Asked
-    from tests.conftest import Home
+from tests.bi.conftest import Asked
+from tests.conftest import Home
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "superset"
 SUPERSET = os.environ.get("JZEDU_SUPERSET", "")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import duckdb
 import pytest
@@ -18,12 +18,10 @@ from expectations.acknowledged import (
     mark_acknowledged,
 )
 from expectations.warnings import load_warnings, unexpected_rows, write_warnings
+from tests.conftest import Home, MakeHome
 from warehouse.ledger.schema import refresh
 from warehouse.ledger.store import open_warehouse
 from warehouse.reference import load_reference
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
 
 UNIT, YEAR, TODAY = "210702", 2020, date(2021, 8, 31)
 KNOWN, UNKNOWN = "2121000001", "2121000999"
@@ -52,7 +50,7 @@ STRAY = f"""
 
 
 @pytest.fixture(scope="module")
-def home(make_home: Callable[..., Home]) -> Home:
+def home(make_home: MakeHome) -> Home:
     """A unit whose one class lacks a pupil, and with a class of an unknown school."""
     home = make_home()
     home.sheet(
@@ -96,19 +94,20 @@ def connection(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-@pytest.fixture
-def written(tmp_path: Path) -> Callable[..., tuple[Acknowledgement, ...]]:
-    """Write a file of explanations and load it."""
+class Written(Protocol):
+    """Write a file of acknowledgements and load it."""
 
+    def __call__(self, text: str, encoding: str = "utf-8") -> tuple[Acknowledgement, ...]: ...
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
     def write(text: str, encoding: str = "utf-8") -> tuple[Acknowledgement, ...]:
         file = tmp_path / FILE
         file.write_text(text, encoding)
         return load_acknowledgements(file)
 
     return write
-
-
-Written = Callable[..., tuple[Acknowledgement, ...]]
 
 
 def explained(connection: duckdb.DuckDBPyConnection) -> dict[str, str | None]:

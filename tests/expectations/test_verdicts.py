@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import pytest
@@ -26,10 +26,8 @@ from expectations.suites import checks
 from expectations.verdicts import lay_out
 from flows import steps
 from flows.run import Run
+from tests.conftest import ByHand, Home, MakeHome
 from warehouse.indicators.definitions import load_catalogue
-
-if TYPE_CHECKING:
-    from tests.conftest import ByHand, Home
 
 Rows = Sequence[Mapping[str, object]]
 Forms = Mapping[str, Rows]
@@ -810,7 +808,7 @@ class Compared(Engine):
 
 
 @pytest.fixture(scope="module")
-def worked(make_home: Callable[..., Home]) -> Home:
+def worked(make_home: MakeHome) -> Home:
     """All cases, each a city with one unit; behind them the cities of several units."""
     home = make_home()
     sizes = [1 for _ in CASES] + [city.size for city in CITIES]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -30,6 +30,7 @@ from expectations.warnings import (
     unexpected_rows,
     write_warnings,
 )
+from tests.conftest import AsCsv, Home, MakeHome
 from transforms.checks.findings import with_messages
 from transforms.checks.rules import RULES
 from transforms.forms import FORMS
@@ -39,9 +40,6 @@ from transforms.tables.model import cell_name
 from warehouse.ledger.schema import refresh
 from warehouse.ledger.store import open_warehouse
 from warehouse.reference import load_reference
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
 
 Row = dict[str, object]
 Forms = dict[str, list[Row]]
@@ -551,7 +549,7 @@ def warned(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def city(make_home: Callable[..., Home]) -> Home:
+def city(make_home: MakeHome) -> Home:
     """All cases, each a unit of one made-up city, read and loaded."""
     home = make_home()
     home.regions(
@@ -713,7 +711,7 @@ def test_the_table_has_the_columns_of_a_finding(city: Home, table: pl.DataFrame)
 
 
 def test_great_expectations_gives_the_same(
-    city: Home, found: tuple[Broken, pl.DataFrame], make_home: Callable[..., Home], as_csv: Any
+    city: Home, found: tuple[Broken, pl.DataFrame], make_home: MakeHome, as_csv: AsCsv
 ) -> None:
     # It hands over 200 rows at most; here more units than that have a finding.
     nation = make_home()
@@ -739,7 +737,7 @@ def test_great_expectations_gives_the_same(
         assert set(warned(connection)["region_code"]) == set(units)
 
 
-def test_a_tidy_city_gives_no_warning(make_home: Callable[..., Home]) -> None:
+def test_a_tidy_city_gives_no_warning(make_home: MakeHome) -> None:
     home = make_home()
     reference = load_reference(home.root)
     write_sample(

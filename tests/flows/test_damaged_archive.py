@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 
@@ -16,13 +15,11 @@ from expectations.engine import Engine
 from flows import steps
 from flows.run import Run
 from flows.terminal.doctor import Line, diagnose
+from tests.conftest import ByHand, Home, MakeHome
 from transforms.forms import FORMS
 from warehouse.archive import PARTS, Archive, ArchiveDamaged, Receipt, part_of
 from warehouse.ledger.store import Scope
 from warehouse.publication.tables import TABLES
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
 
 NOON = datetime(2020, 9, 1, 12)
 UNITS = ("210702", "210703", "210711", "210726")
@@ -167,7 +164,7 @@ def test_every_original_is_looked_through_within_thirty_nights() -> None:
 
 
 @pytest.fixture(scope="module")
-def city(make_home: Callable[..., Home]) -> Home:
+def city(make_home: MakeHome) -> Home:
     """Four units, each with a figure of its own and another for 2019, published; to be copied."""
     home = make_home()
     for number, unit in enumerate(UNITS, start=11):
@@ -274,7 +271,7 @@ def test_an_original_that_is_lost_is_told_and_a_rebuild_goes_on(
 
 
 def test_a_lost_original_costs_nothing_that_was_read_before(
-    city: Home, spoilt: Home, by_hand: Any
+    city: Home, spoilt: Home, by_hand: type[ByHand]
 ) -> None:
     lost = original(spoilt, UNITS[0])
     spoil(lost, "changed")

@@ -22,6 +22,7 @@ from expectations.engine import Engine
 from flows import steps
 from flows.dry_run import rehearse
 from flows.run import Run, StepFailed
+from tests.conftest import ByHand, Home, MakeHome
 from transforms import submissions
 from transforms.forms import FORMS
 from warehouse.ledger.store import Scope
@@ -45,7 +46,7 @@ def with_large(students: int) -> list[dict[str, object]]:
     return [*CLASSES, {**LARGE, "students": students}]
 
 
-def published_rows(home: Any) -> dict[str, list[tuple[Any, ...]]]:
+def published_rows(home: Home) -> dict[str, list[tuple[Any, ...]]]:
     """Everything published, ids and times aside."""
     return {
         table.name: home.ask(f"FROM {table.name} ORDER BY ALL")
@@ -62,7 +63,9 @@ def every_file(root: Path) -> dict[str, str]:
     }
 
 
-def backfill(home: Any, by_hand: Any, years: tuple[int, ...], **scope: tuple[str, ...]) -> Any:
+def backfill(
+    home: Home, by_hand: type[ByHand], years: tuple[int, ...], **scope: tuple[str, ...]
+) -> Any:
     with Run.open(home.settings) as run:
         run.engine = cast(Engine, by_hand(run.plan, run.catalogue))
         loaded = steps.reload_deliveries(run, Scope(years, **scope), lambda: None)
@@ -71,7 +74,7 @@ def backfill(home: Any, by_hand: Any, years: tuple[int, ...], **scope: tuple[str
         return loaded, steps.publish(run)
 
 
-def test_a_correction_is_a_revision_with_its_cause(home: Any) -> None:
+def test_a_correction_is_a_revision_with_its_cause(home: Home) -> None:
     home.sheet(
         "义县",
         "class",
@@ -111,7 +114,7 @@ def test_a_correction_is_a_revision_with_its_cause(home: Any) -> None:
     assert changes == len(home.ask("FROM revision"))
 
 
-def test_a_returned_correction_changes_no_figure(home: Any) -> None:
+def test_a_returned_correction_changes_no_figure(home: Home) -> None:
     home.sheet("义县", "class", 2020, with_large(55), name="2020年第一次.csv")
     home.night()
     bad = with_large(56)
@@ -132,7 +135,7 @@ def test_a_returned_correction_changes_no_figure(home: Any) -> None:
     assert home.value("large_class_share", "210727", 2020)[0] == 0
 
 
-def test_a_late_older_file_is_superseded_at_once_and_changes_no_figure(home: Any) -> None:
+def test_a_late_older_file_is_superseded_at_once_and_changes_no_figure(home: Home) -> None:
     home.sheet(
         "义县", "class", 2020, with_large(55), received="2020-09-02 00:00:00", name="2020年新.csv"
     )
@@ -148,7 +151,7 @@ def test_a_late_older_file_is_superseded_at_once_and_changes_no_figure(home: Any
     assert home.ask("FROM revision") == []
 
 
-def test_the_same_bytes_again_make_no_publication(home: Any) -> None:
+def test_the_same_bytes_again_make_no_publication(home: Home) -> None:
     home.sheet("义县", "class", 2020, with_large(55), received="2020-09-01 00:00:00")
     assert home.night().imprint is not None
     again = home.sheet(
@@ -159,7 +162,7 @@ def test_the_same_bytes_again_make_no_publication(home: Any) -> None:
     assert len(home.ask("FROM publication")) == 1
 
 
-def test_past_publications_stay_whole_and_only_so_many(make_home: Callable[..., Any]) -> None:
+def test_past_publications_stay_whole_and_only_so_many(make_home: MakeHome) -> None:
     home = make_home(keep_publications=2)
     values = []
     for night, students in enumerate((55, 60, 57), start=1):
@@ -181,7 +184,7 @@ def test_past_publications_stay_whole_and_only_so_many(make_home: Callable[..., 
 
 
 def test_history_holds_every_publication_that_was_and_no_other(
-    home: Any, monkeypatch: pytest.MonkeyPatch
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(*_: object) -> None:
         raise OSError("killed")
@@ -214,7 +217,9 @@ def test_history_holds_every_publication_that_was_and_no_other(
     assert len(kept()) == 3
 
 
-def test_a_backfill_from_nothing_gives_what_the_nights_gave(home: Any, by_hand: Any) -> None:
+def test_a_backfill_from_nothing_gives_what_the_nights_gave(
+    home: Home, by_hand: type[ByHand]
+) -> None:
     for night, students in enumerate((55, 60), start=1):
         home.sheet(
             "义县", "class", 2020, with_large(students), received=f"2020-09-0{night} 00:00:00",
@@ -231,7 +236,7 @@ def test_a_backfill_from_nothing_gives_what_the_nights_gave(home: Any, by_hand: 
 
 
 def test_a_backfill_takes_up_a_changed_rule(
-    home: Any, by_hand: Any, monkeypatch: pytest.MonkeyPatch
+    home: Home, by_hand: type[ByHand], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home.sheet("义县", "class", 2020, with_large(60))
     home.sheet("义县", "class", 2019, with_large(61))
@@ -257,7 +262,7 @@ def test_a_backfill_takes_up_a_changed_rule(
 
 
 def test_what_is_now_read_for_a_year_outside_the_backfill_is_not_lost(
-    home: Any, by_hand: Any
+    home: Home, by_hand: type[ByHand]
 ) -> None:
     home.sheet("义县", "class", 2020, with_large(60))
     home.sheet("古塔区", "class", 2019, with_large(60))
@@ -279,7 +284,7 @@ def test_what_is_now_read_for_a_year_outside_the_backfill_is_not_lost(
 
 
 def test_a_dry_run_lists_the_changes_and_touches_nothing(
-    home: Any, by_hand: Any, tmp_path: Path
+    home: Home, by_hand: type[ByHand], tmp_path: Path
 ) -> None:
     home.sheet("义县", "class", 2020, with_large(60))
     home.night()
@@ -312,7 +317,7 @@ def test_a_dry_run_lists_the_changes_and_touches_nothing(
 
 
 def test_the_copy_of_a_dry_run_that_was_killed_is_swept_away_by_the_next(
-    home: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     killed = tmp_path / "jzedu-rehearsal-killed"
@@ -324,7 +329,7 @@ def test_the_copy_of_a_dry_run_that_was_killed_is_swept_away_by_the_next(
 
 
 def test_a_unit_that_vanishes_stops_the_publication(
-    home: Any, by_hand: Any, monkeypatch: pytest.MonkeyPatch
+    home: Home, by_hand: type[ByHand], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home.sheet("义县", "class", 2020, with_large(40))
     home.sheet("古塔区", "population", 2020, [{"age": 3, "population": 100}])
@@ -347,7 +352,7 @@ def test_a_unit_that_vanishes_stops_the_publication(
     ]
 
 
-def handed_in(home: Any) -> None:
+def handed_in(home: Home) -> None:
     """Two units and two years, a correction, one that is sent back and one that comes late."""
     for year in (2019, 2020):
         home.sheet("义县", "class", year, with_large(50 + year % 10))
@@ -360,14 +365,14 @@ def handed_in(home: Any) -> None:
         home.sheet("义县", "class", 2020, with_large(students), received=received, name=name)
 
 
-def nights_before(home: Any) -> None:
+def nights_before(home: Home) -> None:
     """What a killed night starts from: a publication, and news in the inbox."""
     home.sheet("义县", "class", 2019, with_large(70))
     home.night()
     handed_in(home)
 
 
-def read_wrongly(home: Any) -> None:
+def read_wrongly(home: Home) -> None:
     """What a killed backfill starts from: an older program took every class for one of 40."""
     handed_in(home)
     home.load()
@@ -376,7 +381,7 @@ def read_wrongly(home: Any) -> None:
     home.night()
 
 
-def without_warehouse(home: Any) -> None:
+def without_warehouse(home: Home) -> None:
     """The same, and the warehouse has to be made again."""
     read_wrongly(home)
     home.settings.warehouse.unlink()
@@ -387,7 +392,7 @@ def without_warehouse(home: Any) -> None:
     [("nightly", nights_before), ("backfill", read_wrongly), ("backfill", without_warehouse)],
 )
 def test_runs_killed_at_any_moment_lose_nothing(
-    make_home: Callable[..., Any], kind: str, before: Callable[[Any], None]
+    make_home: MakeHome, kind: str, before: Callable[[Any], None]
 ) -> None:
     undisturbed, home = make_home(), make_home()
     for each in (undisturbed, home):
@@ -412,7 +417,7 @@ def test_runs_killed_at_any_moment_lose_nothing(
     ("kind", "before"), [("nightly", nights_before), ("backfill", without_warehouse)]
 )
 def test_runs_with_great_expectations_killed_at_any_moment_lose_nothing(
-    make_home: Callable[..., Any], kind: str, before: Callable[[Any], None], group: int
+    make_home: MakeHome, kind: str, before: Callable[[Any], None], group: int
 ) -> None:
     """Forty moments in all at which the run is killed, and sixteen at which its child is."""
     undisturbed, home = make_home(), make_home()
@@ -433,7 +438,7 @@ def test_runs_with_great_expectations_killed_at_any_moment_lose_nothing(
     assert_as_undisturbed(home, undisturbed)
 
 
-def assert_as_undisturbed(home: Any, undisturbed: Any) -> None:
+def assert_as_undisturbed(home: Home, undisturbed: Any) -> None:
     """After all kills the home holds what one holds in which nothing was killed."""
     assert_nothing_half(home)
     assert published_rows(home) == published_rows(undisturbed)
@@ -458,7 +463,7 @@ def assert_as_undisturbed(home: Any, undisturbed: Any) -> None:
         assert not steps.must_publish(run) and not steps.unread(run)
 
 
-def assert_nothing_half(home: Any) -> None:
+def assert_nothing_half(home: Home) -> None:
     """The publication that stands and each that is kept open, and are whole."""
     published = home.settings.published
     for file in (home.publication, *(published / "history").glob("*/indicators.duckdb")):
@@ -472,7 +477,7 @@ def assert_nothing_half(home: Any) -> None:
 
 
 def run_that_dies(
-    home: Any, kind: str, moment: int, *victim: str
+    home: Home, kind: str, moment: int, *victim: str
 ) -> subprocess.CompletedProcess[str]:
     script = Path(__file__).with_name("run_that_dies.py")
     return subprocess.run(
@@ -483,14 +488,14 @@ def run_that_dies(
     )
 
 
-def run_to_the_end(home: Any, kind: str, *victim: str) -> str:
+def run_to_the_end(home: Home, kind: str, *victim: str) -> str:
     """What a run says that is not killed."""
     whole = run_that_dies(home, kind, 10**9, *victim)
     assert whole.returncode == 0, whole.stderr
     return whole.stdout
 
 
-def region_list(home: Any) -> Path:
+def region_list(home: Home) -> Path:
     """A region list of the home's own, at first like the packaged one."""
     folder = home.root / "reference"
     folder.mkdir()
@@ -507,7 +512,7 @@ def without(file: Path, *words: str) -> None:
     file.write_text("".join(f"{line}\n" for line in kept), "utf-8")
 
 
-def test_a_unit_taken_out_of_the_region_list_stops_the_publication(home: Any) -> None:
+def test_a_unit_taken_out_of_the_region_list_stops_the_publication(home: Home) -> None:
     regions = region_list(home)
     for year in (2019, 2020):
         home.sheet("义县", "class", year, with_large(40))
@@ -524,7 +529,7 @@ def test_a_unit_taken_out_of_the_region_list_stops_the_publication(home: Any) ->
     assert {name: now.get(name) for name in before} == before
 
 
-def test_a_unit_under_another_region_stops_the_publication(home: Any) -> None:
+def test_a_unit_under_another_region_stops_the_publication(home: Home) -> None:
     regions = region_list(home)
     home.sheet("义县", "class", 2020, with_large(40))
     home.sheet("古塔区", "class", 2020, with_large(40))
@@ -537,7 +542,7 @@ def test_a_unit_under_another_region_stops_the_publication(home: Any) -> None:
         home.night()
 
 
-def test_a_correction_that_reports_less_is_published(home: Any) -> None:
+def test_a_correction_that_reports_less_is_published(home: Home) -> None:
     """An item that a later version leaves out takes its unit out of a figure, and that is data."""
     begun = [{"item": "县管校聘改革", "status": "进行中"}]
     for unit in ("义县", "古塔区"):

@@ -11,14 +11,12 @@ import io
 import itertools
 import random
 import zipfile
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import pytest
 
-if TYPE_CHECKING:
-    from tests.conftest import Home
+from tests.conftest import AsCsv, Home, MakeHome
 
 UNIT = "210727"
 #: What the warehouse holds of submissions; `delivery` is the archive's.
@@ -44,7 +42,7 @@ def zipped(**files: bytes) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def deliveries(as_csv: Callable[..., bytes]) -> list[Delivery]:
+def deliveries(as_csv: AsCsv) -> list[Delivery]:
     def people(*numbers: object) -> bytes:
         return as_csv(
             "population", [{"age": 3 + i, "population": n} for i, n in enumerate(numbers)]
@@ -81,9 +79,7 @@ def held(home: Home) -> dict[str, list[tuple[Any, ...]]]:
 
 
 @pytest.fixture(scope="module")
-def in_order(
-    make_home: Callable[..., Home], deliveries: list[Delivery]
-) -> dict[str, list[tuple[Any, ...]]]:
+def in_order(make_home: MakeHome, deliveries: list[Delivery]) -> dict[str, list[tuple[Any, ...]]]:
     home = make_home()
     home.load(deliveries)
     found = held(home)
@@ -96,7 +92,7 @@ def in_order(
 @pytest.mark.parametrize("order", range(30))
 def test_any_order_of_arrival_gives_the_same_rows(
     order: int,
-    make_home: Callable[..., Home],
+    make_home: MakeHome,
     deliveries: list[Delivery],
     in_order: dict[str, list[tuple[Any, ...]]],
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import polars as pl
 import pytest
@@ -16,12 +16,10 @@ from expectations.engine import Engine
 from flows import steps
 from flows.dry_run import rehearse
 from flows.run import Run
+from tests.conftest import ByHand, Home
 from transforms import submissions
 from transforms.forms import FORMS
 from warehouse.ledger.store import Scope
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
 
 YIXIAN, GUTA, CITY, OWN = "210727", "210702", "210700", "210701"
 SHARE = "public_kindergarten_enrolment_share"
@@ -79,7 +77,7 @@ def clause(content: dict[str, Any], clause_id: str) -> dict[str, Any]:
     return found
 
 
-def backfill(home: Home, by_hand: Any, years: Sequence[int]) -> None:
+def backfill(home: Home, by_hand: type[ByHand], years: Sequence[int]) -> None:
     with Run.open(home.settings) as run:
         run.engine = cast(Engine, by_hand(run.plan, run.catalogue))
         steps.reload_deliveries(run, Scope(tuple(years)), lambda: None)
@@ -282,7 +280,7 @@ def test_a_new_year_is_opened_by_its_first_submission(home: Home) -> None:
 
 
 def test_a_version_that_a_new_rule_sends_back_is_nobodys_doing(
-    home: Home, by_hand: Any, monkeypatch: pytest.MonkeyPatch
+    home: Home, by_hand: type[ByHand], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home.sheet(YIXIAN, "class", 2020, classes(0), name="旧2020.csv")
     home.sheet(YIXIAN, "class", 2019, classes(1), name="旧2019.csv")

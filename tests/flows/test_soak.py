@@ -14,19 +14,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from flows import steps
 from flows.run import Run
+from tests.conftest import Home, MakeHome
 from warehouse.archive import Archive
 from warehouse.publication.tables import TABLES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.conftest import Home
 
 pytestmark = pytest.mark.slow
 
@@ -102,7 +98,7 @@ def rot(home: Home, draw: random.Random) -> None:
     file.write_bytes(bytes([file.read_bytes()[0] ^ 1]) + file.read_bytes()[1:])
 
 
-def test_sixty_nights_with_readers(make_home: Callable[..., Home]) -> None:
+def test_sixty_nights_with_readers(make_home: MakeHome) -> None:
     home = make_home(keep_publications=KEPT)
     draw = random.Random(60)
     for unit in UNITS:

@@ -7,21 +7,19 @@ import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from flows import steps
 from flows.run import Run
 from flows.terminal.lineage import publication_file
+from tests.conftest import Home, MakeHome
 from warehouse.publication.reader import open_publication
 from warehouse.publication.reader.pages import read_publication
 from warehouse.publication.standing import is_whole, next_id, standing
 from warehouse.publication.tables import TABLES
 from warehouse.reference import load_reference
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
 
 UNIT = "210702"
 
@@ -46,7 +44,7 @@ def published(home: Home) -> dict[str, list[tuple[Any, ...]]]:
 
 
 @pytest.fixture(scope="module")
-def after_two_nights(make_home: Callable[..., Home]) -> Home:
+def after_two_nights(make_home: MakeHome) -> Home:
     home = make_home()
     for day in (1, 2):
         people(home, day, day)

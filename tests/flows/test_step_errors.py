@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import duckdb
 import pytest
@@ -19,10 +19,8 @@ from expectations.engine import Engine, EngineEnded, Expectation
 from flows import steps
 from flows.run import Run, StepFailed, named
 from flows.step_errors import TOLD, cause_of
+from tests.conftest import ByHand, Home, MakeHome
 from warehouse.publication.tables import TABLES
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
 
 UNIT = "210702"
 MEMORY, DISK, READ_ONLY, MAY_NOT = "more memory", "free disk space", "read-only", "permissions"
@@ -133,7 +131,7 @@ def test_a_fault_of_a_definition_stays_one() -> None:
 
 
 def test_a_database_taken_away_during_the_run_is_told_and_made_again(
-    home: Home, by_hand: Any
+    home: Home, by_hand: type[ByHand]
 ) -> None:
     home.sheet(UNIT, "population", 2020, [{"age": 3, "population": 5}])
     with Run.open(home.settings) as run:
@@ -189,7 +187,7 @@ def published(home: Home) -> dict[str, list[tuple[Any, ...]]]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(make_home: Callable[..., Home]) -> dict[str, list[tuple[Any, ...]]]:
+def undisturbed(make_home: MakeHome) -> dict[str, list[tuple[Any, ...]]]:
     home = make_home()
     fill_in(home)
     home.night()
@@ -199,7 +197,7 @@ def undisturbed(make_home: Callable[..., Home]) -> dict[str, list[tuple[Any, ...
 @pytest.mark.parametrize("size", ["120k", "320k", "1m", "3m"])
 def test_a_full_disk_is_told_and_once_there_is_room_all_is_as_it_would_have_been(
     size: str,
-    make_home: Callable[..., Home],
+    make_home: MakeHome,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     undisturbed: dict[str, list[tuple[Any, ...]]],

@@ -11,10 +11,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import pytest
@@ -26,13 +25,11 @@ from flows import steps
 from flows.lock import no_writer, only_writer
 from flows.run import Run, StepFailed
 from flows.settings import Settings
+from tests.conftest import AsCsv, Home, MakeHome
 from warehouse.archive import Archive
 from warehouse.ledger.store import WarehouseLocked, open_warehouse
 from warehouse.publication.tables import TABLES
 from warehouse.reference import load_reference
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
 
 GUTA, LINGHE = "210702", "210703"
 RATE = "preschool_gross_enrolment_rate"
@@ -62,9 +59,7 @@ def everything(folder: Path) -> dict[str, tuple[str, int]]:
 # What is taken from the inbox
 
 
-def test_files_of_the_known_endings_are_taken_wherever_they_lie(
-    home: Home, as_csv: Callable[..., bytes]
-) -> None:
+def test_files_of_the_known_endings_are_taken_wherever_they_lie(home: Home, as_csv: AsCsv) -> None:
     endings = ["xlsx", "xlsm", "xlsb", "xls", "et", "ods", "csv", "tsv", "zip", "XLSX", "Csv"]
     wanted = {f"{GUTA}/文件{number}.{ending}" for number, ending in enumerate(endings)}
     wanted |= {f"{GUTA}/深/更深 的/~文件.csv", "义县/a b.csv", "nobody/x.csv", "无处.csv"}
@@ -92,16 +87,14 @@ def test_files_of_the_known_endings_are_taken_wherever_they_lie(
         "~$报表2020年.xlsx",
     ],
 )
-def test_other_files_are_never_read(home: Home, as_csv: Callable[..., bytes], path: str) -> None:
+def test_other_files_are_never_read(home: Home, as_csv: AsCsv, path: str) -> None:
     home.deliver(path, as_csv("population", people(1)))
     with Run.open(home.settings) as run:
         assert steps.pull_inbox(run).receipts == ()
     assert archived(home) == set()
 
 
-def test_links_and_pipes_are_never_followed(
-    home: Home, as_csv: Callable[..., bytes], tmp_path: Path
-) -> None:
+def test_links_and_pipes_are_never_followed(home: Home, as_csv: AsCsv, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "2020年.csv").write_bytes(as_csv("population", people(1)))
@@ -121,7 +114,7 @@ def test_links_and_pipes_are_never_followed(
     assert archived(home) == {f"{GUTA}/2020年.csv"}
 
 
-def test_a_file_open_for_writing_waits(home: Home, as_csv: Callable[..., bytes]) -> None:
+def test_a_file_open_for_writing_waits(home: Home, as_csv: AsCsv) -> None:
     content = as_csv("population", people(1))
     home.deliver(f"{LINGHE}/2020年.csv", content)
     file = home.deliver(f"{GUTA}/2020年.csv", content)
@@ -138,13 +131,13 @@ def test_a_file_open_for_writing_waits(home: Home, as_csv: Callable[..., bytes])
         ]
 
 
-def test_a_file_open_for_reading_does_not_wait(home: Home, as_csv: Callable[..., bytes]) -> None:
+def test_a_file_open_for_reading_does_not_wait(home: Home, as_csv: AsCsv) -> None:
     file = home.deliver(f"{GUTA}/2020年.csv", as_csv("population", people(1)))
     with Run.open(home.settings) as run, file.open("rb"):
         assert len(steps.pull_inbox(run).receipts) == 1
 
 
-def test_names_in_any_encoding_are_taken(home: Home, as_csv: Callable[..., bytes]) -> None:
+def test_names_in_any_encoding_are_taken(home: Home, as_csv: AsCsv) -> None:
     # 报表.csv as an old system writes it: GBK bytes, which are no UTF-8.
     name = os.fsdecode("报表.csv".encode("gbk"))
     for unit, dropouts in ((GUTA, 4), (LINGHE, 3)):
@@ -343,7 +336,7 @@ with Run.open(Settings(home=Path(sys.argv[1]))) as run:
 
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
 def test_a_backlog_keeps_its_progress_when_the_night_is_interrupted(
-    make_home: Callable[..., Home], as_csv: Callable[..., bytes], how: str
+    make_home: MakeHome, as_csv: AsCsv, how: str
 ) -> None:
     home, undisturbed = make_home(), make_home()
     names = [f"{unit}/{year}年.csv" for unit in (GUTA, LINGHE) for year in range(2016, 2021)]
@@ -409,7 +402,7 @@ def test_a_warehouse_open_elsewhere_is_named(home: Home, monkeypatch: pytest.Mon
 
 
 @pytest.fixture(scope="module")
-def standing(make_home: Callable[..., Home]) -> Home:
+def standing(make_home: MakeHome) -> Home:
     """A home with a publication, and news in the inbox that no night manages to publish."""
     home = make_home()
     home.sheet(GUTA, "population", 2020, people(10))
@@ -518,9 +511,7 @@ def test_a_check_that_crashes_stops_the_run_and_publishes_nothing(
     assert home.status("2.6", GUTA, 2020) == "met"
 
 
-def test_a_plan_that_cannot_be_read_is_named(
-    make_home: Callable[..., Home], tmp_path: Path
-) -> None:
+def test_a_plan_that_cannot_be_read_is_named(make_home: MakeHome, tmp_path: Path) -> None:
     home = make_home(plan=tmp_path / "none.yaml")
     with (
         pytest.raises(StepFailed, match=r"none\.yaml") as failed,
@@ -532,7 +523,7 @@ def test_a_plan_that_cannot_be_read_is_named(
 
 
 def test_a_plan_that_speaks_of_an_unknown_indicator_is_named(
-    make_home: Callable[..., Home], tmp_path: Path
+    make_home: MakeHome, tmp_path: Path
 ) -> None:
     plan = tmp_path / "plan.yaml"
     text = PLAN.read_text("utf-8")

@@ -16,7 +16,7 @@ from decimal import Decimal
 from html import escape
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 import pytest
@@ -380,6 +380,50 @@ def _received(
     return read_file(data, path, sha256=hashlib.sha256(data).hexdigest(), region_code=region_code)
 
 
+#: What writes sheets into a file, by its format.
+Writers = Mapping[str, Callable[[Sequence[Paper]], bytes]]
+
+
+class MakePaper(Protocol):
+    """A tidy sheet of a form with so many rows of the city."""
+
+    def __call__(self, name: str, size: int = 6, *, title: str | None = None) -> Paper: ...
+
+
+class MakeBook(Protocol):
+    """The bytes of one .xlsx workbook of several sheets."""
+
+    def __call__(self, *papers: Paper) -> bytes: ...
+
+
+class Receive(Protocol):
+    """The documents of one file."""
+
+    def __call__(
+        self,
+        content: Paper | Sequence[Paper] | bytes,
+        path: str = ...,
+        region_code: str | None = UNIT,
+    ) -> list[Document]: ...
+
+
+class HandIn(Protocol):
+    """What comes of one file, once written, read and examined."""
+
+    def __call__(
+        self,
+        content: Paper | Sequence[Paper] | bytes,
+        path: str = ...,
+        region_code: str | None = UNIT,
+    ) -> Outcome: ...
+
+
+class HandInAll(Protocol):
+    """The same for many files in one run, by name: a content, or a content and its path."""
+
+    def __call__(self, files: Mapping[Any, Any]) -> dict[Any, Outcome]: ...
+
+
 def _outcomes(documents: Mapping[Any, Sequence[Document]]) -> dict[Any, Outcome]:
     """Examine all files in one run, as a night does, and tell them apart again."""
     owner = [name for name, found in documents.items() for _ in found]
@@ -412,7 +456,7 @@ def city() -> dict[str, pl.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def paper(city: dict[str, pl.DataFrame]) -> Callable[..., Paper]:
+def paper(city: dict[str, pl.DataFrame]) -> MakePaper:
     """A tidy sheet of a form: a title with the year, the header, and the first rows of the city."""
 
     def paper(name: str, size: int = 6, *, title: str | None = None) -> Paper:
@@ -430,7 +474,7 @@ def paper(city: dict[str, pl.DataFrame]) -> Callable[..., Paper]:
 
 
 @pytest.fixture(scope="session")
-def workbook() -> Callable[..., bytes]:
+def workbook() -> MakeBook:
     """The bytes of one .xlsx workbook of several sheets."""
 
     def workbook(*papers: Paper) -> bytes:
@@ -440,7 +484,7 @@ def workbook() -> Callable[..., bytes]:
 
 
 @pytest.fixture(scope="session")
-def written() -> Mapping[str, Callable[[Sequence[Paper]], bytes]]:
+def written() -> Writers:
     """What writes sheets into a workbook, by its format."""
     return {
         "xlsx": _workbook,
@@ -453,13 +497,13 @@ def written() -> Mapping[str, Callable[[Sequence[Paper]], bytes]]:
 
 
 @pytest.fixture(scope="session")
-def received() -> Callable[..., list[Document]]:
+def received() -> Receive:
     """The documents of one file: ``received(content, path, region_code)``."""
     return _received
 
 
 @pytest.fixture(scope="session")
-def hand_in() -> Callable[..., Outcome]:
+def hand_in() -> HandIn:
     """Write one file, read it and examine it: ``hand_in(content, path, region_code)``."""
 
     def hand_in(*args: Any, **kwargs: Any) -> Outcome:
@@ -469,7 +513,7 @@ def hand_in() -> Callable[..., Outcome]:
 
 
 @pytest.fixture(scope="session")
-def hand_in_all() -> Callable[..., dict[Any, Outcome]]:
+def hand_in_all() -> HandInAll:
     """The same for many files in one run, by name.
 
     Each is a content, or a tuple of content and path.

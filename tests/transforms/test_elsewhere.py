@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.transforms.conftest import HandIn, Outcome
 
 ELSEWHERE = Path(__file__).parent / "elsewhere"
 
@@ -40,11 +41,11 @@ KINDERGARTENS = [
 ]
 
 
-def of(name: str, hand_in: Callable[..., Any]) -> Any:
+def of(name: str, hand_in: HandIn) -> Any:
     return hand_in((ELSEWHERE / name).read_bytes(), f"义县/{name}")
 
 
-def accepted(outcome: Any) -> dict[str, bool]:
+def accepted(outcome: Outcome) -> dict[str, bool]:
     assert {entry["year"] for entry in outcome.submissions} == {2020}
     for entry in outcome.submissions:
         ends = ("rows_loaded", "rows_returned", "rows_ignored")
@@ -55,7 +56,7 @@ def accepted(outcome: Any) -> dict[str, bool]:
 @pytest.mark.parametrize(
     "name", ["libreoffice.xlsx", "libreoffice.xls", "libreoffice.ods", "libreoffice_html.xls"]
 )
-def test_a_workbook_of_libreoffice_is_read_as_meant(name: str, hand_in: Callable[..., Any]) -> None:
+def test_a_workbook_of_libreoffice_is_read_as_meant(name: str, hand_in: HandIn) -> None:
     outcome = of(name, hand_in)
     good = {"class": True, "finance": True, "school": True, "population": False}
     assert accepted(outcome) == good
@@ -77,7 +78,7 @@ def test_a_workbook_of_libreoffice_is_read_as_meant(name: str, hand_in: Callable
     assert (warning["rule_id"], warning["cell"], warning["value"]) == ("CLS-W01", "G4", "备注")
 
 
-def test_delimited_text_of_libreoffice_is_read_as_meant(hand_in: Callable[..., Any]) -> None:
+def test_delimited_text_of_libreoffice_is_read_as_meant(hand_in: HandIn) -> None:
     money = of("libreoffice_gb18030.csv", hand_in)
     assert accepted(money) == {"finance": True}
     assert {row[0]: row[1:] for row in money.values("finance").rows()} == MONEY
@@ -88,7 +89,7 @@ def test_delimited_text_of_libreoffice_is_read_as_meant(hand_in: Callable[..., A
 
 
 @pytest.mark.parametrize("ending", ["xlsx", "ods", "csv", "xls"])
-def test_an_export_of_pandas_is_read_as_meant(ending: str, hand_in: Callable[..., Any]) -> None:
+def test_an_export_of_pandas_is_read_as_meant(ending: str, hand_in: HandIn) -> None:
     outcome = of(f"pandas2020年.{ending}", hand_in)
     assert accepted(outcome) == {"kindergarten": True}
     assert outcome.findings == []

@@ -9,13 +9,13 @@ from __future__ import annotations
 import io
 import random
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.transforms.conftest import MakePaper, Writers
 from transforms.formats import Limits, Unreadable
 from transforms.submissions import examine
 from warehouse.archive import Archive, Receipt
@@ -72,9 +72,7 @@ def damaged_inside(data: bytes, chance: random.Random) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def sound(
-    paper: Callable[..., Any], written: Mapping[str, Callable[[Sequence[Any]], bytes]]
-) -> dict[str, bytes]:
+def sound(paper: MakePaper, written: Writers) -> dict[str, bytes]:
     """A small file of each format."""
     papers = [paper("class", 5), paper("milestone", 3)]
     files = {ending: write(papers) for ending, write in written.items()}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
+from tests.transforms.conftest import HandIn, MakeBook, MakePaper
 from transforms.made_up import MADE_UP_LINE, says_made_up
 
 SPACED = MADE_UP_LINE.replace("样例", " 样 例\u3000").replace("，", ", ")
@@ -36,7 +34,7 @@ def test_what_real_files_say_is_no_mark(texts: list[str | None]) -> None:
     "path", ["义县/报表.xlsx", "义县/报表.xls", "义县/报表.ods", "义县/报表.csv", "义县/报表.zip"]
 )
 def test_a_submission_carries_the_mark_of_its_file(
-    path: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    path: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("population")
     real = hand_in(sheet, path)
@@ -49,7 +47,7 @@ def test_a_submission_carries_the_mark_of_its_file(
 
 
 def test_a_marked_cover_marks_the_whole_workbook(
-    paper: Callable[..., Any], workbook: Callable[..., bytes], hand_in: Callable[..., Any]
+    paper: MakePaper, workbook: MakeBook, hand_in: HandIn
 ) -> None:
     cover = paper("population")
     cover.header, cover.rows, cover.above, cover.name = [], [], [[MADE_UP_LINE]], "封面"

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
+from tests.transforms.conftest import HandIn
 from transforms.characters import visible
 from transforms.tables.model import cell_name
 
@@ -148,7 +149,7 @@ def accepted(outcome, rows=19):
 
 @pytest.mark.parametrize("kind", ["", "str", "n"])
 @pytest.mark.parametrize("rows", [1, 9])
-def test_rows_of_formulas_that_nobody_calculated_are_counted(hand_in, kind, rows):
+def test_rows_of_formulas_that_nobody_calculated_are_counted(hand_in: HandIn, kind, rows):
     lines = [list(line) for line in POPULATION]
     for row in range(len(lines) - rows, len(lines)):
         lines[row] = [Formula(f"A{row}+1", kind=kind), Formula(f"B{row}+1", kind=kind)]
@@ -158,12 +159,12 @@ def test_rows_of_formulas_that_nobody_calculated_are_counted(hand_in, kind, rows
     assert "=A20+1" in "".join(entry["message_zh"] for entry in outcome.errors)
 
 
-def test_a_row_whose_formulas_come_to_an_empty_text_is_blank(hand_in):
+def test_a_row_whose_formulas_come_to_an_empty_text_is_blank(hand_in: HandIn):
     lines = [*POPULATION, [Formula('""', "", "str"), Formula('""', "", "str")]]
     accepted(hand_in(book(lines)))
 
 
-def test_formulas_filled_down_are_quoted_by_their_first_cell(hand_in):
+def test_formulas_filled_down_are_quoted_by_their_first_cell(hand_in: HandIn):
     first = b'<c r="B20"><f t="shared" ref="B20:B21" si="0">A20*2</f></c>'
     second = b'<c r="B21"><f t="shared" si="0"/></c>'
     rows = [*POPULATION[:19], [17, first], [18, second]]
@@ -175,18 +176,18 @@ def test_formulas_filled_down_are_quoted_by_their_first_cell(hand_in):
 
 
 @pytest.mark.parametrize("flag", ['fullCalcOnLoad="1"', 'calcId="1" fullCalcOnLoad="true"'])
-def test_a_zero_that_was_never_calculated_is_no_zero(hand_in, flag):
+def test_a_zero_that_was_never_calculated_is_no_zero(hand_in: HandIn, flag):
     outcome = hand_in(book(with_cell(6, 1, Formula("C6+D6", "0")), behind=f"<calcPr {flag}/>"))
     assert (outcome.error["rule_id"], outcome.error["cell"]) == ("POP-E03", "B6")
     assert outcome.error["value"] == "=C6+D6"
 
 
-def test_a_zero_that_was_calculated_is_one(hand_in):
+def test_a_zero_that_was_calculated_is_one(hand_in: HandIn):
     outcome = hand_in(book(with_cell(6, 1, Formula("C6+D6", "0")), behind='<calcPr calcId="9"/>'))
     assert accepted(outcome).column("population", "population")[3] == 0
 
 
-def test_results_other_than_zero_are_taken_though_they_be_calculated_anew(hand_in):
+def test_results_other_than_zero_are_taken_though_they_be_calculated_anew(hand_in: HandIn):
     calculated = '<calcPr fullCalcOnLoad="1"/>'
     outcome = hand_in(book(with_cell(6, 1, Formula("C6+D6", "77")), behind=calculated))
     assert accepted(outcome).column("population", "population")[3] == 77
@@ -210,7 +211,7 @@ HABITS = {
 
 
 @pytest.mark.parametrize("habit", HABITS)
-def test_a_sheet_is_read_however_it_is_written(hand_in, habit):
+def test_a_sheet_is_read_however_it_is_written(hand_in: HandIn, habit):
     xml = HABITS[habit](sheet_xml(POPULATION))
     data = zipped(list(parts_of({"表": xml}).items()))
     values = accepted(hand_in(data)).values("population")
@@ -218,7 +219,7 @@ def test_a_sheet_is_read_however_it_is_written(hand_in, habit):
 
 
 @pytest.mark.parametrize("habit", HABITS)
-def test_a_formula_without_a_value_is_found_however_it_is_written(hand_in, habit):
+def test_a_formula_without_a_value_is_found_however_it_is_written(hand_in: HandIn, habit):
     rows = [
         ["2020年改革事项进展表"],
         ["事项", "状态", "日期", "文号", "数量"],
@@ -232,12 +233,12 @@ def test_a_formula_without_a_value_is_found_however_it_is_written(hand_in, habit
 @pytest.mark.parametrize(
     "reference", ["A0:AZ48943", "1:4", "A1", "", "XFD1048576:A1", "A1:XFD1048576", "?", "A1:B2:C3"]
 )
-def test_what_a_dimension_says_is_never_needed(hand_in, reference):
+def test_what_a_dimension_says_is_never_needed(hand_in: HandIn, reference):
     data = book(POPULATION, before=f'<dimension ref="{reference}"/>')
     assert accepted(hand_in(data)).values("population").height == 19
 
 
-def test_minus_zero_is_zero(hand_in):
+def test_minus_zero_is_zero(hand_in: HandIn):
     data = book(with_cell(6, 1, "-0"))
     number = book(with_cell(6, 1, b'<c r="B6"><v>-0</v></c>'))
     for content in (data, number):
@@ -248,20 +249,20 @@ def test_minus_zero_is_zero(hand_in):
 
 @pytest.mark.parametrize("attributes", ['r="B6" t="n"', 'r="B6"'])
 @pytest.mark.parametrize("text", ["1,003", "无数据", "12.5.1", "1_000"])
-def test_text_in_a_cell_that_says_it_is_a_number_is_found_there(hand_in, attributes, text):
+def test_text_in_a_cell_that_says_it_is_a_number_is_found_there(hand_in: HandIn, attributes, text):
     cell = f"<c {attributes}><v>{text}</v></c>".encode()
     outcome = hand_in(book(with_cell(6, 1, cell)))
     assert (outcome.error["rule_id"], outcome.error["cell"]) == ("POP-E03", "B6")
     assert text in outcome.error["message_zh"]
 
 
-def test_a_shared_text_that_is_not_there_is_found_at_its_cell(hand_in):
+def test_a_shared_text_that_is_not_there_is_found_at_its_cell(hand_in: HandIn):
     outcome = hand_in(book(with_cell(6, 1, b'<c r="B6" t="s"><v>7</v></c>')))
     assert (outcome.error["rule_id"], outcome.error["cell"]) == ("POP-E03", "B6")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "gb18030", "utf-8-sig"])
-def test_parts_in_any_encoding(hand_in, encoding):
+def test_parts_in_any_encoding(hand_in: HandIn, encoding):
     parts = parts_of({"学龄人口": sheet_xml(POPULATION)})
     for name in ("xl/workbook.xml", "xl/worksheets/sheet1.xml", "xl/_rels/workbook.xml.rels"):
         text = parts[name].decode().replace('<?xml version="1.0" encoding="UTF-8"?>', "")
@@ -273,7 +274,7 @@ def test_parts_in_any_encoding(hand_in, encoding):
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-7"])
 @pytest.mark.parametrize("part", ["xl/workbook.xml", "xl/worksheets/sheet1.xml"])
-def test_a_dtd_is_seen_in_any_encoding(hand_in, encoding, part):
+def test_a_dtd_is_seen_in_any_encoding(hand_in: HandIn, encoding, part):
     parts = parts_of({"表": sheet_xml(POPULATION)})
     text = parts[part].decode().replace('<?xml version="1.0" encoding="UTF-8"?>', "")
     dtd = '<!DOCTYPE x [<!ENTITY a "2020">]>'
@@ -283,7 +284,7 @@ def test_a_dtd_is_seen_in_any_encoding(hand_in, encoding, part):
     assert (error["rule_id"], "DTD" in error["message_zh"]) == ("FIL-E01", True)
 
 
-def test_a_listed_sheet_without_its_part_is_named(hand_in):
+def test_a_listed_sheet_without_its_part_is_named(hand_in: HandIn):
     parts = parts_of({"甲": sheet_xml(POPULATION), "乙": sheet_xml(POPULATION)})
     del parts["xl/worksheets/sheet2.xml"]
     outcome = accepted(hand_in(zipped(list(parts.items()))))
@@ -294,7 +295,7 @@ def test_a_listed_sheet_without_its_part_is_named(hand_in):
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_two_parts_of_one_name_are_damage_unless_they_are_equal(hand_in):
+def test_two_parts_of_one_name_are_damage_unless_they_are_equal(hand_in: HandIn):
     parts = parts_of({"表": sheet_xml(POPULATION)})
     name = "xl/worksheets/sheet1.xml"
     other = sheet_xml(with_cell(6, 1, 1)).encode()
@@ -305,7 +306,7 @@ def test_two_parts_of_one_name_are_damage_unless_they_are_equal(hand_in):
 
 
 @pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
-def test_bytes_before_the_zip_do_no_harm(hand_in, before):
+def test_bytes_before_the_zip_do_no_harm(hand_in: HandIn, before):
     accepted(hand_in(before + book(POPULATION)))
 
 
@@ -336,7 +337,7 @@ MONEY = dict.fromkeys(("B3", "B4", "B5"), 1)
         ('[>=100000000]0!.00,,"亿";[>=10000]0!.0,"万";0', "1/10000", "1000.9"),
     ],
 )
-def test_a_format_that_scales_is_told_of(hand_in, code, factor, first):
+def test_a_format_that_scales_is_told_of(hand_in: HandIn, code, factor, first):
     outcome = accepted(hand_in(book(FINANCE, styles=MONEY, codes=[code])), 3)
     assert outcome.column("finance", "budget_expenditure")[0] == Decimal(first)
     assert [entry["rule_id"] for entry in outcome.warnings] == ["FIN-W05"] * bool(factor)
@@ -345,13 +346,13 @@ def test_a_format_that_scales_is_told_of(hand_in, code, factor, first):
         assert f"{factor}倍" in entry["message_zh"]
 
 
-def test_a_count_in_a_format_that_scales_is_told_of(hand_in):
+def test_a_count_in_a_format_that_scales_is_told_of(hand_in: HandIn):
     data = book(POPULATION, styles={"B6": 1}, codes=["#,##0,"])
     (warning,) = accepted(hand_in(data)).warnings
     assert (warning["rule_id"], warning["cell"]) == ("POP-W05", "B6")
 
 
-def test_a_share_is_taken_as_it_is_shown(hand_in):
+def test_a_share_is_taken_as_it_is_shown(hand_in: HandIn):
     rows = [
         ["2020年改革事项进展表"],
         ["事项", "状态", "日期", "文号", "数量"],
@@ -376,7 +377,7 @@ UNSEEN = (
 
 
 @pytest.mark.parametrize("mark", UNSEEN, ids=lambda mark: f"U+{ord(mark):04X}")
-def test_marks_that_nobody_sees_are_left_out_everywhere(hand_in, mark):
+def test_marks_that_nobody_sees_are_left_out_everywhere(hand_in: HandIn, mark):
     def marked(cell):
         return mark + mark.join(cell) + mark if isinstance(cell, str) else cell
 
@@ -396,24 +397,24 @@ def test_marks_that_nobody_sees_are_left_out_everywhere(hand_in, mark):
         ("Ａ１小学", "A1小学"),
     ],
 )
-def test_names_are_kept_in_one_form(hand_in, written, meant):
+def test_names_are_kept_in_one_form(hand_in: HandIn, written, meant):
     rows = [[written if cell == "义县第一小学" else cell for cell in row] for row in CLASSES]
     assert set(accepted(hand_in(book(rows)), 6).column("class", "institution_name")) == {meant}
 
 
 @pytest.mark.parametrize("again", ["1\u200b班", "１班", "1\u00ad班", "1 班", " 1班\u2060"])
-def test_the_same_class_twice_is_seen_twice(hand_in, again):
+def test_the_same_class_twice_is_seen_twice(hand_in: HandIn, again):
     outcome = hand_in(book([*CLASSES, ["2121000001", "义县第一小学", "小学", 1, again, 40]]))
     assert [entry["rule_id"] for entry in outcome.errors] == ["CLS-E05"]
 
 
-def test_brackets_of_either_width_make_no_other_class(hand_in):
+def test_brackets_of_either_width_make_no_other_class(hand_in: HandIn):
     rows = [[{"1班": "一(1)班"}.get(str(cell), cell) for cell in row] for row in CLASSES]
     outcome = hand_in(book([*rows, ["2121000001", "义县第一小学", "小学", 1, "一（1）班", 40]]))
     assert [entry["rule_id"] for entry in outcome.errors] == ["CLS-E05"]
 
 
-def test_a_total_is_known_by_radicals_too(hand_in):
+def test_a_total_is_known_by_radicals_too(hand_in: HandIn):
     rows = [*CLASSES, ["⼩计", None, None, None, None, 240]]
     outcome = accepted(hand_in(book(rows)), 6)
     assert outcome.sheets[0]["totals"] == 1
@@ -427,7 +428,7 @@ def test_a_message_never_shows_what_looks_the_same():
 
 
 @pytest.mark.parametrize("lost", ["义县\ufffd小学", "锟斤拷小学", "????", "？？"])
-def test_what_a_wrong_encoding_left_is_no_name(hand_in, lost):
+def test_what_a_wrong_encoding_left_is_no_name(hand_in: HandIn, lost):
     rows = [[lost if cell == "义县第一小学" else cell for cell in row] for row in CLASSES]
     assert hand_in(book(rows)).error["rule_id"] == "CLS-E03"
 
@@ -461,18 +462,18 @@ def csv_of(text, encoding="utf-8"):
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "gbk"])
-def test_delimited_text_as_programs_write_it(hand_in, change, encoding):
+def test_delimited_text_as_programs_write_it(hand_in: HandIn, change, encoding):
     outcome = hand_in(change(TEXT).encode(encoding), "义县/a.csv")
     assert accepted(outcome, 6).values("class").equals(hand_in(book(CLASSES)).values("class"))
 
 
-def test_a_zero_byte_among_digits_is_no_guess(hand_in):
+def test_a_zero_byte_among_digits_is_no_guess(hand_in: HandIn):
     outcome = hand_in(TEXT.replace("1班,40", "1班,4\x000", 1).encode(), "义县/a.csv")
     assert (outcome.error["rule_id"], outcome.error["value"]) == ("CLS-E03", "4?0")
 
 
 @pytest.mark.parametrize("line", [0, 2, 5])
-def test_a_quote_left_open_swallows_no_row(hand_in, line):
+def test_a_quote_left_open_swallows_no_row(hand_in: HandIn, line):
     lines = [row.replace(",义县第一小学,", ',"义县第一小学",') for row in TEXT.splitlines()]
     lines[2 + line] = lines[2 + line].replace('学",', "学,")
     outcome = accepted(hand_in("\n".join(lines).encode(), "义县/a.csv"), 6)
@@ -481,7 +482,7 @@ def test_a_quote_left_open_swallows_no_row(hand_in, line):
     assert (warning["rule_id"], f"第{3 + line}行" in warning["message_zh"]) == ("CLS-W07", True)
 
 
-def test_a_quote_left_open_leaves_quoted_line_breaks_whole(hand_in):
+def test_a_quote_left_open_leaves_quoted_line_breaks_whole(hand_in: HandIn):
     lines = [row.replace(",1班,", ',"1\n班",') for row in TEXT.splitlines()]
     lines[2] = lines[2].replace(",义县", ',"义县')
     outcome = hand_in("\n".join(lines).encode(), "义县/a.csv")
@@ -490,7 +491,7 @@ def test_a_quote_left_open_leaves_quoted_line_breaks_whole(hand_in):
 
 
 @pytest.mark.parametrize("pasted", ["义县第二小学", "义县", "第二"])
-def test_two_encodings_in_one_file_are_told(hand_in, pasted):
+def test_two_encodings_in_one_file_are_told(hand_in: HandIn, pasted):
     marked = TEXT.replace("义县第一小学", "@@", 1).encode("gbk")
     outcome = hand_in(marked.replace(b"@@", pasted.encode()), "义县/a.csv")
     assert outcome.error["rule_id"] == "FIL-E01"
@@ -503,7 +504,7 @@ def test_two_encodings_in_one_file_are_told(hand_in, pasted):
 # Zips
 
 
-def test_a_zip_of_windows_folders(hand_in):
+def test_a_zip_of_windows_folders(hand_in: HandIn):
     folder = zipfile.ZipInfo("2020年\\")
     folder.external_attr = 0x10
     data = zipped([(folder, b""), ("2020年\\班级.csv", TEXT.encode())])
@@ -512,7 +513,7 @@ def test_a_zip_of_windows_folders(hand_in):
 
 
 @pytest.mark.parametrize("raw", [b"????.csv", b"abcd.csv"])
-def test_a_name_that_only_the_unicode_field_knows(hand_in, raw):
+def test_a_name_that_only_the_unicode_field_knows(hand_in: HandIn, raw):
     name = "2019年班级.csv".encode()
     field = struct.pack("<BI", 1, zlib.crc32(raw)) + name
     info = zipfile.ZipInfo(raw.decode())
@@ -547,10 +548,7 @@ def formula(row: int, column: int, tokens: bytes, flags: int = 0) -> tuple[int, 
 
 
 def xls(
-    cells: Sequence[tuple[int, bytes]],
-    *,
-    shared: Sequence[tuple[int, bytes]] = (),
-    behind: int = 0,
+    cells: Sequence[tuple[int, bytes]], *, shared: Sequence[tuple[int, bytes]] = (), behind: int = 0
 ) -> bytes:
     """A stream of one sheet, without a container; its offset may point behind its BOF."""
     bof = (0x0809, struct.pack("<HHHHII", 0x0600, 0x0005, 0, 0, 0, 0))
@@ -574,30 +572,30 @@ def xls_with(cell: tuple[int, bytes]) -> list[tuple[int, bytes]]:
     return [cell if one[1][:4] == cell[1][:4] else one for one in XLS]
 
 
-def test_an_xls_without_its_container_is_read(hand_in):
+def test_an_xls_without_its_container_is_read(hand_in: HandIn):
     values = accepted(hand_in(xls(XLS), "义县/a.xls")).values("population")
     assert values.rows() == [tuple(row) for row in POPULATION[2:]]
 
 
-def test_the_offset_of_a_sheet_may_point_behind_its_beginning(hand_in):
+def test_the_offset_of_a_sheet_may_point_behind_its_beginning(hand_in: HandIn):
     data = xls(XLS, behind=4 + 16)
     assert accepted(hand_in(data, "义县/a.xls")).values("population").height == 19
 
 
-def test_a_label_of_no_text_is_blank(hand_in):
+def test_a_label_of_no_text_is_blank(hand_in: HandIn):
     for empty in (b"", b"\0"):
         blank = (0x0204, struct.pack("<HHHH", 25, 5, 0, 0) + empty)
         accepted(hand_in(xls([*XLS, blank]), "义县/a.xls"))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_what_is_no_number_is_found_at_its_cell(hand_in, value):
+def test_what_is_no_number_is_found_at_its_cell(hand_in: HandIn, value):
     outcome = hand_in(xls(xls_with(number(5, 1, value))), "义县/a.xls")
     assert (outcome.error["rule_id"], outcome.error["cell"]) == ("POP-E03", "B6")
     assert outcome.error["value"] == "#NUM!"
 
 
-def test_a_record_left_behind_the_shared_texts_does_no_harm(hand_in):
+def test_a_record_left_behind_the_shared_texts_does_no_harm(hand_in: HandIn):
     texts = unicode_text("2020年学龄人口表") + unicode_text("年龄")
     shared = [(0x00FC, struct.pack("<II", 2, 2) + texts), (0x003C, b"\xff\xff\xff\xff\xff")]
     cells = [(0x00FD, struct.pack("<HHHI", row, 0, 0, row)) for row in (0, 1)] + XLS[2:]
@@ -616,7 +614,7 @@ SUM = b"\x25" + struct.pack("<4H", 5, 5, 0xC002, 0xC003) + b"\x19\x10\0\0"  # SU
         (b"\x3a\0\0\0\0\0\0", "=(公式)"),
     ],
 )
-def test_a_zero_of_an_xls_that_was_never_calculated_is_no_zero(hand_in, tokens, text):
+def test_a_zero_of_an_xls_that_was_never_calculated_is_no_zero(hand_in: HandIn, tokens, text):
     asks = [(0x01C1, bytes(8))]
     by_formula = xls(xls_with(formula(5, 1, tokens, flags=2)))
     by_sheet = xls([(0x005E, b"\0\0"), *xls_with(formula(5, 1, tokens))])
@@ -628,7 +626,7 @@ def test_a_zero_of_an_xls_that_was_never_calculated_is_no_zero(hand_in, tokens, 
     assert accepted(calculated).column("population", "population")[3] == 0
 
 
-def test_a_format_of_an_xls_that_scales_is_told_of(hand_in):
+def test_a_format_of_an_xls_that_scales_is_told_of(hand_in: HandIn):
     code = (0x041E, struct.pack("<H", 164) + unicode_text("#,##0,"))
     styles = [code, (0x00E0, bytes(20)), (0x00E0, struct.pack("<HH", 0, 164) + bytes(16))]
     outcome = hand_in(xls(xls_with(number(5, 1, 1200, style=1)), shared=styles), "义县/a.xls")
@@ -644,7 +642,7 @@ def test_a_format_of_an_xls_that_scales_is_told_of(hand_in):
         (b"\x09\4\6\0\0\0\x10\0\0\0", "Excel 4.0"),
     ],
 )
-def test_the_oldest_workbooks_are_told_for_what_they_are(hand_in, start, name):
+def test_the_oldest_workbooks_are_told_for_what_they_are(hand_in: HandIn, start, name):
     error = hand_in(start + bytes(40), "义县/a.xls").error
     assert (error["rule_id"], name in error["message_zh"]) == ("FIL-E01", True)
 
@@ -672,7 +670,7 @@ def page(first: str, second: str = "60", third: str = "40") -> bytes:
         ('<td x:num="1000.9">9,999</td>', "9999", ["FIN-E10"]),  # typed over: what is seen holds
     ],
 )
-def test_the_number_behind_a_rounded_figure(hand_in, cell, amount, rules):
+def test_the_number_behind_a_rounded_figure(hand_in: HandIn, cell, amount, rules):
     second, third = ("600.45", "400.45")
     outcome = hand_in(page(cell, second, third), "义县/a.xls")
     assert outcome.rules == rules
@@ -685,7 +683,7 @@ def test_the_number_behind_a_rounded_figure(hand_in, cell, amount, rules):
 @pytest.mark.parametrize(
     "code", ["aaaa", "[$-804]aaaa;@", 'yyyy"年"m"月"d"日" aaaa', 'e"年"m"月"d"日"', "ggge", "bbbb"]
 )
-def test_formats_of_weekdays_and_eras_are_dates(hand_in, code):
+def test_formats_of_weekdays_and_eras_are_dates(hand_in: HandIn, code):
     rows = [
         ["2020年改革事项进展表"],
         ["事项", "状态", "日期", "文号", "数量"],
@@ -798,7 +796,7 @@ def encrypted_xls(stream: bytes, password: str) -> bytes:
     return bytes(closed)
 
 
-def test_the_password_that_everybody_has_is_none(hand_in):
+def test_the_password_that_everybody_has_is_none(hand_in: HandIn):
     padding = b"".join(hashlib.sha512(bytes([i])).digest() for i in range(100))
     parts = parts_of({"表": sheet_xml(POPULATION)})
     plain = zipped([*parts.items(), ("padding", padding)])

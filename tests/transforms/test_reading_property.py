@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
@@ -12,6 +12,7 @@ import polars as pl
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
+from tests.transforms.conftest import HandIn, MakePaper, Writers
 from transforms.forms import FORMS, Column, Form, Kind
 
 WIDE = str.maketrans("0123456789,.%:-", "０１２３４５６７８９，．％：－")
@@ -308,7 +309,7 @@ def widen(sheet: Any, place: int, width: int) -> None:
 
 
 def write(
-    manner: Manner, rows: pl.DataFrame, paper: Callable[..., Any], written: Mapping[str, Any]
+    manner: Manner, rows: pl.DataFrame, paper: MakePaper, written: Writers
 ) -> tuple[bytes, str]:
     """A file that holds ``rows`` in this manner, and its path."""
     form = manner.form
@@ -341,9 +342,9 @@ def write(
 def test_what_is_written_in_any_manner_is_read_back_equal(
     manner: Manner,
     city: dict[str, pl.DataFrame],
-    paper: Callable[..., Any],
-    written: Mapping[str, Any],
-    hand_in: Callable[..., Any],
+    paper: MakePaper,
+    written: Writers,
+    hand_in: HandIn,
 ) -> None:
     form, all_rows = manner.form, city[manner.form.name]
     first = manner.first % max(1, all_rows.height - manner.size + 1)

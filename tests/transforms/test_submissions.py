@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Callable
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from tests.transforms.conftest import HandIn, HandInAll, MakeBook, MakePaper, Outcome, Receive
 from transforms.checks.findings import with_messages
 from transforms.checks.rules import RULES
 from transforms.formats import Unreadable
@@ -45,7 +45,7 @@ def regression(*values: Any, reason: str) -> Any:
     return pytest.param(*values)
 
 
-def sole_error(outcome: Any, form: str, number: str) -> dict[str, Any]:
+def sole_error(outcome: Outcome, form: str, number: str) -> dict[str, Any]:
     """The one error of a returned submission, which must be of this rule."""
     error: dict[str, Any] = outcome.error
     assert error["rule_id"] == f"{FORMS[form].code}-{number}"
@@ -62,11 +62,7 @@ def sole_error(outcome: Any, form: str, number: str) -> dict[str, Any]:
 @pytest.mark.parametrize("encoding", ["xlsx", "utf-8-sig", "gb18030", "tsv"])
 @every_form
 def test_a_valid_submission_is_loaded_as_it_was_meant(
-    name: str,
-    encoding: str,
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
-    city: dict[str, pl.DataFrame],
+    name: str, encoding: str, paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     sheet = paper(name, 12)
     if encoding == "xlsx":
@@ -86,9 +82,7 @@ def test_a_valid_submission_is_loaded_as_it_was_meant(
     assert (only["rows_returned"], only["rows_ignored"]) == (0, 2)
 
 
-def test_loaded_rows_know_where_they_came_from(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_loaded_rows_know_where_they_came_from(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper("class", 3)
     sheet.above.append([])
     sheet.rows.insert(1, [])
@@ -118,10 +112,7 @@ NEGATIVE = [
 
 
 def spoilt(
-    cases: list[tuple[str, str]],
-    text: Any,
-    paper: Callable[..., Any],
-    hand_in_all: Callable[..., Any],
+    cases: list[tuple[str, str]], text: Any, paper: MakePaper, hand_in_all: HandInAll
 ) -> dict[tuple[str, str], tuple[Any, int, Any]]:
     """For each column the sheet, the row and the outcome of one cell that reads ``text``."""
     sheets = {}
@@ -136,7 +127,7 @@ def spoilt(
 
 
 @pytest.fixture(scope="module")
-def blank_cells(paper: Callable[..., Any], hand_in_all: Callable[..., Any]) -> Any:
+def blank_cells(paper: MakePaper, hand_in_all: HandInAll) -> Any:
     return spoilt(REQUIRED, None, paper, hand_in_all)
 
 
@@ -151,7 +142,7 @@ def test_a_value_that_must_be_given_is_missed_in_its_cell(
 
 
 @pytest.fixture(scope="module")
-def unreadable_cells(paper: Callable[..., Any], hand_in_all: Callable[..., Any]) -> Any:
+def unreadable_cells(paper: MakePaper, hand_in_all: HandInAll) -> Any:
     return spoilt(TYPED, "待核实", paper, hand_in_all)
 
 
@@ -167,7 +158,7 @@ def test_a_value_not_of_its_type_is_found_in_its_cell(
 
 
 @pytest.fixture(scope="module")
-def cells_out_of_domain(paper: Callable[..., Any], hand_in_all: Callable[..., Any]) -> Any:
+def cells_out_of_domain(paper: MakePaper, hand_in_all: HandInAll) -> Any:
     return spoilt(CHOICES, "其他", paper, hand_in_all) | spoilt(NEGATIVE, "-1", paper, hand_in_all)
 
 
@@ -195,8 +186,8 @@ def test_bounds_belong_to_what_is_allowed(
     column: tuple[str, str],
     allowed: list[int],
     refused: list[int],
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
+    paper: MakePaper,
+    hand_in: HandIn,
 ) -> None:
     name, of = column
     for figure in allowed:
@@ -215,7 +206,7 @@ def test_every_form_has_the_key_of_the_contract() -> None:
 
 @pytest.mark.parametrize("name", KEYED)
 def test_the_same_key_twice_is_one_error_at_the_repetition(
-    name: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    name: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper(name, 3)
     for column in KEYS[name]:
@@ -236,7 +227,7 @@ def test_the_same_key_twice_is_one_error_at_the_repetition(
 
 @pytest.mark.parametrize("name", KEYED)
 def test_three_rows_of_one_key_are_one_finding(
-    name: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    name: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper(name, 4)
     for row in (1, 2):
@@ -254,7 +245,7 @@ def test_three_rows_of_one_key_are_one_finding(
     [("stage", "初中"), ("grade", 9), ("class_name", "99班"), ("institution_code", "2199999999")],
 )
 def test_a_class_is_another_one_if_any_part_of_its_key_differs(
-    column: str, other: Any, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    column: str, other: Any, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("class", 1)
     sheet.rows.append(list(sheet.rows[0]))
@@ -262,7 +253,7 @@ def test_a_class_is_another_one_if_any_part_of_its_key_differs(
 
 
 def test_the_same_key_is_seen_through_different_spellings(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("class", 1).put(0, "grade", 3).put(0, "class_name", "1班")
     sheet.rows.append(list(sheet.rows[0]))
@@ -271,7 +262,7 @@ def test_the_same_key_is_seen_through_different_spellings(
 
 
 def test_the_same_key_on_two_sheets_is_an_error(
-    paper: Callable[..., Any], workbook: Callable[..., bytes], hand_in: Callable[..., Any]
+    paper: MakePaper, workbook: MakeBook, hand_in: HandIn
 ) -> None:
     one, two = paper("school", 2), paper("school", 1)
     one.name, two.name = "城区", "农村"
@@ -280,7 +271,7 @@ def test_the_same_key_on_two_sheets_is_an_error(
 
 
 def test_a_key_on_two_sheets_counts_and_names_both_its_cells(
-    paper: Callable[..., Any], workbook: Callable[..., bytes], hand_in: Callable[..., Any]
+    paper: MakePaper, workbook: MakeBook, hand_in: HandIn
 ) -> None:
     one, two = paper("school", 2), paper("school", 1)
     one.name, two.name = "城区", "农村"
@@ -289,18 +280,14 @@ def test_a_key_on_two_sheets_counts_and_names_both_its_cells(
     assert "城区" in error["message_zh"]
 
 
-def test_a_row_of_finance_copied_twice_is_one_cause(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_a_row_of_finance_copied_twice_is_one_cause(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper("finance")
     sheet.rows.append(list(sheet.rows[-1]))
     sole_error(hand_in(sheet), "finance", "E05")
 
 
 @pytest.mark.parametrize("name", ONE_ROW)
-def test_a_form_of_one_row_takes_no_second(
-    name: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_a_form_of_one_row_takes_no_second(name: str, paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper(name)
     sheet.rows.append(list(sheet.rows[0]))
     error = sole_error(hand_in(sheet), name, "E06")
@@ -310,10 +297,7 @@ def test_a_form_of_one_row_takes_no_second(
 
 @pytest.mark.parametrize("name", ONE_ROW)
 def test_a_form_of_one_row_takes_no_second_on_another_sheet(
-    name: str,
-    paper: Callable[..., Any],
-    workbook: Callable[..., bytes],
-    hand_in: Callable[..., Any],
+    name: str, paper: MakePaper, workbook: MakeBook, hand_in: HandIn
 ) -> None:
     one, two = paper(name), paper(name)
     one.name, two.name = "一", "二"
@@ -344,12 +328,7 @@ PARTS = [
 
 @pytest.mark.parametrize(("rule", "name", "part", "whole"), PARTS)
 def test_a_part_may_equal_its_whole_and_not_exceed_it(
-    rule: str,
-    name: str,
-    part: str,
-    whole: str,
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
+    rule: str, name: str, part: str, whole: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper(name, 3)
     row = len(sheet.rows) - 1
@@ -366,9 +345,7 @@ def test_a_part_may_equal_its_whole_and_not_exceed_it(
         assert word in error["message_zh"]
 
 
-def test_boarders_are_a_part_of_all_pupils(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_boarders_are_a_part_of_all_pupils(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper("school", 2)
     counts = {"primary_students": 10, "junior_students": 20, "senior_students": 30}
     for column, count in counts.items():
@@ -381,9 +358,7 @@ def test_boarders_are_a_part_of_all_pupils(
     assert error["cells"] == 5
 
 
-def test_a_part_that_is_not_given_is_not_too_large(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_a_part_that_is_not_given_is_not_too_large(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper("kindergarten", 1).put(0, "children_enrolled", 0)
     assert hand_in(sheet.put(0, "children_aged_3_5", None)).findings == []
 
@@ -391,9 +366,7 @@ def test_a_part_that_is_not_given_is_not_too_large(
 # --- kindergartens and classes ---------------------------------------------------------------
 
 
-def test_a_public_kindergarten_is_inclusive(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_a_public_kindergarten_is_inclusive(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper("kindergarten", 2).put(1, "ownership", "民办").put(1, "inclusive", "否")
     assert hand_in(sheet).findings == []
     error = sole_error(hand_in(sheet.put(1, "ownership", "公办")), "kindergarten", "E11")
@@ -404,9 +377,7 @@ def test_a_public_kindergarten_is_inclusive(
     assert error["cells"] == 2
 
 
-def test_only_unlicensed_kindergartens_may_have_no_code(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_only_unlicensed_kindergartens_may_have_no_code(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper("kindergarten", 4)
     for row in (1, 2):
         sheet.put(row, "institution_code", "无").put(row, "licensed", "否")
@@ -420,7 +391,7 @@ def test_only_unlicensed_kindergartens_may_have_no_code(
 
 @pytest.mark.parametrize("students", [0, 151])
 def test_a_class_has_one_to_a_hundred_and_fifty_pupils(
-    students: int, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    students: int, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("class", 3).put(1, "students", students)
     error = sole_error(hand_in(sheet), "class", "E10")
@@ -431,7 +402,7 @@ def test_a_class_has_one_to_a_hundred_and_fifty_pupils(
 # --- finance ---------------------------------------------------------------------------------
 
 
-def finance(paper: Callable[..., Any], **amounts: Any) -> Any:
+def finance(paper: MakePaper, **amounts: Any) -> Any:
     """A finance table with these amounts; a level that is None has no row."""
     sheet = paper("finance")
     for row in range(len(sheet.rows)):
@@ -452,14 +423,14 @@ LEVELS: dict[str, Any] = {
 
 @pytest.mark.parametrize("total", ["1501.50", "1501.51", "1501.49", "1,501.5", "1501.500001"])
 def test_the_total_of_finance_may_be_off_by_one_hundredth(
-    total: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    total: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     assert hand_in(finance(paper, 合计=total, **LEVELS)).findings == []
 
 
 @pytest.mark.parametrize("total", ["1501.52", "1501.48", "1501.510001", "1501.489999", "0", "3003"])
 def test_a_total_of_finance_that_is_off_by_more_is_an_error_in_its_cell(
-    total: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    total: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = finance(paper, 合计=total, **LEVELS)
     error = sole_error(hand_in(sheet), "finance", "E10")
@@ -471,7 +442,7 @@ def test_a_total_of_finance_that_is_off_by_more_is_an_error_in_its_cell(
 
 @pytest.mark.parametrize("path", ["义县/经费.xlsx", "义县/经费.csv"])
 def test_the_sum_of_finance_is_exact_in_yuan_too(
-    path: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    path: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     """0.01 万元 are 100 yuan: 100 off is allowed, 101 is not."""
     yuan = {level: str(int(Decimal(amount) * 10_000)) for level, amount in LEVELS.items()}
@@ -482,34 +453,26 @@ def test_the_sum_of_finance_is_exact_in_yuan_too(
         assert hand_in(sheet, path).rules == rules
 
 
-def test_levels_that_are_missing_count_nothing(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_levels_that_are_missing_count_nothing(paper: MakePaper, hand_in: HandIn) -> None:
     few = {**dict.fromkeys(LEVELS), "小学": "200.20", "初中": "300.30"}
     outcome = hand_in(finance(paper, 合计="500.50", **few))
     assert outcome.findings == []
     assert outcome.only["rows_loaded"] == 3
 
 
-def test_a_total_alone_is_not_the_sum_of_nothing(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_a_total_alone_is_not_the_sum_of_nothing(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = finance(paper, 合计="500.50", **dict.fromkeys(LEVELS))
     sole_error(hand_in(sheet), "finance", "E10")
     assert hand_in(finance(paper, 合计="0", **dict.fromkeys(LEVELS))).findings == []
 
 
-def test_finance_without_its_total_is_one_error(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_finance_without_its_total_is_one_error(paper: MakePaper, hand_in: HandIn) -> None:
     error = sole_error(hand_in(finance(paper, 合计=None, **LEVELS)), "finance", "E11")
     assert (error["sheet"], error["cell"], error["cells"]) == ("教育经费表", None, 1)
     assert "没有“合计”行" in error["message_zh"]
 
 
-def test_the_total_may_stand_anywhere(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_the_total_may_stand_anywhere(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = finance(paper, 合计="1501.52", **LEVELS)
     sheet.rows = [*sheet.rows[1:4], sheet.rows[0], *sheet.rows[4:]]
     assert hand_in(sheet).error["cell"] == sheet.place(3, "budget_expenditure")
@@ -518,7 +481,7 @@ def test_the_total_may_stand_anywhere(
 # --- one cause is one finding ----------------------------------------------------------------
 
 
-def many(paper: Callable[..., Any], name: str, rows: int) -> Any:
+def many(paper: MakePaper, name: str, rows: int) -> Any:
     """A valid submission of so many rows."""
     sheet = paper(name, rows)
     assert len(sheet.rows) == rows
@@ -526,7 +489,7 @@ def many(paper: Callable[..., Any], name: str, rows: int) -> Any:
 
 
 def test_the_same_unknown_value_three_hundred_times_is_one_finding(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = many(paper, "class", 1000)
     for row in range(0, 900, 3):
@@ -538,17 +501,13 @@ def test_the_same_unknown_value_three_hundred_times_is_one_finding(
     assert "300" in error["message_zh"]
 
 
-def test_cells_counts_all_cells_of_a_cause_however_many(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_cells_counts_all_cells_of_a_cause_however_many(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = many(paper, "class", 1200)
     sheet.fill("stage", ["大学"] * 1200)
     assert sole_error(hand_in(sheet), "class", "E04")["cells"] == 1200
 
 
-def test_two_unknown_values_are_two_findings(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_two_unknown_values_are_two_findings(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = many(paper, "class", 40)
     for row, text in ((3, "大学"), (7, "幼儿园"), (9, "大学")):
         sheet.put(row, "stage", text)
@@ -559,9 +518,7 @@ def test_two_unknown_values_are_two_findings(
     }
 
 
-def test_a_column_that_is_bad_throughout_is_one_finding(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_a_column_that_is_bad_throughout_is_one_finding(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = many(paper, "class", 60)
     sheet.fill("students", [f"约{30 + row}" for row in range(60)])
     error = sole_error(hand_in(sheet), "class", "E03")
@@ -571,7 +528,7 @@ def test_a_column_that_is_bad_throughout_is_one_finding(
 
 
 def test_a_column_that_is_blank_throughout_is_one_finding(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = many(paper, "class", 60)
     sheet.fill("students", [None, "-", "—", "/", "无", ""] * 10)
@@ -579,7 +536,7 @@ def test_a_column_that_is_blank_throughout_is_one_finding(
 
 
 def test_a_part_and_its_whole_swapped_throughout_are_one_finding(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = many(paper, "safety", 60)
     sheet.fill("hazards_found", list(range(60))).fill("hazards_fixed", list(range(1, 61)))
@@ -588,7 +545,7 @@ def test_a_part_and_its_whole_swapped_throughout_are_one_finding(
 
 
 def test_two_schools_with_the_same_part_and_different_wholes_are_two_findings(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("teacher", 6)
     for row, whole in ((1, 12), (4, 11)):
@@ -615,7 +572,7 @@ def shifted(sheet: Any, first: int) -> Any:
     ],
 )
 def test_shifted_columns_are_one_finding(
-    name: str, first: int, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    name: str, first: int, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = shifted(many(paper, name, 40), first)
     error = sole_error(hand_in(sheet), name, "E31")
@@ -639,7 +596,7 @@ def test_shifted_columns_are_one_finding(
     ],
 )
 def test_a_cell_put_in_anywhere_is_one_finding_from_there_on(
-    name: str, first: int, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    name: str, first: int, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper(name, 40)
     sheet.rows = [[*row[:first], None, *row[first:]] for row in sheet.rows]
@@ -668,7 +625,7 @@ def test_a_cell_put_in_anywhere_is_one_finding_from_there_on(
     ],
 )
 def test_a_cell_left_out_anywhere_is_one_finding(
-    name: str, first: int, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    name: str, first: int, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper(name, 40)
     if name == "teacher":
@@ -684,7 +641,7 @@ def test_a_cell_left_out_anywhere_is_one_finding(
 
 @pytest.mark.parametrize("name", ["class", "teacher", "special_group"])
 def test_a_blank_column_is_no_shift_because_of_another_fault(
-    name: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    name: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     last = FORMS[name].required[-1].name
     sheet = paper(name, 40)
@@ -696,7 +653,7 @@ def test_a_blank_column_is_no_shift_because_of_another_fault(
 
 
 def test_a_few_bad_cells_are_named_each_though_they_fill_their_columns(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("school", 2)
     bad = {"arrival_time": "25:10", "class_start_time": "8点多", "boarders": "十几人"}
@@ -706,16 +663,12 @@ def test_a_few_bad_cells_are_named_each_though_they_fill_their_columns(
     assert found == {(sheet.place(0, column), text, 2) for column, text in bad.items()}
 
 
-def test_a_shift_is_marked_where_it_begins(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_a_shift_is_marked_where_it_begins(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = shifted(many(paper, "kindergarten", 40), 3)
     assert hand_in(sheet).error["cell"] == sheet.place(0, "urban_rural")
 
 
-def test_an_unreadable_year_is_no_repeated_key_as_well(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_an_unreadable_year_is_no_repeated_key_as_well(paper: MakePaper, hand_in: HandIn) -> None:
     """Two years on one sheet have the same ages; one year cannot be read."""
     sheet = paper("population", 6, title="学龄人口表").fill("age", [0, 1, 2] * 2)
     sheet.insert(0, "年份", [2019, 2019, 2019, 2020, "去年", 2020])
@@ -725,7 +678,7 @@ def test_an_unreadable_year_is_no_repeated_key_as_well(
 # --- row accounting --------------------------------------------------------------------------
 
 
-def messy(paper: Callable[..., Any], *, bad: bool) -> Any:
+def messy(paper: MakePaper, *, bad: bool) -> Any:
     """One sheet with something of everything; 25 rows, 6 of them data."""
     sheet = paper("class")
     sheet.above = [[], ["义县2020年班级学生数表"], [], ["单位：人"]]
@@ -751,7 +704,7 @@ def messy(paper: Callable[..., Any], *, bad: bool) -> Any:
 @pytest.mark.parametrize("path", ["义县/表.xlsx", "义县/表.csv"])
 @pytest.mark.parametrize("bad", [False, True])
 def test_every_row_read_is_accounted_for(
-    bad: bool, path: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    bad: bool, path: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = messy(paper, bad=bad)
     outcome = hand_in(sheet, path)
@@ -772,10 +725,7 @@ def test_every_row_read_is_accounted_for(
 
 
 def test_several_sheets_of_a_form_are_one_submission_and_counted_each(
-    paper: Callable[..., Any],
-    workbook: Callable[..., bytes],
-    hand_in: Callable[..., Any],
-    city: dict[str, pl.DataFrame],
+    paper: MakePaper, workbook: MakeBook, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     one, two = paper("class", 10), paper("class", 10)
     one.name, one.rows = "小学", one.rows[:4]
@@ -792,7 +742,7 @@ def test_several_sheets_of_a_form_are_one_submission_and_counted_each(
 
 
 def test_an_error_on_one_sheet_returns_the_other_too(
-    paper: Callable[..., Any], workbook: Callable[..., bytes], hand_in: Callable[..., Any]
+    paper: MakePaper, workbook: MakeBook, hand_in: HandIn
 ) -> None:
     one, two = paper("class", 4), paper("class", 8)
     one.name, two.name, two.rows = "小学", "初中", two.rows[4:]
@@ -804,7 +754,7 @@ def test_an_error_on_one_sheet_returns_the_other_too(
 
 
 def test_several_forms_in_a_workbook_are_accepted_and_returned_apart(
-    paper: Callable[..., Any], workbook: Callable[..., bytes], hand_in: Callable[..., Any]
+    paper: MakePaper, workbook: MakeBook, hand_in: HandIn
 ) -> None:
     names = list(FORMS)
     sheets = [paper(name) for name in names]
@@ -816,7 +766,7 @@ def test_several_forms_in_a_workbook_are_accepted_and_returned_apart(
 
 
 def test_submissions_add_up_over_all_forms_years_and_sheets(
-    paper: Callable[..., Any], workbook: Callable[..., bytes], hand_in: Callable[..., Any]
+    paper: MakePaper, workbook: MakeBook, hand_in: HandIn
 ) -> None:
     sheets = [messy(paper, bad=True), paper("school"), paper("teacher").put(0, "rotated", "?")]
     sheets.append(paper("safety").insert(0, "年份", [2018, 2019, 2019, 2020, 2020, 2020]))
@@ -834,9 +784,7 @@ def test_submissions_add_up_over_all_forms_years_and_sheets(
         assert sum(own) == entry["rows_read"]
 
 
-def test_the_rows_of_an_empty_form_are_accounted_for_too(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_the_rows_of_an_empty_form_are_accounted_for_too(paper: MakePaper, hand_in: HandIn) -> None:
     only = hand_in(paper("class", 0)).only
     assert (only["rows_read"], only["rows_ignored"]) == (2, 2)
 
@@ -855,7 +803,7 @@ def test_the_rows_of_an_empty_form_are_accounted_for_too(
     ],
 )
 def test_a_file_that_cannot_be_opened_is_returned_with_form_and_year_unknown(
-    data: bytes, path: str, hand_in: Callable[..., Any]
+    data: bytes, path: str, hand_in: HandIn
 ) -> None:
     outcome = hand_in(data, path)
     only = outcome.only
@@ -868,9 +816,7 @@ def test_a_file_that_cannot_be_opened_is_returned_with_form_and_year_unknown(
     assert error["value"] is None
 
 
-def test_what_to_do_about_an_unreadable_file_goes_by_what_is_wrong_with_it(
-    hand_in: Callable[..., Any],
-) -> None:
+def test_what_to_do_about_an_unreadable_file_goes_by_what_is_wrong_with_it(hand_in: HandIn) -> None:
     data = bytearray(zipped({"2020.csv": b"1"}))
     for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         data[data.index(signature) + offset] |= 1  # what says that an entry has a password
@@ -879,9 +825,7 @@ def test_what_to_do_about_an_unreadable_file_goes_by_what_is_wrong_with_it(
     assert error["remedy_zh"] == "请取消密码后重新上报。"
 
 
-def test_a_file_without_any_form_is_returned(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_a_file_without_any_form_is_returned(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper("class", 0)
     sheet.header = [["会议通知"], ["时间", "十月八日"]]
     outcome = hand_in(sheet)
@@ -890,9 +834,7 @@ def test_a_file_without_any_form_is_returned(
     assert outcome.rules == ["FIL-E04"]
 
 
-def test_a_sheet_that_only_resembles_a_form_is_returned(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_a_sheet_that_only_resembles_a_form_is_returned(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper("school", 3)
     for column in sheet.columns[2:]:
         sheet.drop(column)
@@ -904,7 +846,7 @@ def test_a_sheet_that_only_resembles_a_form_is_returned(
 
 
 def test_an_unknown_unit_folder_is_returned_with_all_else_filled_in(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     outcome = hand_in(paper("class"), "义县教育/2020/班级.xlsx", None)
     only = outcome.only
@@ -918,7 +860,7 @@ def test_an_unknown_unit_folder_is_returned_with_all_else_filled_in(
 
 
 def test_a_file_in_no_folder_is_returned_with_all_else_filled_in(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     outcome = hand_in(paper("class"), "班级2020年.xlsx", None)
     only = outcome.only
@@ -943,7 +885,7 @@ def unit_named(words: str) -> str | None:
     ],
 )
 def test_an_office_of_another_unit_than_the_folder_is_told(
-    paper: Callable[..., Any], received: Callable[..., Any], above: list[Any], cell: str
+    paper: MakePaper, received: Receive, above: list[Any], cell: str
 ) -> None:
     sheet = paper("class")
     sheet.above.append(above)
@@ -961,14 +903,14 @@ def test_an_office_of_another_unit_than_the_folder_is_told(
 
 @pytest.mark.parametrize("office", ["义县教育局", "辽宁省教育厅", ""])
 def test_an_office_that_is_the_unit_or_no_other_one_is_no_contradiction(
-    paper: Callable[..., Any], received: Callable[..., Any], office: str
+    paper: MakePaper, received: Receive, office: str
 ) -> None:
     sheet = paper("class")
     sheet.above.append([f"填报单位：{office}"])
     assert examine(received(sheet), unit_named).findings.is_empty()
 
 
-def test_no_year_is_returned(paper: Callable[..., Any], hand_in: Callable[..., Any]) -> None:
+def test_no_year_is_returned(paper: MakePaper, hand_in: HandIn) -> None:
     outcome = hand_in(paper("class", title="班级学生数表"))
     assert outcome.rules == ["FIL-E02"]
     assert not outcome.only["accepted"]
@@ -983,7 +925,7 @@ def zipped(entries: dict[str, bytes]) -> bytes:
 
 
 def test_files_in_a_zip_are_named_by_both(
-    paper: Callable[..., Any], workbook: Callable[..., bytes], received: Callable[..., Any]
+    paper: MakePaper, workbook: MakeBook, received: Receive
 ) -> None:
     data = zipped(
         {
@@ -1004,7 +946,7 @@ def test_files_in_a_zip_are_named_by_both(
 
 
 def test_the_same_file_twice_in_a_zip_is_two_files(
-    paper: Callable[..., Any], workbook: Callable[..., bytes], hand_in: Callable[..., Any]
+    paper: MakePaper, workbook: MakeBook, hand_in: HandIn
 ) -> None:
     """Different entries of one zip are told apart by their names."""
     one = workbook(paper("class"))
@@ -1020,7 +962,7 @@ def ids(examined: Examined) -> list[str]:
 
 
 def test_the_same_zip_twice_is_one_submission_of_each_file(
-    paper: Callable[..., Any], workbook: Callable[..., bytes], received: Callable[..., Any]
+    paper: MakePaper, workbook: MakeBook, received: Receive
 ) -> None:
     data = zipped({"a.xlsx": workbook(paper("class")), "b.csv": paper("school").csv()})
     first = received(data, "义县/a.zip")
@@ -1029,7 +971,7 @@ def test_the_same_zip_twice_is_one_submission_of_each_file(
 
 @pytest.mark.parametrize("again", ["义县/班级.xlsx", "义县/又一份/新名.xlsx", "210727/班级.xlsx"])
 def test_the_same_bytes_twice_are_one_submission(
-    again: str, paper: Callable[..., Any], received: Callable[..., Any]
+    again: str, paper: MakePaper, received: Receive
 ) -> None:
     first = received(paper("class"), "义县/班级.xlsx")
     both = examine([*first, *received(paper("class"), again)])
@@ -1038,13 +980,13 @@ def test_the_same_bytes_twice_are_one_submission(
     assert both.rows["class"].height == 6
 
 
-def test_the_same_unreadable_bytes_twice_are_one_submission(received: Callable[..., Any]) -> None:
+def test_the_same_unreadable_bytes_twice_are_one_submission(received: Receive) -> None:
     both = [*received(b"", "义县/a.xlsx"), *received(b"", "义县/2019/b.csv")]
     assert examine(both).submissions.height == 1
 
 
 def test_the_same_bytes_under_two_units_are_one_submission_each(
-    paper: Callable[..., Any], received: Callable[..., Any]
+    paper: MakePaper, received: Receive
 ) -> None:
     both = examine(
         [
@@ -1059,7 +1001,7 @@ def test_the_same_bytes_under_two_units_are_one_submission_each(
 
 
 def test_the_same_bytes_for_two_years_by_their_paths_are_one_submission_each(
-    paper: Callable[..., Any], received: Callable[..., Any]
+    paper: MakePaper, received: Receive
 ) -> None:
     sheet = paper("class", title="班级学生数表")
     both = examine(
@@ -1074,7 +1016,7 @@ def test_the_same_bytes_for_two_years_by_their_paths_are_one_submission_each(
 
 
 def test_a_year_in_the_sheet_is_the_same_whatever_the_paths_say(
-    paper: Callable[..., Any], received: Callable[..., Any]
+    paper: MakePaper, received: Receive
 ) -> None:
     first = received(paper("class"), "义县/2019/班级.xlsx")
     both = examine([*first, *received(paper("class"), "义县/2021/班级.xlsx")])
@@ -1083,7 +1025,7 @@ def test_a_year_in_the_sheet_is_the_same_whatever_the_paths_say(
 
 
 def test_two_files_of_one_form_and_year_are_two_submissions(
-    paper: Callable[..., Any], received: Callable[..., Any]
+    paper: MakePaper, received: Receive
 ) -> None:
     """Which of them is in force is for the warehouse to say; the gate keeps both."""
     examined = examine([*received(paper("class", 5)), *received(paper("class", 6))])
@@ -1104,7 +1046,7 @@ def frames(examined: Examined) -> dict[str, list[Any]]:
 
 
 def test_what_becomes_of_a_file_depends_on_nothing_else(
-    paper: Callable[..., Any], workbook: Callable[..., bytes], received: Callable[..., Any]
+    paper: MakePaper, workbook: MakeBook, received: Receive
 ) -> None:
     """Whatever else is delivered, and in whatever order."""
     files = [
@@ -1150,60 +1092,60 @@ Broken = tuple[Any, str | None]  # a submission, and the cell of its one error
 ANYWHERE = "anywhere"
 
 
-def without_a_column(paper: Callable[..., Any], name: str) -> Broken:
+def without_a_column(paper: MakePaper, name: str) -> Broken:
     return paper(name).drop(FORMS[name].required[-1].name), None
 
 
-def with_a_blank(paper: Callable[..., Any], name: str) -> Broken:
+def with_a_blank(paper: MakePaper, name: str) -> Broken:
     sheet, column = paper(name), FORMS[name].required[-1].name
     last = len(sheet.rows) - 1
     return sheet.put(last, column, None), sheet.place(last, column)
 
 
-def with_a_word(paper: Callable[..., Any], name: str) -> Broken:
+def with_a_word(paper: MakePaper, name: str) -> Broken:
     sheet = paper(name)
     last = len(sheet.rows) - 1
     column = next(c for n, c in TYPED if n == name)
     return sheet.put(last, column, "待核实"), sheet.place(last, column)
 
 
-def with_a_negative(paper: Callable[..., Any], name: str) -> Broken:
+def with_a_negative(paper: MakePaper, name: str) -> Broken:
     sheet = paper(name)
     last = len(sheet.rows) - 1
     column = next(c for n, c in NEGATIVE if n == name)
     return sheet.put(last, column, -1), sheet.place(last, column)
 
 
-def with_a_repetition(paper: Callable[..., Any], name: str) -> Broken:
+def with_a_repetition(paper: MakePaper, name: str) -> Broken:
     sheet = paper(name)
     for column in KEYS[name]:
         sheet.put(4, column, sheet.at(3, column))
     return sheet, sheet.place(4, KEYS[name][0])
 
 
-def with_a_second_row(paper: Callable[..., Any], name: str) -> Broken:
+def with_a_second_row(paper: MakePaper, name: str) -> Broken:
     sheet = paper(name)
     sheet.rows.append(list(sheet.rows[0]))
     return sheet, "A4"
 
 
-def with_a_header_twice(paper: Callable[..., Any], name: str) -> Broken:
+def with_a_header_twice(paper: MakePaper, name: str) -> Broken:
     sheet, column = paper(name), FORMS[name].required[-1]
     cells = [sheet.at(row, column.name) for row in range(len(sheet.rows))]
     return sheet.insert(len(sheet.columns), column.header, cells), sheet.place(-1, column.name)
 
 
-def without_rows(paper: Callable[..., Any], name: str) -> Broken:
+def without_rows(paper: MakePaper, name: str) -> Broken:
     return paper(name, 0), None
 
 
-def with_a_strange_unit(paper: Callable[..., Any], name: str) -> Broken:
+def with_a_strange_unit(paper: MakePaper, name: str) -> Broken:
     column = next(c for n, c in NEGATIVE if n == name)
     sheet = paper(name).head(column, f"{FORMS[name].by_name[column].header}(万人)")
     return sheet, sheet.place(-1, column)
 
 
-def with_a_strange_year(paper: Callable[..., Any], name: str) -> Broken:
+def with_a_strange_year(paper: MakePaper, name: str) -> Broken:
     sheet = paper(name)
     if name in ONE_ROW:
         sheet.rows.append(list(sheet.rows[0]))
@@ -1211,7 +1153,7 @@ def with_a_strange_year(paper: Callable[..., Any], name: str) -> Broken:
     return sheet.insert(0, "年份", [*[2020] * last, "去年"]), sheet.place(last, "年份")
 
 
-def with_a_merged_figure(paper: Callable[..., Any], name: str) -> Broken:
+def with_a_merged_figure(paper: MakePaper, name: str) -> Broken:
     sheet = paper(name)
     column = [c for n, c in NEGATIVE if n == name][-1]
     sheet.put(1, column, 1).put(2, column, None)
@@ -1222,7 +1164,7 @@ def with_a_merged_figure(paper: Callable[..., Any], name: str) -> Broken:
     return sheet, sheet.place(1, column)
 
 
-def with_wrong_columns(paper: Callable[..., Any], name: str) -> Broken:
+def with_wrong_columns(paper: MakePaper, name: str) -> Broken:
     sheet = paper(name)
     for column in (c for n, c in TYPED + CHOICES if n == name):
         sheet.fill(column, [f"第{row}中学" for row in range(len(sheet.rows))])
@@ -1264,7 +1206,7 @@ OWN_RULES: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 
 
-def broken(rule: str, paper: Callable[..., Any]) -> Broken:
+def broken(rule: str, paper: MakePaper) -> Broken:
     """A submission that breaks ``rule`` and no other."""
     code, _, number = rule.partition("-")
     name = next(name for name, form in FORMS.items() if form.code == code)
@@ -1295,7 +1237,7 @@ FAULTS = {
 
 
 @pytest.fixture(scope="module")
-def alone(paper: Callable[..., Any], hand_in_all: Callable[..., Any]) -> Any:
+def alone(paper: MakePaper, hand_in_all: HandInAll) -> Any:
     cases = {rule: broken(rule, paper) for rule in IN_A_FORM}
     outcomes = hand_in_all({rule: sheet for rule, (sheet, _) in cases.items()})
     return {rule: (outcomes[rule], cell) for rule, (_, cell) in cases.items()}

@@ -6,14 +6,11 @@ import hashlib
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import Home
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
 
 NOON = datetime(2020, 9, 1, 12)
 MICRO = datetime(2020, 9, 1, 12, 0, 0, 123456)

@@ -5,19 +5,15 @@ from __future__ import annotations
 import io
 import shutil
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import openpyxl
 import pytest
 
 from flows import steps
 from flows.run import Run
+from tests.conftest import AsBook, AsCsv, Home, MakeHome, Night
 from transforms.formats import Limits
-
-if TYPE_CHECKING:
-    from tests.conftest import Home, Night
 
 GUTA, LINGHE = "210702", "210703"
 GOOD = [{"age": 3, "population": 5}]
@@ -35,9 +31,7 @@ def words(file: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def answered(
-    make_home: Callable[..., Home], as_csv: Callable[..., bytes], as_book: Callable[..., bytes]
-) -> tuple[Home, Night]:
+def answered(make_home: MakeHome, as_csv: AsCsv, as_book: AsBook) -> tuple[Home, Night]:
     home = make_home()
     home.deliver(f"{GUTA}/好2020年.csv", as_csv("population", GOOD))
     home.deliver("古塔区/深/坏2020年.csv", as_csv("population", BAD))
@@ -115,9 +109,7 @@ def test_only_what_is_not_there_is_written_again(answered: tuple[Home, Night]) -
         assert steps.send_returns(run) == []
 
 
-def test_a_file_that_was_put_right_is_answered_no_more(
-    home: Home, as_csv: Callable[..., bytes]
-) -> None:
+def test_a_file_that_was_put_right_is_answered_no_more(home: Home, as_csv: AsCsv) -> None:
     home.deliver(f"{GUTA}/深/2020年.csv", as_csv("population", BAD), "2020-09-01 00:00:00")
     (sheet,) = home.night().returned
     assert sheet.exists()
@@ -126,7 +118,7 @@ def test_a_file_that_was_put_right_is_answered_no_more(
     assert list(home.settings.outbox.iterdir()) == []
 
 
-def test_an_entry_of_a_zip_cannot_climb_out(home: Home, as_csv: Callable[..., bytes]) -> None:
+def test_an_entry_of_a_zip_cannot_climb_out(home: Home, as_csv: AsCsv) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("../../../2020年.csv", as_csv("population", BAD))
@@ -135,7 +127,7 @@ def test_an_entry_of_a_zip_cannot_climb_out(home: Home, as_csv: Callable[..., by
     assert written.resolve().is_relative_to((home.settings.outbox / GUTA).resolve())
 
 
-def test_the_answer_is_to_the_latest_version(home: Home, as_csv: Callable[..., bytes]) -> None:
+def test_the_answer_is_to_the_latest_version(home: Home, as_csv: AsCsv) -> None:
     warned = as_csv("population", GOOD).replace("常住人口数".encode(), "常住人口数,血型".encode())
     home.deliver(f"{GUTA}/2020年.csv", warned, "2020-09-01 00:00:00")
     home.load()
@@ -144,9 +136,7 @@ def test_the_answer_is_to_the_latest_version(home: Home, as_csv: Callable[..., b
     assert "五百" in words(answer(home, GUTA, "2020年.csv"))
 
 
-def test_two_folders_of_one_unit_are_answered_both(
-    home: Home, as_csv: Callable[..., bytes]
-) -> None:
+def test_two_folders_of_one_unit_are_answered_both(home: Home, as_csv: AsCsv) -> None:
     home.deliver(f"{GUTA}/2020年.csv", as_csv("population", BAD))
     home.deliver("古塔区/2020年.csv", as_csv("special_group", [{"dropouts": "七个"}]))
     home.night()
@@ -156,7 +146,7 @@ def test_two_folders_of_one_unit_are_answered_both(
 
 
 def test_long_names_deep_folders_and_names_alike_are_all_answered(
-    home: Home, as_csv: Callable[..., bytes]
+    home: Home, as_csv: AsCsv
 ) -> None:
     names = (
         "长" * 83 + ".csv",
@@ -183,7 +173,7 @@ def test_long_names_deep_folders_and_names_alike_are_all_answered(
 
 
 def test_a_home_that_was_moved_leaves_its_old_place_alone(
-    home: Home, as_csv: Callable[..., bytes], tmp_path: Path, make_home: Callable[..., Home]
+    home: Home, as_csv: AsCsv, tmp_path: Path, make_home: MakeHome
 ) -> None:
     home.deliver(f"{GUTA}/2020年.csv", as_csv("population", BAD))
     (old,) = home.night().returned
@@ -195,7 +185,7 @@ def test_a_home_that_was_moved_leaves_its_old_place_alone(
 
 
 def test_a_file_over_a_limit_is_answered_with_the_list_and_not_opened_again(
-    make_home: Callable[..., Home], as_book: Callable[..., bytes]
+    make_home: MakeHome, as_book: AsBook
 ) -> None:
     home = make_home(limits=Limits(cells=3))
     home.deliver(f"{GUTA}/表.xlsx", as_book({2020: {"population": BAD}}))
@@ -205,7 +195,7 @@ def test_a_file_over_a_limit_is_answered_with_the_list_and_not_opened_again(
 
 
 def test_a_file_that_costs_too_much_goes_back_and_the_night_goes_on(
-    make_home: Callable[..., Home], as_csv: Callable[..., bytes]
+    make_home: MakeHome, as_csv: AsCsv
 ) -> None:
     home = make_home(limits=Limits(memory_bytes=160 * 2**20))
     names = "urn:oasis:names:tc:opendocument:xmlns"

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from flows.after.artifacts import change_line, handed_line, links
+from tests.conftest import Home, MakeHome, Night
 from warehouse.publication.reader import open_publication
 from warehouse.publication.reader.runs import Handed, read_handed, read_turns
 from warehouse.publication.revisions import Revision
 
-if TYPE_CHECKING:
-    from tests.conftest import Home
-
 
 @pytest.fixture(scope="module")
-def corrected(make_home):
+def corrected(make_home: MakeHome) -> tuple[Home, Night]:
     """Two nights: 义县 first reports no dropouts, then three, and a sheet that cannot be right.
 
     Clause 2.21 wants no dropouts, so that its verdict turns for the unit and for the city.
@@ -48,7 +46,9 @@ def turns_of(home: Home, publication_id: str) -> list[Revision]:
         return read_turns(reader, publication_id)
 
 
-def test_the_submissions_of_a_run_are_those_of_its_files_the_returned_first(corrected) -> None:
+def test_the_submissions_of_a_run_are_those_of_its_files_the_returned_first(
+    corrected: tuple[Home, Night],
+) -> None:
     home, night = corrected
     hashes = {receipt.sha256 for receipt in night.read}
     handed = handed_of(home, sha256=hashes)
@@ -63,7 +63,7 @@ def test_the_submissions_of_a_run_are_those_of_its_files_the_returned_first(corr
     assert handed_of(home, sha256=set()) == []
 
 
-def test_a_backfill_is_told_by_its_scope(corrected) -> None:
+def test_a_backfill_is_told_by_its_scope(corrected: tuple[Home, Night]) -> None:
     home, _ = corrected
     everything = handed_of(home)
     assert len(everything) == 3
@@ -76,7 +76,7 @@ def test_a_backfill_is_told_by_its_scope(corrected) -> None:
     assert handed_of(home, regions=("210726",)) == []
 
 
-def test_a_file_of_no_known_form_or_unit_has_a_line_too(home) -> None:
+def test_a_file_of_no_known_form_or_unit_has_a_line_too(home: Home) -> None:
     home.deliver("无此单位/空.csv", b"")
     home.night()
     (one,) = handed_of(home)
@@ -84,7 +84,9 @@ def test_a_file_of_no_known_form_or_unit_has_a_line_too(home) -> None:
     assert handed_line(one).startswith("unknown (空.csv): returned, ")
 
 
-def test_verdicts_that_turned_name_their_cause_the_city_first(corrected) -> None:
+def test_verdicts_that_turned_name_their_cause_the_city_first(
+    corrected: tuple[Home, Night],
+) -> None:
     home, night = corrected
     turns = turns_of(home, night.imprint.publication_id)
     about = [turn for turn in turns if turn.indicator_id == "dropouts"]
@@ -102,7 +104,7 @@ def test_verdicts_that_turned_name_their_cause_the_city_first(corrected) -> None
     assert about[1].basis_zh and about[1].basis_en
 
 
-def test_a_value_that_moved_under_the_same_verdict_is_no_turn(home) -> None:
+def test_a_value_that_moved_under_the_same_verdict_is_no_turn(home: Home) -> None:
     for day, dropouts in ((15, 3), (16, 4)):
         home.sheet(
             "210727",

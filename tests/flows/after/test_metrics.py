@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from flows.after.metrics import LastRun, last_success, metrics_file, write_metrics
+from tests.conftest import Home, MakeHome
 
 FIRST = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
 SECOND = datetime(2026, 11, 24, 18, 0, tzinfo=UTC)
@@ -25,7 +26,7 @@ def samples(file: Path) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def published(make_home):
+def published(make_home: MakeHome) -> Home:
     """A home with a publication: two submissions accepted, one of them replaced, one returned."""
     home = make_home()
     home.sheet("210727", "special_group", 2020, [{"dropouts": 0}], name="2020年一.csv")
@@ -42,7 +43,7 @@ def published(make_home):
     return home
 
 
-def test_a_run_is_told_with_its_steps_and_what_stands_in_the_publication(published) -> None:
+def test_a_run_is_told_with_its_steps_and_what_stands_in_the_publication(published: Home) -> None:
     run = LastRun(True, FIRST, {"load": 1.5, "judge": 4.0})
     found = samples(write_metrics(published.settings, run))
     assert found["jzedu_last_run_timestamp_seconds"] == FIRST.timestamp()
@@ -66,7 +67,9 @@ def test_a_run_is_told_with_its_steps_and_what_stands_in_the_publication(publish
     assert found["jzedu_findings{error}"] == 1
 
 
-def test_a_failed_run_keeps_the_time_of_the_last_success_and_the_publication(published) -> None:
+def test_a_failed_run_keeps_the_time_of_the_last_success_and_the_publication(
+    published: Home,
+) -> None:
     write_metrics(published.settings, LastRun(True, FIRST, {"load": 1.5}))
     found = samples(write_metrics(published.settings, LastRun(False, SECOND)))
     assert found["jzedu_last_run_success"] == 0
@@ -75,14 +78,14 @@ def test_a_failed_run_keeps_the_time_of_the_last_success_and_the_publication(pub
     assert found["jzedu_submissions{accepted}"] == 1
 
 
-def test_without_a_publication_nothing_is_said_of_one(home) -> None:
+def test_without_a_publication_nothing_is_said_of_one(home: Home) -> None:
     found = samples(write_metrics(home.settings, LastRun(False, FIRST)))
     assert found["jzedu_last_run_success"] == 0
     assert "jzedu_last_success_timestamp_seconds" not in found
     assert not [name for name in found if name.startswith(("jzedu_publication", "jzedu_sub"))]
 
 
-def test_the_file_is_replaced_and_never_rewritten(home) -> None:
+def test_the_file_is_replaced_and_never_rewritten(home: Home) -> None:
     """A scraper that has opened the file reads it to its end."""
     file = write_metrics(home.settings, LastRun(True, FIRST))
     with file.open(encoding="utf-8") as reader:
@@ -92,7 +95,7 @@ def test_the_file_is_replaced_and_never_rewritten(home) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "jzedu_last_success_timestamp_seconds x\n", "\x00"])
-def test_a_spoilt_file_is_not_known_rather_than_an_error(home, text: str) -> None:
+def test_a_spoilt_file_is_not_known_rather_than_an_error(home: Home, text: str) -> None:
     file = metrics_file(home.settings.home)
     file.parent.mkdir(parents=True)
     file.write_text(text, "utf-8")

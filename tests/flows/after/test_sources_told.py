@@ -18,6 +18,7 @@ from flows.after.metrics import last_sources, metrics_file
 from flows.run import Run
 from flows.settings import Settings
 from flows.sources.model import Pulled
+from tests.conftest import Home, MakeHome
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
@@ -63,7 +64,7 @@ def lines(messages: queue.Queue[str]) -> list[str]:
 
 
 def test_an_inbox_that_is_gone_after_a_first_run_is_told_and_not_made(
-    home, told: queue.Queue[str]
+    home: Home, told: queue.Queue[str]
 ) -> None:
     look(home.settings)
     assert home.settings.inbox.is_dir() and told.empty()
@@ -83,7 +84,7 @@ def test_an_inbox_that_is_gone_after_a_first_run_is_told_and_not_made(
     assert lines(told) == [sentence]
 
 
-def test_an_inbox_that_is_an_empty_mount_point_is_told(home, told: queue.Queue[str]) -> None:
+def test_an_inbox_that_is_an_empty_mount_point_is_told(home: Home, told: queue.Queue[str]) -> None:
     home.deliver("210727/班级.csv", b"a")
     home.deliver("210781/班级.csv", b"b")
     look(home.settings)
@@ -97,7 +98,7 @@ def test_an_inbox_that_is_an_empty_mount_point_is_told(home, told: queue.Queue[s
     assert look(home.settings).failed == ()
 
 
-def test_a_restored_archive_finds_its_inbox_made(home, tmp_path: Path) -> None:
+def test_a_restored_archive_finds_its_inbox_made(home: Home, tmp_path: Path) -> None:
     home.deliver("210727/班级.csv", b"a")
     look(home.settings)
     new = Settings(home=tmp_path / "restored")
@@ -107,7 +108,7 @@ def test_a_restored_archive_finds_its_inbox_made(home, tmp_path: Path) -> None:
 
 
 def test_what_is_refused_is_told_once_and_what_waits_is_not(
-    make_home, told: queue.Queue[str], tmp_path: Path
+    make_home: MakeHome, told: queue.Queue[str], tmp_path: Path
 ) -> None:
     gone = {"kind": "folder", "name": "share", "path": str(tmp_path / "gone")}
     home = make_home(limits={"taken_bytes": 100}, sources=[gone])
@@ -130,7 +131,7 @@ def test_what_is_refused_is_told_once_and_what_waits_is_not(
 
 
 def test_what_could_not_be_delivered_is_told_again(
-    home, told: queue.Queue[str], monkeypatch: pytest.MonkeyPatch
+    home: Home, told: queue.Queue[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     look(home.settings)
     home.settings.inbox.rmdir()

@@ -32,6 +32,7 @@ from flows.service.deployments import DEPLOYMENTS
 from flows.service.server import address
 from flows.service.state import login_file
 from flows.terminal.doctor import diagnose
+from tests.conftest import Home, MakeHome
 
 ROOT = Path(__file__).parents[3]
 #: So long a condition may take to come true; nothing here needs a tenth of it on an idle machine.
@@ -189,7 +190,7 @@ def told() -> Iterator[tuple[str, queue.Queue[str]]]:
 
 
 @pytest.fixture(scope="module")
-def city(make_home):
+def city(make_home: MakeHome) -> Home:
     """A home with a publication, and news since: a verdict that turns, and a sheet to return."""
     home = make_home()
     home.sheet("210727", "special_group", 2020, [{"dropouts": 0}], name="2020年一.csv")
@@ -208,7 +209,7 @@ def city(make_home):
 
 @pytest.fixture(scope="module")
 def service(
-    city, told: tuple[str, queue.Queue[str]], tmp_path_factory: pytest.TempPathFactory
+    city: Home, told: tuple[str, queue.Queue[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
     output = tmp_path_factory.mktemp("serve") / "output.txt"
     with serving(city.root, output, JZEDU_NOTIFY_URLS=told[0]) as running:
@@ -220,7 +221,7 @@ def lines_of(service: Service, run: Any) -> list[str]:
 
 
 def test_a_night_started_through_the_api_publishes_and_tells_of_it(
-    service: Service, city, told: tuple[str, queue.Queue[str]]
+    service: Service, city: Home, told: tuple[str, queue.Queue[str]]
 ) -> None:
     run = service.ended(service.start("nightly"))
     assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
@@ -254,7 +255,7 @@ def test_a_night_started_through_the_api_publishes_and_tells_of_it(
 
 
 def test_a_night_that_fails_is_told_with_what_to_do(
-    service: Service, city, told: tuple[str, queue.Queue[str]]
+    service: Service, city: Home, told: tuple[str, queue.Queue[str]]
 ) -> None:
     settings = city.root / "settings.toml"
     settings.write_text('plan = "nowhere.yaml"\n', "utf-8")
@@ -302,7 +303,7 @@ def test_notification_blocks_of_the_server_are_told_too(
 
 
 def test_a_dry_run_of_the_backfill_by_the_choices_of_its_form_shows_what_would_change(
-    service: Service, city
+    service: Service, city: Home
 ) -> None:
     before = city.publication.read_bytes()
     run = service.ended(
@@ -407,7 +408,7 @@ def test_a_web_socket_of_another_page_is_refused(service: Service) -> None:
 
 
 def test_what_somebody_wrote_into_the_server_is_not_run(
-    service: Service, city, tmp_path: Path
+    service: Service, city: Home, tmp_path: Path
 ) -> None:
     """Who has the login may start runs, and nothing but the runs of this program in this home."""
     trace, elsewhere = tmp_path / "trace", tmp_path / "elsewhere"
@@ -444,7 +445,7 @@ def test_what_somebody_wrote_into_the_server_is_not_run(
 
 
 def test_what_is_private_is_private_and_what_is_published_can_be_read(
-    service: Service, city
+    service: Service, city: Home
 ) -> None:
     """The service was started under a umask that lets everybody read."""
     root = city.root
@@ -461,7 +462,7 @@ def test_what_is_private_is_private_and_what_is_published_can_be_read(
 
 
 def test_a_night_at_the_terminal_is_recorded_by_the_service_that_runs(
-    service: Service, city, told: tuple[str, queue.Queue[str]]
+    service: Service, city: Home, told: tuple[str, queue.Queue[str]]
 ) -> None:
     """And what it has to leave is in the log of the run, and told to somebody."""
     city.sheet("210727", "special_group", 2019, [{"dropouts": 1}], name="2019年.csv")
@@ -488,7 +489,7 @@ def test_a_night_at_the_terminal_is_recorded_by_the_service_that_runs(
 
 
 def test_the_doctor_knows_the_service_that_runs_and_when_it_works_next(
-    service: Service, city
+    service: Service, city: Home
 ) -> None:
     found = {line.check: line for line in diagnose(city.root, lambda _: ())}
     url = f"http://127.0.0.1:{service.port}"
@@ -519,7 +520,7 @@ def test_of_two_runs_at_once_one_waits_for_the_other(service: Service) -> None:
     assert one["end_time"] <= other["start_time"]
 
 
-def test_a_home_is_served_once(service: Service, city) -> None:
+def test_a_home_is_served_once(service: Service, city: Home) -> None:
     second = subprocess.run(
         command(city.root, free_port()),
         capture_output=True,
@@ -532,7 +533,7 @@ def test_a_home_is_served_once(service: Service, city) -> None:
     )
 
 
-def test_a_port_that_is_taken_is_named(home) -> None:
+def test_a_port_that_is_taken_is_named(home: Home) -> None:
     home.settings.inbox.mkdir()
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -596,7 +597,7 @@ def command_of(process: int) -> str:
 
 
 def test_after_a_power_cut_the_record_is_put_straight_and_the_missed_night_is_run(
-    service: Service, city, tmp_path: Path
+    service: Service, city: Home, tmp_path: Path
 ) -> None:
     """The last one: it kills the service of all the others."""
     service.wait(lambda: "The next night: " in service.said())

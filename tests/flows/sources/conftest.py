@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 import trustme
@@ -109,8 +110,14 @@ def put(file: Path, content: bytes, changed: datetime = RECEIVED) -> Path:
     return file
 
 
+class PutFile(Protocol):
+    """Write a file, last changed at a given time (UTC)."""
+
+    def __call__(self, file: Path, content: bytes, changed: datetime = RECEIVED) -> Path: ...
+
+
 @pytest.fixture
-def put_file() -> Callable[..., Path]:
+def put_file() -> PutFile:
     """Write a file, last changed at a given time (UTC)."""
     return put
 
@@ -193,8 +200,14 @@ class Relay:
         self._thread.join()
 
 
+class OpenRelay(Protocol):
+    """A relay to a port of this machine."""
+
+    def __call__(self, port: int, tls: ssl.SSLContext | None = None) -> Relay: ...
+
+
 @pytest.fixture
-def relay() -> Iterator[Callable[..., Relay]]:
+def relay() -> Iterator[OpenRelay]:
     """Relays to ports of this machine."""
     with ExitStack() as stack:
 

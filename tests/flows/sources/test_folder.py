@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,13 +16,14 @@ from flows.sources.cursor import Memory
 from flows.sources.folder import pull, walk
 from flows.sources.pull import probe
 from flows.sources.settings import FolderSettings
+from tests.flows.sources.conftest import PutFile, Station
 
 
 def share(path: Path | str) -> FolderSettings:
     return FolderSettings.model_validate({"kind": "folder", "name": "share", "path": str(path)})
 
 
-def test_the_inbox_is_always_a_source(station: Any, put_file: Any) -> None:
+def test_the_inbox_is_always_a_source(station: Station, put_file: PutFile) -> None:
     put_file(station.inbox / "210727/2020/a.csv", b"a", datetime(2020, 10, 2, 3, 4, 5, 678))
     pulled = station.pull()
     assert station.held() == {"210727/2020/a.csv": b"a"}
@@ -32,7 +32,9 @@ def test_the_inbox_is_always_a_source(station: Any, put_file: Any) -> None:
     assert station.pull().receipts == ()
 
 
-def test_only_files_that_a_unit_may_have_handed_in_are_read(station: Any, put_file: Any) -> None:
+def test_only_files_that_a_unit_may_have_handed_in_are_read(
+    station: Station, put_file: PutFile
+) -> None:
     good = put_file(station.inbox / "210727/A.XLSX", b"a")
     put_file(station.inbox / "beside.csv", b"no unit, which is for the gate to say")
     for name in ("~$a.xlsx", ".a.csv", "a.pdf", "csv"):
@@ -45,7 +47,7 @@ def test_only_files_that_a_unit_may_have_handed_in_are_read(station: Any, put_fi
     assert (station.pull().found, set(station.held())) == (2, {"210727/A.XLSX", "beside.csv"})
 
 
-def test_a_file_open_for_writing_waits(station: Any, put_file: Any) -> None:
+def test_a_file_open_for_writing_waits(station: Station, put_file: PutFile) -> None:
     file = put_file(station.inbox / "210727/a.csv", b"half")
     with file.open("ab"):
         assert station.pull().waiting == ("210727/a.csv: is still being written",)
@@ -53,7 +55,7 @@ def test_a_file_open_for_writing_waits(station: Any, put_file: Any) -> None:
 
 
 def test_an_original_lost_from_the_archive_comes_back_from_the_inbox(
-    station: Any, put_file: Any
+    station: Station, put_file: PutFile
 ) -> None:
     put_file(station.inbox / "210727/a.csv", b"a")
     pull(station.inbox, station.archive)
@@ -64,7 +66,7 @@ def test_an_original_lost_from_the_archive_comes_back_from_the_inbox(
 
 
 def test_the_same_bytes_found_with_an_earlier_time_are_received_then(
-    station: Any, put_file: Any
+    station: Station, put_file: PutFile
 ) -> None:
     file = put_file(station.inbox / "210727/a.csv", b"a", datetime(2020, 9, 2))
     station.pull()
@@ -76,7 +78,7 @@ def test_the_same_bytes_found_with_an_earlier_time_are_received_then(
 
 
 def test_another_folder_is_read_beside_the_inbox(
-    station: Any, put_file: Any, tmp_path: Path
+    station: Station, put_file: PutFile, tmp_path: Path
 ) -> None:
     put_file(station.inbox / "210727/a.csv", b"a")
     put_file(tmp_path / "mounted/210727/a.csv", b"a")
@@ -87,7 +89,7 @@ def test_another_folder_is_read_beside_the_inbox(
 
 
 def test_another_folder_is_remembered_by_size_times_and_number(
-    station: Any, put_file: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    station: Station, put_file: PutFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = put_file(tmp_path / "mounted/210727/a.csv", b"a")
     station.pull(share("../mounted"))
@@ -102,7 +104,7 @@ def test_another_folder_is_remembered_by_size_times_and_number(
 
 
 def test_a_folder_that_is_not_there_is_said_and_the_others_go_on(
-    station: Any, put_file: Any, tmp_path: Path
+    station: Station, put_file: PutFile, tmp_path: Path
 ) -> None:
     put_file(station.inbox / "210727/a.csv", b"a")
     (sentence,) = station.pull(share(tmp_path / "nowhere")).waiting
@@ -112,7 +114,7 @@ def test_a_folder_that_is_not_there_is_said_and_the_others_go_on(
     assert probe(share(station.inbox), station.home) is None
 
 
-def test_a_folder_that_cannot_be_read_is_said(station: Any, put_file: Any) -> None:
+def test_a_folder_that_cannot_be_read_is_said(station: Station, put_file: PutFile) -> None:
     put_file(station.inbox / "210726/a.csv", b"a")
     put_file(station.inbox / "210727/b.csv", b"b")
     errors: list[OSError] = []
@@ -124,7 +126,10 @@ def test_a_folder_that_cannot_be_read_is_said(station: Any, put_file: Any) -> No
 
 
 def test_a_large_file_is_copied_on_disk_and_archived_whole(
-    station: Any, put_file: Any, monkeypatch: pytest.MonkeyPatch, noise: Any
+    station: Station,
+    put_file: PutFile,
+    monkeypatch: pytest.MonkeyPatch,
+    noise: Callable[[int], bytes],
 ) -> None:
     monkeypatch.setattr("flows.sources.folder.IN_MEMORY", 1000)
     large = noise(3_000_000)
@@ -138,7 +143,7 @@ def test_a_large_file_is_copied_on_disk_and_archived_whole(
 
 
 def test_a_file_over_the_limit_of_folders_stays_where_it_is_and_is_named(
-    station: Any, put_file: Any
+    station: Station, put_file: PutFile
 ) -> None:
     station.limits = type(station.limits)(taken_bytes=2**20)
     put_file(station.inbox / "210727/a.csv", b"a" * (2**20 + 1))
@@ -150,7 +155,7 @@ def test_a_file_over_the_limit_of_folders_stays_where_it_is_and_is_named(
 
 
 def test_folders_however_deep_are_gone_through_and_what_is_beyond_reach_is_said(
-    station: Any, put_file: Any, monkeypatch: pytest.MonkeyPatch
+    station: Station, put_file: PutFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_file(station.inbox / "210727/b.csv", b"b")
     monkeypatch.chdir(station.inbox / "210727")
@@ -175,7 +180,9 @@ def test_folders_however_deep_are_gone_through_and_what_is_beyond_reach_is_said(
             os.rmdir(folder)
 
 
-def test_a_name_in_an_old_chinese_encoding_is_made_legible(station: Any, tmp_path: Path) -> None:
+def test_a_name_in_an_old_chinese_encoding_is_made_legible(
+    station: Station, tmp_path: Path
+) -> None:
     folder = os.fsencode(tmp_path / "mounted/210727")
     os.makedirs(folder)
     with open(folder + b"/\xd2\xe5\xcf\xd8.csv", "wb") as file:
@@ -188,7 +195,7 @@ def test_a_name_in_an_old_chinese_encoding_is_made_legible(station: Any, tmp_pat
 
 @pytest.mark.parametrize("seconds", [253_402_300_800, -62_135_596_801, 2**60], ids=str)
 def test_a_file_of_an_impossible_time_is_left_and_the_others_are_taken(
-    station: Any, put_file: Any, seconds: int
+    station: Station, put_file: PutFile, seconds: int
 ) -> None:
     """Year 10000, before year 1, and far beyond both."""
     put_file(station.inbox / "210727/a.csv", b"a")
@@ -226,7 +233,7 @@ def memory_disk(link: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(link)], check=True)
 
 
-def test_each_part_of_a_path_is_read_in_its_own_encoding(station: Any) -> None:
+def test_each_part_of_a_path_is_read_in_its_own_encoding(station: Station) -> None:
     """A unit's folder made here, and a file in it that an old system named."""
     for folder, name in (("义县", "学校"), ("义县", "义县")):
         place = os.fsencode(station.inbox) + b"/" + folder.encode()
@@ -238,7 +245,7 @@ def test_each_part_of_a_path_is_read_in_its_own_encoding(station: Any) -> None:
 
 
 def test_a_time_after_that_of_the_pull_is_kept_with_when_it_was_taken(
-    station: Any, put_file: Any
+    station: Station, put_file: PutFile
 ) -> None:
     put_file(station.inbox / "210727/a.csv", b"a", datetime(2038, 1, 1))
     put_file(station.inbox / "210727/b.csv", b"b", station.now + timedelta(seconds=5))
@@ -249,7 +256,7 @@ def test_a_time_after_that_of_the_pull_is_kept_with_when_it_was_taken(
 
 
 def test_an_original_that_was_cut_off_comes_back_from_the_inbox(
-    station: Any, put_file: Any
+    station: Station, put_file: PutFile
 ) -> None:
     put_file(station.inbox / "210727/a.csv", b"whole")
     (receipt,) = station.pull().receipts

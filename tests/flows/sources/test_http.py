@@ -7,7 +7,7 @@ import hashlib
 import http.server
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -18,6 +18,7 @@ import pytest
 
 from flows.sources.pull import probe
 from flows.sources.settings import HttpSettings
+from tests.flows.sources.conftest import Authority, OpenRelay, Station
 
 CHANGED = datetime(2020, 9, 15, 2, 0)
 
@@ -74,7 +75,7 @@ class Site:
 
 
 @pytest.fixture
-def site(station: Any) -> Iterator[Site]:
+def site(station: Station) -> Iterator[Site]:
     made = Site()
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -120,7 +121,9 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_an_index_is_read_with_its_folders(station: Any, site: Site, noise: Any) -> None:
+def test_an_index_is_read_with_its_folders(
+    station: Station, site: Site, noise: Callable[[int], bytes]
+) -> None:
     big = noise(2_000_000)
     site.index("/in/", "210727/", "%E4%B9%89%E5%8E%BF/", "root.csv")
     site.index("/in/210727/", "2020/", "~$lock.xlsx", "a.pdf", ".hidden.csv")
@@ -139,7 +142,7 @@ def test_an_index_is_read_with_its_folders(station: Any, site: Site, noise: Any)
     assert (pulled.found, pulled.waiting) == (3, ())
 
 
-def test_an_index_as_apache_makes_it(station: Any, site: Site) -> None:
+def test_an_index_as_apache_makes_it(station: Station, site: Site) -> None:
     site.pages["/in/"] = Page(
         b"""<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 3.2 Final//EN"><html><head>
         <title>Index of /in</title></head><body><table>
@@ -161,7 +164,7 @@ def test_an_index_as_apache_makes_it(station: Any, site: Site) -> None:
     assert len(site.asked) == 5
 
 
-def test_names_in_gb_18030_are_read(station: Any, site: Site) -> None:
+def test_names_in_gb_18030_are_read(station: Station, site: Site) -> None:
     site.index("/", "%D2%E5%CF%D8/", "%FF/")
     site.index("/%D2%E5%CF%D8/", "%D1%A7%D0%A3.csv")
     site.pages["/%D2%E5%CF%D8/%D1%A7%D0%A3.csv"] = Page(b"x")
@@ -172,7 +175,7 @@ def test_names_in_gb_18030_are_read(station: Any, site: Site) -> None:
 
 
 @pytest.mark.parametrize("etag", ['"v1"', None])
-def test_only_what_changed_is_fetched(station: Any, site: Site, etag: str | None) -> None:
+def test_only_what_changed_is_fetched(station: Station, site: Site, etag: str | None) -> None:
     site.index("/", "210727/")
     site.index("/210727/", "a.csv", "b.csv")
     site.pages["/210727/a.csv"] = Page(b"a", etag=etag)
@@ -187,7 +190,7 @@ def test_only_what_changed_is_fetched(station: Any, site: Site, etag: str | None
     assert (receipt.path, receipt.received_at) == ("210727/b.csv", changed)
 
 
-def test_without_its_memory_all_is_fetched_and_nothing_is_new(station: Any, site: Site) -> None:
+def test_without_its_memory_all_is_fetched_and_nothing_is_new(station: Station, site: Site) -> None:
     site.index("/", "210727/")
     site.index("/210727/", "a.csv")
     site.pages["/210727/a.csv"] = Page(b"a", etag='"v1"')
@@ -197,7 +200,7 @@ def test_without_its_memory_all_is_fetched_and_nothing_is_new(station: Any, site
     assert site.asked[-1] == ("/210727/a.csv", 200)
 
 
-def test_a_manifest_says_path_address_hash_and_time(station: Any, site: Site) -> None:
+def test_a_manifest_says_path_address_hash_and_time(station: Station, site: Site) -> None:
     site.manifest(
         {"path": "210727/学校.csv"},
         {"path": "210727/b.csv", "url": "/store/17", "sha256": sha256(b"b").upper()},
@@ -212,7 +215,7 @@ def test_a_manifest_says_path_address_hash_and_time(station: Any, site: Site) ->
     assert station.receipt("210727/c.csv").received_at == datetime(2020, 10, 2, 3, 4, 5)
 
 
-def test_a_hash_that_is_known_needs_no_request(station: Any, site: Site) -> None:
+def test_a_hash_that_is_known_needs_no_request(station: Station, site: Site) -> None:
     site.manifest({"path": "210727/a.csv", "sha256": sha256(b"a")})
     site.pages["/210727/a.csv"] = Page(b"a", changed=None)
     station.pull(portal(site.url + "list.json"))
@@ -221,7 +224,7 @@ def test_a_hash_that_is_known_needs_no_request(station: Any, site: Site) -> None
     assert site.asked == [("/list.json", 200)]
 
 
-def test_other_bytes_than_the_manifest_promises_are_not_taken(station: Any, site: Site) -> None:
+def test_other_bytes_than_the_manifest_promises_are_not_taken(station: Station, site: Site) -> None:
     site.manifest({"path": "210727/a.csv", "sha256": sha256(b"a")})
     site.pages["/210727/a.csv"] = Page(b"b")
     (sentence,) = station.pull(portal(site.url + "list.json")).waiting
@@ -229,7 +232,7 @@ def test_other_bytes_than_the_manifest_promises_are_not_taken(station: Any, site
     assert station.originals() == []
 
 
-def test_bad_entries_are_named_and_the_others_taken(station: Any, site: Site) -> None:
+def test_bad_entries_are_named_and_the_others_taken(station: Station, site: Site) -> None:
     site.manifest(
         {"path": "/etc/a.csv"},
         {"path": "210727/../../a.csv"},
@@ -257,7 +260,7 @@ def test_bad_entries_are_named_and_the_others_taken(station: Any, site: Site) ->
     assert "portal: 210727/gone.csv: is refused: the server answers 404 Not Found" in said
 
 
-def test_a_manifest_made_on_windows_is_read(station: Any, site: Site) -> None:
+def test_a_manifest_made_on_windows_is_read(station: Station, site: Site) -> None:
     body = b'\xef\xbb\xbf[{"path": "210727/a.csv", "modified": "0001-01-01T00:00:00+08:00"}]'
     site.pages["/list.json"] = Page(body, "application/octet-stream")
     site.pages["/210727/a.csv"] = Page(b"a", etag='"\xe9"')
@@ -267,20 +270,20 @@ def test_a_manifest_made_on_windows_is_read(station: Any, site: Site) -> None:
 
 
 @pytest.mark.parametrize("body", [b"[1, 2", b'{"files": []}', b"\xff["])
-def test_a_broken_manifest_is_said(station: Any, site: Site, body: bytes) -> None:
+def test_a_broken_manifest_is_said(station: Station, site: Site, body: bytes) -> None:
     site.pages["/list.json"] = Page(body, "application/json")
     (sentence,) = station.pull(portal(site.url + "list.json")).waiting
     assert "is not a manifest" in sentence
 
 
-def test_a_page_that_lists_nothing_is_said(station: Any, site: Site) -> None:
+def test_a_page_that_lists_nothing_is_said(station: Station, site: Site) -> None:
     site.pages["/"] = Page(b"<html><form>Please log in</form></html>", "text/html")
     (sentence,) = station.pull(portal(site.url)).waiting
     assert "lists no submission" in sentence
 
 
 def test_a_body_that_breaks_off_is_fetched_again_and_leaves_nothing_half(
-    station: Any, site: Site
+    station: Station, site: Site
 ) -> None:
     site.manifest({"path": "210727/a.csv"})
     site.pages["/210727/a.csv"] = [Page(b"half", missing=4), Page(b"half and half")]
@@ -291,7 +294,7 @@ def test_a_body_that_breaks_off_is_fetched_again_and_leaves_nothing_half(
     assert station.held() == {"210727/a.csv": b"half and half"}
 
 
-def test_a_file_of_unknown_length_needs_a_promised_hash(station: Any, site: Site) -> None:
+def test_a_file_of_unknown_length_needs_a_promised_hash(station: Station, site: Site) -> None:
     site.manifest({"path": "210727/a.csv"}, {"path": "210727/b.csv", "sha256": sha256(b"b")})
     site.pages["/210727/a.csv"] = Page(b"a", measured=False)
     site.pages["/210727/b.csv"] = Page(b"b", measured=False)
@@ -300,7 +303,7 @@ def test_a_file_of_unknown_length_needs_a_promised_hash(station: Any, site: Site
     assert station.held() == {"210727/b.csv": b"b"}
 
 
-def test_a_server_in_trouble_is_tried_again(station: Any, site: Site) -> None:
+def test_a_server_in_trouble_is_tried_again(station: Station, site: Site) -> None:
     site.manifest({"path": "210727/a.csv"})
     listed = site.pages["/list.json"]
     assert isinstance(listed, Page)
@@ -310,7 +313,7 @@ def test_a_server_in_trouble_is_tried_again(station: Any, site: Site) -> None:
     assert station.slept == [1.0, 5.0]
 
 
-def test_a_source_is_given_up_after_three_failures_in_a_row(station: Any, site: Site) -> None:
+def test_a_source_is_given_up_after_three_failures_in_a_row(station: Station, site: Site) -> None:
     names = [f"210727/{number}.csv" for number in range(6)]
     site.manifest(*({"path": name} for name in names))
     for name in names:
@@ -328,7 +331,7 @@ def test_a_source_is_given_up_after_three_failures_in_a_row(station: Any, site: 
     assert station.held() == {"210727/1.csv": b"1"}
 
 
-def test_what_is_too_large_is_not_read_to_its_end(station: Any, site: Site) -> None:
+def test_what_is_too_large_is_not_read_to_its_end(station: Station, site: Site) -> None:
     station.limits = type(station.limits)(file_bytes=1000)
     site.manifest({"path": "210727/a.csv"}, {"path": "210727/b.csv"})
     site.pages["/210727/a.csv"] = Page(bytes(1000))
@@ -340,7 +343,7 @@ def test_what_is_too_large_is_not_read_to_its_end(station: Any, site: Site) -> N
     assert "is larger than" in station.pull(portal(site.url + "list.json")).waiting[0]
 
 
-def test_redirects_stay_on_the_host(station: Any, site: Site) -> None:
+def test_redirects_stay_on_the_host(station: Station, site: Site) -> None:
     site.manifest(
         {"path": "210727/a.csv"},
         {"path": "210727/b.csv"},
@@ -361,7 +364,9 @@ def test_redirects_stay_on_the_host(station: Any, site: Site) -> None:
     assert station.held() == {"210727/a.csv": b"a"}
 
 
-def test_a_file_just_changed_waits_unless_its_hash_is_promised(station: Any, site: Site) -> None:
+def test_a_file_just_changed_waits_unless_its_hash_is_promised(
+    station: Station, site: Site
+) -> None:
     just = station.now - timedelta(seconds=5)
     site.manifest({"path": "210727/a.csv"}, {"path": "210727/b.csv", "sha256": sha256(b"b")})
     site.pages["/210727/a.csv"] = Page(b"a", changed=just)
@@ -371,7 +376,9 @@ def test_a_file_just_changed_waits_unless_its_hash_is_promised(station: Any, sit
     assert station.held() == {"210727/b.csv": b"b"}
 
 
-def test_a_file_without_a_time_is_received_when_it_is_first_seen(station: Any, site: Site) -> None:
+def test_a_file_without_a_time_is_received_when_it_is_first_seen(
+    station: Station, site: Site
+) -> None:
     site.manifest({"path": "210727/a.csv"})
     site.pages["/210727/a.csv"] = Page(b"a", changed=None)
     station.pull(portal(site.url + "list.json"))
@@ -382,7 +389,11 @@ def test_a_file_without_a_time_is_received_when_it_is_first_seen(station: Any, s
 
 
 def test_credentials_are_sent_over_tls_alone(
-    station: Any, site: Site, relay: Any, authority: Any, monkeypatch: pytest.MonkeyPatch
+    station: Station,
+    site: Site,
+    relay: OpenRelay,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     site.manifest({"path": "210727/a.csv"})
     site.pages["/210727/a.csv"] = Page(b"a")
@@ -414,7 +425,9 @@ def test_credentials_are_sent_over_tls_alone(
     assert station.slept == []
 
 
-def test_certificates_are_checked(station: Any, site: Site, relay: Any, authority: Any) -> None:
+def test_certificates_are_checked(
+    station: Station, site: Site, relay: OpenRelay, authority: Authority
+) -> None:
     site.index("/", "210727/")
     unknown = relay(site.port, authority.context())
     (sentence,) = station.pull(portal(f"https://127.0.0.1:{unknown.port}/")).waiting
@@ -429,7 +442,7 @@ def test_certificates_are_checked(station: Any, site: Site, relay: Any, authorit
     assert (station.slept, site.asked) == ([], [])
 
 
-def test_probe(station: Any, site: Site, closed_port: int) -> None:
+def test_probe(station: Station, site: Site, closed_port: int) -> None:
     site.index("/", "210727/")
     assert probe(portal(site.url), station.home) is None
     assert "404" in (probe(portal(site.url + "nowhere"), station.home) or "")
@@ -449,7 +462,7 @@ def test_probe(station: Any, site: Site, closed_port: int) -> None:
     ],
 )
 def test_a_file_of_an_impossible_time_is_left_and_the_others_are_taken(
-    station: Any, site: Site, told: str
+    station: Station, site: Site, told: str
 ) -> None:
     site.index("/", "210727/")
     site.index("/210727/", "a.csv", "b.csv")
@@ -460,7 +473,7 @@ def test_a_file_of_an_impossible_time_is_left_and_the_others_are_taken(
     assert station.held() == {"210727/b.csv": b"b"}
 
 
-def test_an_impossible_time_in_a_manifest_costs_its_entry(station: Any, site: Site) -> None:
+def test_an_impossible_time_in_a_manifest_costs_its_entry(station: Station, site: Site) -> None:
     site.manifest(
         {"path": "210727/a.csv", "modified": "9999-12-31T23:59:59-12:00"},
         {"path": "210727/b.csv", "modified": "2020-09-01T00:00:00Z"},
@@ -473,14 +486,14 @@ def test_an_impossible_time_in_a_manifest_costs_its_entry(station: Any, site: Si
     assert station.held() == {"210727/b.csv": b"b"}
 
 
-def test_a_time_that_cannot_be_read_is_none(station: Any, site: Site) -> None:
+def test_a_time_that_cannot_be_read_is_none(station: Station, site: Site) -> None:
     site.index("/", "a.csv")
     site.pages["/a.csv"] = Page(b"a", said="the day before yesterday")
     assert station.pull(portal(site.url)).waiting == ()
     assert station.receipt("a.csv").received_at == station.now
 
 
-def test_each_part_of_an_address_is_read_in_its_own_encoding(station: Any, site: Site) -> None:
+def test_each_part_of_an_address_is_read_in_its_own_encoding(station: Station, site: Site) -> None:
     site.index("/", "%E4%B9%89%E5%8E%BF/")
     site.index("/%E4%B9%89%E5%8E%BF/", "%D1%A7%D0%A3.csv")
     site.pages["/%E4%B9%89%E5%8E%BF/%D1%A7%D0%A3.csv"] = Page(b"x")
@@ -488,7 +501,7 @@ def test_each_part_of_an_address_is_read_in_its_own_encoding(station: Any, site:
     assert station.held() == {"义县/学校.csv": b"x"}
 
 
-def test_an_original_found_damaged_is_fetched_again(station: Any, site: Site) -> None:
+def test_an_original_found_damaged_is_fetched_again(station: Station, site: Site) -> None:
     site.index("/", "a.csv")
     site.pages["/a.csv"] = Page(b"whole", etag='"v1"')
     (receipt,) = station.pull(portal(site.url)).receipts

@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
 from flows.sources.settings import FolderSettings, HttpSettings, S3Settings
+from tests.flows.sources.conftest import Station
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n"
 Answer = Callable[[str, Callable[[bytes], None], Callable[[], bool]], None]
@@ -95,7 +95,7 @@ def portal(url: str, **values: object) -> HttpSettings:
 
 
 def test_a_file_that_comes_byte_by_byte_is_left_and_the_next_is_taken(
-    station: Any, server: Callable[[Answer], str]
+    station: Station, server: Callable[[Answer], str]
 ) -> None:
     pulled = station.pull(portal(server(answered), file_seconds=0.5, settle_seconds=0))
     assert station.held() == {"210727/c.csv": b"whole"}
@@ -107,7 +107,7 @@ def test_a_file_that_comes_byte_by_byte_is_left_and_the_next_is_taken(
     assert pulled.failed == ()
 
 
-def test_a_round_has_a_time_of_its_own(station: Any, server: Callable[[Answer], str]) -> None:
+def test_a_round_has_a_time_of_its_own(station: Station, server: Callable[[Answer], str]) -> None:
     other = station.home / "share"
     (other / "210727").mkdir(parents=True)
     (other / "210727" / "班级.csv").write_bytes(b"other")
@@ -126,7 +126,7 @@ def test_a_round_has_a_time_of_its_own(station: Any, server: Callable[[Answer], 
 
 
 def test_an_index_of_endless_folders_is_given_up(
-    station: Any, server: Callable[[Answer], str]
+    station: Station, server: Callable[[Answer], str]
 ) -> None:
     address = server(endless)
     (sentence,) = station.pull(portal(address, most_entries=50)).failed
@@ -136,7 +136,7 @@ def test_an_index_of_endless_folders_is_given_up(
 
 
 def test_a_list_of_objects_that_comes_byte_by_byte_is_given_up(
-    station: Any, server: Callable[[Answer], str]
+    station: Station, server: Callable[[Answer], str]
 ) -> None:
     values = {"kind": "s3", "name": "cloud", "bucket": "submissions", "total_seconds": 0.5}
     cloud = S3Settings.model_validate({**values, "endpoint": server(dripping)})

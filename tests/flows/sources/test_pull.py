@@ -17,6 +17,7 @@ from flows.sources.collect import PORTION, Collector, patiently
 from flows.sources.cursor import Memory, Seen
 from flows.sources.model import Delivery, Interrupted, Listing, NotTaken, Offer, SourceError
 from flows.sources.settings import FolderSettings, HttpSettings, S3Settings, SftpSettings
+from tests.flows.sources.conftest import PutFile, Station
 from warehouse.archive import Archive
 
 
@@ -48,7 +49,7 @@ def collect(shelf: Shelf, archive: Archive, on_file: Callable[[], None] = lambda
 
 
 def test_failing_sources_of_every_kind_leave_the_others_alone(
-    station: Any, put_file: Any, tmp_path: Path, closed_port: int
+    station: Station, put_file: PutFile, tmp_path: Path, closed_port: int
 ) -> None:
     put_file(station.inbox / "210726/a.csv", b"a")
     put_file(tmp_path / "mounted/210727/b.csv", b"b")
@@ -93,14 +94,14 @@ def test_nothing_but_an_interruption_is_tried_again() -> None:
         assert slept == []
 
 
-def test_a_source_that_fails_midway_keeps_what_it_gave(station: Any) -> None:
+def test_a_source_that_fails_midway_keeps_what_it_gave(station: Station) -> None:
     shelf = Shelf(a=b"a", b=NotTaken("is locked"), c=b"c", d=SourceError("locked out"), e=b"e")
     pulled = collect(shelf, station.archive)
     assert set(station.held()) == {"210727/a.csv", "210727/c.csv"}
     assert pulled.waiting == ("210727/b.csv: is locked", "locked out")
 
 
-def test_a_run_that_is_stopped_keeps_what_it_has(station: Any) -> None:
+def test_a_run_that_is_stopped_keeps_what_it_has(station: Station) -> None:
     def stop() -> None:
         if len(station.originals()) == 2:
             raise KeyboardInterrupt
@@ -110,7 +111,7 @@ def test_a_run_that_is_stopped_keeps_what_it_has(station: Any) -> None:
     assert set(station.held()) == {"210727/a.csv", "210727/b.csv"}
 
 
-def test_a_run_that_is_killed_loses_at_most_a_portion(station: Any) -> None:
+def test_a_run_that_is_killed_loses_at_most_a_portion(station: Station) -> None:
     held = {f"n{number:04}": b"%d" % number for number in range(PORTION + 10)}
     receipts = station.archive.root / "receipts"
     signed: list[int] = []
@@ -123,7 +124,7 @@ def test_a_run_that_is_killed_loses_at_most_a_portion(station: Any) -> None:
     assert len(station.held()) == PORTION + 10
 
 
-def test_names_cannot_forge_lines_of_a_message(station: Any) -> None:
+def test_names_cannot_forge_lines_of_a_message(station: Station) -> None:
     shelf = Shelf()
     shelf.held = {"210727/a\n  done\x1b[0m" + "x" * 500 + ".csv": NotTaken("is locked")}
     (sentence,) = collect(shelf, station.archive).waiting
@@ -141,7 +142,7 @@ def test_the_memory_is_of_one_address(tmp_path: Path) -> None:
 
 
 def test_the_memory_holds_no_secret_and_forgets_what_is_gone(
-    station: Any, put_file: Any, tmp_path: Path
+    station: Station, put_file: PutFile, tmp_path: Path
 ) -> None:
     file = put_file(tmp_path / "mounted/210727/a.csv", b"a")
     put_file(tmp_path / "mounted/210727/b.csv", b"b")

@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import botocore.session
 import pytest
@@ -15,6 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from flows.sources.pull import probe
 from flows.sources.settings import S3Settings
+from tests.flows.sources.conftest import Authority, OpenRelay, Station
 
 
 class Storage:
@@ -75,13 +76,19 @@ def storage(running: Storage) -> Storage:
     return running
 
 
+class Bucket(Protocol):
+    """Settings for the bucket."""
+
+    def __call__(self, **values: object) -> S3Settings: ...
+
+
 @pytest.fixture
-def bucket(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Callable[..., S3Settings]:
+def bucket(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     """Settings for the bucket, with keys in the environment."""
     monkeypatch.setenv("JZEDU_SOURCE_CLOUD_ACCESS_KEY", "reader")
     monkeypatch.setenv("JZEDU_SOURCE_CLOUD_SECRET_KEY", "a secret key")
 
-    def make(**values: Any) -> S3Settings:
+    def make(**values: object) -> S3Settings:
         return S3Settings.model_validate(
             {
                 "kind": "s3",
@@ -96,7 +103,7 @@ def bucket(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Callable[..., S
 
 
 def test_objects_arrive_whole_with_path_and_time_of_receipt(
-    station: Any, storage: Storage, bucket: Any, noise: Any
+    station: Station, storage: Storage, bucket: Bucket, noise: Callable[[int], bytes]
 ) -> None:
     big = noise(3_000_000)
     changed = storage.put("in/210727/2020/学校 1.xlsx", big)
@@ -117,7 +124,11 @@ def test_objects_arrive_whole_with_path_and_time_of_receipt(
 
 
 def test_only_what_changed_is_fetched(
-    station: Any, storage: Storage, bucket: Any, noise: Any, relay: Any
+    station: Station,
+    storage: Storage,
+    bucket: Bucket,
+    noise: Callable[[int], bytes],
+    relay: OpenRelay,
 ) -> None:
     storage.put("210727/a.csv", noise(500_000))
     storage.put("210727/b.csv", b"b")
@@ -134,7 +145,7 @@ def test_only_what_changed_is_fetched(
 
 
 def test_a_list_of_several_pages_is_read_to_its_end(
-    station: Any, storage: Storage, bucket: Any, monkeypatch: pytest.MonkeyPatch
+    station: Station, storage: Storage, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "2")
     for number in range(5):
@@ -143,7 +154,11 @@ def test_a_list_of_several_pages_is_read_to_its_end(
 
 
 def test_a_transfer_that_is_cut_off_starts_again_and_leaves_nothing_half(
-    station: Any, storage: Storage, bucket: Any, noise: Any, relay: Any
+    station: Station,
+    storage: Storage,
+    bucket: Bucket,
+    noise: Callable[[int], bytes],
+    relay: OpenRelay,
 ) -> None:
     whole = noise(1_000_000)
     storage.put("210727/a.csv", whole)
@@ -157,7 +172,9 @@ def test_a_transfer_that_is_cut_off_starts_again_and_leaves_nothing_half(
     assert pulled.waiting == ()
 
 
-def test_keys_with_unsafe_paths_are_refused(station: Any, storage: Storage, bucket: Any) -> None:
+def test_keys_with_unsafe_paths_are_refused(
+    station: Station, storage: Storage, bucket: Bucket
+) -> None:
     for key in ("/etc/a.csv", "210727//a.csv", "210727/../b/a.csv", "C:/x/a.csv", "210727/a.csv"):
         storage.put(key, b"x")
     pulled = station.pull(bucket())
@@ -166,7 +183,7 @@ def test_keys_with_unsafe_paths_are_refused(station: Any, storage: Storage, buck
 
 
 def test_an_object_over_the_limit_is_left_there(
-    station: Any, storage: Storage, bucket: Any
+    station: Station, storage: Storage, bucket: Bucket
 ) -> None:
     station.limits = type(station.limits)(file_bytes=10)
     storage.put("210727/a.csv", b"0123456789")
@@ -177,7 +194,7 @@ def test_an_object_over_the_limit_is_left_there(
 
 
 def test_an_object_replaced_after_the_list_was_read_waits_for_the_next_run(
-    station: Any, storage: Storage, bucket: Any
+    station: Station, storage: Storage, bucket: Bucket
 ) -> None:
     storage.put("210727/a.csv", b"a")
     storage.put("210727/b.csv", b"old")
@@ -198,7 +215,7 @@ def test_an_object_replaced_after_the_list_was_read_waits_for_the_next_run(
 
 
 def test_refused_keys_are_said_once_and_never_shown(
-    station: Any, storage: Storage, bucket: Any
+    station: Station, storage: Storage, bucket: Bucket
 ) -> None:
     storage.close_to_strangers()
     (sentence,) = station.pull(bucket()).waiting
@@ -210,7 +227,7 @@ def test_refused_keys_are_said_once_and_never_shown(
 
 
 def test_one_key_without_the_other_is_said(
-    station: Any, bucket: Any, monkeypatch: pytest.MonkeyPatch
+    station: Station, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("JZEDU_SOURCE_CLOUD_SECRET_KEY")
     assert station.pull(bucket()).waiting == (
@@ -219,7 +236,11 @@ def test_one_key_without_the_other_is_said(
 
 
 def test_no_keys_but_those_given_are_used(
-    station: Any, storage: Storage, bucket: Any, relay: Any, monkeypatch: pytest.MonkeyPatch
+    station: Station,
+    storage: Storage,
+    bucket: Bucket,
+    relay: OpenRelay,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     storage.put("210727/a.csv", b"a")
     folder = Path.home() / ".aws"
@@ -247,7 +268,7 @@ def test_no_keys_but_those_given_are_used(
 
 
 def test_a_certificate_nobody_vouches_for_is_refused(
-    station: Any, storage: Storage, bucket: Any, relay: Any, authority: Any
+    station: Station, storage: Storage, bucket: Bucket, relay: OpenRelay, authority: Authority
 ) -> None:
     storage.put("210727/a.csv", b"a")
     between = relay(storage.port, authority.context())
@@ -263,7 +284,7 @@ def test_a_certificate_nobody_vouches_for_is_refused(
     assert "nowhere.pem" in sentence
 
 
-def test_probe(station: Any, bucket: Any, closed_port: int) -> None:
+def test_probe(station: Station, bucket: Bucket, closed_port: int) -> None:
     assert probe(bucket(), station.home) is None
     assert "NoSuchBucket; check bucket" in (probe(bucket(bucket="other"), station.home) or "")
     nobody = bucket(endpoint=f"http://127.0.0.1:{closed_port}")
@@ -272,7 +293,7 @@ def test_probe(station: Any, bucket: Any, closed_port: int) -> None:
 
 
 def test_storage_that_is_down_is_tried_again_and_then_said(
-    station: Any, bucket: Any, closed_port: int
+    station: Station, bucket: Bucket, closed_port: int
 ) -> None:
     (sentence,) = station.pull(bucket(endpoint=f"http://127.0.0.1:{closed_port}")).waiting
     assert "cannot be reached" in sentence

@@ -8,13 +8,14 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import asyncssh
 import pytest
 
 from flows.sources.pull import probe
 from flows.sources.settings import SftpSettings
+from tests.flows.sources.conftest import OpenRelay, PutFile, Station
 
 PASSWORD = "correct horse"
 
@@ -122,15 +123,19 @@ def server(tmp_path: Path) -> Iterator[SftpServer]:
     made.close()
 
 
+class Counties(Protocol):
+    """Settings for the server."""
+
+    def __call__(self, **values: object) -> SftpSettings: ...
+
+
 @pytest.fixture
-def counties(
-    server: SftpServer, station: Any, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., SftpSettings]:
+def counties(server: SftpServer, station: Station, monkeypatch: pytest.MonkeyPatch) -> Counties:
     """Settings for the server, whose key is known, with the password in the environment."""
     (station.home / "known_hosts").write_text(server.known())
     monkeypatch.setenv("JZEDU_SOURCE_COUNTIES_PASSWORD", PASSWORD)
 
-    def make(**values: Any) -> SftpSettings:
+    def make(**values: object) -> SftpSettings:
         return SftpSettings.model_validate(
             {
                 "kind": "sftp",
@@ -147,7 +152,11 @@ def counties(
 
 
 def test_files_arrive_whole_with_path_and_time_of_receipt(
-    station: Any, server: SftpServer, counties: Any, put_file: Any, noise: Any
+    station: Station,
+    server: SftpServer,
+    counties: Counties,
+    put_file: PutFile,
+    noise: Callable[[int], bytes],
 ) -> None:
     big = noise(3_000_000)
     put_file(server.root / "210727/2020/学校.xlsx", big, datetime(2020, 10, 2, 3, 4, 5))
@@ -161,7 +170,7 @@ def test_files_arrive_whole_with_path_and_time_of_receipt(
 
 
 def test_only_what_changed_is_fetched(
-    station: Any, server: SftpServer, counties: Any, put_file: Any
+    station: Station, server: SftpServer, counties: Counties, put_file: PutFile
 ) -> None:
     put_file(server.root / "210727/a.csv", b"a")
     put_file(server.root / "210727/b.csv", b"b")
@@ -176,7 +185,7 @@ def test_only_what_changed_is_fetched(
 
 
 def test_without_its_memory_all_is_fetched_and_nothing_is_new(
-    station: Any, server: SftpServer, counties: Any, put_file: Any
+    station: Station, server: SftpServer, counties: Counties, put_file: PutFile
 ) -> None:
     put_file(server.root / "210727/a.csv", b"a")
     station.pull(counties())
@@ -189,7 +198,7 @@ def test_without_its_memory_all_is_fetched_and_nothing_is_new(
 
 
 def test_the_archive_and_not_the_memory_says_what_is_known(
-    station: Any, server: SftpServer, counties: Any, put_file: Any
+    station: Station, server: SftpServer, counties: Counties, put_file: PutFile
 ) -> None:
     put_file(server.root / "210727/a.csv", b"a")
     station.pull(counties())
@@ -200,7 +209,12 @@ def test_the_archive_and_not_the_memory_says_what_is_known(
 
 
 def test_a_transfer_that_is_cut_off_starts_again_and_leaves_nothing_half(
-    station: Any, server: SftpServer, counties: Any, put_file: Any, noise: Any, relay: Any
+    station: Station,
+    server: SftpServer,
+    counties: Counties,
+    put_file: PutFile,
+    noise: Callable[[int], bytes],
+    relay: OpenRelay,
 ) -> None:
     whole = noise(2_000_000)
     put_file(server.root / "210727/a.csv", whole)
@@ -217,7 +231,12 @@ def test_a_transfer_that_is_cut_off_starts_again_and_leaves_nothing_half(
 
 
 def test_a_line_that_is_always_cut_costs_its_file_and_not_the_run(
-    station: Any, server: SftpServer, counties: Any, put_file: Any, noise: Any, relay: Any
+    station: Station,
+    server: SftpServer,
+    counties: Counties,
+    put_file: PutFile,
+    noise: Callable[[int], bytes],
+    relay: OpenRelay,
 ) -> None:
     put_file(server.root / "210727/a.csv", noise(2_000_000))
     between = relay(server.port)
@@ -233,7 +252,7 @@ def test_a_line_that_is_always_cut_costs_its_file_and_not_the_run(
 
 
 def test_an_unknown_server_is_refused_with_its_fingerprint_and_the_line_to_add(
-    station: Any, server: SftpServer, counties: Any, put_file: Any
+    station: Station, server: SftpServer, counties: Counties, put_file: PutFile
 ) -> None:
     put_file(server.root / "210727/a.csv", b"a")
     known_hosts = station.home / "known_hosts"
@@ -249,7 +268,7 @@ def test_an_unknown_server_is_refused_with_its_fingerprint_and_the_line_to_add(
 
 
 def test_a_known_server_with_another_key_is_refused(
-    station: Any, server: SftpServer, counties: Any
+    station: Station, server: SftpServer, counties: Counties
 ) -> None:
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
     (station.home / "known_hosts").write_text(f"[127.0.0.1]:{server.port} {other}")
@@ -260,7 +279,7 @@ def test_a_known_server_with_another_key_is_refused(
 
 
 def test_a_known_server_with_a_key_of_another_kind_is_refused(
-    station: Any, server: SftpServer, counties: Any
+    station: Station, server: SftpServer, counties: Counties
 ) -> None:
     other = asyncssh.generate_private_key("ecdsa-sha2-nistp256").export_public_key().decode()
     (station.home / "known_hosts").write_text(f"[127.0.0.1]:{server.port} {other}")
@@ -270,7 +289,7 @@ def test_a_known_server_with_a_key_of_another_kind_is_refused(
 
 
 def test_what_the_user_trusts_elsewhere_does_not_count(
-    station: Any, server: SftpServer, counties: Any, monkeypatch: pytest.MonkeyPatch
+    station: Station, server: SftpServer, counties: Counties, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (station.home / "known_hosts").write_text("# nobody\n")
     own = Path(os.environ["HOME"], ".ssh")
@@ -285,7 +304,7 @@ def test_what_the_user_trusts_elsewhere_does_not_count(
 
 
 def test_a_key_opens_the_server_with_its_passphrase(
-    station: Any, server: SftpServer, counties: Any, monkeypatch: pytest.MonkeyPatch
+    station: Station, server: SftpServer, counties: Counties, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.user_key.write_private_key(station.home / "plain")
     server.user_key.write_private_key(station.home / "locked", passphrase="a phrase", rounds=50)
@@ -303,7 +322,7 @@ def test_a_key_opens_the_server_with_its_passphrase(
 
 
 def test_a_refused_login_is_said_once_and_never_with_the_password(
-    station: Any, server: SftpServer, counties: Any, monkeypatch: pytest.MonkeyPatch
+    station: Station, server: SftpServer, counties: Counties, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JZEDU_SOURCE_COUNTIES_PASSWORD", "wrong battery")
     (sentence,) = station.pull(counties()).waiting
@@ -312,7 +331,7 @@ def test_a_refused_login_is_said_once_and_never_with_the_password(
     assert station.slept == []
 
 
-def test_secrets_are_struck_out_of_whatever_is_said(station: Any, counties: Any) -> None:
+def test_secrets_are_struck_out_of_whatever_is_said(station: Station, counties: Counties) -> None:
     settings = counties(path=f"/{PASSWORD}")
     (sentence,) = station.pull(settings).waiting
     assert sentence.startswith("counties: /… on 127.0.0.1: ")
@@ -320,7 +339,7 @@ def test_secrets_are_struck_out_of_whatever_is_said(station: Any, counties: Any)
 
 
 def test_links_pipes_lock_files_and_other_kinds_are_never_opened(
-    station: Any, server: SftpServer, counties: Any, put_file: Any
+    station: Station, server: SftpServer, counties: Counties, put_file: PutFile
 ) -> None:
     good = put_file(server.root / "210727/a.csv", b"a")
     put_file(server.root / "a.csv", b"no unit, which is for the gate to say")
@@ -338,7 +357,7 @@ def test_links_pipes_lock_files_and_other_kinds_are_never_opened(
 
 
 def test_names_in_gb_18030_are_read_and_bad_ones_are_named(
-    station: Any, server: SftpServer, counties: Any, put_file: Any
+    station: Station, server: SftpServer, counties: Counties, put_file: PutFile
 ) -> None:
     folder = os.fsencode(server.root) + b"/210727"
     os.mkdir(folder)
@@ -356,7 +375,7 @@ def test_names_in_gb_18030_are_read_and_bad_ones_are_named(
 
 
 def test_each_part_of_a_path_is_read_in_its_own_encoding(
-    station: Any, server: SftpServer, counties: Any
+    station: Station, server: SftpServer, counties: Counties
 ) -> None:
     folder = os.fsencode(server.root) + "/义县".encode()
     os.mkdir(folder)
@@ -368,7 +387,7 @@ def test_each_part_of_a_path_is_read_in_its_own_encoding(
 
 
 def test_a_file_still_being_uploaded_waits(
-    station: Any, server: SftpServer, counties: Any, put_file: Any
+    station: Station, server: SftpServer, counties: Counties, put_file: PutFile
 ) -> None:
     put_file(server.root / "210727/a.csv", b"half", station.now - timedelta(seconds=59))
     (sentence,) = station.pull(counties()).waiting
@@ -380,7 +399,7 @@ def test_a_file_still_being_uploaded_waits(
 
 
 def test_a_file_that_grows_while_it_is_read_waits(
-    station: Any, server: SftpServer, counties: Any, put_file: Any
+    station: Station, server: SftpServer, counties: Counties, put_file: PutFile
 ) -> None:
     file = put_file(server.root / "210727/a.csv", b"half")
     server.on_read = lambda: file.write_bytes(b"more than half")
@@ -389,7 +408,7 @@ def test_a_file_that_grows_while_it_is_read_waits(
 
 
 def test_a_file_over_the_limit_is_left_there(
-    station: Any, server: SftpServer, counties: Any, put_file: Any
+    station: Station, server: SftpServer, counties: Counties, put_file: PutFile
 ) -> None:
     station.limits = type(station.limits)(file_bytes=2**20)
     put_file(server.root / "210727/a.csv", bytes(2**20))
@@ -405,7 +424,7 @@ def test_a_file_over_the_limit_is_left_there(
 
 
 def test_what_may_not_be_read_is_named_and_the_rest_is_taken(
-    station: Any, server: SftpServer, counties: Any, put_file: Any
+    station: Station, server: SftpServer, counties: Counties, put_file: PutFile
 ) -> None:
     put_file(server.root / "210726/a.csv", b"a")
     put_file(server.root / "210727/b.csv", b"b")
@@ -420,14 +439,14 @@ def test_what_may_not_be_read_is_named_and_the_rest_is_taken(
 
 
 def test_a_server_that_is_down_is_tried_again_and_then_said(
-    station: Any, counties: Any, closed_port: int
+    station: Station, counties: Counties, closed_port: int
 ) -> None:
     (sentence,) = station.pull(counties(port=closed_port)).waiting
     assert f"counties: 127.0.0.1, port {closed_port} cannot be reached" in sentence
     assert station.slept == [1.0, 5.0, 20.0]
 
 
-def test_probe(station: Any, server: SftpServer, counties: Any, closed_port: int) -> None:
+def test_probe(station: Station, server: SftpServer, counties: Counties, closed_port: int) -> None:
     assert probe(counties(), station.home) is None
     assert "cannot be reached" in (probe(counties(port=closed_port), station.home) or "")
     assert "check path" in (probe(counties(path="/nowhere"), station.home) or "")
@@ -437,7 +456,7 @@ def test_probe(station: Any, server: SftpServer, counties: Any, closed_port: int
 
 
 def test_a_file_that_comes_byte_by_byte_is_left_and_the_next_is_taken(
-    station: Any, server: SftpServer, counties: Any, put_file: Any
+    station: Station, server: SftpServer, counties: Counties, put_file: PutFile
 ) -> None:
     put_file(server.root / "210727" / "a.csv", b"x" * 100_000)
     put_file(server.root / "210727" / "b.csv", b"whole")
@@ -448,7 +467,9 @@ def test_a_file_that_comes_byte_by_byte_is_left_and_the_next_is_taken(
     assert sentence.startswith("counties: 210727/a.csv: did not arrive whole within 1 seconds")
 
 
-def test_a_folder_without_end_is_given_up(station: Any, server: SftpServer, counties: Any) -> None:
+def test_a_folder_without_end_is_given_up(
+    station: Station, server: SftpServer, counties: Counties
+) -> None:
     server.endless = True
     (sentence,) = station.pull(counties(most_entries=500)).failed
     assert sentence.startswith("counties: it lists more than 500 files and folders")

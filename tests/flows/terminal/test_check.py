@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import openpyxl
 from click.testing import CliRunner
@@ -14,6 +12,7 @@ from rich.console import Console
 from flows.run import Run
 from flows.terminal.check import check_files, show_checked
 from flows.terminal.cli import cli
+from tests.conftest import AsCsv, Home
 
 GOOD = [{"age": 3, "population": 500}, {"age": 4, "population": 510}]
 BAD = [{"age": 3, "population": "五百"}, {"age": 4, "population": 510}]
@@ -28,7 +27,7 @@ def check(files: list[Path], home: Path, out: Path) -> tuple[bool, str]:
 
 
 def test_a_bad_file_is_shown_marked_and_refused_without_any_warehouse(
-    tmp_path: Path, as_csv: Callable[..., bytes]
+    tmp_path: Path, as_csv: AsCsv
 ) -> None:
     folder = tmp_path / "古塔区"
     folder.mkdir()
@@ -50,7 +49,7 @@ def test_a_bad_file_is_shown_marked_and_refused_without_any_warehouse(
 
 
 def test_with_a_warehouse_the_other_forms_and_years_are_looked_at(
-    home: Any, tmp_path: Path, as_csv: Callable[..., bytes]
+    home: Home, tmp_path: Path, as_csv: AsCsv
 ) -> None:
     home.sheet("古塔区", "population", 2019, [{"age": 3, "population": 100}])
     home.load()
@@ -72,7 +71,7 @@ def test_with_a_warehouse_the_other_forms_and_years_are_looked_at(
 
 
 def test_for_machines_the_findings_are_those_of_the_publication(
-    tmp_path: Path, as_csv: Callable[..., bytes]
+    tmp_path: Path, as_csv: AsCsv
 ) -> None:
     folder = tmp_path / "古塔区"
     folder.mkdir()

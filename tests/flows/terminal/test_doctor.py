@@ -23,6 +23,7 @@ from flows.lock import only_writer
 from flows.service.state import Serving, announced, folder_of, login_of
 from flows.terminal import doctor
 from flows.terminal.doctor import Line, diagnose, show_lines
+from tests.conftest import Home, MakeHome
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +34,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def after_a_night(make_home):
+def after_a_night(make_home: MakeHome) -> Home:
     """A home that has had one night, just now; to be copied."""
     home = make_home()
     home.sheet("210727", "special_group", 2020, [{"dropouts": 0}])
@@ -42,13 +43,13 @@ def after_a_night(make_home):
 
 
 @pytest.fixture
-def sound(after_a_night, home):
+def sound(after_a_night: Home, home: Home) -> Home:
     """A copy of :func:`after_a_night`, to be spoilt."""
     shutil.copytree(after_a_night.root, home.root, dirs_exist_ok=True)
     return home
 
 
-def lines(home, *probes: doctor.Probe) -> dict[str, Line]:
+def lines(home: Home, *probes: doctor.Probe) -> dict[str, Line]:
     """What the doctor says, by check; of several lines the worst."""
     found: dict[str, Line] = {}
     order = {"ok": 0, "warn": 1, "fail": 2}
@@ -59,7 +60,7 @@ def lines(home, *probes: doctor.Probe) -> dict[str, Line]:
     return found
 
 
-def test_a_sound_home_has_no_failure_and_says_what_it_saw(sound) -> None:
+def test_a_sound_home_has_no_failure_and_says_what_it_saw(sound: Home) -> None:
     found = lines(sound)
     assert [name for name, line in found.items() if line.state == "fail"] == []
     assert {name: found[name].found for name in ("warehouse", "archive")} == {
@@ -73,7 +74,7 @@ def test_a_sound_home_has_no_failure_and_says_what_it_saw(sound) -> None:
     assert found["publication"].state == "ok"
 
 
-def test_it_changes_nothing(sound) -> None:
+def test_it_changes_nothing(sound: Home) -> None:
     def state() -> list[tuple[str, int]]:
         return sorted((str(p), p.stat().st_mtime_ns) for p in sound.root.rglob("*") if p.is_file())
 
@@ -82,7 +83,7 @@ def test_it_changes_nothing(sound) -> None:
     assert state() == before
 
 
-def test_every_line_that_is_not_well_says_what_to_do(home) -> None:
+def test_every_line_that_is_not_well_says_what_to_do(home: Home) -> None:
     every = diagnose(home.root / "nowhere", lambda _: [("counties", lambda: "no route")])
     assert all(line.do for line in every if line.state != "ok")
     assert {line.check for line in every if line.state == "warn"} >= {
@@ -92,19 +93,19 @@ def test_every_line_that_is_not_well_says_what_to_do(home) -> None:
     }
 
 
-def test_settings_that_cannot_be_used_are_a_line_and_not_an_error(home) -> None:
+def test_settings_that_cannot_be_used_are_a_line_and_not_an_error(home: Home) -> None:
     (home.root / "settings.toml").write_text("wrokers = 3\n", "utf-8")
     found = lines(home)
     assert found["settings"].state == "fail"
     assert "wrokers" in found["settings"].found
 
 
-def test_a_plan_that_cannot_be_read_is_a_failure(home) -> None:
+def test_a_plan_that_cannot_be_read_is_a_failure(home: Home) -> None:
     (home.root / "settings.toml").write_text('plan = "nowhere.yaml"\n', "utf-8")
     assert lines(home)["settings"].state == "fail"
 
 
-def test_an_original_that_was_changed_or_is_missing_is_a_failure(sound) -> None:
+def test_an_original_that_was_changed_or_is_missing_is_a_failure(sound: Home) -> None:
     (original,) = [p for p in sound.settings.archive.rglob("*") if len(p.name) == 64]
     whole = original.read_bytes()
     original.write_bytes(whole[:-1])
@@ -115,7 +116,7 @@ def test_an_original_that_was_changed_or_is_missing_is_a_failure(sound) -> None:
     assert "missing" in lines(sound)["archive"].found
 
 
-def test_a_spoilt_warehouse_or_publication_is_a_failure(sound) -> None:
+def test_a_spoilt_warehouse_or_publication_is_a_failure(sound: Home) -> None:
     sound.settings.warehouse.write_bytes(b"no database" * 1000)
     sound.publication.write_bytes(b"no database" * 1000)
     found = lines(sound)
@@ -123,40 +124,40 @@ def test_a_spoilt_warehouse_or_publication_is_a_failure(sound) -> None:
     assert "rebuilt from the archive" in found["warehouse"].do
 
 
-def publish_at(home, made: datetime) -> None:
+def publish_at(home: Home, made: datetime) -> None:
     """Let the publication have been made at ``made``."""
     with duckdb.connect(str(home.publication)) as connection:
         stamp = made.astimezone(UTC).replace(tzinfo=None)
         connection.execute(f"UPDATE publication SET published_at = TIMESTAMP '{stamp}'")
 
 
-def test_a_publication_of_the_day_before_yesterday_is_late(sound) -> None:
+def test_a_publication_of_the_day_before_yesterday_is_late(sound: Home) -> None:
     publish_at(sound, datetime.now(UTC) - timedelta(days=2))
     found = lines(sound)["publication"]
     assert (found.state, "more than a day" in found.found) == ("warn", True)
     assert "jzedu serve" in found.do
 
 
-def test_a_night_without_news_makes_an_old_publication_good(sound) -> None:
+def test_a_night_without_news_makes_an_old_publication_good(sound: Home) -> None:
     publish_at(sound, datetime.now(UTC) - timedelta(days=2))
     write_metrics(sound.settings, LastRun(True, datetime.now(UTC)))
     found = lines(sound)["publication"]
     assert (found.state, "nothing new at" in found.found) == ("ok", True)
 
 
-def test_a_failed_night_does_not(sound) -> None:
+def test_a_failed_night_does_not(sound: Home) -> None:
     publish_at(sound, datetime.now(UTC) - timedelta(days=2))
     write_metrics(sound.settings, LastRun(False, datetime.now(UTC)))
     assert lines(sound)["publication"].state == "warn"
 
 
-def test_a_clock_behind_the_last_publication_is_a_failure(sound) -> None:
+def test_a_clock_behind_the_last_publication_is_a_failure(sound: Home) -> None:
     publish_at(sound, datetime.now(UTC) + timedelta(days=1))
     found = lines(sound)["clock"]
     assert (found.state, "before the last publication" in found.found) == ("fail", True)
 
 
-def test_sources_are_tried_by_name(sound) -> None:
+def test_sources_are_tried_by_name(sound: Home) -> None:
     def refused() -> str:
         return "counties.example:22 refuses the key; put the right one into …_KEY_FILE"
 
@@ -167,14 +168,14 @@ def test_sources_are_tried_by_name(sound) -> None:
     assert found["source province"].state == "ok"
 
 
-def test_a_home_that_everybody_can_change_is_a_warning(sound) -> None:
+def test_a_home_that_everybody_can_change_is_a_warning(sound: Home) -> None:
     sound.root.chmod(0o777)
     found = lines(sound)["paths"]
     assert (found.state, found.do) == ("warn", f"chmod o-w {sound.root}")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_a_failure(sound) -> None:
+def test_a_folder_that_cannot_be_written_is_a_failure(sound: Home) -> None:
     sound.settings.outbox.mkdir(exist_ok=True)
     sound.settings.outbox.chmod(0o500)
     try:
@@ -183,7 +184,9 @@ def test_a_folder_that_cannot_be_written_is_a_failure(sound) -> None:
         sound.settings.outbox.chmod(0o700)
 
 
-def test_a_package_of_another_version_is_a_failure(sound, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_of_another_version_is_a_failure(
+    sound: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wanted = ["duckdb<1", "no-such-package>=2", 'pywin32>1; sys_platform == "win32"']
     monkeypatch.setattr(doctor, "requires", lambda _: wanted)
     found = lines(sound)["versions"]
@@ -249,7 +252,7 @@ def nobody() -> Iterator[str]:
 
 
 def test_a_server_that_answers_is_well_and_tells_the_next_night(
-    sound, api: Api, monkeypatch: pytest.MonkeyPatch
+    sound: Home, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api.planned = ["2026-11-24T18:00:00Z"]
     monkeypatch.setenv("PREFECT_API_URL", api.url)
@@ -262,14 +265,14 @@ def test_a_server_that_answers_is_well_and_tells_the_next_night(
 
 
 def test_a_server_that_plans_no_night_is_a_warning(
-    sound, api: Api, monkeypatch: pytest.MonkeyPatch
+    sound: Home, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECT_API_URL", api.url)
     assert (lines(sound)["schedule"].state, lines(sound)["server"].state) == ("warn", "ok")
 
 
 def test_a_server_with_a_password_is_asked_with_it(
-    sound, api: Api, monkeypatch: pytest.MonkeyPatch
+    sound: Home, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api.password, api.planned = "admin:secret", ["2026-11-24T18:00:00Z"]
     monkeypatch.setenv("PREFECT_API_URL", api.url)
@@ -281,7 +284,7 @@ def test_a_server_with_a_password_is_asked_with_it(
 
 
 def test_no_service_is_a_warning_but_a_server_that_is_named_has_to_answer(
-    sound, nobody: str, monkeypatch: pytest.MonkeyPatch
+    sound: Home, nobody: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = lines(sound)["service"]
     assert (found.state, "jzedu serve" in found.do) == ("warn", True)
@@ -289,7 +292,9 @@ def test_no_service_is_a_warning_but_a_server_that_is_named_has_to_answer(
     assert lines(sound)["server"].state == "fail"
 
 
-def test_a_server_whose_service_was_killed_is_not_taken_for_a_service(sound, api: Api) -> None:
+def test_a_server_whose_service_was_killed_is_not_taken_for_a_service(
+    sound: Home, api: Api
+) -> None:
     api.planned = ["2026-11-24T18:00:00Z"]
     left = Serving(1, datetime.now(UTC), api.url.removesuffix("/api"), "mark")
     folder_of(sound.root)
@@ -299,7 +304,7 @@ def test_a_server_whose_service_was_killed_is_not_taken_for_a_service(sound, api
     assert "schedule" not in found
 
 
-def test_the_next_night_is_that_of_the_service_that_lives(sound, api: Api) -> None:
+def test_the_next_night_is_that_of_the_service_that_lives(sound: Home, api: Api) -> None:
     folder = folder_of(sound.root)
     api.password, api.planned = login_of(sound.root), ["2026-11-24T18:00:00Z"]
     serving = Serving(os.getpid(), datetime.now(UTC), api.url.removesuffix("/api"), "mark")
@@ -311,7 +316,7 @@ def test_the_next_night_is_that_of_the_service_that_lives(sound, api: Api) -> No
 
 
 def test_a_server_that_is_busy_is_asked_again(
-    sound, api: Api, monkeypatch: pytest.MonkeyPatch
+    sound: Home, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api.busy, api.planned = 2, ["2026-11-24T18:00:00Z"]
     monkeypatch.setenv("PREFECT_API_URL", api.url)
@@ -319,7 +324,7 @@ def test_a_server_that_is_busy_is_asked_again(
     assert api.busy == 0
 
 
-def test_an_inbox_that_is_not_mounted_is_a_failure(sound) -> None:
+def test_an_inbox_that_is_not_mounted_is_a_failure(sound: Home) -> None:
     away = sound.settings.inbox.rename(sound.root / "away")
     try:
         found = lines(sound)["inbox"]
@@ -329,7 +334,7 @@ def test_an_inbox_that_is_not_mounted_is_a_failure(sound) -> None:
 
 
 def test_addresses_of_notifications_are_counted_and_not_shown(
-    sound, monkeypatch: pytest.MonkeyPatch
+    sound: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JZEDU_NOTIFY_URLS", "json://a.example/secret mailto://u:secret@b.example")
     assert lines(sound)["notifications"].found.startswith("to 2 places")

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 
 from flows.terminal.lineage import json_of, publication_file, show_explanation
+from tests.conftest import Home, MakeHome
 from warehouse.indicators.definitions import load_catalogue
 from warehouse.lineage.figure import CannotExplain, explain
 from warehouse.lineage.model import Explanation
 from warehouse.reference import load_reference
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
 
 YIXIAN, CITY = "210727", "210700"
 #: Markup, and a mark that would turn the line round.
@@ -26,7 +22,7 @@ HOSTILE = "[red]甲[/red]园\N{RIGHT-TO-LEFT OVERRIDE}=1+1"
 
 
 @pytest.fixture(scope="module")
-def home(make_home: Callable[..., Home]) -> Home:
+def home(make_home: MakeHome) -> Home:
     home = make_home()
     rows: list[dict[str, object]] = [
         {"institution_name": HOSTILE, "children_enrolled": 89, "licensed": False},

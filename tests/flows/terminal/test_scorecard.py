@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
 
 from flows.terminal.scorecard import show_scorecard
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
+from tests.conftest import Home, MakeHome
 
 REGIONS = [
     ("1", "province", "", "省"),
@@ -26,7 +22,7 @@ FORMS = ("kindergarten", "population", "teacher", "special_group", "safety", "mi
 
 
 @pytest.fixture(scope="module")
-def home(make_home: Callable[..., Home]) -> Home:
+def home(make_home: MakeHome) -> Home:
     """A province of two cities with three units each.
 
     2020 is there, of 2021 one form, of 2022 one that was returned.

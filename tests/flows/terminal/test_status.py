@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from rich.console import Console
 
 from flows.terminal.cli import cli
 from flows.terminal.scorecard import show_scorecard
+from tests.conftest import AsCsv, Home
 from transforms.made_up import MADE_UP_LINE
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
 
 AGES: list[dict[str, object]] = [{"age": 3, "population": 100}]
 
 
-@pytest.fixture
-def status() -> Callable[..., Any]:
+def status(home: Home, *arguments: str) -> Result:
     """Run `jzedu status` over a home."""
-
-    def status(home: Home, *arguments: str) -> Any:
-        return CliRunner().invoke(cli, ["status", "--home", str(home.root), *arguments])
-
-    return status
+    return CliRunner().invoke(cli, ["status", "--home", str(home.root), *arguments])
 
 
 @pytest.fixture
@@ -47,9 +38,7 @@ def small(home: Home) -> Home:
     return home
 
 
-def test_a_year_that_is_not_there_is_answered_with_those_that_are(
-    small: Home, status: Callable[..., Any]
-) -> None:
+def test_a_year_that_is_not_there_is_answered_with_those_that_are(small: Home) -> None:
     small.night()
     for arguments in (["--year", "1999"], ["--year", "1999", "--json"]):
         outcome = status(small, *arguments)
@@ -59,14 +48,14 @@ def test_a_year_that_is_not_there_is_answered_with_those_that_are(
     assert status(small, "--year", "2019").exit_code == 0
 
 
-def test_json_of_one_year_is_of_that_year(small: Home, status: Callable[..., Any]) -> None:
+def test_json_of_one_year_is_of_that_year(small: Home) -> None:
     small.night()
     told = json.loads(status(small, "--year", "2020", "--json").output)
     assert {row["year"] for row in told["reporting"]} == {2020}
     assert told["sample"] is False
 
 
-def test_a_returned_form_of_a_new_year_is_seen(small: Home, status: Callable[..., Any]) -> None:
+def test_a_returned_form_of_a_new_year_is_seen(small: Home) -> None:
     small.deliver("990001/学龄人口表2021年.csv", "年龄,常住人口数\n3,不详\n".encode())
     small.night()
     told = json.loads(status(small, "--json").output)["reporting"]
@@ -81,7 +70,7 @@ def test_a_returned_form_of_a_new_year_is_seen(small: Home, status: Callable[...
     assert status(small, "--year", "2021").exit_code == 0
 
 
-def test_only_returned_forms_are_seen_too(home: Home, status: Callable[..., Any]) -> None:
+def test_only_returned_forms_are_seen_too(home: Home) -> None:
     home.deliver("义县/学龄人口表2021年.csv", "年龄,常住人口数\n3,不详\n".encode())
     home.night()
     told = json.loads(status(home, "--json").output)["reporting"]
@@ -91,9 +80,7 @@ def test_only_returned_forms_are_seen_too(home: Home, status: Callable[..., Any]
     assert status(home).exit_code == 0
 
 
-def test_the_terminal_says_what_is_made_up(
-    small: Home, status: Callable[..., Any], as_csv: Callable[..., bytes]
-) -> None:
+def test_the_terminal_says_what_is_made_up(small: Home, as_csv: AsCsv) -> None:
     small.night()
     assert "虚构" not in status(small).output + scorecard(small)
     made_up = f"{MADE_UP_LINE}\n".encode() + as_csv("special_group", [{}])

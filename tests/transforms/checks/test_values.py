@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.transforms.conftest import HandIn, HandInAll, MakePaper
 from transforms.checks.values import as_asked, parse
 from transforms.forms import FORMS, Kind
 
@@ -179,7 +179,7 @@ def shape_of(column: tuple[str, str], typed: Any) -> str:
 UNDERSTOOD_CASES = [(*case, shape) for case in UNDERSTOOD for shape in SHAPES]
 
 
-def write_one(paper: Callable[..., Any], column: tuple[str, str], typed: Any) -> Any:
+def write_one(paper: MakePaper, column: tuple[str, str], typed: Any) -> Any:
     """A valid submission with ``typed`` in its last row."""
     form, name = column
     sheet = paper(form, 2)
@@ -190,7 +190,7 @@ def write_one(paper: Callable[..., Any], column: tuple[str, str], typed: Any) ->
 
 
 @pytest.fixture(scope="module")
-def understood(paper: Callable[..., Any], hand_in_all: Callable[..., Any]) -> Any:
+def understood(paper: MakePaper, hand_in_all: HandInAll) -> Any:
     return hand_in_all(
         {
             number: (write_one(paper, column, typed), f"义县/表.{shape}")
@@ -211,16 +211,12 @@ def test_a_cell_is_understood_as_it_is_meant(number: int, understood: Any) -> No
     assert outcome.column(form, name)[-1] == meant
 
 
-def test_a_date_may_be_written_with_spaces(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_a_date_may_be_written_with_spaces(paper: MakePaper, hand_in: HandIn) -> None:
     outcome = hand_in(paper("milestone", 1).put(0, "date", "2020 年 9 月 1 日"))
     assert outcome.column("milestone", "date") == [date(2020, 9, 1)]
 
 
-def test_every_minute_of_the_day_survives_as_a_fraction(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_every_minute_of_the_day_survives_as_a_fraction(paper: MakePaper, hand_in: HandIn) -> None:
     """A school that starts at 08:00 must not be read as starting a second earlier."""
     minutes = range(1, 1440)  # a bare 0 is no time of day
     sheet = paper("school", 1)
@@ -234,7 +230,7 @@ def test_every_minute_of_the_day_survives_as_a_fraction(
 
 @pytest.mark.parametrize("typed", [timedelta(hours=25, minutes=10), timedelta(hours=24)])
 def test_a_time_cell_of_a_day_or_more_is_no_time_of_day(
-    typed: timedelta, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    typed: timedelta, paper: MakePaper, hand_in: HandIn
 ) -> None:
     """25:10 typed into Excel is a number above 1, which is 01:10 of a day that nobody meant."""
     sheet = paper("school", 1).put(0, "arrival_time", typed)
@@ -244,7 +240,7 @@ def test_a_time_cell_of_a_day_or_more_is_no_time_of_day(
 
 @pytest.mark.parametrize("typed", ["123.1234567", 1000 / 3, "0.0000001"])
 def test_decimals_beyond_those_kept_are_not_dropped_unseen(
-    typed: Any, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    typed: Any, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("salary", 1).put(0, "teacher_pay_total", typed)
     outcome = hand_in(sheet)
@@ -257,7 +253,7 @@ def test_decimals_beyond_those_kept_are_not_dropped_unseen(
 
 @pytest.mark.parametrize("typed", ["1234.5600000000002", 0.1 + 0.2, 2345.678 * 3])
 def test_what_a_computer_adds_to_a_sum_is_no_decimal_of_it(
-    typed: Any, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    typed: Any, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("salary", 1).put(0, "teacher_pay_total", typed)
     assert hand_in(sheet, "义县/表.csv").findings == []
@@ -281,7 +277,7 @@ MISSING_CASES = [
 
 
 @pytest.fixture(scope="module")
-def nothing(paper: Callable[..., Any], hand_in_all: Callable[..., Any]) -> Any:
+def nothing(paper: MakePaper, hand_in_all: HandInAll) -> Any:
     return hand_in_all(
         {
             number: (write_one(paper, column, typed), f"义县/表.{shape}")
@@ -303,7 +299,7 @@ def test_nothing_given_is_null_and_not_zero(number: int, nothing: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def missing(paper: Callable[..., Any], hand_in_all: Callable[..., Any]) -> Any:
+def missing(paper: MakePaper, hand_in_all: HandInAll) -> Any:
     papers = [write_one(paper, column, typed) for column, typed in MISSING_CASES]
     return list(zip(papers, hand_in_all(dict(enumerate(papers))).values(), strict=True))
 
@@ -331,7 +327,7 @@ def test_nothing_where_a_value_must_be_given_is_an_error_at_its_cell(
 
 
 @pytest.fixture(scope="module")
-def refused(paper: Callable[..., Any], hand_in_all: Callable[..., Any]) -> Any:
+def refused(paper: MakePaper, hand_in_all: HandInAll) -> Any:
     papers = [write_one(paper, column, typed) for column, typed in NOT_UNDERSTOOD]
     return list(zip(papers, hand_in_all(dict(enumerate(papers))).values(), strict=True))
 
@@ -362,7 +358,7 @@ def test_what_is_not_understood_is_an_error_that_names_sheet_cell_and_content(
 
 
 def test_a_code_that_lost_digits_in_excel_is_never_completed(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("school", 3)
     codes = [sheet.at(row, "institution_code") for row in range(3)]
@@ -373,9 +369,7 @@ def test_a_code_that_lost_digits_in_excel_is_never_completed(
     assert outcome.error["value"] == "2.1E+09"
 
 
-def test_a_yes_no_column_knows_no_other_words(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_a_yes_no_column_knows_no_other_words(paper: MakePaper, hand_in: HandIn) -> None:
     """Every yes/no column of every form, at once: each names its own cell."""
     for form in FORMS.values():
         columns = [column.name for column in form.columns if column.kind is Kind.BOOL]

@@ -13,10 +13,14 @@ import xlsxwriter
 from transforms.formats import Sheet
 
 Grid = dict[tuple[int, int], str]
+Filled = Callable[[Sheet], Grid]
+MakeXlsx = Callable[[Mapping[str, Mapping[tuple[int, int], object]]], bytes]
+MakeZip = Callable[[Mapping[str, bytes]], bytes]
+WithPart = Callable[[bytes, str, Callable[[bytes], bytes]], bytes]
 
 
 @pytest.fixture(scope="session")
-def filled() -> Callable[[Sheet], Grid]:
+def filled() -> Filled:
     """The cells of a sheet that hold text, by zero-based (row, column)."""
 
     def filled(sheet: Sheet) -> Grid:
@@ -33,7 +37,7 @@ def filled() -> Callable[[Sheet], Grid]:
 
 
 @pytest.fixture(scope="session")
-def xlsx() -> Callable[[Mapping[str, Mapping[tuple[int, int], object]]], bytes]:
+def xlsx() -> MakeXlsx:
     """A workbook of the given cells by sheet."""
 
     def xlsx(sheets: Mapping[str, Mapping[tuple[int, int], object]]) -> bytes:
@@ -53,7 +57,7 @@ def xlsx() -> Callable[[Mapping[str, Mapping[tuple[int, int], object]]], bytes]:
 
 
 @pytest.fixture(scope="session")
-def zipped() -> Callable[[Mapping[str, bytes]], bytes]:
+def zipped() -> MakeZip:
     """A zip of the given entries."""
 
     def zipped(entries: Mapping[str, bytes]) -> bytes:
@@ -67,7 +71,7 @@ def zipped() -> Callable[[Mapping[str, bytes]], bytes]:
 
 
 @pytest.fixture(scope="session")
-def with_part(zipped: Callable[[Mapping[str, bytes]], bytes]) -> Callable[..., bytes]:
+def with_part(zipped: MakeZip) -> WithPart:
     """A container with some of its parts replaced; `change` gets the bytes that were there."""
 
     def with_part(container: bytes, name: str, change: Callable[[bytes], bytes]) -> bytes:

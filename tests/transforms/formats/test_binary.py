@@ -14,6 +14,7 @@ import pytest
 import xlwt
 from xlwt.CompoundDoc import XlsDoc
 
+from tests.transforms.formats.conftest import Filled, MakeZip
 from transforms.formats import Limits, Unreadable, read_workbook
 from transforms.formats.ole import CompoundFile
 
@@ -50,7 +51,7 @@ def style(number_format: str) -> xlwt.XFStyle:
 
 
 @pytest.mark.parametrize("name", ["a.xls", "a.et", "a.xlsx", "a.csv"])
-def test_xls_values(filled, name):
+def test_xls_values(filled: Filled, name):
     def write(book):
         sheet = book.add_sheet("小学")
         for row, value in enumerate(
@@ -95,12 +96,12 @@ def test_xls_values(filled, name):
         (1e10, "yyyy-mm-dd", "10000000000"),
     ],
 )
-def test_xls_dates_and_times(filled, value, number_format, text):
+def test_xls_dates_and_times(filled: Filled, value, number_format, text):
     data = xls(lambda book: book.add_sheet("a").write(0, 0, value, style(number_format)))
     assert filled(one_sheet(data)) == {(0, 0): text}
 
 
-def test_xls_dates_since_1904(filled):
+def test_xls_dates_since_1904(filled: Filled):
     def write(book):
         book.dates_1904 = True
         book.add_sheet("a").write(0, 0, dt.date(2020, 1, 5), style("yyyy-mm-dd"))
@@ -121,7 +122,7 @@ def test_xls_hidden_sheets():
     ]
 
 
-def test_xls_strings_cut_by_record_ends(filled):
+def test_xls_strings_cut_by_record_ends(filled: Filled):
     texts = [("长" * 997 + str(i)) if i % 2 else ("x" * 1499 + str(i)) for i in range(60)]
 
     def write(book):
@@ -148,7 +149,7 @@ def formula(row: int, result: bytes) -> bytes:
     return record(0x0006, struct.pack("<HHH8s", row, 0, 0, result) + b"\0" * 8)
 
 
-def test_xls_formula_results(filled):
+def test_xls_formula_results(filled: Filled):
     cells = [
         formula(0, struct.pack("<d", 2.5)),
         formula(1, b"\1\0\1\0\0\0\xff\xff"),
@@ -170,7 +171,7 @@ def test_xls_formula_results(filled):
     }
 
 
-def test_xls_compact_numbers(filled):
+def test_xls_compact_numbers(filled: Filled):
     def bits(value: int, flags: int) -> int:
         return (value << 2 & 0xFFFFFFFF) | flags
 
@@ -192,7 +193,7 @@ def test_xls_compact_numbers(filled):
     }
 
 
-def test_xls_of_excel_95_in_gbk(filled):
+def test_xls_of_excel_95_in_gbk(filled: Filled):
     text = "锦州市".encode("gbk")
     cell = record(0x0204, struct.pack("<HHHH", 0, 0, 0, len(text)) + text)
     page = record(0x0042, struct.pack("<H", 936))
@@ -200,7 +201,7 @@ def test_xls_of_excel_95_in_gbk(filled):
     assert filled(one_sheet(in_ole(stream))) == {(0, 0): "锦州市"}
 
 
-def test_xls_cells_of_embedded_charts_are_left_out(filled):
+def test_xls_cells_of_embedded_charts_are_left_out(filled: Filled):
     chart = record(0x0809, struct.pack("<HHHH", 0x0600, 32, 0, 0))
     number = record(0x0203, struct.pack("<HHHd", 5, 5, 0, 1.0))
     mine = record(0x0203, struct.pack("<HHHd", 0, 0, 0, 7.0))
@@ -322,7 +323,7 @@ def row(index: int) -> bytes:
 
 
 @pytest.fixture
-def xlsb(zipped):
+def xlsb(zipped: MakeZip):
     relations = (
         '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
         "{}</Relationships>"
@@ -369,7 +370,7 @@ def xlsb(zipped):
     return xlsb
 
 
-def test_xlsb_values(xlsb, filled):
+def test_xlsb_values(xlsb, filled: Filled):
     records = [
         row(1),
         cell(7, 1, struct.pack("<I", 0)),
@@ -439,7 +440,7 @@ def test_hostile_xlsb_is_refused(xlsb, records):
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_damaged_xlsb_is_read_or_refused(xlsb, zipped, seed):
+def test_damaged_xlsb_is_read_or_refused(xlsb, zipped: MakeZip, seed):
     """The other formats are damaged in tests/transforms/test_fuzzing.py, where files are whole forms."""
     chance = random.Random(seed)
     cells = [cell(6, column, wide("班级")) for column in range(4)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.transforms.formats.conftest import Filled
 from transforms.formats import Limits, Unreadable, read_workbook
 
 LIMITS = Limits()
@@ -36,18 +37,18 @@ def one_sheet(data, name="a.csv", limits=LIMITS):
         '"学校名称","班额"\n"实验小学","45"\n'.encode("gbk"),
     ],
 )
-def test_encodings_delimiters_and_line_ends(filled, data):
+def test_encodings_delimiters_and_line_ends(filled: Filled, data):
     sheet = one_sheet(data)
     assert filled(sheet) == CELLS
     assert (sheet.name, sheet.hidden, sheet.merged) == ("", False, ())
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.xls", "a.xlsx", "a"])
-def test_the_ending_does_not_matter(filled, name):
+def test_the_ending_does_not_matter(filled: Filled, name):
     assert filled(one_sheet(TEXT.encode(), name)) == CELLS
 
 
-def test_blank_lines_and_line_breaks_keep_the_rows(filled):
+def test_blank_lines_and_line_breaks_keep_the_rows(filled: Filled):
     sheet = one_sheet(b'\n\na,"x\ny"\n,,\n \n1,2,3\n\n\n')
     assert filled(sheet) == {
         (2, 0): "a",
@@ -59,12 +60,12 @@ def test_blank_lines_and_line_breaks_keep_the_rows(filled):
     assert sheet.cells.shape == (6, 3)
 
 
-def test_title_rows_without_a_delimiter_do_not_mislead(filled):
+def test_title_rows_without_a_delimiter_do_not_mislead(filled: Filled):
     sheet = one_sheet("2020年,锦州市\n名称\t人数\t说明\n一\t2\t无\n二\t3\t无\n".encode())
     assert filled(sheet)[1, 2] == "说明"
 
 
-def test_decimal_commas_do_not_mislead(filled):
+def test_decimal_commas_do_not_mislead(filled: Filled):
     assert filled(one_sheet(b"a;b\n1,5;2,5\n")) == {
         (0, 0): "a",
         (0, 1): "b",
@@ -73,7 +74,7 @@ def test_decimal_commas_do_not_mislead(filled):
     }
 
 
-def test_a_quote_that_is_never_closed_swallows_nothing(filled):
+def test_a_quote_that_is_never_closed_swallows_nothing(filled: Filled):
     assert filled(one_sheet(b'a,"b\nc,d\n')) == {
         (0, 0): "a",
         (0, 1): "b",
@@ -82,7 +83,7 @@ def test_a_quote_that_is_never_closed_swallows_nothing(filled):
     }
 
 
-def test_text_kept_from_becoming_a_number(filled):
+def test_text_kept_from_becoming_a_number(filled: Filled):
     assert filled(one_sheet(b'="2100000001",x\n"=""007""",y\n')) == {
         (0, 0): "2100000001",
         (0, 1): "x",

@@ -14,6 +14,7 @@ import xlwt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.transforms.formats.conftest import MakeXlsx, MakeZip, WithPart
 from transforms.formats import READABLE_SUFFIXES, Limits, Unreadable, is_zip_of_files, open_zip
 from transforms.formats import read_workbook as read
 
@@ -116,7 +117,7 @@ def test_random_bytes(data, start, suffix):
             open_zip(start + data, "a" + suffix, SMALL)
 
 
-def test_thousands_of_sheets_are_refused(with_part):
+def test_thousands_of_sheets_are_refused(with_part: WithPart):
     data = with_part(
         small_xlsx(),
         "xl/workbook.xml",
@@ -130,7 +131,7 @@ def test_thousands_of_sheets_are_refused(with_part):
 @pytest.mark.parametrize(
     "name", ["a'b", 'a"b', "a\nb", "a&b<c>", "{sheet}", "小学 '1'", "a" * 5_000, ""]
 )
-def test_odd_names_of_sheets(with_part, name):
+def test_odd_names_of_sheets(with_part: WithPart, name):
     escaped = (
         name.replace("&", "&amp;")
         .replace("<", "&lt;")
@@ -155,7 +156,7 @@ def test_odd_names_of_sheets(with_part, name):
         assert len(sentence) < 400
 
 
-def test_missing_parts_are_damage(zipped):
+def test_missing_parts_are_damage(zipped: MakeZip):
     types = {"[Content_Types].xml": b"<Types/>"}
     assert refused(zipped(types)).code == "corrupt"
     assert refused(zipped({**types, "_rels/.rels": b"<Relationships/>"})).code == "corrupt"
@@ -210,7 +211,7 @@ def test_markup_of_very_many_elements_is_refused(data):
     assert refused(data, limits=Limits(elements=50_000)).code == "too_large"
 
 
-def test_very_many_merged_ranges_are_refused(with_part):
+def test_very_many_merged_ranges_are_refused(with_part: WithPart):
     data = with_part(
         small_xlsx(),
         "xl/worksheets/sheet1.xml",
@@ -223,7 +224,9 @@ def test_very_many_merged_ranges_are_refused(with_part):
 @pytest.mark.parametrize(
     "piece", [b" ", b"<mergeCell ", b"<c ", b"<sst ", b"[", b"<table ", b"\n", b'"', b"&"]
 )
-def test_what_could_make_a_pattern_run_for_hours_does_not(xlsx, with_part, piece):
+def test_what_could_make_a_pattern_run_for_hours_does_not(
+    xlsx: MakeXlsx, with_part: WithPart, piece
+):
     """A pattern that looks back over all it has seen would never end on these."""
     much = piece * (3_000_000 // len(piece))
     for data in (much, b"<" + much, b"<table><tr><td>" + much):

@@ -13,6 +13,8 @@ import sys
 import pytest
 import xlsxwriter
 
+from tests.transforms.formats.conftest import MakeXlsx, WithPart
+
 PATIENCE = 240  # seconds, on the busiest of machines; each of these would take hours
 SCRIPT = """
 import sys
@@ -60,7 +62,9 @@ HEADERS = {(0, 0): "2020年学龄人口表", (1, 0): "年龄", (1, 1): "人口�
         ("xl/workbook.xml", b"<sheets>", b"<x " + b"a " * 500_000 + b"/><sheets>"),
     ],
 )
-def test_attributes_without_end(read_in_time, xlsx, with_part, part, place, many):
+def test_attributes_without_end(
+    read_in_time, xlsx: MakeXlsx, with_part: WithPart, part, place, many
+):
     data = with_part(xlsx({"a": HEADERS}), part, lambda xml: xml.replace(place, many, 1))
     read_in_time(data)
 

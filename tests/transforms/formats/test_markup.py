@@ -8,6 +8,7 @@ import pytest
 from odf import table, text
 from odf.opendocument import OpenDocumentSpreadsheet
 
+from tests.transforms.formats.conftest import Filled, MakeZip, WithPart
 from transforms.formats import Limits, Unreadable, read_workbook
 
 LIMITS = Limits()
@@ -57,7 +58,7 @@ CELLS = {
         ("unicode", "utf-16"),
     ],
 )
-def test_html_tables(filled, charset, encoding):
+def test_html_tables(filled: Filled, charset, encoding):
     page = PAGE.format(charset=charset)
     if encoding == "big5":
         page = page.translate(str.maketrans("学实验称数", "學實驗稱數"))
@@ -70,7 +71,7 @@ def test_html_tables(filled, charset, encoding):
         assert filled(sheet)[3, 0] == "實驗 小學&"
 
 
-def test_several_html_tables_are_several_sheets(filled):
+def test_several_html_tables_are_several_sheets(filled: Filled):
     page = (
         "<table><caption> 小学 </caption><tr><td>1</td></tr></table>"
         "<table><tr><td></td></tr></table>"
@@ -100,13 +101,13 @@ def test_html_without_a_table_or_with_too_much_is_refused(page):
     assert refused.value.code in ("no_sheets", "too_spread")
 
 
-def test_a_long_text_is_no_long_tag(filled):
+def test_a_long_text_is_no_long_tag(filled: Filled):
     text = "长 < 文" * 10_000
     sheet = one_sheet(f"<table><tr><td>{text.replace('<', '&lt;')}</td></tr></table>".encode())
     assert filled(sheet) == {(0, 0): text}
 
 
-def test_deeply_nested_html_ends(filled):
+def test_deeply_nested_html_ends(filled: Filled):
     page = "<table><tr><td>" + "<div>" * 100_000 + "x"
     try:
         sheets = read_workbook(page.encode(), "a.xls")
@@ -146,7 +147,7 @@ SPREADSHEET = """<?xml version="1.0"{encoding}?>
     [("", "utf-8"), (' encoding="UTF-8"', "utf-8-sig"), (' encoding="gb2312"', "gbk"),
      (' encoding="UTF-16"', "utf-16")],
 )  # fmt: skip
-def test_spreadsheetml(filled, declared, encoding):
+def test_spreadsheetml(filled: Filled, declared, encoding):
     data = SPREADSHEET.format(encoding=declared).encode(encoding)
     first, second = read_workbook(data, "a.xls")
     assert (first.name, first.hidden) == ("小学 & 初中", False)
@@ -198,7 +199,7 @@ ODS = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 @pytest.fixture
-def ods(zipped):
+def ods(zipped: MakeZip):
     def ods(*rows: str, more: str = "") -> bytes:
         sheet = f'<table:table table:name="小学">{"".join(rows)}</table:table>{more}'
         return zipped(
@@ -257,7 +258,7 @@ def ods_cell(attributes: str = "", content: str = "") -> str:
         ('table:formula="of:=[.A1]+1"', "", "=[.A1]+1"),
     ],
 )
-def test_ods_values(ods, filled, attributes, content, expected):
+def test_ods_values(ods, filled: Filled, attributes, content, expected):
     data = ods(ods_row(repeat=2), ods_row(ods_cell(), ods_cell(attributes, content)))
     sheet = one_sheet(data, "a.ods")
     assert sheet.name == "小学"
@@ -272,7 +273,7 @@ def test_ods_spaces_of_one_cell_are_counted_before_they_are_laid_out(ods):
     assert refused.value.code == "too_large"
 
 
-def test_ods_runs_and_merged_ranges(ods, filled):
+def test_ods_runs_and_merged_ranges(ods, filled: Filled):
     word = "<text:p>x</text:p>"
     data = ods(
         ods_row(
@@ -305,7 +306,7 @@ def test_filled_runs_without_end_are_refused(ods, rows):
     assert refused.value.code in ("too_spread", "too_large")
 
 
-def test_ods_with_a_password_or_a_dtd_is_refused(ods, with_part, zipped):
+def test_ods_with_a_password_or_a_dtd_is_refused(ods, with_part: WithPart, zipped: MakeZip):
     manifest = b"<manifest><encryption-data/></manifest>"
     data = zipped({"content.xml": b"\0", "META-INF/manifest.xml": manifest})
     with pytest.raises(Unreadable) as refused:
@@ -319,7 +320,7 @@ def test_ods_with_a_password_or_a_dtd_is_refused(ods, with_part, zipped):
     assert refused.value.code == "unsafe_xml"
 
 
-def test_ods_written_by_odfpy(filled):
+def test_ods_written_by_odfpy(filled: Filled):
     document = OpenDocumentSpreadsheet()
     sheet = table.Table(name="甲")
     row = table.TableRow()

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 import xlsxwriter
 
+from tests.transforms.formats.conftest import Filled
 from transforms.formats import read_workbook
 
 SOFFICE = shutil.which("soffice")
@@ -41,7 +42,7 @@ def source() -> bytes:
         ("ods", "ods"),
     ],
 )
-def test_formats_of_libreoffice(tmp_path, source, filled, convert, suffix):
+def test_formats_of_libreoffice(tmp_path, source, filled: Filled, convert, suffix):
     (tmp_path / "in").mkdir()
     path = tmp_path / "in" / "a.xlsx"
     path.write_bytes(source)

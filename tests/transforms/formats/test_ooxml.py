@@ -13,6 +13,7 @@ import openpyxl
 import pytest
 import xlsxwriter
 
+from tests.transforms.formats.conftest import Filled, MakeXlsx, MakeZip, WithPart
 from transforms.formats import Limits, Unreadable, read_workbook
 
 LIMITS = Limits()
@@ -33,7 +34,7 @@ def one_sheet(data, limits=LIMITS):
     return sheet
 
 
-def test_cells_keep_their_place_and_their_text(xlsx, filled):
+def test_cells_keep_their_place_and_their_text(xlsx: MakeXlsx, filled: Filled):
     cells = {
         (3, 2): "机构名称",
         (4, 2): " 两侧有空格 ",
@@ -65,7 +66,7 @@ def test_cells_keep_their_place_and_their_text(xlsx, filled):
         (False, "false"),
     ],
 )
-def test_numbers_are_plain_decimals(xlsx, filled, value, text):
+def test_numbers_are_plain_decimals(xlsx: MakeXlsx, filled: Filled, value, text):
     assert filled(one_sheet(xlsx({"a": {(0, 0): value}}))) == {(0, 0): text}
 
 
@@ -81,7 +82,7 @@ def test_numbers_are_plain_decimals(xlsx, filled, value, text):
         (1e10, "yyyy-mm-dd", "10000000000"),  # a date no calendar has
     ],
 )
-def test_dates_and_times(filled, value, number_format, text):
+def test_dates_and_times(filled: Filled, value, number_format, text):
     def write(book):
         book.add_worksheet().write(0, 0, value, book.add_format({"num_format": number_format}))
 
@@ -89,7 +90,9 @@ def test_dates_and_times(filled, value, number_format, text):
 
 
 @pytest.mark.parametrize("number_format", [27, 31, 36, 50, 57, 58])
-def test_built_in_formats_of_chinese_office_are_dates(filled, with_part, number_format):
+def test_built_in_formats_of_chinese_office_are_dates(
+    filled: Filled, with_part: WithPart, number_format
+):
     def write(book):
         book.add_worksheet().write(0, 0, 43835, book.add_format({"num_format": 14}))
 
@@ -101,7 +104,7 @@ def test_built_in_formats_of_chinese_office_are_dates(filled, with_part, number_
     assert filled(one_sheet(data)) == {(0, 0): "2020-01-05 00:00:00"}
 
 
-def test_dates_since_1904(filled):
+def test_dates_since_1904(filled: Filled):
     buffer = io.BytesIO()
     book = openpyxl.Workbook()
     book.epoch = openpyxl.utils.datetime.CALENDAR_MAC_1904
@@ -113,7 +116,7 @@ def test_dates_since_1904(filled):
 @pytest.mark.parametrize(
     "error", ["#REF!", "#DIV/0!", "#N/A", "#VALUE!", "#NAME?", "#NUM!", "#NULL!"]
 )
-def test_formula_errors_are_never_blank(filled, error):
+def test_formula_errors_are_never_blank(filled: Filled, error):
     def write(book):
         sheet = book.add_worksheet()
         sheet.write(0, 1, "x")
@@ -122,7 +125,7 @@ def test_formula_errors_are_never_blank(filled, error):
     assert filled(one_sheet(book_of(write))) == {(0, 1): "x", (2, 1): error}
 
 
-def test_formulas_come_as_their_results(filled):
+def test_formulas_come_as_their_results(filled: Filled):
     def write(book):
         sheet = book.add_worksheet()
         sheet.write_formula(0, 0, "=1+1", None, 2)
@@ -131,7 +134,7 @@ def test_formulas_come_as_their_results(filled):
     assert filled(one_sheet(book_of(write))) == {(0, 0): "2", (0, 1): "甲"}
 
 
-def test_formulas_without_a_result_are_not_blank(filled):
+def test_formulas_without_a_result_are_not_blank(filled: Filled):
     """As programs write them that do not calculate; Excel itself says that a result is no text."""
     buffer = io.BytesIO()
     book = openpyxl.Workbook()
@@ -146,7 +149,9 @@ def test_formulas_without_a_result_are_not_blank(filled):
     }
 
 
-def test_a_formula_whose_result_is_no_text_is_blank(filled, xlsx, with_part):
+def test_a_formula_whose_result_is_no_text_is_blank(
+    filled: Filled, xlsx: MakeXlsx, with_part: WithPart
+):
     data = with_part(
         xlsx({"a": {(0, 0): 1.0, (0, 1): 2.0, (0, 2): 3.0}}),
         "xl/worksheets/sheet1.xml",
@@ -157,7 +162,7 @@ def test_a_formula_whose_result_is_no_text_is_blank(filled, xlsx, with_part):
     assert filled(one_sheet(data)) == {(0, 0): "1", (0, 2): "3"}
 
 
-def test_rich_text_is_joined(filled):
+def test_rich_text_is_joined(filled: Filled):
     def write(book):
         sheet = book.add_worksheet()
         sheet.write_rich_string(0, 0, "锦", book.add_format({"bold": True}), "州", "市")
@@ -165,7 +170,7 @@ def test_rich_text_is_joined(filled):
     assert filled(one_sheet(book_of(write))) == {(0, 0): "锦州市"}
 
 
-def test_merged_ranges(filled):
+def test_merged_ranges(filled: Filled):
     def write(book):
         sheet = book.add_worksheet()
         sheet.merge_range(4, 27, 5, 28, "右")
@@ -199,7 +204,7 @@ def test_hidden_sheets_are_read_and_chart_sheets_are_not():
     assert [sheet.cells.height for sheet in sheets] == [1, 1, 1, 0]
 
 
-def test_a_macro_workbook_is_read(xlsx, filled, with_part):
+def test_a_macro_workbook_is_read(xlsx: MakeXlsx, filled: Filled, with_part: WithPart):
     data = with_part(
         xlsx({"a": {(0, 0): "x"}}),
         "[Content_Types].xml",
@@ -209,14 +214,18 @@ def test_a_macro_workbook_is_read(xlsx, filled, with_part):
     assert filled(sheet) == {(0, 0): "x"}
 
 
-def test_names_of_parts_may_have_backslashes_and_other_case(xlsx, zipped, filled):
+def test_names_of_parts_may_have_backslashes_and_other_case(
+    xlsx: MakeXlsx, zipped: MakeZip, filled: Filled
+):
     with zipfile.ZipFile(io.BytesIO(xlsx({"a": {(0, 0): "x"}}))) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     parts[SHEET.replace("/", "\\").upper()] = parts.pop(SHEET)
     assert filled(one_sheet(zipped(parts))) == {(0, 0): "x"}
 
 
-def test_cells_that_do_not_say_where_they_stand(xlsx, filled, with_part):
+def test_cells_that_do_not_say_where_they_stand(
+    xlsx: MakeXlsx, filled: Filled, with_part: WithPart
+):
     data = with_part(
         xlsx({"a": {(0, 0): 1, (0, 1): 2, (1, 0): 3}}),
         SHEET,
@@ -225,7 +234,7 @@ def test_cells_that_do_not_say_where_they_stand(xlsx, filled, with_part):
     assert filled(one_sheet(data)) == {(0, 0): "1", (0, 1): "2", (1, 0): "3"}
 
 
-def test_a_declared_extent_is_not_believed(xlsx, filled, with_part):
+def test_a_declared_extent_is_not_believed(xlsx: MakeXlsx, filled: Filled, with_part: WithPart):
     data = with_part(
         xlsx({"a": {(0, 0): "x"}}),
         SHEET,
@@ -234,7 +243,9 @@ def test_a_declared_extent_is_not_believed(xlsx, filled, with_part):
     assert filled(one_sheet(data)) == {(0, 0): "x"}
 
 
-def test_a_declared_number_of_strings_is_not_believed(xlsx, filled, with_part):
+def test_a_declared_number_of_strings_is_not_believed(
+    xlsx: MakeXlsx, filled: Filled, with_part: WithPart
+):
     data = with_part(
         xlsx({"a": {(0, 0): "x"}}),
         "xl/sharedStrings.xml",
@@ -248,7 +259,7 @@ def test_a_declared_number_of_strings_is_not_believed(xlsx, filled, with_part):
 FAR_CORNER = {(0, 0): "x", (1_048_575, 16_383): "y"}
 
 
-def test_far_cells_are_refused_and_named(xlsx):
+def test_far_cells_are_refused_and_named(xlsx: MakeXlsx):
     with pytest.raises(Unreadable) as refused:
         read_workbook(xlsx({"统计": FAR_CORNER}), "a.xlsx")
     assert refused.value.code == "too_spread"
@@ -271,13 +282,15 @@ def test_far_cells_are_refused_and_named(xlsx):
         lambda xml: xml.replace(b"<c", b'<c "x"'),
     ],
 )
-def test_far_cells_are_found_however_they_are_written(xlsx, with_part, hide):
+def test_far_cells_are_found_however_they_are_written(xlsx: MakeXlsx, with_part: WithPart, hide):
     data = with_part(xlsx({"a": FAR_CORNER}), SHEET, hide)
     with pytest.raises(Unreadable):
         read_workbook(data, "a.xlsx", Limits(cells=1_000_000))
 
 
-def test_a_wide_row_and_a_long_column_take_no_room_before_they_are_refused(xlsx, tmp_path):
+def test_a_wide_row_and_a_long_column_take_no_room_before_they_are_refused(
+    xlsx: MakeXlsx, tmp_path
+):
     file = tmp_path / "a.xlsx"
     file.write_bytes(xlsx({"a": {(0, 0): "x", (0, 701): "y", (99_998, 25): "z"}}))
     script = (
@@ -297,7 +310,7 @@ def test_a_wide_row_and_a_long_column_take_no_room_before_they_are_refused(xlsx,
     assert int(kilobytes) < 500_000
 
 
-def test_far_blank_cells_do_no_harm(xlsx, filled, with_part):
+def test_far_blank_cells_do_no_harm(xlsx: MakeXlsx, filled: Filled, with_part: WithPart):
     data = with_part(
         xlsx({"a": {(0, 0): "x"}}),
         SHEET,
@@ -311,7 +324,7 @@ def test_far_blank_cells_do_no_harm(xlsx, filled, with_part):
 @pytest.mark.parametrize(
     "limits", [Limits(rows=9), Limits(columns=4), Limits(cells=49), Limits(sheets=1)]
 )
-def test_limits_are_kept(xlsx, limits):
+def test_limits_are_kept(xlsx: MakeXlsx, limits):
     data = xlsx({"a": {(0, 0): "x"}, "b": {(9, 4): "y"}})
     assert len(read_workbook(data, "a.xlsx", Limits(rows=10, columns=5, cells=51))) == 2
     with pytest.raises(Unreadable) as refused:
@@ -319,7 +332,7 @@ def test_limits_are_kept(xlsx, limits):
     assert refused.value.code in ("too_spread", "too_large")
 
 
-def test_a_sheet_that_unpacks_without_end_is_stopped(xlsx, with_part):
+def test_a_sheet_that_unpacks_without_end_is_stopped(xlsx: MakeXlsx, with_part: WithPart):
     data = with_part(
         xlsx({"a": {(0, 0): "x"}}),
         SHEET,
@@ -331,14 +344,14 @@ def test_a_sheet_that_unpacks_without_end_is_stopped(xlsx, with_part):
     assert refused.value.code == "too_large"
 
 
-def test_what_is_not_read_is_not_unpacked(xlsx, zipped, filled):
+def test_what_is_not_read_is_not_unpacked(xlsx: MakeXlsx, zipped: MakeZip, filled: Filled):
     with zipfile.ZipFile(io.BytesIO(xlsx({"a": {(0, 0): "x"}}))) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     parts["xl/media/image1.png"] = b"\0" * 5_000_000
     assert filled(one_sheet(zipped(parts), Limits(unpacked_bytes=1_000_000))) == {(0, 0): "x"}
 
 
-def test_one_long_string_in_many_cells_is_refused(xlsx, with_part):
+def test_one_long_string_in_many_cells_is_refused(xlsx: MakeXlsx, with_part: WithPart):
     cells = {(row, 0): "长" * 1_000 for row in range(2_000)}
     data = xlsx({"a": cells})
     with pytest.raises(Unreadable) as refused:
@@ -347,7 +360,7 @@ def test_one_long_string_in_many_cells_is_refused(xlsx, with_part):
     assert one_sheet(data, Limits(unpacked_bytes=3_000_000)).cells.height == 2_000
 
 
-def test_a_dtd_is_refused(xlsx, with_part):
+def test_a_dtd_is_refused(xlsx: MakeXlsx, with_part: WithPart):
     bomb = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]>'
     for part in (SHEET, "xl/sharedStrings.xml", "xl/workbook.xml", "xl/styles.xml"):
         data = with_part(
@@ -360,7 +373,7 @@ def test_a_dtd_is_refused(xlsx, with_part):
         assert refused.value.code == "unsafe_xml"
 
 
-def test_a_word_document_is_named_as_such(zipped):
+def test_a_word_document_is_named_as_such(zipped: MakeZip):
     relations = (
         b'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
         b'<Relationship Id="r" Type="http://schemas.openxmlformats.org/officeDocument/2006/'

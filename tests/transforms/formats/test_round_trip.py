@@ -12,6 +12,7 @@ import xlwt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.transforms.formats.conftest import Filled
 from transforms.formats import read_workbook
 
 # What a person can type into a cell: no control characters, no lone surrogates, and not the two
@@ -68,7 +69,7 @@ def by_xlwt(grid):
 @pytest.mark.parametrize("write", [by_xlsxwriter, by_xlsxwriter_inline, by_openpyxl, by_xlwt])
 @settings(max_examples=60, deadline=None)
 @given(grid=GRIDS)
-def test_workbooks(filled, write, grid):
+def test_workbooks(filled: Filled, write, grid):
     (sheet,) = read_workbook(write(grid), "a.xlsx")
     assert filled(sheet) == expected(grid)
 
@@ -77,7 +78,7 @@ def test_workbooks(filled, write, grid):
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @settings(max_examples=40, deadline=None)
 @given(grid=GRIDS, line_end=st.sampled_from(["\n", "\r\n"]))
-def test_delimited_text(filled, encoding, delimiter, grid, line_end):
+def test_delimited_text(filled: Filled, encoding, delimiter, grid, line_end):
     # A header as real tables have it: the delimiter is known by it, whatever the cells hold.
     header = ["名称", "班额", "人数", "备注", "说明"]
     rows = [header, *([f"#{text}" for text in texts] for texts in grid)]

@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 
+from tests.transforms.formats.conftest import MakeXlsx, MakeZip
 from transforms.formats import (
     Limits,
     Unreadable,
@@ -29,7 +30,7 @@ def refused(data, limits=LIMITS):
     return caught.value.code
 
 
-def test_the_content_tells_a_zip_of_files_from_a_workbook(xlsx, zipped):
+def test_the_content_tells_a_zip_of_files_from_a_workbook(xlsx: MakeXlsx, zipped: MakeZip):
     book = xlsx({"a": {(0, 0): "x"}})
     ods = zipped({"mimetype": b"", "content.xml": b""})
     for name in ("a.zip", "a.xlsx"):
@@ -42,7 +43,7 @@ def test_the_content_tells_a_zip_of_files_from_a_workbook(xlsx, zipped):
     assert not is_zip_of_files(b"PK\3\4 cut off", "a.xlsx")
 
 
-def test_files_are_read_and_the_rest_is_left_out(xlsx, zipped):
+def test_files_are_read_and_the_rest_is_left_out(xlsx: MakeXlsx, zipped: MakeZip):
     book = xlsx({"a": {(0, 0): "x"}})
     data = zipped(
         {
@@ -67,7 +68,7 @@ def test_files_are_read_and_the_rest_is_left_out(xlsx, zipped):
 
 
 @pytest.mark.parametrize("encoding", ["gbk", "utf-8"])
-def test_names_without_the_utf_8_flag(zipped, encoding):
+def test_names_without_the_utf_8_flag(zipped: MakeZip, encoding):
     name = "义县/班级学生数表.csv"
     plain = "x" * len(name.encode(encoding))
     data = zipped({plain: CSV}).replace(plain.encode(), name.encode(encoding))
@@ -88,7 +89,7 @@ def test_names_without_the_utf_8_flag(zipped, encoding):
         "a\nb.csv",
     ],
 )
-def test_unsafe_names_are_refused_alone(zipped, name):
+def test_unsafe_names_are_refused_alone(zipped: MakeZip, name):
     bad, good = open_zip(zipped({name: CSV, "b.csv": CSV}), "a.zip")
     assert isinstance(bad.data, Unreadable)
     assert bad.data.code == "unsafe_zip"
@@ -96,7 +97,7 @@ def test_unsafe_names_are_refused_alone(zipped, name):
     assert good.data == CSV
 
 
-def test_a_name_with_nul_is_refused_alone(zipped):
+def test_a_name_with_nul_is_refused_alone(zipped: MakeZip):
     data = zipped({"a.xls_b.csv": CSV, "b.csv": CSV}).replace(b"a.xls_b.csv", b"a.xls\0b.csv")
     bad, good = open_zip(data, "a.zip")
     assert isinstance(bad.data, Unreadable)
@@ -104,7 +105,7 @@ def test_a_name_with_nul_is_refused_alone(zipped):
     assert good.data == CSV
 
 
-def test_a_zip_in_a_zip_is_refused_alone(zipped):
+def test_a_zip_in_a_zip_is_refused_alone(zipped: MakeZip):
     inner = zipped({"c.csv": CSV})
     data = zipped({"x.zip": inner, "y.xlsx": inner, "b.csv": CSV})
     first, second, good = open_zip(data, "a.zip")
@@ -114,7 +115,7 @@ def test_a_zip_in_a_zip_is_refused_alone(zipped):
     assert good.data == CSV
 
 
-def test_a_large_file_is_refused_alone(zipped):
+def test_a_large_file_is_refused_alone(zipped: MakeZip):
     data = zipped({"a.csv": b"x" * 2_000, "b.csv": CSV})
     bad, good = open_zip(data, "a.zip", Limits(file_bytes=1_000))
     assert isinstance(bad.data, Unreadable)
@@ -122,13 +123,13 @@ def test_a_large_file_is_refused_alone(zipped):
     assert good.data == CSV
 
 
-def test_a_bomb_is_stopped_while_unpacking(zipped):
+def test_a_bomb_is_stopped_while_unpacking(zipped: MakeZip):
     data = zipped({f"{i}.csv": b"\0" * 1_000_000 for i in range(50)})
     assert len(data) < 100_000
     assert refused(data, Limits(unpacked_bytes=10_000_000)) == "too_large"
 
 
-def test_a_false_declared_size_does_not_help(zipped):
+def test_a_false_declared_size_does_not_help(zipped: MakeZip):
     data = bytearray(zipped({"a.csv": b"x" * 5_000_000}))
     for signature, offset in ((b"PK\3\4", 22), (b"PK\1\2", 24)):
         at = data.index(signature) + offset
@@ -138,7 +139,7 @@ def test_a_false_declared_size_does_not_help(zipped):
     assert entry.data.code == "corrupt"
 
 
-def test_entries_that_share_their_bytes_are_one_refusal(zipped):
+def test_entries_that_share_their_bytes_are_one_refusal(zipped: MakeZip):
     data = zipped({"a0.csv": CSV})
     start, end = data.index(b"PK\1\2"), data.index(b"PK\5\6")
     record = data[start:end]
@@ -147,7 +148,7 @@ def test_entries_that_share_their_bytes_are_one_refusal(zipped):
     assert refused(data[:start] + directory + tail) == "corrupt"
 
 
-def test_links_are_refused_alone(zipped):
+def test_links_are_refused_alone(zipped: MakeZip):
     link = zipfile.ZipInfo("a.csv")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     buffer = io.BytesIO()
@@ -160,7 +161,7 @@ def test_links_are_refused_alone(zipped):
     assert good.data == CSV
 
 
-def test_a_name_that_occurs_again_is_told_from_the_first(zipped):
+def test_a_name_that_occurs_again_is_told_from_the_first(zipped: MakeZip):
     data = zipped({"表/a.csv": b"1", "表/b.csv": b"2"}).replace(
         "表/b.csv".encode(), "表/a.csv".encode()
     )
@@ -171,7 +172,7 @@ def test_a_name_that_occurs_again_is_told_from_the_first(zipped):
     assert open_entry(data, "a.zip", "表/a(2).csv") == b"2"
 
 
-def test_one_file_of_a_zip(zipped):
+def test_one_file_of_a_zip(zipped: MakeZip):
     data = zipped({"a.csv": CSV, "../b.csv": CSV, "c.txt": b"x"})
     assert open_entry(data, "a.zip", "a.csv") == CSV
     for name in ("../b.csv", "c.txt", "d.csv"):
@@ -180,7 +181,7 @@ def test_one_file_of_a_zip(zipped):
     assert open_entry(data, "a.zip", "a.csv", Limits(file_bytes=len(CSV) - 1)) is None
 
 
-def test_too_many_entries_are_refused(zipped):
+def test_too_many_entries_are_refused(zipped: MakeZip):
     data = zipped({f"{i}.txt": b"" for i in range(11)})
     assert refused(data, Limits(zip_entries=10)) == "too_large"
     # So many that their directory is not even looked into.
@@ -188,7 +189,7 @@ def test_too_many_entries_are_refused(zipped):
     assert refused(data, Limits(zip_entries=2)) == "too_large"
 
 
-def test_a_zip_with_a_password_is_refused(zipped):
+def test_a_zip_with_a_password_is_refused(zipped: MakeZip):
     data = bytearray(zipped({"a.csv": CSV}))
     for signature, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
         data[data.index(signature) + offset] |= 1
@@ -197,7 +198,7 @@ def test_a_zip_with_a_password_is_refused(zipped):
     assert entry.data.code == "encrypted"
 
 
-def test_damage_in_one_entry_leaves_the_others(zipped):
+def test_damage_in_one_entry_leaves_the_others(zipped: MakeZip):
     text = bytes(range(256)) * 20
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
@@ -210,7 +211,7 @@ def test_damage_in_one_entry_leaves_the_others(zipped):
     assert good.data == CSV
 
 
-def test_zips_without_anything_to_read(zipped):
+def test_zips_without_anything_to_read(zipped: MakeZip):
     assert refused(zipped({})) == "nothing_inside"
     assert refused(zipped({"a.txt": b"x"})) == "nothing_inside"
     assert refused(zipped({"a.csv": CSV})[:-30]) == "corrupt"

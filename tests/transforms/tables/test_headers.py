@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import time
 from decimal import Decimal
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from tests.transforms.conftest import HandIn, HandInAll, MakeBook, MakePaper, Receive
 from transforms.forms import FORMS, Form, Kind
 from transforms.submissions import examine
 
@@ -102,9 +102,7 @@ ALIASES = [
 
 
 @pytest.fixture(scope="module")
-def with_alias(
-    paper: Callable[..., Any], hand_in_all: Callable[..., Any]
-) -> dict[tuple[str, str, str], Any]:
+def with_alias(paper: MakePaper, hand_in_all: HandInAll) -> dict[tuple[str, str, str], Any]:
     return hand_in_all(
         {
             (name, column, alias): paper(name, 2).head(column, alias)
@@ -144,8 +142,8 @@ def test_white_space_width_and_units_make_no_other_header(
     name: str,
     column: str,
     header: str,
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
+    paper: MakePaper,
+    hand_in: HandIn,
     city: dict[str, pl.DataFrame],
 ) -> None:
     outcome = hand_in(paper(name, 3).head(column, header))
@@ -155,7 +153,7 @@ def test_white_space_width_and_units_make_no_other_header(
 
 @pytest.mark.parametrize("path", ["义县/教师队伍情况表.xlsx", "义县/教师队伍情况表.csv"])
 def test_the_header_alone_says_which_form_it_is(
-    path: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    path: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("class", title="2020年教师队伍情况表")
     sheet.name = "工资收入情况表"
@@ -166,10 +164,7 @@ def test_the_header_alone_says_which_form_it_is(
 
 @every_form
 def test_columns_may_stand_in_any_order(
-    name: str,
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
-    city: dict[str, pl.DataFrame],
+    name: str, paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     sheet = paper(name)
     outcome = hand_in(sheet.reordered(sheet.columns[::-1]))
@@ -179,10 +174,7 @@ def test_columns_may_stand_in_any_order(
 
 @every_form
 def test_columns_that_need_not_be_there_may_be_missing(
-    name: str,
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
-    city: dict[str, pl.DataFrame],
+    name: str, paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     sheet = paper(name)
     optional = [column.name for column in FORMS[name].columns if not column.required]
@@ -204,7 +196,7 @@ MUST_BE_THERE = [
 
 
 @pytest.fixture(scope="module")
-def without_column(paper: Callable[..., Any], hand_in_all: Callable[..., Any]) -> Any:
+def without_column(paper: MakePaper, hand_in_all: HandInAll) -> Any:
     return hand_in_all({(name, column): paper(name).drop(column) for name, column in MUST_BE_THERE})
 
 
@@ -224,7 +216,7 @@ def test_a_missing_column_is_one_finding_without_a_cell(
 
 
 def test_unknown_columns_are_ignored_with_one_warning_that_names_them(
-    paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
+    paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     sheet = paper("school", 3)
     sheet.insert(0, "序号", [1, 2, 3]).insert(4, "校长室\n电话", ["-", None, "无"])
@@ -240,7 +232,7 @@ def test_unknown_columns_are_ignored_with_one_warning_that_names_them(
 
 @pytest.mark.parametrize(("first", "second"), [("班级人数", "班级人数"), ("班额", "学生数")])
 def test_the_same_known_header_twice_is_an_error(
-    first: str, second: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    first: str, second: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("class", 3).head("students", first)
     sheet.insert(6, second, [sheet.at(row, "students") for row in range(3)])
@@ -254,9 +246,7 @@ def test_the_same_known_header_twice_is_an_error(
     assert "G2" in outcome.error["message_zh"]
 
 
-def test_the_year_column_twice_is_an_error(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_the_year_column_twice_is_an_error(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper("class").insert(0, "年份", [2020] * 6).insert(7, "年份", [2019] * 6)
     error = hand_in(sheet).error
     assert (error["rule_id"], error["cell"], error["cells"]) == ("CLS-E07", "A2", 2)
@@ -264,7 +254,7 @@ def test_the_year_column_twice_is_an_error(
 
 
 def test_a_cover_sheet_with_one_known_word_is_no_form(
-    paper: Callable[..., Any], workbook: Callable[..., bytes], hand_in: Callable[..., Any]
+    paper: MakePaper, workbook: MakeBook, hand_in: HandIn
 ) -> None:
     cover = paper("class", 2)
     cover.name, cover.above = "封面", []
@@ -275,7 +265,7 @@ def test_a_cover_sheet_with_one_known_word_is_no_form(
 
 
 def test_a_sheet_that_is_no_form_is_left_alone(
-    paper: Callable[..., Any], workbook: Callable[..., bytes], hand_in: Callable[..., Any]
+    paper: MakePaper, workbook: MakeBook, hand_in: HandIn
 ) -> None:
     cover = paper("class", 0)
     cover.name, cover.header, cover.above = "封面", [["填报说明"]], [["请于十月底前上报。"]]
@@ -285,7 +275,7 @@ def test_a_sheet_that_is_no_form_is_left_alone(
 
 
 def test_hidden_sheets_are_read_like_others(
-    paper: Callable[..., Any], workbook: Callable[..., bytes], hand_in: Callable[..., Any]
+    paper: MakePaper, workbook: MakeBook, hand_in: HandIn
 ) -> None:
     hidden = paper("teacher")
     hidden.hidden = True
@@ -313,10 +303,7 @@ def test_hidden_sheets_are_read_like_others(
     ],
 )
 def test_lines_above_the_header_are_passed_over(
-    above: list[list[Any]],
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
-    city: dict[str, pl.DataFrame],
+    above: list[list[Any]], paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     sheet = paper("class")
     sheet.above = above
@@ -329,10 +316,7 @@ def test_lines_above_the_header_are_passed_over(
 
 @every_form
 def test_an_index_row_below_the_header_is_no_data(
-    name: str,
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
-    city: dict[str, pl.DataFrame],
+    name: str, paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     sheet = paper(name)
     words = ["甲", "乙"] if len(sheet.columns) > 2 else ["甲"]
@@ -343,7 +327,7 @@ def test_an_index_row_below_the_header_is_no_data(
 
 
 def test_figures_that_count_up_are_data_where_no_index_belongs(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     """A hamlet with two one-year-olds: its first row reads 1, 2."""
     sheet = paper("population", 2)
@@ -357,11 +341,7 @@ TOTALS = ["合计", "小计", "总计", "合 计", "合　计：", "义县合计
 @pytest.mark.parametrize("label", TOTALS)
 @pytest.mark.parametrize("column", ["institution_code", "institution_name", "序号"])
 def test_totals_are_no_data(
-    label: str,
-    column: str,
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
-    city: dict[str, pl.DataFrame],
+    label: str, column: str, paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     sheet = paper("class").insert(0, "序号", range(1, 7))
     total: list[Any] = [None] * 6 + [210]
@@ -377,11 +357,7 @@ def test_totals_are_no_data(
 @pytest.mark.parametrize("label", ["合计（6所）", "合计6所", "合计：", "小学合计"])
 @pytest.mark.parametrize("column", ["institution_name", "序号"])
 def test_a_total_may_count_the_answers_too(
-    label: str,
-    column: str,
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
-    city: dict[str, pl.DataFrame],
+    label: str, column: str, paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     sheet = paper("school").insert(0, "序号", range(1, 7))
     kinds = [FORMS["school"].by_name[name].kind for name in sheet.columns[1:]]
@@ -395,7 +371,7 @@ def test_a_total_may_count_the_answers_too(
 
 @pytest.mark.parametrize("name", ["salary", "special_group"])
 def test_the_one_row_of_a_unit_may_call_itself_the_total(
-    name: str, paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
+    name: str, paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     outcome = hand_in(paper(name).insert(0, "项目", ["合计"]))
     assert outcome.values(name).equals(city[name])
@@ -405,7 +381,7 @@ def test_the_one_row_of_a_unit_may_call_itself_the_total(
 
 
 def test_a_total_may_carry_a_remark(
-    paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
+    paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     sheet = paper("class").insert(0, "序号", range(1, 7)).insert(7, "备注", [None] * 6)
     sheet.below = [["合计", None, None, None, None, None, 210, "已核对"]]
@@ -413,7 +389,7 @@ def test_a_total_may_carry_a_remark(
 
 
 def test_an_institution_with_a_code_is_data_whatever_its_name(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("class", 2).put(0, "institution_name", "合计").put(1, "class_name", "总计")
     outcome = hand_in(sheet)
@@ -421,7 +397,7 @@ def test_an_institution_with_a_code_is_data_whatever_its_name(
 
 
 def test_the_total_of_finance_is_data(
-    paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
+    paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     outcome = hand_in(paper("finance"))
     assert outcome.column("finance", "stage")[0] == "合计"
@@ -448,10 +424,7 @@ NOTES = [
 
 @every_form
 def test_notes_and_signatures_below_the_rows_are_no_data(
-    name: str,
-    paper: Callable[..., Any],
-    hand_in_all: Callable[..., Any],
-    city: dict[str, pl.DataFrame],
+    name: str, paper: MakePaper, hand_in_all: HandInAll, city: dict[str, pl.DataFrame]
 ) -> None:
     sheets = {}
     for number, note in enumerate(NOTES):
@@ -471,10 +444,7 @@ def test_notes_and_signatures_below_the_rows_are_no_data(
     ],
 )
 def test_a_remark_alone_in_a_row_is_no_data(
-    name: str,
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
-    city: dict[str, pl.DataFrame],
+    name: str, paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     """Not so in milestone, where a text alone may be an item that is not filled in."""
     sheet = paper(name)
@@ -487,7 +457,7 @@ def test_a_remark_alone_in_a_row_is_no_data(
 @pytest.mark.parametrize("word", ["注", "日期", "说明"])
 @every_form
 def test_a_full_row_is_no_note_because_of_one_strange_word(
-    name: str, word: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    name: str, word: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper(name)
     sheet.put(0, FORMS[name].columns[0].name, word)
@@ -497,7 +467,7 @@ def test_a_full_row_is_no_note_because_of_one_strange_word(
 
 @pytest.mark.parametrize("heading", ["一、小学", "（二）初中", "小学"])
 def test_a_heading_inside_the_table_is_no_data(
-    heading: str, paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, Any]
+    heading: str, paper: MakePaper, hand_in: HandIn, city: dict[str, Any]
 ) -> None:
     sheet = paper("school", 4)
     blank = [None] * (len(sheet.columns) - 1)
@@ -508,7 +478,7 @@ def test_a_heading_inside_the_table_is_no_data(
 
 
 def test_a_note_goes_on_in_the_rows_below_it(
-    paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
+    paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     sheet = paper("milestone")
     sheet.below = [[], ["说明："], ["1. 按上级文件填写。"], ["2. 数据截至9月1日。"]]
@@ -518,7 +488,7 @@ def test_a_note_goes_on_in_the_rows_below_it(
     assert outcome.sheets[0]["notes"] == 3
 
 
-def test_a_row_of_dashes_is_blank(paper: Callable[..., Any], hand_in: Callable[..., Any]) -> None:
+def test_a_row_of_dashes_is_blank(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper("class")
     sheet.below = [["-", "—", "/", "-", "-", "-"]]
     outcome = hand_in(sheet)
@@ -528,7 +498,7 @@ def test_a_row_of_dashes_is_blank(paper: Callable[..., Any], hand_in: Callable[.
 
 @pytest.mark.parametrize("typed", ["五十二人", "约五十人"])
 def test_a_figure_in_words_that_stands_alone_is_still_an_error(
-    typed: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    typed: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("population", 3).put(1, "age", None).put(1, "population", typed)
     outcome = hand_in(sheet)
@@ -549,7 +519,7 @@ def test_a_figure_in_words_that_stands_alone_is_still_an_error(
     ],
 )
 def test_a_full_row_is_data_even_if_it_begins_like_a_note(
-    item: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    item: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     outcome = hand_in(paper("milestone", 3).put(1, "item", item))
     assert outcome.findings == []
@@ -580,11 +550,7 @@ REMARKS = ("注：含教学点", "两地合计")
     ],
 )
 def test_a_full_row_is_data_whatever_the_remark_beside_it_says(
-    name: str,
-    remark: str,
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
-    city: dict[str, pl.DataFrame],
+    name: str, remark: str, paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     sheet = paper(name)
     sheet.insert(len(sheet.columns), "备注", [remark] * len(sheet.rows))
@@ -594,7 +560,7 @@ def test_a_full_row_is_data_whatever_the_remark_beside_it_says(
 
 
 def test_an_unlicensed_kindergarten_with_a_remark_is_still_counted(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("kindergarten", 3).insert(16, "备注", [None, "备注：正在整改", None])
     sheet.put(1, "institution_code", None).put(1, "licensed", "否")
@@ -602,7 +568,7 @@ def test_an_unlicensed_kindergarten_with_a_remark_is_still_counted(
 
 
 def test_a_blank_row_is_counted_as_blank_beside_unknown_columns(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("class").insert(6, "备注", [None] * 6)
     sheet.below = [[], ["填表人：教育股"]]
@@ -611,7 +577,7 @@ def test_a_blank_row_is_counted_as_blank_beside_unknown_columns(
 
 
 def test_blank_rows_inside_a_table_are_passed_over(
-    paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
+    paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     sheet = paper("class").insert(0, "序号", range(1, 7))
     only_numbered: list[Any] = [7, *[None] * 6]
@@ -623,9 +589,7 @@ def test_blank_rows_inside_a_table_are_passed_over(
 
 
 @every_form
-def test_a_form_without_rows_is_an_error(
-    name: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_a_form_without_rows_is_an_error(name: str, paper: MakePaper, hand_in: HandIn) -> None:
     outcome = hand_in(paper(name, 0))
     assert not outcome.only["accepted"]
     assert (outcome.only["form"], outcome.only["year"]) == (name, 2020)
@@ -634,7 +598,7 @@ def test_a_form_without_rows_is_an_error(
 
 
 def test_a_sheet_without_rows_beside_one_with_rows_is_an_error_too(
-    paper: Callable[..., Any], workbook: Callable[..., bytes], hand_in: Callable[..., Any]
+    paper: MakePaper, workbook: MakeBook, hand_in: HandIn
 ) -> None:
     full, empty = paper("class"), paper("class", 0)
     full.name, empty.name = "小学", "初中"
@@ -644,9 +608,7 @@ def test_a_sheet_without_rows_beside_one_with_rows_is_an_error_too(
     assert outcome.only["rows_returned"] == 6
 
 
-def test_totals_and_notes_alone_are_no_rows(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_totals_and_notes_alone_are_no_rows(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper("class", 0)
     sheet.below = [["合计", None, None, None, None, 0], [], ["填表人：教育股"]]
     outcome = hand_in(sheet)
@@ -690,11 +652,7 @@ def split(sheet: Any, depth: int = 2) -> Any:
 @pytest.mark.parametrize("depth", [2, 3])
 @every_form
 def test_a_merged_header_is_read_downwards_and_joined(
-    name: str,
-    depth: int,
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
-    city: dict[str, pl.DataFrame],
+    name: str, depth: int, paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     sheet = split(paper(name), depth)
     outcome = hand_in(sheet)
@@ -703,7 +661,7 @@ def test_a_merged_header_is_read_downwards_and_joined(
 
 
 def test_a_finding_about_a_merged_header_names_a_cell_of_it_and_its_row(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = split(paper("salary").insert(8, "备注", [None]))
     warning = hand_in(sheet).warnings[0]
@@ -713,7 +671,7 @@ def test_a_finding_about_a_merged_header_names_a_cell_of_it_and_its_row(
 
 
 def test_a_merged_header_may_have_an_index_row(
-    paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
+    paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     sheet = split(paper("salary"))
     sheet.header.append(list(range(1, 9)))
@@ -721,7 +679,7 @@ def test_a_merged_header_may_have_an_index_row(
 
 
 def test_a_header_written_over_three_rows_is_joined(
-    paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
+    paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     sheet = paper("salary")
     sheet.header = [
@@ -741,7 +699,7 @@ def test_a_header_written_over_three_rows_is_joined(
 
 
 def test_a_code_merged_over_the_classes_of_a_school_holds_for_each(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("class", 4)
     code, name = sheet.at(0, "institution_code"), sheet.at(0, "institution_name")
@@ -756,7 +714,7 @@ def test_a_code_merged_over_the_classes_of_a_school_holds_for_each(
 
 
 def test_what_is_merged_down_says_the_same_of_each_row_unless_it_is_a_figure(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("school", 3)
     for column, text in (("boarding", "否"), ("class_start_time", "8:00"), ("urban_rural", "镇区")):
@@ -770,7 +728,7 @@ def test_what_is_merged_down_says_the_same_of_each_row_unless_it_is_a_figure(
 
 
 def test_a_merged_figure_is_neither_repeated_nor_given_to_the_first_row(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("kindergarten", 4).fill("monthly_fee", [500, None, None, 600])
     place = sheet.columns.index("monthly_fee")
@@ -786,7 +744,7 @@ def test_a_merged_figure_is_neither_repeated_nor_given_to_the_first_row(
     ("group", "read"), [("人数", True), ("人数情况", True), ("其中", True), ("女生", False)]
 )
 def test_a_group_over_a_header_is_passed_over_if_it_says_nothing_new(
-    group: str, read: bool, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    group: str, read: bool, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("class", 3)
     sheet.header = [[*sheet.header[0][:-1], group], [None] * 5 + ["班级人数"]]
@@ -795,7 +753,7 @@ def test_a_group_over_a_header_is_passed_over_if_it_says_nothing_new(
 
 
 def test_a_header_merged_over_columns_and_rows_is_one_header(
-    paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
+    paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     """The name takes two columns, and a group over another column makes the header two rows."""
     sheet = paper("class", 3).insert(2, "", [None] * 3)
@@ -810,7 +768,7 @@ def test_a_header_merged_over_columns_and_rows_is_one_header(
 
 @pytest.mark.parametrize("star", ["*", "★", "※"])
 def test_a_star_for_what_must_be_given_makes_no_other_header(
-    star: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    star: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("class")
     sheet.header = [[f"{star}{text}" for text in sheet.header[0]]]
@@ -827,7 +785,7 @@ def test_a_star_for_what_must_be_given_makes_no_other_header(
     ],
 )
 def test_an_index_row_comes_in_many_forms(
-    index: list[Any], paper: Callable[..., Any], hand_in: Callable[..., Any]
+    index: list[Any], paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("class")
     sheet.header.append(index)
@@ -837,7 +795,7 @@ def test_an_index_row_comes_in_many_forms(
 
 
 def test_what_each_printed_page_repeats_is_no_data(
-    paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
+    paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     sheet = split(paper("salary"))
     sheet.above.append(["单位：人"])
@@ -883,12 +841,7 @@ WAN_YUAN = [
 
 @pytest.mark.parametrize(("header", "above", "typed", "meant"), WAN_YUAN)
 def test_amounts_are_kept_in_wan_yuan_whatever_unit_they_came_in(
-    header: str,
-    above: list[str],
-    typed: Any,
-    meant: str,
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
+    header: str, above: list[str], typed: Any, meant: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     """The unit in a column's own header is stronger than the line above the table."""
     sheet = paper("finance", 2).head("budget_expenditure", header)
@@ -915,7 +868,7 @@ def test_amounts_are_kept_in_wan_yuan_whatever_unit_they_came_in(
     ],
 )
 def test_a_unit_above_the_table_is_obeyed_however_it_is_written(
-    line: list[Any], paper: Callable[..., Any], hand_in: Callable[..., Any]
+    line: list[Any], paper: MakePaper, hand_in: HandIn
 ) -> None:
     """A unit that is passed over makes every amount ten thousand times too large."""
     sheet = paper("salary").head("teacher_pay_total", "中小学教师年工资收入总额")
@@ -928,7 +881,7 @@ def test_a_unit_above_the_table_is_obeyed_however_it_is_written(
 @pytest.mark.parametrize("merged", [True, False])
 @pytest.mark.parametrize("unit", ["(元)", "元", "（单位：元）"])
 def test_a_unit_in_a_row_of_its_own_below_the_header_is_obeyed(
-    unit: str, merged: bool, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    unit: str, merged: bool, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("salary")
     sheet.header = [
@@ -944,9 +897,7 @@ def test_a_unit_in_a_row_of_its_own_below_the_header_is_obeyed(
     assert outcome.column("salary", "civil_pay_total") == [Decimal(1200)]
 
 
-def test_a_unit_among_the_headers_holds_for_the_table(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_a_unit_among_the_headers_holds_for_the_table(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper("salary").head("teacher_pay_total", "中小学教师年工资收入总额")
     sheet.insert(8, "单位：元", [None]).put(0, "teacher_pay_total", 25000000)
     assert hand_in(sheet).column("salary", "teacher_pay_total") == [Decimal(2500)]
@@ -962,11 +913,7 @@ def test_a_unit_among_the_headers_holds_for_the_table(
     ],
 )
 def test_a_unit_that_is_not_the_forms_is_never_passed_over(
-    form: str,
-    column: str,
-    header: str,
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
+    form: str, column: str, header: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper(form).head(column, header)
     error = hand_in(sheet).error
@@ -975,7 +922,7 @@ def test_a_unit_that_is_not_the_forms_is_never_passed_over(
 
 
 def test_counts_in_ten_thousands_by_the_line_above_are_one_error(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("special_group")
     sheet.above.append(["单位：万人"])
@@ -985,16 +932,14 @@ def test_counts_in_ten_thousands_by_the_line_above_are_one_error(
 
 @pytest.mark.parametrize("remark", ["(必填,元)", "(元、保留两位小数)", "（必填）（元）"])
 def test_a_remark_beside_the_unit_of_a_header_changes_nothing(
-    remark: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    remark: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("salary").head("teacher_pay_total", f"中小学教师年工资收入总额{remark}")
     outcome = hand_in(sheet.put(0, "teacher_pay_total", 25000000))
     assert outcome.column("salary", "teacher_pay_total") == [Decimal(2500)]
 
 
-def test_the_unit_may_stand_in_the_cell_beside_its_label(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_the_unit_may_stand_in_the_cell_beside_its_label(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper("finance", 2).head("budget_expenditure", "一般公共预算教育支出")
     sheet.above.append([None, "单位：", "元"])
     sheet.fill("budget_expenditure", [1234500, 1234500])
@@ -1003,7 +948,7 @@ def test_the_unit_may_stand_in_the_cell_beside_its_label(
 
 
 def test_each_sheet_has_units_of_its_own(
-    paper: Callable[..., Any], workbook: Callable[..., bytes], hand_in: Callable[..., Any]
+    paper: MakePaper, workbook: MakeBook, hand_in: HandIn
 ) -> None:
     one, two = paper("kindergarten", 1), paper("kindergarten", 2)
     one.name, two.name, two.rows = "城区", "农村", two.rows[1:]
@@ -1013,9 +958,7 @@ def test_each_sheet_has_units_of_its_own(
     assert fees == [Decimal(800), Decimal(900)]
 
 
-def test_each_money_column_has_a_unit_of_its_own(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_each_money_column_has_a_unit_of_its_own(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper("salary").head("teacher_pay_total", "中小学教师年工资收入总额(元)")
     sheet.put(0, "teacher_pay_total", 300_000_000).put(0, "civil_pay_total", 12000)
     outcome = hand_in(sheet)
@@ -1035,11 +978,7 @@ def test_each_money_column_has_a_unit_of_its_own(
     ],
 )
 def test_fees_are_kept_in_yuan_a_month(
-    header: str,
-    above: list[str],
-    typed: Any,
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
+    header: str, above: list[str], typed: Any, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("kindergarten", 1).head("monthly_fee", header).put(0, "monthly_fee", typed)
     sheet.above += [[line] for line in above]
@@ -1064,11 +1003,7 @@ def test_fees_are_kept_in_yuan_a_month(
     ],
 )
 def test_a_unit_that_cannot_be_converted_is_one_error_at_its_header(
-    name: str,
-    column: str,
-    header: str,
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
+    name: str, column: str, header: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper(name).head(column, header)
     outcome = hand_in(sheet)
@@ -1079,7 +1014,7 @@ def test_a_unit_that_cannot_be_converted_is_one_error_at_its_header(
 
 
 def test_layout_says_where_each_column_stood_and_in_which_unit(
-    paper: Callable[..., Any], received: Callable[..., Any]
+    paper: MakePaper, received: Receive
 ) -> None:
     sheet = paper("finance").reordered(["students_average", "stage", "budget_expenditure"])
     sheet.head("budget_expenditure", "一般公共预算教育支出(元)")
@@ -1107,7 +1042,7 @@ def test_no_two_forms_share_all_their_required_headers() -> None:
 
 
 def test_a_word_that_is_a_unit_too_ends_a_header_over_two_rows(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("kindergarten")
     first = sheet.columns.index("residential_quarter")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
 import polars as pl
 import pytest
 
+from tests.transforms.conftest import HandIn, MakeBook, MakePaper
 from transforms.forms import FORMS
 from transforms.tables.years import find_year
 
@@ -102,10 +102,7 @@ def dated(sheet: Any, years: dict[str, int]) -> tuple[Any, str]:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_the_year_is_found_in_each_place(
-    place: str,
-    paper: Callable[..., Any],
-    hand_in: Callable[..., Any],
-    city: dict[str, pl.DataFrame],
+    place: str, paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     outcome = hand_in(*dated(paper("class"), {place: 2020}))
     assert outcome.findings == []
@@ -115,7 +112,7 @@ def test_the_year_is_found_in_each_place(
 
 @pytest.mark.parametrize("place", PLACES[:-1])
 def test_a_stronger_place_wins_over_all_weaker_ones_and_says_so(
-    place: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    place: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     weaker = PLACES[PLACES.index(place) + 1 :]
     outcome = hand_in(*dated(paper("class"), {place: 2020, **dict.fromkeys(weaker, 2019)}))
@@ -126,9 +123,7 @@ def test_a_stronger_place_wins_over_all_weaker_ones_and_says_so(
     assert "2019" in outcome.warnings[0]["message_zh"]
 
 
-def test_places_that_agree_give_no_warning(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_places_that_agree_give_no_warning(paper: MakePaper, hand_in: HandIn) -> None:
     outcome = hand_in(*dated(paper("class"), dict.fromkeys(PLACES, 2020)))
     assert outcome.findings == []
 
@@ -138,23 +133,21 @@ def test_places_that_agree_give_no_warning(
 )
 @pytest.mark.parametrize("folder", ["2020", "2020-2021学年"])
 def test_a_school_year_agrees_with_its_first_year(
-    title: str, folder: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    title: str, folder: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     outcome = hand_in(paper("class", title=title), f"义县/{folder}/班级.xlsx")
     assert outcome.only["year"] == 2020
     assert outcome.findings == []
 
 
-def test_any_title_row_may_name_the_year(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_any_title_row_may_name_the_year(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper("class")
     sheet.above = [["附件"], ["义县班级学生数表"], [None, "（2020—2021学年）", None, "单位：人"]]
     assert hand_in(sheet).only["year"] == 2020
 
 
 def test_signatures_and_dates_below_the_table_name_no_year(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("class")
     sheet.above = [["班级学生数表"], ["填报日期：2021年10月15日"]]
@@ -167,7 +160,7 @@ def test_signatures_and_dates_below_the_table_name_no_year(
     [2020, "2020", "２０２０", "2020年", " 2020 ", "2020—2021学年", "2020年度", "2020.0", "'2020"],
 )
 def test_a_year_column_is_read_as_people_fill_it_in(
-    typed: Any, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    typed: Any, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("class", title="班级学生数表").insert(6, "年份", [typed] * 6)
     outcome = hand_in(sheet)
@@ -177,10 +170,7 @@ def test_a_year_column_is_read_as_people_fill_it_in(
 
 @pytest.mark.parametrize("path", ["义县/2020年.zip", "义县/2020/报表.zip"])
 def test_in_a_zip_the_names_inside_come_before_the_zip_and_its_folders(
-    path: str,
-    paper: Callable[..., Any],
-    workbook: Callable[..., bytes],
-    hand_in: Callable[..., Any],
+    path: str, paper: MakePaper, workbook: MakeBook, hand_in: HandIn
 ) -> None:
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -197,7 +187,7 @@ def test_in_a_zip_the_names_inside_come_before_the_zip_and_its_folders(
 
 @pytest.mark.parametrize("name", list(FORMS))
 def test_no_year_returns_the_submission_with_what_is_known(
-    name: str, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    name: str, paper: MakePaper, hand_in: HandIn
 ) -> None:
     outcome = hand_in(paper(name, title="报表"))
     only = outcome.only
@@ -209,7 +199,7 @@ def test_no_year_returns_the_submission_with_what_is_known(
 
 
 def test_several_years_in_one_sheet_are_a_submission_each(
-    paper: Callable[..., Any], hand_in: Callable[..., Any], city: dict[str, pl.DataFrame]
+    paper: MakePaper, hand_in: HandIn, city: dict[str, pl.DataFrame]
 ) -> None:
     sheet = paper("class", title="班级学生数表")
     sheet.insert(0, "年份", [2019, 2020, 2019, 2020, 2020, 2018])
@@ -224,9 +214,7 @@ def test_several_years_in_one_sheet_are_a_submission_each(
     assert rows["institution_code"].to_list() == city["class"]["institution_code"].to_list()[:6]
 
 
-def test_the_same_key_in_two_years_is_no_repetition(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_the_same_key_in_two_years_is_no_repetition(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper("class", 1, title="班级学生数表")
     sheet.rows = [sheet.rows[0], list(sheet.rows[0])]
     outcome = hand_in(sheet.insert(0, "年份", [2019, 2020]))
@@ -234,9 +222,7 @@ def test_the_same_key_in_two_years_is_no_repetition(
     assert sorted(entry["year"] for entry in outcome.submissions) == [2019, 2020]
 
 
-def test_an_error_returns_its_own_year_only(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
-) -> None:
+def test_an_error_returns_its_own_year_only(paper: MakePaper, hand_in: HandIn) -> None:
     sheet = paper("class", 4, title="班级学生数表").insert(0, "年份", [2019, 2019, 2020, 2020])
     outcome = hand_in(sheet.put(1, "students", "五十二"))
     accepted = {entry["year"]: entry["accepted"] for entry in outcome.submissions}
@@ -246,7 +232,7 @@ def test_an_error_returns_its_own_year_only(
 
 @pytest.mark.parametrize("typed", ["去年", None, "20年", "2020-10-15", "2100000001"])
 def test_a_row_whose_year_cannot_be_read_returns_all_it_could_belong_to(
-    typed: Any, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    typed: Any, paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("class", 3, title="班级学生数表").insert(0, "年份", [2019, typed, 2020])
     outcome = hand_in(sheet)
@@ -261,7 +247,7 @@ def test_a_row_whose_year_cannot_be_read_returns_all_it_could_belong_to(
 
 
 def test_a_blank_year_column_leaves_the_year_to_the_title(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     outcome = hand_in(paper("class", 3).insert(0, "年份", [None] * 3))
     assert outcome.only["year"] == 2020
@@ -270,7 +256,7 @@ def test_a_blank_year_column_leaves_the_year_to_the_title(
 
 @pytest.mark.parametrize("blank", [None, "-", "—"])
 def test_a_row_without_a_year_is_of_the_one_year_that_column_and_title_name(
-    blank: Any, paper: Callable[..., Any], hand_in: Callable[..., Any]
+    blank: Any, paper: MakePaper, hand_in: HandIn
 ) -> None:
     outcome = hand_in(paper("class", 3).insert(0, "年份", [2020, blank, 2020]))
     assert outcome.findings == []
@@ -279,7 +265,7 @@ def test_a_row_without_a_year_is_of_the_one_year_that_column_and_title_name(
 
 @pytest.mark.parametrize("years", [[2019, None, 2019], [2019, None, 2020], [2020, None, "去年"]])
 def test_a_row_without_a_year_is_an_error_where_the_title_does_not_settle_it(
-    years: list[Any], paper: Callable[..., Any], hand_in: Callable[..., Any]
+    years: list[Any], paper: MakePaper, hand_in: HandIn
 ) -> None:
     sheet = paper("class", 3).insert(0, "年份", years)
     outcome = hand_in(sheet)
@@ -289,7 +275,7 @@ def test_a_row_without_a_year_is_an_error_where_the_title_does_not_settle_it(
 
 
 def test_a_year_column_that_says_something_else_is_not_overruled_by_the_title(
-    paper: Callable[..., Any], hand_in: Callable[..., Any]
+    paper: MakePaper, hand_in: HandIn
 ) -> None:
     outcome = hand_in(paper("class", 3).insert(0, "年份", ["去年"] * 3))
     assert not outcome.only["accepted"]
@@ -297,7 +283,7 @@ def test_a_year_column_that_says_something_else_is_not_overruled_by_the_title(
 
 
 def test_sheets_of_several_years_are_a_submission_each(
-    paper: Callable[..., Any], workbook: Callable[..., bytes], hand_in: Callable[..., Any]
+    paper: MakePaper, workbook: MakeBook, hand_in: HandIn
 ) -> None:
     sheets = []
     for year in (2019, 2020):

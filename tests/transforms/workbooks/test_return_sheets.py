@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import date, datetime, time
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile
 
 import fastexcel
@@ -95,10 +95,16 @@ def county_workbook() -> Workbook:
     return workbook
 
 
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[..., Workbook]:
+class Write(Protocol):
     """Write a return sheet and open it again."""
 
+    def __call__(
+        self, *findings: dict[str, Any], original: bytes | None = None, name: str = ...
+    ) -> Workbook: ...
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
     def write(
         *findings: dict[str, Any], original: bytes | None = None, name: str = "班级.xlsx"
     ) -> Workbook:
@@ -130,7 +136,7 @@ def remark(sheet: Worksheet, place: str) -> str:
 # --- the list alone --------------------------------------------------------------------------
 
 
-def test_the_list_says_where_what_and_how(write: Callable[..., Workbook]) -> None:
+def test_the_list_says_where_what_and_how(write: Write) -> None:
     workbook = write(finding(cells=3), name="义县班级.csv")
     sheet = workbook.worksheets[0]
     assert workbook.sheetnames == ["退回说明"]
@@ -152,14 +158,14 @@ def test_the_list_says_where_what_and_how(write: Callable[..., Workbook]) -> Non
     assert sheet["B6"].hyperlink is None
 
 
-def test_warnings_alone_do_not_return_a_file(write: Callable[..., Workbook]) -> None:
+def test_warnings_alone_do_not_return_a_file(write: Write) -> None:
     sheet = write(finding(severity="warning"), finding(severity="warning", row=2)).worksheets[0]
     assert "已接收" in sheet["A2"].value
     assert "退回" not in sheet["A2"].value
     assert sheet["A3"].value.startswith("共2条: 错误0条, 提示2条")
 
 
-def test_errors_come_first_then_place(write: Callable[..., Workbook]) -> None:
+def test_errors_come_first_then_place(write: Write) -> None:
     workbook = write(
         finding(severity="warning", sheet="A", cell="A1", row=1, rule_id="w"),
         finding(sheet="B", cell="AA9", row=9, rule_id="4"),
@@ -170,7 +176,7 @@ def test_errors_come_first_then_place(write: Callable[..., Workbook]) -> None:
     assert [row[6] for row in list_rows(workbook)] == ["1", "2", "3", "4", "w"]
 
 
-def test_blank_cells_and_findings_without_a_cell(write: Callable[..., Workbook]) -> None:
+def test_blank_cells_and_findings_without_a_cell(write: Write) -> None:
     workbook = write(
         finding(cell="B1", row=1, value=None),
         finding(cell=None, row=7, value=None),
@@ -183,7 +189,7 @@ def test_blank_cells_and_findings_without_a_cell(write: Callable[..., Workbook])
     ]
 
 
-def test_the_list_is_ready_to_read_and_print(write: Callable[..., Workbook]) -> None:
+def test_the_list_is_ready_to_read_and_print(write: Write) -> None:
     sheet = write(finding()).worksheets[0]
     assert sheet.freeze_panes == "A6"
     assert sheet.column_dimensions["D"].width > 40
@@ -195,14 +201,12 @@ def test_the_list_is_ready_to_read_and_print(write: Callable[..., Workbook]) -> 
     assert sheet.print_title_rows == "$5:$5"
 
 
-def test_problem_and_remedy_stand_in_columns_of_their_own(
-    write: Callable[..., Workbook],
-) -> None:
+def test_problem_and_remedy_stand_in_columns_of_their_own(write: Write) -> None:
     rows = list_rows(write(finding(problem_zh="不是数。", remedy_zh="请填52。")))
     assert rows[0][3:5] == ("不是数。", "请填52。")
 
 
-def test_rows_are_as_high_as_their_text(write: Callable[..., Workbook]) -> None:
+def test_rows_are_as_high_as_their_text(write: Write) -> None:
     sheet = write(
         finding(rule_id="1", problem_zh="问" * 60), finding(rule_id="2", problem_zh="问" * 9_999)
     ).worksheets[0]
@@ -210,7 +214,7 @@ def test_rows_are_as_high_as_their_text(write: Callable[..., Workbook]) -> None:
 
 
 def test_a_list_beyond_its_bound_says_what_it_leaves_out(
-    write: Callable[..., Workbook], monkeypatch: pytest.MonkeyPatch
+    write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(return_sheets, "LISTED_FINDINGS", 2)
     rows = list_rows(write(*(finding(row=row, cell=f"E{row}") for row in range(2, 7))))
@@ -221,7 +225,7 @@ def test_a_list_beyond_its_bound_says_what_it_leaves_out(
 # --- the copy --------------------------------------------------------------------------------
 
 
-def test_the_copy_keeps_what_the_county_made(write: Callable[..., Workbook]) -> None:
+def test_the_copy_keeps_what_the_county_made(write: Write) -> None:
     workbook = write(finding(), original=saved(county_workbook()))
     assert workbook.sheetnames == ["退回说明", "小学", "校舍'旧'"]
     sheet = workbook["小学"]
@@ -243,7 +247,7 @@ def test_the_copy_keeps_what_the_county_made(write: Callable[..., Workbook]) -> 
 
 
 def test_the_countys_formulas_stay_formulas_and_its_text_stays_text(
-    write: Callable[..., Workbook],
+    write: Write,
 ) -> None:
     workbook = write(finding(), original=saved(county_workbook()))
     sheet = workbook["小学"]
@@ -252,7 +256,7 @@ def test_the_countys_formulas_stay_formulas_and_its_text_stays_text(
     assert workbook.calculation.fullCalcOnLoad
 
 
-def test_offending_cells_are_filled_and_commented(write: Callable[..., Workbook]) -> None:
+def test_offending_cells_are_filled_and_commented(write: Write) -> None:
     workbook = write(
         finding(places=["E14", "E20"], cells=2),
         finding(severity="warning", cell="B3", row=3, problem_zh="比上年多", remedy_zh="请核对。"),
@@ -269,7 +273,7 @@ def test_offending_cells_are_filled_and_commented(write: Callable[..., Workbook]
 
 
 def test_findings_on_one_cell_share_a_comment_and_the_worst_colour(
-    write: Callable[..., Workbook],
+    write: Write,
 ) -> None:
     workbook = write(
         finding(severity="warning", cell="E3", problem_zh="乙"),
@@ -283,7 +287,7 @@ def test_findings_on_one_cell_share_a_comment_and_the_worst_colour(
     assert text.index("【错误】甲") < text.index("【提示】乙")
 
 
-def test_a_place_inside_merged_cells_marks_the_top_left_one(write: Callable[..., Workbook]) -> None:
+def test_a_place_inside_merged_cells_marks_the_top_left_one(write: Write) -> None:
     workbook = write(finding(cell="C22", places=["C22", "B21"]), original=saved(county_workbook()))
     sheet = workbook["小学"]
     assert fill(sheet, "B20") == RED
@@ -291,7 +295,7 @@ def test_a_place_inside_merged_cells_marks_the_top_left_one(write: Callable[...,
     assert list_rows(workbook)[0][1] == "C22"
 
 
-def test_places_are_links_to_their_cells(write: Callable[..., Workbook]) -> None:
+def test_places_are_links_to_their_cells(write: Write) -> None:
     workbook = write(
         finding(),
         finding(sheet="校舍'旧'", cell="A1", row=1),
@@ -312,7 +316,7 @@ def test_places_are_links_to_their_cells(write: Callable[..., Workbook]) -> None
     [("没有的表", "E14"), (None, None), ("小学", "ZZZ1"), ("小学", "A1048577"), ("小学", "e14!")],
 )
 def test_places_that_are_not_in_the_workbook_are_listed_only(
-    write: Callable[..., Workbook], sheet: str | None, cell: str | None
+    write: Write, sheet: str | None, cell: str | None
 ) -> None:
     workbook = write(finding(sheet=sheet, cell=cell, row=None), original=saved(county_workbook()))
     assert len(list_rows(workbook)) == 1
@@ -320,7 +324,7 @@ def test_places_that_are_not_in_the_workbook_are_listed_only(
     assert fill(workbook["小学"], "E14") is None
 
 
-def test_the_list_is_the_only_sheet_selected(write: Callable[..., Workbook]) -> None:
+def test_the_list_is_the_only_sheet_selected(write: Write) -> None:
     workbook = write(finding(), original=saved(county_workbook()))
     assert workbook.active is workbook.worksheets[0]
     assert [bool(sheet.sheet_view.tabSelected) for sheet in workbook.worksheets[1:]] == [
@@ -330,7 +334,7 @@ def test_the_list_is_the_only_sheet_selected(write: Callable[..., Workbook]) -> 
 
 
 def test_a_return_sheet_handed_in_again_keeps_its_old_list_beside_the_new(
-    write: Callable[..., Workbook], tmp_path: Path
+    write: Write, tmp_path: Path
 ) -> None:
     write(finding(), original=saved(county_workbook()))
     first = (tmp_path / "outbox" / "210727" / "退回.xlsx").read_bytes()
@@ -338,7 +342,7 @@ def test_a_return_sheet_handed_in_again_keeps_its_old_list_beside_the_new(
     assert workbook.sheetnames == ["退回说明(2)", "退回说明", "小学", "校舍'旧'"]
 
 
-def test_marks_are_bounded(write: Callable[..., Workbook], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_marks_are_bounded(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(return_sheets, "MARKS_PER_FINDING", 3)
     monkeypatch.setattr(return_sheets, "MARKS_PER_WORKBOOK", 4)
     original = saved(county_workbook())
@@ -353,7 +357,7 @@ def test_marks_are_bounded(write: Callable[..., Workbook], monkeypatch: pytest.M
     assert [row[5] for row in list_rows(workbook)] == [49, 49]
 
 
-def test_macros_are_not_copied(write: Callable[..., Workbook]) -> None:
+def test_macros_are_not_copied(write: Write) -> None:
     workbook = write(finding(), original=with_part(saved(county_workbook()), "xl/vba", b"macro"))
     assert workbook["小学"]["E14"].comment is not None
     assert workbook.vba_archive is None
@@ -379,9 +383,7 @@ def test_macros_are_not_copied(write: Callable[..., Workbook]) -> None:
     ],
 )
 @pytest.mark.parametrize("copied", [True, False])
-def test_text_is_never_a_formula(
-    write: Callable[..., Workbook], tmp_path: Path, text: str, copied: bool
-) -> None:
+def test_text_is_never_a_formula(write: Write, tmp_path: Path, text: str, copied: bool) -> None:
     original = saved(county_workbook()) if copied else None
     workbook = write(
         finding(value=text, problem_zh=text, remedy_zh=text, rule_id=text),
@@ -401,14 +403,14 @@ def test_text_is_never_a_formula(
         assert b"<f>" not in archive.read("xl/worksheets/sheet1.xml")
 
 
-def test_characters_that_xml_cannot_hold_are_dropped(write: Callable[..., Workbook]) -> None:
+def test_characters_that_xml_cannot_hold_are_dropped(write: Write) -> None:
     bad = "五\x00十\x0b二\x1f人\ufffe"
     workbook = write(finding(value=bad, problem_zh=bad), original=saved(county_workbook()))
     assert list_rows(workbook)[0][2] == "五十二人"
     assert "五十二人" in remark(workbook["小学"], "E14")
 
 
-def test_endless_text_is_cut(write: Callable[..., Workbook]) -> None:
+def test_endless_text_is_cut(write: Write) -> None:
     endless = "无" * 100_000
     workbook = write(finding(value=endless, problem_zh=endless), original=saved(county_workbook()))
     assert len(list_rows(workbook)[0][2]) < 32_767
@@ -507,14 +509,14 @@ def of_long_texts(workbook: bytes) -> bytes:
     ],
 )
 def test_a_workbook_that_cannot_be_copied_gets_the_list_alone(
-    write: Callable[..., Workbook], spoil: Callable[[bytes], bytes]
+    write: Write, spoil: Callable[[bytes], bytes]
 ) -> None:
     workbook = write(finding(), original=spoil(saved(county_workbook())))
     assert workbook.sheetnames == ["退回说明"]
     assert list_rows(workbook)[0][1] == "E14"
 
 
-def test_a_false_size_in_the_zip_hides_nothing(write: Callable[..., Workbook]) -> None:
+def test_a_false_size_in_the_zip_hides_nothing(write: Write) -> None:
     """A part that claims to be small and unpacks to more is never unpacked whole."""
     name = b"xl/media/a.png"
     workbook = bytearray(with_part(saved(county_workbook()), name.decode(), bytes(5_000_000)))
@@ -523,7 +525,7 @@ def test_a_false_size_in_the_zip_hides_nothing(write: Callable[..., Workbook]) -
     assert write(finding(), original=bytes(workbook)).sheetnames == ["退回说明"]
 
 
-def test_a_declared_million_of_columns_is_harmless(write: Callable[..., Workbook]) -> None:
+def test_a_declared_million_of_columns_is_harmless(write: Write) -> None:
     original = with_sheet_xml(
         saved(county_workbook()), b'<dimension ref="A1:F22"', b'<dimension ref="A1:XFD1048576"'
     )
@@ -567,7 +569,7 @@ def test_the_same_findings_give_the_same_bytes(tmp_path: Path, copied: bool) -> 
     assert times == ["1980-01-01T", "1980-01-01T"]
 
 
-def test_an_older_return_sheet_is_replaced(write: Callable[..., Workbook]) -> None:
+def test_an_older_return_sheet_is_replaced(write: Write) -> None:
     write(finding(), finding(cell="A1"))
     assert len(list_rows(write(finding()))) == 1
 
@@ -595,7 +597,7 @@ def test_a_missing_column_is_an_error_of_the_caller(tmp_path: Path) -> None:
         )
 
 
-def test_the_countys_own_fills_stay_where_nothing_is_wrong(write: Callable[..., Workbook]) -> None:
+def test_the_countys_own_fills_stay_where_nothing_is_wrong(write: Write) -> None:
     workbook = county_workbook()
     workbook["小学"]["A3"].fill = PatternFill("solid", start_color="FF00FF00")
     assert fill(write(finding(), original=saved(workbook))["小学"], "A3") == "FF00FF00"

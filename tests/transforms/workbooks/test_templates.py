@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import re
 import unicodedata
-from collections.abc import Callable
 from datetime import date, time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from zipfile import ZipFile
 
 import polars as pl
@@ -18,6 +17,7 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
+from tests.transforms.conftest import HandIn
 from transforms.forms import FORMS, Column, Form, Kind
 from transforms.workbooks.templates import (
     EXAMPLE_SHEET,
@@ -36,10 +36,14 @@ YEARS = [2018, 2019, 2020]
 every_form = pytest.mark.parametrize("form", FORMS.values(), ids=FORMS.keys())
 
 
-@pytest.fixture
-def template(tmp_path: Path) -> Callable[..., Workbook]:
+class Template(Protocol):
     """Write the template of a form and open it."""
 
+    def __call__(self, form: Form, regions: Any = REGIONS, years: Any = YEARS) -> Workbook: ...
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Template:
     def template(form: Form, regions: Any = REGIONS, years: Any = YEARS) -> Workbook:
         out = tmp_path / f"{form.name}.xlsx"
         write_template(out, form, regions=regions, years=years)
@@ -80,7 +84,7 @@ def texts_beside_the_table(workbook: Workbook) -> list[str]:
 
 
 @every_form
-def test_the_header_is_the_forms_own(template: Callable[..., Workbook], form: Form) -> None:
+def test_the_header_is_the_forms_own(template: Template, form: Form) -> None:
     workbook = template(form)
     sheet = workbook.worksheets[0]
     assert sheet.title == form.zh
@@ -93,7 +97,7 @@ def test_the_header_is_the_forms_own(template: Callable[..., Workbook], form: Fo
 
 
 @every_form
-def test_nothing_else_reads_as_a_header(template: Callable[..., Workbook], form: Form) -> None:
+def test_nothing_else_reads_as_a_header(template: Template, form: Form) -> None:
     known = {"年份"} | {
         normalised(header)
         for any_form in FORMS.values()
@@ -105,9 +109,7 @@ def test_nothing_else_reads_as_a_header(template: Callable[..., Workbook], form:
 
 
 @every_form
-def test_the_chosen_year_is_the_only_one_above_the_table(
-    template: Callable[..., Workbook], form: Form
-) -> None:
+def test_the_chosen_year_is_the_only_one_above_the_table(template: Template, form: Form) -> None:
     sheet = template(form, years=[2019]).worksheets[0]
     above = [c.value for row in sheet.iter_rows(max_row=HEADER_ROW) for c in row if c.value]
     assert [text for text in above if re.search(r"20\d\d", text)] == ["2019年"]
@@ -115,7 +117,7 @@ def test_the_chosen_year_is_the_only_one_above_the_table(
 
 
 def test_the_unit_line_stands_only_where_all_money_is_in_its_unit(
-    template: Callable[..., Workbook],
+    template: Template,
 ) -> None:
     with_line = {
         form.name
@@ -128,7 +130,7 @@ def test_the_unit_line_stands_only_where_all_money_is_in_its_unit(
 # --- what the clerk sees -----------------------------------------------------------------------
 
 
-def test_year_and_unit_are_chosen_from_lists(template: Callable[..., Workbook]) -> None:
+def test_year_and_unit_are_chosen_from_lists(template: Template) -> None:
     sheet = template(FORMS["school"]).worksheets[0]
     years, units = rule_at(sheet, YEAR_CELL), rule_at(sheet, UNIT_CELL)
     assert years is not None and years.formula1 == '"2018年,2019年,2020年"'
@@ -137,7 +139,7 @@ def test_year_and_unit_are_chosen_from_lists(template: Callable[..., Workbook]) 
     assert sheet[UNIT_CELL].value == "请选择单位"
 
 
-def test_a_long_list_of_units_stands_on_a_hidden_sheet(template: Callable[..., Workbook]) -> None:
+def test_a_long_list_of_units_stands_on_a_hidden_sheet(template: Template) -> None:
     regions = [(f"{code}", f"第{code}区") for code in range(100_000, 100_100)]
     workbook = template(FORMS["class"], regions=regions)
     rule = rule_at(workbook.worksheets[0], UNIT_CELL)
@@ -149,7 +151,7 @@ def test_a_long_list_of_units_stands_on_a_hidden_sheet(template: Callable[..., W
 
 
 @pytest.mark.parametrize("name", ["=1+1", "甲,乙", '甲"乙'])
-def test_a_units_name_is_never_a_formula(template: Callable[..., Workbook], name: str) -> None:
+def test_a_units_name_is_never_a_formula(template: Template, name: str) -> None:
     workbook = template(FORMS["population"], regions=[("1", name), ("2", "乙")])
     rule = rule_at(workbook.worksheets[0], UNIT_CELL)
     assert rule is not None and rule.formula1 == f"{OPTIONS_SHEET}!$A$1:$A$2"
@@ -158,9 +160,7 @@ def test_a_units_name_is_never_a_formula(template: Callable[..., Workbook], name
 
 
 @every_form
-def test_every_column_is_explained_above_its_header(
-    template: Callable[..., Workbook], form: Form
-) -> None:
+def test_every_column_is_explained_above_its_header(template: Template, form: Form) -> None:
     sheet = template(form).worksheets[0]
     for place, column in enumerate(form.columns, 1):
         line = sheet.cell(EXPLANATION_ROW, place).value
@@ -169,9 +169,7 @@ def test_every_column_is_explained_above_its_header(
 
 
 @every_form
-def test_required_columns_are_known_by_their_colour(
-    template: Callable[..., Workbook], form: Form
-) -> None:
+def test_required_columns_are_known_by_their_colour(template: Template, form: Form) -> None:
     sheet = template(form).worksheets[0]
     colours: dict[bool, set[str]] = {True: set(), False: set()}
     for place, column in enumerate(form.columns, 1):
@@ -182,9 +180,7 @@ def test_required_columns_are_known_by_their_colour(
 
 
 @every_form
-def test_the_sheet_is_ready_to_fill_and_print(
-    template: Callable[..., Workbook], form: Form
-) -> None:
+def test_the_sheet_is_ready_to_fill_and_print(template: Template, form: Form) -> None:
     sheet = template(form).worksheets[0]
     assert sheet.freeze_panes == f"A{FIRST_ROW}"
     assert all(
@@ -199,7 +195,7 @@ def test_the_sheet_is_ready_to_fill_and_print(
 
 
 @every_form
-def test_every_kind_of_column_is_validated(template: Callable[..., Workbook], form: Form) -> None:
+def test_every_kind_of_column_is_validated(template: Template, form: Form) -> None:
     sheet = template(form).worksheets[0]
     for column in form.columns:
         rule = rule_at(sheet, first_cell(form, column))
@@ -237,9 +233,7 @@ def test_every_kind_of_column_is_validated(template: Callable[..., Workbook], fo
 
 
 @every_form
-def test_cells_take_what_is_typed_in_the_right_format(
-    template: Callable[..., Workbook], form: Form
-) -> None:
+def test_cells_take_what_is_typed_in_the_right_format(template: Template, form: Form) -> None:
     """In the drawn rows and, by the column's own format, in all rows below them."""
     formats = {Kind.CODE: "@", Kind.TEXT: "@", Kind.TIME: "hh:mm", Kind.DATE: "yyyy-mm-dd"}
     sheet = template(form).worksheets[0]
@@ -254,7 +248,7 @@ def test_cells_take_what_is_typed_in_the_right_format(
     ("name", "rows"), [("salary", 1), ("population", 19), ("finance", 6), ("class", 5_000)]
 )
 def test_validation_reaches_as_far_as_the_form_can(
-    template: Callable[..., Workbook], name: str, rows: int
+    template: Template, name: str, rows: int
 ) -> None:
     form = FORMS[name]
     sheet = template(form).worksheets[0]
@@ -267,9 +261,7 @@ def test_validation_reaches_as_far_as_the_form_can(
 
 
 @every_form
-def test_the_example_has_a_line_for_every_column(
-    template: Callable[..., Workbook], form: Form
-) -> None:
+def test_the_example_has_a_line_for_every_column(template: Template, form: Form) -> None:
     head, *lines = template(form)[EXAMPLE_SHEET].iter_rows(values_only=True)
     assert head == ("列名", "示例", "说明")
     assert [line[0] for line in lines] == [
@@ -279,9 +271,7 @@ def test_the_example_has_a_line_for_every_column(
 
 
 @every_form
-def test_the_examples_make_a_row_without_error(
-    template: Callable[..., Workbook], form: Form
-) -> None:
+def test_the_examples_make_a_row_without_error(template: Template, form: Form) -> None:
     lines = list(template(form)[EXAMPLE_SHEET].iter_rows(min_row=2, values_only=True))
     row = {
         column.name: typed(column, str(line[1]))
@@ -292,7 +282,7 @@ def test_the_examples_make_a_row_without_error(
         assert table.filter(check.bad).is_empty(), check.rule.id
 
 
-def test_the_examples_draw_no_warning_of_their_own(template: Callable[..., Workbook]) -> None:
+def test_the_examples_draw_no_warning_of_their_own(template: Template) -> None:
     """Codes begin with the kind of their institution and the province; pay is 2 to 40 万 a year."""
 
     def examples(name: str) -> dict[str, str]:
@@ -359,10 +349,7 @@ def test_nothing_to_choose_from_is_an_error(tmp_path: Path, regions: Any, years:
 
 @every_form
 def test_a_filled_template_is_read_as_it_was_filled(
-    template: Callable[..., Workbook],
-    city: dict[str, pl.DataFrame],
-    hand_in: Callable[..., Any],
-    form: Form,
+    template: Template, city: dict[str, pl.DataFrame], hand_in: HandIn, form: Form
 ) -> None:
     book, rows = template(form), city[form.name]
     sheet = book.worksheets[0]

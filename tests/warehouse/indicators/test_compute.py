@@ -6,14 +6,11 @@ what nobody asked them for. The city's figures are added up by hand beside the r
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.conftest import Home
+from tests.conftest import Home, MakeHome
 
 CITY, OWN = "210700", "210701"
 GUTA, LINGHE, TAIHE = "210702", "210703", "210711"
@@ -118,7 +115,7 @@ RETURNED = [{"ownership": "公办", "inclusive": False, "children_enrolled": 5}]
 
 
 @pytest.fixture(scope="module")
-def published(make_home: Callable[..., Home]) -> Home:
+def published(make_home: MakeHome) -> Home:
     home = make_home()
     for unit, years in REPORTED.items():
         home.book(unit, years)
@@ -395,9 +392,7 @@ def test_years_before_the_plan_are_kept_and_not_published(home: Home) -> None:
     ]
 
 
-def test_the_national_rule_takes_the_place_of_the_plans_from_2021(
-    make_home: Callable[..., Home],
-) -> None:
+def test_the_national_rule_takes_the_place_of_the_plans_from_2021(make_home: MakeHome) -> None:
     home = make_home(national_rules=True)
     rows = [
         {"stage": "小学", "primary_students": 90, "class_start_time": "08:10"},

@@ -6,20 +6,17 @@ as files; the unit's figures and the city's must both come out as worked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import ValidationError
 
+from tests.conftest import MakeHome
 from transforms.forms import FORMS
 from warehouse.indicators.definitions import Catalogue, Indicator, load_catalogue
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
 
 Given = Mapping[str, Sequence[Mapping[str, object]]]
 Town = tuple[str, str, int | None, int | None]
@@ -975,7 +972,7 @@ Figures = dict[
 
 
 @pytest.fixture(scope="module")
-def figures(make_home: Callable[..., Home]) -> Figures:
+def figures(make_home: MakeHome) -> Figures:
     """Numerator, denominator, value, asked, answered by indicator and region, for its own year."""
     # The national rule is there for its indicator; it changes no other one.
     home = make_home(national_rules=True)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.conftest import Home
+from tests.conftest import Home, MakeHome
 
 UNITS = [str(number) for number in range(2, 12)]
 UNLICENSED, PUPILS, PAY = "2.6", "2.18", "4.1"
@@ -19,7 +17,7 @@ def gardens(unlicensed: int) -> list[dict[str, object]]:
 
 
 @pytest.fixture(scope="module")
-def home(make_home: Callable[..., Home]) -> Home:
+def home(make_home: MakeHome) -> Home:
     """Ten units. Of 2021 nine have reported, of 2022 one.
 
     In 2020 each has one unlicensed kindergarten, in 2021 unit 2 has none and unit 11 is silent.
@@ -106,9 +104,7 @@ def test_no_year_with_a_verdict_is_compared_with_one_without(home: Home) -> None
     assert compared(home, UNLICENSED, "1", 2019) == []
 
 
-def test_the_year_in_focus_is_the_latest_with_half_of_its_forms(
-    make_home: Callable[..., Home],
-) -> None:
+def test_the_year_in_focus_is_the_latest_with_half_of_its_forms(make_home: MakeHome) -> None:
     home = make_home()
     home.regions([("1", "city", "", "地级市"), ("2", "reporting_unit", "1", "县")])
     forms = ("kindergarten", "class", "population", "teacher", "special_group", "safety")
@@ -127,9 +123,7 @@ def test_the_year_in_focus_is_the_latest_with_half_of_its_forms(
     assert home.ask("SELECT DISTINCT year FROM attainment_latest") == [(2020,)]
 
 
-def test_a_city_that_meets_what_most_of_its_units_miss_is_told_so(
-    make_home: Callable[..., Home],
-) -> None:
+def test_a_city_that_meets_what_most_of_its_units_miss_is_told_so(make_home: MakeHome) -> None:
     """Of 100 children in large classes the share is low in the one large unit, high in two."""
     home = make_home()
     home.regions(

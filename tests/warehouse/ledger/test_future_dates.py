@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import shutil
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
 from flows import steps
 from flows.run import Run
+from tests.conftest import Home
 from warehouse.ledger.future_dates import warn_of_future
 from warehouse.ledger.schema import refresh
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
 
 UNIT = "210702"
 FUTURE = "2038-01-01 00:00:00"

@@ -12,19 +12,17 @@ import random
 import shutil
 import zipfile
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import pytest
 
 from flows import steps
 from flows.run import Run
+from tests.conftest import AsBook, AsCsv, Home, MakeHome
 from transforms.made_up import MADE_UP_LINE
 from warehouse.ledger.store import WarehouseOutdated, open_warehouse
 from warehouse.reference import load_reference
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
 
 GUTA, LINGHE, TAIHE, HEISHAN = "210702", "210703", "210711", "210726"
 RATE = "preschool_gross_enrolment_rate"
@@ -58,7 +56,7 @@ def statuses(home: Home, unit: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture(scope="module")
-def versions(make_home: Callable[..., Home], as_csv: Csv) -> Home:
+def versions(make_home: MakeHome, as_csv: AsCsv) -> Home:
     """Two nights; each unit shows one way in which versions follow each other."""
     home = make_home()
 
@@ -123,7 +121,7 @@ def test_a_returned_version_leaves_the_one_before_in_force(versions: Home) -> No
     ]
 
 
-def test_on_equal_times_the_larger_hash_wins(versions: Home, as_csv: Csv) -> None:
+def test_on_equal_times_the_larger_hash_wins(versions: Home, as_csv: AsCsv) -> None:
     largest = max((11, 22, 33), key=lambda number: sha(as_csv("population", people(number))))
     assert in_force(versions, LINGHE) == largest
     found = versions.ask(
@@ -140,7 +138,7 @@ def test_an_older_version_is_superseded_at_once(versions: Home) -> None:
     ]
 
 
-def test_the_same_bytes_again_keep_their_first_time(versions: Home, as_csv: Csv) -> None:
+def test_the_same_bytes_again_keep_their_first_time(versions: Home, as_csv: AsCsv) -> None:
     times = versions.ask(
         "SELECT sha256, received_at::VARCHAR FROM submission WHERE region_code = ?", GUTA
     )
@@ -163,7 +161,7 @@ def test_every_version_keeps_its_row_accounting(versions: Home) -> None:
     ) == [(0,)]
 
 
-def test_the_same_bytes_of_two_units_are_a_submission_each(home: Home, as_csv: Csv) -> None:
+def test_the_same_bytes_of_two_units_are_a_submission_each(home: Home, as_csv: AsCsv) -> None:
     content = as_csv("population", people(7))
     for unit in (GUTA, LINGHE):
         home.deliver(f"{unit}/2020年.csv", content)
@@ -177,7 +175,7 @@ def test_the_same_bytes_of_two_units_are_a_submission_each(home: Home, as_csv: C
 
 @pytest.mark.parametrize("nights", [1, 2])
 def test_the_same_bytes_for_two_years_are_a_submission_each(
-    home: Home, as_csv: Csv, nights: int
+    home: Home, as_csv: AsCsv, nights: int
 ) -> None:
     content = as_csv("population", people(7))
     for year in (2019, 2020):
@@ -194,7 +192,7 @@ def test_the_same_bytes_for_two_years_are_a_submission_each(
 
 @pytest.mark.parametrize("nights", [1, 2])
 def test_the_same_bytes_at_two_paths_are_one_submission(
-    home: Home, as_csv: Csv, nights: int
+    home: Home, as_csv: AsCsv, nights: int
 ) -> None:
     content = as_csv("population", people(7))
     home.deliver(f"{GUTA}/后/2020年.csv", content, "2020-09-02 08:00:00")
@@ -209,7 +207,7 @@ def test_the_same_bytes_at_two_paths_are_one_submission(
     assert in_force(home, GUTA) == 7
 
 
-def test_a_unit_is_known_by_code_name_and_alias(home: Home, as_csv: Csv) -> None:
+def test_a_unit_is_known_by_code_name_and_alias(home: Home, as_csv: AsCsv) -> None:
     for folder, number in ((GUTA, 1), ("凌河", 2), ("太和区", 3), ("经开区", 4), ("黑 山 县", 5)):
         home.deliver(f"{folder}/深/更深/2020年.csv", as_csv("population", people(number)))
     home.deliver("沈阳市/2020年.csv", as_csv("population", people(6)))
@@ -226,7 +224,7 @@ def test_a_unit_is_known_by_code_name_and_alias(home: Home, as_csv: Csv) -> None
     assert home.ask("SELECT rule_id, value FROM finding") == [("FIL-E03", "沈阳市")]
 
 
-def test_a_file_beside_the_folders_of_the_units_is_returned(home: Home, as_csv: Csv) -> None:
+def test_a_file_beside_the_folders_of_the_units_is_returned(home: Home, as_csv: AsCsv) -> None:
     home.deliver("2020年.csv", as_csv("population", people(1)))
     home.sheet(LINGHE, "population", 2020, people(2))
     home.night()
@@ -238,7 +236,7 @@ def test_a_file_beside_the_folders_of_the_units_is_returned(home: Home, as_csv: 
     assert in_force(home, LINGHE, 2020) == 2
 
 
-def test_files_of_a_zip_have_its_hash_and_its_time(home: Home, as_csv: Csv) -> None:
+def test_files_of_a_zip_have_its_hash_and_its_time(home: Home, as_csv: AsCsv) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("表/人口2019年.csv", as_csv("population", people(19)))
@@ -270,7 +268,7 @@ def test_what_cannot_be_opened_is_a_returned_submission(home: Home) -> None:
 
 
 def test_a_file_too_large_to_be_read_is_archived_and_returned(
-    make_home: Callable[..., Home], as_csv: Csv
+    make_home: MakeHome, as_csv: AsCsv
 ) -> None:
     home = make_home(limits={"file_bytes": 1000})
     home.deliver(f"{GUTA}/2020年.csv", as_csv("population", people(1)) + b"\n" * 1000)
@@ -284,7 +282,7 @@ def test_a_file_too_large_to_be_read_is_archived_and_returned(
     assert in_force(home, LINGHE, 2020) == 2
 
 
-def deliveries(as_csv: Csv, as_book: Callable[..., bytes]) -> list[tuple[str, bytes, str]]:
+def deliveries(as_csv: AsCsv, as_book: AsBook) -> list[tuple[str, bytes, str]]:
     """Deliveries in which almost everything depends on which of them counts."""
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w") as archive:
@@ -338,7 +336,7 @@ def published_rows(home: Home) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def test_the_order_of_arrival_does_not_matter(
-    make_home: Callable[..., Home], as_csv: Csv, as_book: Callable[..., bytes]
+    make_home: MakeHome, as_csv: AsCsv, as_book: AsBook
 ) -> None:
     given = deliveries(as_csv, as_book)
     orders = [[given], [[one] for one in reversed(given)]]
@@ -359,7 +357,7 @@ def test_the_order_of_arrival_does_not_matter(
 
 
 def test_everything_can_be_rebuilt_from_the_archive(
-    home: Home, as_csv: Csv, as_book: Callable[..., bytes]
+    home: Home, as_csv: AsCsv, as_book: AsBook
 ) -> None:
     home.load(deliveries(as_csv, as_book))
     home.night()
@@ -374,7 +372,7 @@ def test_everything_can_be_rebuilt_from_the_archive(
     assert published_rows(home) == before
 
 
-def test_a_second_night_reads_nothing_twice(home: Home, as_csv: Csv) -> None:
+def test_a_second_night_reads_nothing_twice(home: Home, as_csv: AsCsv) -> None:
     home.deliver(f"{GUTA}/2020年.csv", as_csv("population", people(7)))
     with Run.open(home.settings) as run:
         assert len(steps.pull_inbox(run).receipts) == 1
@@ -391,7 +389,7 @@ def test_a_second_night_reads_nothing_twice(home: Home, as_csv: Csv) -> None:
 
 @pytest.mark.parametrize("again", ["warehouse.duckdb", "published"])
 def test_what_is_made_up_makes_the_publication_so_and_survives_a_rebuild(
-    home: Home, as_csv: Csv, again: str
+    home: Home, as_csv: AsCsv, again: str
 ) -> None:
     def sample() -> list[tuple[Any, ...]]:
         return home.ask("SELECT sample FROM publication ORDER BY published_at")
@@ -417,7 +415,7 @@ def test_what_is_made_up_makes_the_publication_so_and_survives_a_rebuild(
     assert sample()[-1] == (False,)
 
 
-def test_a_made_up_file_that_is_returned_makes_nothing_so(home: Home, as_csv: Csv) -> None:
+def test_a_made_up_file_that_is_returned_makes_nothing_so(home: Home, as_csv: AsCsv) -> None:
     home.sheet("义县", "population", 2020, [{"age": 3, "population": 100}])
     wrong = as_csv("population", [{"age": 3, "population": "不详"}])
     home.deliver("黑山县/学龄人口表2020年.csv", f"{MADE_UP_LINE}\n".encode() + wrong)

@@ -13,22 +13,19 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import openpyxl
 import pytest
 
+from tests.conftest import Home, MakeHome
 from warehouse.indicators.definitions import Catalogue, Indicator, load_catalogue
 from warehouse.ledger.store import WarehouseLocked
 from warehouse.lineage.figure import CannotExplain, explain
 from warehouse.lineage.model import Explanation, RowList
 from warehouse.reference import load_reference
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
 
 CITY, OWN, HEISHAN, YIXIAN, GUTA = "210700", "210701", "210726", "210727", "210702"
 RATE = "preschool_gross_enrolment_rate"
@@ -77,7 +74,7 @@ FINANCE = "学段,一般公共预算教育支出（元）,平均在校生数\n�
 
 
 @pytest.fixture(scope="module")
-def home(make_home: Callable[..., Home]) -> Home:
+def home(make_home: MakeHome) -> Home:
     home = make_home()
     home.book(YIXIAN, {2020: YIXIAN_2020}, name="第一批/报送.xlsx")
     for year, total in ((2019, 10_005_000), (2020, 10_005_001)):
@@ -397,9 +394,7 @@ def test_the_rows_add_up_to_every_published_figure(home: Home) -> None:
             assert figure is None or sum(row.contribution or 0 for row in rows.rows) == figure
 
 
-def test_a_product_of_totals_says_that_its_rows_do_not_add_up(
-    make_home: Callable[..., Home],
-) -> None:
+def test_a_product_of_totals_says_that_its_rows_do_not_add_up(make_home: MakeHome) -> None:
     home = make_home()
     pay = {"teacher_pay_total": 10, "teachers": 1, "civil_pay_total": 8, "civil_servants": 1}
     for unit in (YIXIAN, GUTA):

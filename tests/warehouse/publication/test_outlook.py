@@ -6,17 +6,12 @@ children in a unit the number in public kindergartens is ten times the value in 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 import duckdb
 import pytest
 
+from tests.conftest import Home, MakeHome
 from warehouse.publication.outlook import QUERY
 from warehouse.sql import literal
-
-if TYPE_CHECKING:
-    from tests.conftest import Home
 
 CITY = "210700"
 GUTA, LINGHE, TAIHE = "210702", "210703", "210711"
@@ -60,7 +55,7 @@ def schools(digital: int) -> dict[str, list[dict[str, object]]]:
 
 
 @pytest.fixture(scope="module")
-def published(make_home: Callable[..., Home]) -> Home:
+def published(make_home: MakeHome) -> Home:
     home = make_home()
     for unit, years in IN_PUBLIC.items():
         home.book(unit, {year: kindergartens(number) for year, number in years.items()})
@@ -150,7 +145,7 @@ def test_figures_worked_by_hand(
     assert (*found[:3], found[4]) == pytest.approx((required, pace, when_due, needed))
 
 
-def test_a_city_looks_ahead_from_its_own_figures(make_home: Callable[..., Home]) -> None:
+def test_a_city_looks_ahead_from_its_own_figures(make_home: MakeHome) -> None:
     """In 2018 its units have 20, 10 and 30 %: 20. In 2020 32, 20 and 50 %: 34.
 
     The line is half way from 20 to 50; the pace (34 - 20) / 2; 16 / 7 take three years.

@@ -11,17 +11,16 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import duckdb
 import pytest
 
-if TYPE_CHECKING:
-    from tests.conftest import Home
+from tests.conftest import MakeHome
 
 ROOT = Path(__file__).parents[3]
 PROGRAMS = Path(__file__).parent / "readers"
@@ -86,7 +85,7 @@ def reading(file: Path, *modes: str) -> Iterator[list[subprocess.Popen[str]]]:
 
 
 @pytest.fixture(scope="module")
-def base(make_home: Callable[..., Home]) -> Path:
+def base(make_home: MakeHome) -> Path:
     home = make_home()
     home.sheet("210702", "class", 2020, [{"students": 60}, {"students": 40}])
     home.night()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.conftest import Home
+from tests.conftest import Home, MakeHome
 
 OWN = "210701"
 UNITS = [
@@ -59,7 +57,7 @@ IN_TIME, LATE = "2020-10-01 00:00:00", "2020-11-01 00:00:00"
 
 
 @pytest.fixture(scope="module")
-def published(make_home: Callable[..., Home]) -> Home:
+def published(make_home: MakeHome) -> Home:
     home = make_home()
     for unit, form, received, _ in EDGES:
         home.sheet(unit, form, 2020, ROWS[form], received=received)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import polars as pl
 import pytest
 
-if TYPE_CHECKING:
-    from tests.conftest import Home, Night
-    from warehouse.publication.filling import Imprint
+from tests.conftest import Home, MakeHome, Night
+from warehouse.publication.filling import Imprint
 
 #: The tables of docs/contract.md, *Tables*, with their columns and what kind of value they hold.
 CONTRACT = {
@@ -134,7 +132,7 @@ COLLEGE = {"institution_code": "3621000002", "institution_name": "职校", "kind
 
 
 @pytest.fixture(scope="module")
-def published(make_home: Callable[..., Home]) -> Home:
+def published(make_home: MakeHome) -> Home:
     """One unit with everything wrong, one with everything right, one with 5 % large classes."""
     home = make_home()
     wrong = {"school": SCHOOLS, "kindergarten": KINDERGARTENS, "class": CLASSES}
@@ -396,7 +394,7 @@ class Nights:
 
 
 @pytest.fixture(scope="module")
-def corrected(make_home: Callable[..., Home]) -> Nights:
+def corrected(make_home: MakeHome) -> Nights:
     home = make_home()
     run = Nights(home)
     home.sheet(GUTA, "class", 2020, classes(55), received="2020-09-01 00:00:00")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 import pytest
 
+from tests.conftest import Home, MakeHome, Row
 from warehouse.publication.filling import detach, stage
 from warehouse.publication.reader import Reader
 from warehouse.publication.reader.pages import read_publication
@@ -18,9 +19,6 @@ from warehouse.publication.relations import KEYS, RELATIONS, Relation
 from warehouse.publication.tables import TABLES
 from warehouse.publication.views import VIEWS, create_views, views_of
 from warehouse.wording import STATUSES
-
-if TYPE_CHECKING:
-    from tests.conftest import Home, Row
 
 MODEL = Path(__file__).parents[3] / "docs" / "bi" / "model.md"
 UNITS = [("1", "city", "", "地级市"), *((unit, "reporting_unit", "1", "县") for unit in "234")]
@@ -34,7 +32,7 @@ def classes(*sizes: int) -> list[Row]:
 
 
 @pytest.fixture(scope="module")
-def home(make_home: Callable[..., Home]) -> Home:
+def home(make_home: MakeHome) -> Home:
     """Three units in 2019 and 2020; of 2021 a single form has come in. Published twice."""
     home = make_home()
     home.regions(UNITS)

@@ -28,6 +28,10 @@ FLAGS = [
 ]
 
 
+#: Opens a page of the report.
+Visit = Callable[[str], "playwright.Page"]
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[playwright.Browser]:
     with playwright.sync_playwright() as driver:
@@ -68,7 +72,7 @@ def column(page: playwright.Page, table: str, number: int) -> list[str]:
     return [" ".join(text.split()) for text in cells.all_inner_texts()]
 
 
-def test_every_page_opens_without_a_fault(visit: Callable, report: Path) -> None:
+def test_every_page_opens_without_a_fault(visit: Visit, report: Path) -> None:
     for path in sorted(report.glob("*.html")):
         page = visit(path.name)
         assert page.locator("h1").inner_text().strip(), path.name
@@ -76,7 +80,7 @@ def test_every_page_opens_without_a_fault(visit: Callable, report: Path) -> None
 
 
 @pytest.mark.parametrize("width", [390, 1400])
-def test_no_page_is_wider_than_the_screen(visit: Callable, report: Path, width: int) -> None:
+def test_no_page_is_wider_than_the_screen(visit: Visit, report: Path, width: int) -> None:
     names = ["index", "map", "matrix", "reporting", "changes", "dictionary"]
     for name in [*names, "unit-210726", "clause-2.9", "clause-3.1"]:
         page = visit(f"{name}.html")
@@ -84,7 +88,7 @@ def test_no_page_is_wider_than_the_screen(visit: Callable, report: Path, width: 
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
 
 
-def test_the_language_switch_is_kept_and_carried_along(visit: Callable) -> None:
+def test_the_language_switch_is_kept_and_carried_along(visit: Visit) -> None:
     page = visit("index.html")
     assert "2022 年全市一览" in page.locator("h1").inner_text()
     page.locator("[data-language]").click()
@@ -100,7 +104,7 @@ def test_the_language_switch_is_kept_and_carried_along(visit: Callable) -> None:
     assert page.locator("h1").inner_text() == "条款与单位对照表"
 
 
-def test_tables_sort_by_figures_clauses_and_words(visit: Callable) -> None:
+def test_tables_sort_by_figures_clauses_and_words(visit: Visit) -> None:
     page = visit("index.html")
     urgent = column(page, "clauses", 2)
     page.locator("#clauses thead button", has_text="条款").click()
@@ -120,7 +124,7 @@ def test_tables_sort_by_figures_clauses_and_words(visit: Callable) -> None:
     assert [int(text) for text in column(page, "shortfalls", 5)] == rising[::-1]
 
 
-def test_shares_sort_as_figures_and_blanks_stay_last(visit: Callable) -> None:
+def test_shares_sort_as_figures_and_blanks_stay_last(visit: Visit) -> None:
     page = visit("clause-2.2.html")
     head = page.locator("#units thead button", has_text="数值")
     for falling in (False, True):
@@ -131,7 +135,7 @@ def test_shares_sort_as_figures_and_blanks_stay_last(visit: Callable) -> None:
         assert figures == sorted(figures, reverse=falling)
 
 
-def test_counts_filter_the_clauses_by_status(visit: Callable) -> None:
+def test_counts_filter_the_clauses_by_status(visit: Visit) -> None:
     page = visit("index.html")
     button = page.locator('.tally button[data-status="not_met"]')
     count = int(button.locator(".count").inner_text())
@@ -141,7 +145,7 @@ def test_counts_filter_the_clauses_by_status(visit: Callable) -> None:
     assert len(column(page, "clauses", 1)) == 50
 
 
-def test_the_reporting_years_can_be_chosen(visit: Callable) -> None:
+def test_the_reporting_years_can_be_chosen(visit: Visit) -> None:
     page = visit("reporting.html")
     page.locator('[data-rows-of="grid"]').select_option("2019")
     assert set(column(page, "grid", 2)) == {"2019"}
@@ -149,7 +153,7 @@ def test_the_reporting_years_can_be_chosen(visit: Callable) -> None:
     assert {"2018", "2022", "—"} <= set(column(page, "submissions", 3))
 
 
-def test_the_map_shows_the_chosen_clause_and_year(visit: Callable) -> None:
+def test_the_map_shows_the_chosen_clause_and_year(visit: Visit) -> None:
     page = visit("map.html")
     assert "2.2" in page.locator(".map-title").inner_text()
     page.locator('[data-choose="clause"]').select_option("2.9")
@@ -171,7 +175,7 @@ def test_the_map_shows_the_chosen_clause_and_year(visit: Callable) -> None:
     assert page.locator("output[data-year]").first.text_content() == "2019"
 
 
-def test_the_map_and_the_matrix_say_the_same_of_every_year(visit: Callable) -> None:
+def test_the_map_and_the_matrix_say_the_same_of_every_year(visit: Visit) -> None:
     page = visit("map.html")
     page.locator('[data-choose="clause"]').select_option("2.9")
     on_map = {}
@@ -185,7 +189,7 @@ def test_the_map_and_the_matrix_say_the_same_of_every_year(visit: Callable) -> N
         assert words[1:] == told
 
 
-def test_a_copied_table_is_what_is_seen_and_harmless(visit: Callable) -> None:
+def test_a_copied_table_is_what_is_seen_and_harmless(visit: Visit) -> None:
     page = visit("clause-2.9.html")
     page.locator("#shortfalls [data-copy]").click()
     page.locator("#shortfalls .done").wait_for()
@@ -200,7 +204,7 @@ def test_a_copied_table_is_what_is_seen_and_harmless(visit: Callable) -> None:
     assert not any(re.match(r"[=+@＝]", cell) for line in lines for cell in line)
 
 
-def test_a_saved_table_is_csv_that_spreadsheets_read(visit: Callable, tmp_path: Path) -> None:
+def test_a_saved_table_is_csv_that_spreadsheets_read(visit: Visit, tmp_path: Path) -> None:
     page = visit("index.html?lang=en")
     page.locator('.tally button[data-status="not_met"]').click()
     with page.expect_download() as download:
@@ -212,7 +216,7 @@ def test_a_saved_table_is_csv_that_spreadsheets_read(visit: Callable, tmp_path: 
     assert len(text.splitlines()) == len(column(page, "clauses", 1)) + 1
 
 
-def test_it_prints_on_a4(visit: Callable) -> None:
+def test_it_prints_on_a4(visit: Visit) -> None:
     for name in ("index.html", "clause-2.9.html"):
         page = visit(name)
         page.emulate_media(media="print")
