@@ -172,7 +172,8 @@ def city(make_home: MakeHome) -> Home:
     home.load()
     for number, unit in enumerate(UNITS, start=1):
         home.sheet(unit, "population", 2020, [{"age": 3, "population": number}])
-        home.night()
+        home.load()  # a round of its own
+    home.night()
     return home
 
 

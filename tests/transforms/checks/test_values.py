@@ -418,8 +418,8 @@ DIFFERENT = {
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-@given(texts=st.lists(SIMPLE | NUMERIC | st.text(max_size=12), min_size=1, max_size=20))
-@settings(max_examples=40, deadline=None)
+@given(texts=st.lists(SIMPLE | NUMERIC | st.text(max_size=12), min_size=60, max_size=100))
+@settings(max_examples=8, deadline=None)
 def test_the_short_way_says_what_the_grammar_says(kind: Kind, texts: list[str]) -> None:
     for column in DIFFERENT[kind]:
         frame = pl.DataFrame(

@@ -57,9 +57,11 @@ def only(regions: pl.DataFrame, *codes: str) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def usual_documents(usual: list[SampleFile]) -> list[Document]:
+    """What is read of the files of two years."""
     return [
         document
         for delivery in usual
+        if delivery.year in (2020, 2021)
         for document in read_file(
             delivery.data, str(delivery.path), sha256="0" * 64, region_code=delivery.region_code
         )
@@ -73,7 +75,8 @@ def test_every_usual_file_says_that_it_is_made_up_whatever_its_format(
     usual: list[SampleFile], usual_documents: list[Document]
 ) -> None:
     assert {".csv", ".tsv", ".xlsx", ".zip"} == {delivery.path.suffix for delivery in usual}
-    assert len(usual_documents) > len(usual)
+    assert {".csv", ".tsv", ".xlsx"} <= {Path(d.file_name).suffix for d in usual_documents}
+    assert any(".zip/" in d.file_name for d in usual_documents)
     assert [d.file_name for d in usual_documents if not d.made_up] == []
 
 
