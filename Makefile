@@ -41,7 +41,8 @@ run: $(RUNTIME) ## One night: read the inbox, judge the plan, publish (fills an 
 
 .PHONY: test
 test: $(DEVELOPMENT) ## The whole test suite, but for the tests that take minutes
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadfile \
+		--no-loadscope-reorder
 
 .PHONY: check
 check: lint ## What to run before every commit: lint and the fast tests

@@ -345,6 +345,25 @@ class Home:
         return found
 
 
+#: What takes long, the longest first; all else is short.
+LONG = (
+    "tests/test_contributing.py",
+    "tests/flows/service",
+    "tests/warehouse/publication/test_readers.py",
+    "tests/flows",
+    "tests/warehouse",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that no worker is alone with it in the end."""
+    items.sort(
+        key=lambda item: next(
+            (place for place, begin in enumerate(LONG) if item.nodeid.startswith(begin)), len(LONG)
+        )
+    )
+
+
 class MakeHome(Protocol):
     """A further home; keyword arguments are settings."""
 
