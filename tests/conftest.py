@@ -19,7 +19,6 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol, cast
-from unittest import mock
 
 import duckdb
 import pytest
@@ -37,6 +36,7 @@ from warehouse.indicators.definitions import Catalogue
 from warehouse.ledger.ingest import Ingested
 from warehouse.publication.filling import Imprint
 from warehouse.publication.release import DATABASE
+from warehouse.publication.tables import TABLES
 from warehouse.workers.pool import ForkServer
 
 Row = Mapping[str, object]
@@ -184,6 +184,14 @@ class ByHand:
         """Nothing was started."""
 
 
+@contextmanager
+def without_pages() -> Iterator[None]:
+    """Leave out the pages of the report: they take longer than all the rest of a night."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steps, "write_report", lambda *_: None)
+        yield
+
+
 @dataclass(frozen=True)
 class Night:
     """What one night did; ``imprint`` is None where it published nothing new."""
@@ -301,7 +309,7 @@ class Home:
         """
         with ExitStack() as stack:
             if not report:
-                stack.enter_context(mock.patch.object(steps, "write_report"))
+                stack.enter_context(without_pages())
             run = stack.enter_context(Run.open(self.settings))
             made = engine() if engine is not None else ByHand(run.plan, run.catalogue)
             run.engine = cast(Engine, made)
@@ -322,6 +330,14 @@ class Home:
         """Rows out of the publication."""
         with duckdb.connect(str(self.publication), read_only=True) as connection:
             return connection.execute(query, list(parameters)).fetchall()
+
+    def rows(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Every published row of every table; ids and times of publications aside."""
+        return {
+            table.name: self.ask(f"FROM {table.name} ORDER BY ALL")
+            for table in TABLES
+            if table.name not in ("publication", "revision")
+        }
 
     def status(self, clause: str, region: str, year: int) -> str:
         """The published verdict."""

@@ -18,16 +18,14 @@ import sys
 from pathlib import Path
 from types import FrameType
 from typing import cast
-from unittest import mock
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
-
-from conftest import ByHand, Home  # noqa: E402
+sys.path.insert(0, str(ROOT))
 
 from expectations.engine import Engine  # noqa: E402
 from flows import steps  # noqa: E402
 from flows.run import Run, StepFailed  # noqa: E402
+from tests.conftest import ByHand, Home, without_pages  # noqa: E402
 from warehouse.ledger.store import Scope  # noqa: E402
 
 _OURS = tuple(str(ROOT / floor) for floor in ("transforms", "warehouse", "expectations", "flows"))
@@ -37,7 +35,7 @@ YEARS = (2018, 2019, 2020)
 def go(home: Path, kind: str, engine: Engine | None) -> None:
     """The steps in the order of :mod:`flows.nightly`, without report pages."""
     settings = Home(home).settings
-    with mock.patch.object(steps, "write_report"), Run.open(settings) as run:
+    with without_pages(), Run.open(settings) as run:
         run.engine = engine or cast(Engine, ByHand(run.plan, run.catalogue))
         if kind == "backfill":
             steps.reload_deliveries(run, Scope(YEARS), lambda: None)

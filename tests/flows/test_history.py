@@ -46,15 +46,6 @@ def with_large(students: int) -> list[dict[str, object]]:
     return [*CLASSES, {**LARGE, "students": students}]
 
 
-def published_rows(home: Home) -> dict[str, list[tuple[Any, ...]]]:
-    """Everything published, ids and times aside."""
-    return {
-        table.name: home.ask(f"FROM {table.name} ORDER BY ALL")
-        for table in TABLES
-        if table.name not in ("publication", "revision")
-    }
-
-
 def every_file(root: Path) -> dict[str, str]:
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -227,12 +218,12 @@ def test_a_backfill_from_nothing_gives_what_the_nights_gave(
         )  # fmt: skip
         home.sheet("古塔区", "population", 2018 + night, [{"age": 3, "population": 100 + night}])
         home.night()
-    before = published_rows(home)
+    before = home.rows()
     (home.root / "warehouse.duckdb").unlink()
     loaded, imprint = backfill(home, by_hand, (2018, 2019, 2020))
     assert loaded.deliveries == 4
     assert imprint is None, "nothing changed, so nothing is published"
-    assert published_rows(home) == before
+    assert home.rows() == before
 
 
 def test_a_backfill_takes_up_a_changed_rule(
@@ -441,7 +432,7 @@ def test_runs_with_great_expectations_killed_at_any_moment_lose_nothing(
 def assert_as_undisturbed(home: Home, undisturbed: Any) -> None:
     """After all kills the home holds what one holds in which nothing was killed."""
     assert_nothing_half(home)
-    assert published_rows(home) == published_rows(undisturbed)
+    assert home.rows() == undisturbed.rows()
     # Every change once, under one publication, with the same cause.
     told = (
         "SELECT p.previous_id IS NULL, r.* EXCLUDE (publication_id) FROM revision r"

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,7 +21,6 @@ from flows import steps
 from flows.run import Run
 from tests.conftest import Home, MakeHome
 from warehouse.archive import Archive
-from warehouse.publication.tables import TABLES
 
 pytestmark = pytest.mark.slow
 
@@ -74,14 +72,6 @@ def readers(file: Path) -> Iterator[None]:
         assert int(times) > NIGHTS // 10
 
 
-def published(home: Home) -> dict[str, list[tuple[Any, ...]]]:
-    return {
-        table.name: home.ask(f"FROM {table.name} ORDER BY ALL")
-        for table in TABLES
-        if table.name not in ("publication", "revision")
-    }
-
-
 def hand_in(home: Home, night: int, draw: random.Random) -> None:
     """What comes in during a day."""
     unit, year = draw.choice(UNITS), draw.choice((2018, 2019, 2020))
@@ -123,12 +113,12 @@ def test_sixty_nights_with_readers(make_home: MakeHome) -> None:
     assert ".staging" not in left
     history = {path.name for path in (home.settings.published / "history").iterdir()}
     assert len(history) == KEPT and history <= ids
-    before = published(home)
+    before = home.rows()
 
     # Whatever rotted is found when all is read again, and comes back from the inbox.
     home.settings.warehouse.unlink()
     home.night()
-    assert published(home) == before
+    assert home.rows() == before
     archive = Archive(home.settings.archive)
     assert archive.damage(archive.originals()) == {}
     with Run.open(home.settings) as run:

@@ -20,7 +20,6 @@ from flows import steps
 from flows.run import Run, StepFailed, named
 from flows.step_errors import TOLD, cause_of
 from tests.conftest import ByHand, Home, MakeHome
-from warehouse.publication.tables import TABLES
 
 UNIT = "210702"
 MEMORY, DISK, READ_ONLY, MAY_NOT = "more memory", "free disk space", "read-only", "permissions"
@@ -178,20 +177,12 @@ def fill_in(home: Home) -> None:
     home.deliver("210702/2020年坏.csv", "年龄,人口数\n3,五\n".encode())
 
 
-def published(home: Home) -> dict[str, list[tuple[Any, ...]]]:
-    return {
-        table.name: home.ask(f"FROM {table.name} ORDER BY ALL")
-        for table in TABLES
-        if table.name not in ("publication", "revision")
-    }
-
-
 @pytest.fixture(scope="module")
 def undisturbed(make_home: MakeHome) -> dict[str, list[tuple[Any, ...]]]:
     home = make_home()
     fill_in(home)
     home.night()
-    return published(home)
+    return home.rows()
 
 
 @pytest.mark.parametrize("size", ["120k", "320k", "1m", "3m"])
@@ -212,7 +203,7 @@ def test_a_full_disk_is_told_and_once_there_is_room_all_is_as_it_would_have_been
         assert DISK in told.value.remedy, str(told.value)
         mount("size=200m")
         assert home.night().imprint is not None
-        assert published(home) == undisturbed
+        assert home.rows() == undisturbed
 
 
 def test_a_disk_mounted_read_only_is_told(home: Home, tmp_path: Path) -> None:

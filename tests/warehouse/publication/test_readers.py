@@ -119,7 +119,7 @@ def replace_under_readers(stand: Stand, last: int, modes: list[str]) -> None:
 
 
 def test_readers_see_whole_publications_only(stand: Stand) -> None:
-    replace_under_readers(stand, 20, ["fresh", "fresh", "held"])
+    replace_under_readers(stand, 8, ["fresh", "fresh", "held"])
 
 
 @pytest.mark.slow
