@@ -45,12 +45,7 @@ def go(home: Path, kind: str, engine: Engine | None) -> None:
             if not receipts and not steps.must_publish(run):
                 return
             steps.load_deliveries(run, receipts, lambda: None)
-        if engine is not None:
-            steps.check_across(run)
-        steps.send_returns(run)
-        steps.compute_indicators(run)
-        steps.judge_clauses(run)
-        steps.publish(run)
+        (Home.finish if engine is None else steps.finish)(run)
 
 
 def main(home: str, kind: str, last: int, victim: str | None = None) -> None:

@@ -270,9 +270,7 @@ def test_a_lost_original_costs_nothing_that_was_read_before(
     with Run.open(spoilt.settings) as run:
         run.engine = cast(Engine, by_hand(run.plan, run.catalogue))
         loaded = steps.reload_deliveries(run, Scope((2020,)), lambda: None)
-        steps.compute_indicators(run)
-        steps.judge_clauses(run)
-        steps.publish(run)
+        spoilt.finish(run)
         assert loaded.deliveries == len(UNITS) - 1
         assert [str(lost) in told for told in run.damaged] == [True]
     assert spoilt.rows() == city.rows()

@@ -60,9 +60,7 @@ def backfill(
     with Run.open(home.settings) as run:
         run.engine = cast(Engine, by_hand(run.plan, run.catalogue))
         loaded = steps.reload_deliveries(run, Scope(years, **scope), lambda: None)
-        steps.compute_indicators(run)
-        steps.judge_clauses(run)
-        return loaded, steps.publish(run)
+        return loaded, home.finish(run)[1]
 
 
 def test_a_correction_is_a_revision_with_its_cause(home: Home) -> None:
@@ -288,8 +286,7 @@ def test_a_dry_run_lists_the_changes_and_touches_nothing(
     with rehearse(home.settings, plan) as copy, Run.open(copy) as run:
         run.engine = cast(Engine, by_hand(run.plan, run.catalogue))
         steps.reload_deliveries(run, Scope((2020,)), lambda: None)
-        steps.compute_indicators(run)
-        steps.judge_clauses(run)
+        steps.evaluate(run)
         changes = [asdict(change) for change in steps.changes(run)]
     assert [
         (

@@ -81,9 +81,7 @@ def backfill(home: Home, by_hand: type[ByHand], years: Sequence[int]) -> None:
     with Run.open(home.settings) as run:
         run.engine = cast(Engine, by_hand(run.plan, run.catalogue))
         steps.reload_deliveries(run, Scope(tuple(years)), lambda: None)
-        steps.compute_indicators(run)
-        steps.judge_clauses(run)
-        steps.publish(run)
+        home.finish(run)
 
 
 def test_a_corrected_start_moves_the_verdicts_of_later_years(home: Home) -> None:
@@ -295,8 +293,7 @@ def test_a_version_that_a_new_rule_sends_back_is_nobodys_doing(
     with rehearse(home.settings) as copy, Run.open(copy) as run:
         run.engine = cast(Engine, by_hand(run.plan, run.catalogue))
         steps.reload_deliveries(run, Scope((2019, 2020)), lambda: None)
-        steps.compute_indicators(run)
-        steps.judge_clauses(run)
+        steps.evaluate(run)
         foreseen = steps.changes(run)
     backfill(home, by_hand, (2019, 2020))
 
