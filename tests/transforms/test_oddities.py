@@ -482,6 +482,13 @@ def test_a_quote_left_open_swallows_no_row(hand_in: HandIn, line):
     assert (warning["rule_id"], f"第{3 + line}行" in warning["message_zh"]) == ("CLS-W07", True)
 
 
+def test_a_quote_left_open_leaves_what_is_quoted_in_its_line_whole(hand_in: HandIn):
+    text = '2020年学龄人口表\n年龄,常住人口数\n3,"1,052 人"\n"4,"1,048 人"\n5,1033\n'
+    outcome = hand_in(text.encode(), "义县/a.csv")
+    assert outcome.only["accepted"] and outcome.rules == ["POP-W07"]
+    assert outcome.values("population")["population"].to_list() == [1052, 1048, 1033]
+
+
 def test_a_quote_left_open_leaves_quoted_line_breaks_whole(hand_in: HandIn):
     lines = [row.replace(",1班,", ',"1\n班",') for row in TEXT.splitlines()]
     lines[2] = lines[2].replace(",义县", ',"义县')

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from io import BytesIO
 from random import Random
 from typing import Any, Literal
+from zipfile import ZipFile
 
 import polars as pl
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from tests.transforms.conftest import HandIn, MakePaper, Writers
+from transforms.formats import column_letters
 from transforms.forms import FORMS, Column, Form, Kind
 
 WIDE = str.maketrans("0123456789,.%:-", "０１２３４５６７８９，．％：－")
@@ -69,9 +73,9 @@ class Manner:
 
 
 @st.composite
-def manners(draw: st.DrawFn) -> Manner:
+def manners(draw: st.DrawFn, shapes: Sequence[str] = (*WORKBOOKS, *TEXTS)) -> Manner:
     form = FORMS[draw(st.sampled_from(sorted(FORMS)))]
-    shape = draw(st.sampled_from((*WORKBOOKS, *TEXTS)))
+    shape = draw(st.sampled_from(shapes))
     is_workbook = shape in WORKBOOKS
     places: list[Place] = ["column", "title", "file", "folder"]
     if is_workbook:
@@ -362,3 +366,126 @@ def test_what_is_written_in_any_manner_is_read_back_equal(
     (mine,) = (entry for entry in outcome.submissions if entry["form"] == form.name)
     assert mine["rows_loaded"] == rows.height
     assert outcome.values(form.name).equals(rows)
+
+
+#: Marks that nobody sees, and blanks of other widths.
+UNSEEN = "\u200b\u200c\u200d\u2060\u202a\u202c\u2066\u2069\u00ad\ufe0f\ufeff\u00a0\u3000"
+
+
+def marked(text: bytes, draws: Random) -> bytes:
+    """Text of a sheet or a string table with a mark that nobody sees within one of its words."""
+    words = text.decode()
+    inside = [i for i, sign in enumerate(words) if "\u4e00" <= sign <= "\u9fff"]
+    if not inside:
+        return text
+    place = draws.choice(inside)
+    return (words[:place] + draws.choice(UNSEEN) + words[place:]).encode()
+
+
+def without_places(sheet: bytes, _: Random) -> bytes:
+    """Cells that do not say where they stand, in the rows that have no gap before or between them."""
+
+    def bare(row: re.Match[bytes]) -> bytes:
+        letters = [name.decode() for name in re.findall(rb'<c r="([A-Z]+)', row[0])]
+        if letters != [column_letters(i) for i in range(len(letters))]:
+            return row[0]
+        return re.sub(rb'<c r="[A-Z]+[0-9]+"', b"<c", row[0])
+
+    return re.sub(rb"<row .*?</row>", bare, sheet, flags=re.DOTALL)
+
+
+def in_single_quotes(sheet: bytes, _: Random) -> bytes:
+    """Attributes in single quotes."""
+    return re.sub(rb'="([^"\'<>]*)"', rb"='\1'", sheet)
+
+
+def prefixed(sheet: bytes, _: Random) -> bytes:
+    """Every element with a prefix."""
+    named = sheet.replace(b' xmlns="', b' xmlns:x="', 1)
+    return re.sub(rb"<(/?)([A-Za-z])", rb"<\1x:\2", named)
+
+
+def with_formulas(sheet: bytes, draws: Random) -> bytes:
+    """Figures that are formulas, some of which nobody has calculated."""
+
+    def made(cell: re.Match[bytes]) -> bytes:
+        ways = (cell[0], b"%s<f>SUM(1)</f>%s" % (cell[1], cell[2]), cell[1] + b"<f>SUM(1)</f>")
+        return draws.choice(ways)
+
+    return re.sub(rb'(<c r="[A-Z]+[0-9]+"(?: s="[0-9]+")?>)(<v>[0-9.]+</v>)', made, sheet)
+
+
+def of_one_cell(sheet: bytes, _: Random) -> bytes:
+    """A sheet that says it has one cell."""
+    return re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1"', sheet)
+
+
+#: Ways in which programs write sheets, that all mean the same or must be told.
+HABITS = (marked, without_places, in_single_quotes, prefixed, with_formulas, of_one_cell)
+
+
+def rewritten(workbook: bytes, draws: Random) -> bytes:
+    """A workbook as a number of other programs might have written it."""
+    habits = [habit for habit in HABITS if draws.random() < 0.5]
+    out = BytesIO()
+    with ZipFile(BytesIO(workbook)) as source, ZipFile(out, "w") as target:
+        for name in source.namelist():
+            part = source.read(name)
+            if name.startswith("xl/worksheets/sheet"):
+                for habit in habits:
+                    if habit is not marked:
+                        part = habit(part, draws)
+            elif name == "xl/sharedStrings.xml" and marked in habits:
+                part = marked(part, draws)
+            elif name == "xl/workbook.xml" and with_formulas in habits:
+                part = re.sub(rb"<calcPr [^>]*/>", b'<calcPr calcId="1" fullCalcOnLoad="1"/>', part)
+            target.writestr(name, part)
+    return out.getvalue()
+
+
+def miswritten(text: str, encoding: str, delimiter: str, draws: Random) -> bytes:
+    """Delimited text with a quote that is never closed, a line in another encoding, or an unseen mark."""
+    lines = text.split("\r\n")
+    line = draws.randrange(len(lines))
+    match draws.choice(("quote", "encoding", "mark")):
+        case "quote":
+            cells = lines[line].split(delimiter)
+            place = draws.randrange(len(cells))
+            cells[place] = '"' + cells[place]
+            lines[line] = delimiter.join(cells)
+        case "encoding":
+            other = "gb18030" if encoding.startswith("utf") else "utf-8"
+            return b"\r\n".join(
+                each.encode(other if i == line else encoding) for i, each in enumerate(lines)
+            )
+        case "mark":
+            lines[line] = marked(lines[line].encode(), draws).decode()
+    return "\r\n".join(lines).encode(encoding, "ignore")
+
+
+@given(manner=manners(("xlsx", "utf-8", "gb18030")))
+@settings(max_examples=60, deadline=None)
+def test_what_other_programs_write_is_read_back_equal_or_goes_back(
+    manner: Manner,
+    city: dict[str, pl.DataFrame],
+    paper: MakePaper,
+    written: Writers,
+    hand_in: HandIn,
+) -> None:
+    form, all_rows = manner.form, city[manner.form.name]
+    first = manner.first % max(1, all_rows.height - manner.size + 1)
+    rows = all_rows if form.name == "finance" else all_rows.slice(first, manner.size)
+    content, path = write(manner, rows, paper, written)
+    if manner.shape == "xlsx":
+        content = rewritten(content, manner.draws)
+    else:
+        text = content.decode(manner.shape)
+        content = miswritten(text, manner.shape, manner.delimiter, manner.draws)
+    outcome = hand_in(content, path)
+    note("; ".join(entry["message_en"] for entry in outcome.findings))
+    mine = [entry for entry in outcome.submissions if entry["form"] == form.name]
+    if mine and all(entry["accepted"] for entry in mine):
+        assert sum(entry["rows_loaded"] for entry in mine) == rows.height
+        assert outcome.values(form.name).equals(rows)
+    else:
+        assert outcome.errors

@@ -118,8 +118,7 @@ def _rows_by_line(text: str, delimiter: str, limits: Limits) -> tuple[list[list[
             end = _record_end(quotes, at)
             row = None if end is None else _record("\n".join(lines[at:end]), delimiter)
             if row is None or end is None:
-                if quotes[at] % 2:
-                    disorderly.append(at + 1)
+                disorderly.append(at + 1)
                 row, end = _loose_record(lines[at], delimiter), at + 1
             at = end
             rows.append(row)
@@ -152,10 +151,13 @@ def _record(lines: str, delimiter: str) -> list[str] | None:
 
 
 def _loose_record(line: str, delimiter: str) -> list[str]:
-    """Return the fields of a line in which quotes are in disorder."""
-    if line.count('"') % 2 == 0:
-        return next(_records(line, delimiter, csv.QUOTE_MINIMAL), [])
-    fields = next(_records(line, delimiter, csv.QUOTE_NONE), [])
+    """Return the fields of a line in which quotes are in disorder.
+
+    A field that begins and ends with a quote is one, delimiters and all ("25,832 人"); a quote without
+    its other half says nothing.
+    """
+    part = re.escape(delimiter)
+    fields = re.findall(rf'("[^"]*"(?={part})|[^{part}]*){part}', line + delimiter)
     return [field.strip(" ").removeprefix('"').removesuffix('"') for field in fields]
 
 
