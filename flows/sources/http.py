@@ -38,6 +38,7 @@ from flows.sources.model import (
     SourceError,
     decoded,
     impossible_time,
+    is_misread,
     possible,
     unsafe,
     wanted,
@@ -375,7 +376,7 @@ def _last_modified(headers: httpx.Headers) -> datetime | None:
     """
     told = headers.get("last-modified", "")
     parsed = parsedate_tz(told)
-    if parsed is not None and parsed[0] not in YEARS:
+    if is_misread(told) or (parsed is not None and parsed[0] not in YEARS):
         raise impossible_time(told)
     try:
         return possible(parsedate_to_datetime(told))

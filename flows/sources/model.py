@@ -24,6 +24,8 @@ MOST_FOLDERS: Final = 20
 #: A time of change is taken between these years. Beyond, it is no time at all: calendars end with
 #: year 9999, and in another time zone the last day lies after it.
 YEARS: Final = range(2, 9999)
+#: A year that readers of dates take for another: below 100 in four digits, or with a sign before it.
+_MISREAD_YEAR: Final = re.compile(r"^\s*[-+]\d+-|[A-Za-z]{3}\s+(?:00\d\d|[-+]\d+)\b")
 _EPOCH: Final = datetime(1970, 1, 1)
 _UNSAFE_PART: Final = re.compile(r"^(?:\.{0,2}|[A-Za-z]:.*)$|[\\\0-\x1f\x7f]", re.DOTALL)
 
@@ -169,6 +171,11 @@ def possible(moment: datetime) -> datetime:
     if moment.year not in YEARS:
         raise impossible_time(f"year {moment.year}")
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def is_misread(told: str) -> bool:
+    """Return whether libraries would read this time as one of another century: 01 Jan 0001 as of 2001."""
+    return _MISREAD_YEAR.search(told) is not None
 
 
 def impossible_time(said: str) -> NotTaken:

@@ -31,6 +31,7 @@ from flows.sources.model import (
     Offer,
     SourceError,
     impossible_time,
+    is_misread,
     possible,
     unsafe,
     wanted,
@@ -126,11 +127,11 @@ class S3Source:
                 if _code(error) == "AccessDenied":
                     raise NotTaken("these keys may not read it") from None
                 raise
-        if len(data) > self._limit:
-            raise too_large(self._limit)
-        if len(data) != answer["ContentLength"]:
-            raise Interrupted(f"{len(data)} of {answer['ContentLength']} bytes arrived")
-        return Delivery(data, _changed(answer), answer["ETag"])
+            if len(data) > self._limit:
+                raise too_large(self._limit)
+            if len(data) != answer["ContentLength"]:
+                raise Interrupted(f"{len(data)} of {answer['ContentLength']} bytes arrived")
+            return Delivery(data, _changed(answer), answer["ETag"])
 
     @contextmanager
     def _said_plainly(self) -> Iterator[None]:
@@ -154,6 +155,8 @@ class S3Source:
             ) from None
         except exceptions.ClientError as error:
             raise self._refusal(error) from None
+        except KeyError as error:
+            raise SourceError(f"{where}: an answer of it lacks {error}") from None
         except (exceptions.BotoCoreError, ValueError) as error:
             raise SourceError(f"{where}: {error}") from None
 
@@ -214,16 +217,21 @@ def _code(error: exceptions.ClientError) -> str:
 
 def _time(text: str) -> datetime | str:
     """Return a time that the storage tells; what is none stays text, and costs its object and not the list."""
+    if is_misread(str(text)):
+        return str(text)
     try:
         moment: datetime = parse_timestamp(text)
+        moment.utcoffset()  # which may be more than a day
         return moment
     except (ValueError, OverflowError, RuntimeError):
         return str(text)
 
 
-def _changed(answer: dict[str, Any]) -> datetime:
-    """Return when the object was changed (UTC, naive). Raises NotTaken where that is impossible."""
-    moment: datetime | str = answer["LastModified"]
+def _changed(answer: dict[str, Any]) -> datetime | None:
+    """Return when the object was changed (UTC, naive), if told. Raises NotTaken where that is impossible."""
+    moment: datetime | str | None = answer.get("LastModified")
+    if moment is None:
+        return None
     if isinstance(moment, str):
         raise impossible_time(moment)
     return possible(moment)

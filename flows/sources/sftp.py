@@ -7,7 +7,6 @@ configuration, keys or agent is used. Links are not followed.
 from __future__ import annotations
 
 import asyncio
-import stat
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
 from datetime import datetime
@@ -112,9 +111,9 @@ class SftpSource:
         listing: Listing,
     ) -> None:
         """Offer a file, go down into a folder, leave links and devices alone."""
-        if _is_folder(facts):
+        if facts.type == asyncssh.FILEXFER_TYPE_DIRECTORY:
             await self._walk(client, place, path, listing)
-        elif stat.S_ISREG(facts.permissions or 0):
+        elif facts.type == asyncssh.FILEXFER_TYPE_REGULAR:
             self._offer(place, path, facts, listing)
 
     def _offer(
@@ -339,10 +338,6 @@ class _Witness(asyncssh.SSHClient):
 
 def _below(folder: bytes, name: bytes) -> bytes:
     return folder.rstrip(b"/") + b"/" + name
-
-
-def _is_folder(facts: asyncssh.SFTPAttrs) -> bool:
-    return stat.S_ISDIR(facts.permissions or 0)
 
 
 def _mark(facts: asyncssh.SFTPAttrs) -> str:

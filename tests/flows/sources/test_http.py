@@ -459,6 +459,8 @@ def test_probe(station: Station, site: Site, closed_port: int) -> None:
         "Mon, 01 Jan 99999999999 00:00:00 GMT",
         "Sat, 01 Jan 10000 00:00:00 GMT",
         "Fri, 31 Dec 9999 23:00:00 -0800",
+        "Mon, 01 Jan 0001 00:00:00 GMT",
+        "Sat, 01 Jan 0000 00:00:00 GMT",
     ],
 )
 def test_a_file_of_an_impossible_time_is_left_and_the_others_are_taken(

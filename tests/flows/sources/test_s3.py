@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Protocol
 
@@ -298,3 +300,117 @@ def test_storage_that_is_down_is_tried_again_and_then_said(
     (sentence,) = station.pull(bucket(endpoint=f"http://127.0.0.1:{closed_port}")).waiting
     assert "cannot be reached" in sentence
     assert station.slept == [1.0, 5.0, 20.0]
+
+
+class Told:
+    """A storage that tells of its objects whatever times it is given, in its list and with the object."""
+
+    def __init__(self) -> None:
+        #: By key: what the list tells, and what stands above the object; None where nothing does.
+        self.times: dict[str, tuple[str | None, str | None]] = {}
+        told = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                key = self.path.partition("?")[0].removeprefix("/submissions").strip("/")
+                listed = "".join(told.entry(name) for name in told.times).encode()
+                whole = b"<ListBucketResult>%s</ListBucketResult>" % listed
+                self.send_response(200)
+                if key:
+                    whole = key.encode()
+                    self.send_header("ETag", f'"{key}"')
+                    if (time := told.times[key][1]) is not None:
+                        self.send_header("Last-Modified", time)
+                self.send_header("Content-Length", str(len(whole)))
+                self.end_headers()
+                self.wfile.write(whole)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def entry(self, key: str) -> str:
+        time = self.times[key][0]
+        changed = "" if time is None else f"<LastModified>{time}</LastModified>"
+        size = f"<ETag>&quot;{key}&quot;</ETag><Size>{len(key)}</Size>"
+        return f"<Contents><Key>{key}</Key>{changed}{size}</Contents>"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    with contextlib.closing(Told()) as running:
+        yield running
+
+
+GOOD = ("2020-09-01T02:00:00.000Z", "Tue, 01 Sep 2020 02:00:00 GMT")
+
+
+@pytest.mark.parametrize(
+    ("listed", "headed"),
+    [
+        ("10000-01-01T00:00:00.000Z", "Sat, 01 Jan 10000 00:00:00 GMT"),
+        ("9999-12-31T23:00:00-08:00", "Fri, 31 Dec 9999 23:00:00 -0800"),
+        ("99999999999-01-01T00:00:00Z", "Mon, 01 Jan 99999999999 00:00:00 GMT"),
+        ("0001-01-01T00:00:00+08:00", "Mon, 01 Jan 0001 00:00:00 +0800"),
+        ("0000-01-01T00:00:00.000Z", "Sat, 01 Jan 0000 00:00:00 GMT"),
+        ("-2020-09-01T02:00:00.000Z", "-2020-09-01T02:00:00Z"),
+        ("-62135596801", "-62135596801"),
+        ("253402300800", "253402300800"),
+        ("1e300", "nan"),
+        ("2020-09-01T02:00:00+99:00", "Tue, 01 Sep 2020 02:00:00 +9900"),
+        ("yesterday", "yesterday"),
+    ],
+)
+def test_an_object_of_an_impossible_time_is_left_and_the_others_are_taken(
+    station: Any, told: Told, bucket: Any, put_file: Any, listed: str, headed: str
+) -> None:
+    """Whether the list tells that time, or only the object itself."""
+    put_file(station.inbox / "210727/inbox.csv", b"inbox")
+    told.times = {
+        "210727/a.csv": (listed, GOOD[1]),
+        "210727/b.csv": (GOOD[0], headed),
+        "210727/c.csv": GOOD,
+    }
+    pulled = station.pull(bucket(endpoint=told.endpoint))
+    assert station.held() == {"210727/c.csv": b"210727/c.csv", "210727/inbox.csv": b"inbox"}
+    assert station.receipt("210727/c.csv").received_at == datetime(2020, 9, 1, 2)
+    assert (pulled.failed, len(pulled.refused)) == ((), 2)
+    for name, sentence in zip("ab", pulled.refused, strict=True):
+        assert sentence.startswith(
+            f"cloud: 210727/{name}.csv: the time of its last change is impossible"
+        )
+
+
+def test_a_time_before_1970_is_a_time(station: Any, told: Told, bucket: Any) -> None:
+    told.times = {"210727/a.csv": ("1969-12-31T23:59:59Z", "Wed, 31 Dec 1969 23:59:59 GMT")}
+    assert station.pull(bucket(endpoint=told.endpoint)).waiting == ()
+    assert station.receipt("210727/a.csv").received_at == datetime(1969, 12, 31, 23, 59, 59)
+
+
+def test_an_object_without_a_time_is_received_when_it_is_first_seen(
+    station: Any, told: Told, bucket: Any
+) -> None:
+    told.times = {"210727/a.csv": (None, None), "210727/b.csv": GOOD}
+    assert station.pull(bucket(endpoint=told.endpoint)).waiting == ()
+    assert station.receipt("210727/a.csv").received_at == station.now
+    assert station.receipt("210727/b.csv").received_at == datetime(2020, 9, 1, 2)
+
+
+def test_an_answer_that_lacks_what_every_storage_tells_costs_the_source_and_not_the_night(
+    station: Any, told: Told, bucket: Any, put_file: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_file(station.inbox / "210727/inbox.csv", b"inbox")
+    told.times = {"210727/a.csv": GOOD}
+    monkeypatch.setattr(told, "entry", lambda key: f"<Contents><Key>{key}</Key></Contents>")
+    (sentence,) = station.pull(bucket(endpoint=told.endpoint)).failed
+    assert sentence == f"cloud: {told.endpoint}: an answer of it lacks 'ETag'"
+    assert station.held() == {"210727/inbox.csv": b"inbox"}

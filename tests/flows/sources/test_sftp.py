@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import datetime, timedelta
+from functools import partialmethod
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +31,9 @@ class SftpServer:
         #: The name of a file of which each request gets one byte, and not at once.
         self.drip = b""
         self.endless = False
+        #: Times of change, by the names of files: in the list, and of the file that is open.
+        self.listed: dict[bytes, int] = {}
+        self.opened_as: dict[bytes, int] = {}
         #: Called before each piece of a file is read.
         self.on_read: Callable[[], object] = lambda: None
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
@@ -60,6 +64,8 @@ class SftpServer:
                 if os.path.basename(path) in served.forbidden:
                     raise asyncssh.SFTPPermissionDenied("Permission denied")
                 async for entry in super().scandir(path):
+                    assert isinstance(entry.filename, bytes)
+                    entry.attrs.mtime = served.listed.get(entry.filename, entry.attrs.mtime)
                     yield entry
                 number = 0
                 while served.endless:
@@ -71,6 +77,14 @@ class SftpServer:
                 if os.path.basename(path) in served.forbidden:
                     raise asyncssh.SFTPPermissionDenied("Permission denied")
                 return super().open(path, pflags, attrs)
+
+            def fstat(self, file_obj: Any) -> asyncssh.SFTPAttrs:
+                found = super().fstat(file_obj)
+                assert isinstance(found, os.stat_result)
+                facts = asyncssh.SFTPAttrs.from_local(found)
+                name = os.path.basename(os.fsencode(file_obj.name))
+                facts.mtime = served.opened_as.get(name, facts.mtime)
+                return facts
 
             async def read(self, file_obj: Any, offset: int, size: int) -> bytes:
                 served.on_read()
@@ -90,6 +104,7 @@ class SftpServer:
                 server_host_keys=[self.host_key],
                 authorized_client_keys=asyncssh.import_authorized_keys(authorized),
                 sftp_factory=Files,
+                sftp_version=6,  # where the client knows it
                 gss_host=None,
             )
 
@@ -473,3 +488,44 @@ def test_a_folder_without_end_is_given_up(
     server.endless = True
     (sentence,) = station.pull(counties(most_entries=500)).failed
     assert sentence.startswith("counties: it lists more than 500 files and folders")
+
+
+@pytest.mark.parametrize("seconds", [253_402_300_800, 2**63, 2**64 - 1, 2**64 - 62_135_596_801])
+def test_a_file_of_an_impossible_time_is_left_and_the_others_are_taken(
+    station: Any,
+    server: SftpServer,
+    counties: Any,
+    put_file: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: int,
+) -> None:
+    """Year 10000 and beyond, -1 and before year 1, as a server tells them that speaks SFTP 6.
+
+    Version 3, which we ask for, knows no such times; but a server may answer with another version.
+    """
+    start = partialmethod(asyncssh.SSHClientConnection.start_sftp_client, sftp_version=6)
+    monkeypatch.setattr(asyncssh.SSHClientConnection, "start_sftp_client", start)
+    put_file(station.inbox / "210727/inbox.csv", b"inbox")
+    for name in "abc":
+        put_file(server.root / f"210727/{name}.csv", name.encode())
+    server.listed[b"a.csv"] = server.opened_as[b"b.csv"] = seconds
+    pulled = station.pull(counties())
+    assert station.held() == {"210727/c.csv": b"c", "210727/inbox.csv": b"inbox"}
+    assert (pulled.failed, len(pulled.refused)) == ((), 2)
+    for name, sentence in zip("ab", pulled.refused, strict=True):
+        assert sentence.startswith(
+            f"counties: 210727/{name}.csv: the time of its last change is impossible"
+        )
+
+
+def test_the_first_and_the_last_time_of_version_3_are_taken(
+    station: Any, server: SftpServer, counties: Any, put_file: Any
+) -> None:
+    """The last one, which is -1 where the server keeps such a time, is dated in the future."""
+    put_file(server.root / "210727/a.csv", b"a")
+    put_file(server.root / "210727/b.csv", b"b")
+    server.listed = server.opened_as = {b"a.csv": 0, b"b.csv": 2**32 - 1}
+    assert station.pull(counties()).waiting == ()
+    first, last = (station.receipt(f"210727/{name}.csv") for name in "ab")
+    assert (first.received_at, first.taken_at) == (datetime(1970, 1, 1), None)
+    assert (last.received_at, last.taken_at) == (datetime(2106, 2, 7, 6, 28, 15), station.now)
