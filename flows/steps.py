@@ -104,6 +104,8 @@ def _with_an_emptied_inbox(settings: Settings, pulled: Pulled) -> Pulled:
     What is not mounted is often an empty folder.
     """
     held = next((one.found for one in last_sources(settings.home) if one.name == INBOX), 0)
+    if not all(one.read for one in pulled.sources if one.name == INBOX):
+        return pulled  # it is told already, and may be a mount that hangs
     if not held or not settings.inbox.is_dir() or any(settings.inbox.iterdir()):
         return pulled
     why = (

@@ -2,25 +2,34 @@
 
 Files are taken as they are found and left where they are. Links, pipes, lock files and files of
 other kinds are never opened; a file that somebody is still writing waits for the next night.
+
+A process of its own looks into the folder (:mod:`flows.sources.reader`): where it is a mount that hangs,
+that process is left behind, and the run goes on without the folder.
 """
 
 from __future__ import annotations
 
-import fcntl
+import marshal
 import os
+import select
 import stat
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from datetime import datetime
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing
 from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
+from flows.sources import reader
 from flows.sources.collect import Collector
 from flows.sources.cursor import Memory
 from flows.sources.model import (
     Delivery,
+    Interrupted,
     Listing,
     NotTaken,
     NotYet,
@@ -31,129 +40,203 @@ from flows.sources.model import (
     moment_of,
     wanted,
 )
+from flows.sources.reader import DONE, LENGTH, WRITTEN, Facts, packed
 from transforms.names import shown
 from warehouse.archive import Archive
 
 #: A larger file is copied on disk, and not read into memory (bytes).
 IN_MEMORY: Final = 16 * 2**20
+#: So long a folder may be silent, where its settings say nothing else (seconds).
+SILENCE: Final = 60.0
+#: So long the process that reads may take to end (seconds).
+_GRACE: Final = 1
 _PIECE: Final = 2**20
 
-__all__ = ["FolderSource", "Pulled", "pull", "take", "walk"]
+__all__ = ["FolderSource", "Hangs", "Pulled", "pull"]
 
 
-class StillBeingWritten(Exception):
-    """Somebody has the file open for writing, or it changed while it was read."""
-
-
-def walk(inbox: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
-    """Yield the files below ``inbox`` that a unit may have handed in, in a fixed order.
-
-    ``on_error`` is told of every folder that cannot be read, and of what in it cannot be looked at.
-    """
-    # Not os.walk: it calls itself for every folder, and so ends where folders lie a thousand deep.
-    folders = [os.fspath(inbox)]
-    while folders:
-        folder = folders.pop()
-        below = []
-        try:
-            with os.scandir(folder) as entries:
-                listed = sorted(entries, key=lambda entry: entry.name)
-        except OSError as error:
-            on_error(error)
-            continue
-        for entry in listed:
-            try:
-                if entry.is_dir(follow_symlinks=False):
-                    below.append(entry.path)
-                elif wanted(entry.name) and stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode):
-                    yield Path(entry.path)
-            except FileNotFoundError:
-                pass
-            except OSError as error:
-                on_error(error)
-        folders += reversed(below)
-
-
-def take(path: Path, scratch: Path | None = None) -> tuple[bytes | BinaryIO, datetime]:
-    """Return the content of a file and the time of its last change (UTC, naive).
-
-    A large one is given as a copy of it, an open file that has no name and lies on the disk of the
-    folder ``scratch``.
-
-    Raises:
-        StillBeingWritten: it is open for writing or changed meanwhile.
-        NotTaken: the time of its last change is impossible.
-        OSError: it cannot be read.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        before = os.fstat(file.fileno())
-        if _has_writer(file.fileno()):
-            raise StillBeingWritten(str(path))
-        content = _content(file, before.st_size, scratch)
-        after = os.fstat(file.fileno())
-        # One that grew is not read to its end, which a writer could put off for ever.
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            raise StillBeingWritten(str(path))
-    return content, _changed(after)
-
-
-def _content(file: BinaryIO, size: int, scratch: Path | None) -> bytes | BinaryIO:
-    if size <= IN_MEMORY:
-        return file.read(size)
-    with ExitStack() as stack:
-        copy = stack.enter_context(tempfile.TemporaryFile(dir=scratch))
-        while size > 0 and (piece := file.read(min(size, _PIECE))):
-            copy.write(piece)
-            size -= len(piece)
-        stack.pop_all()
-    return copy
-
-
-def _changed(facts: os.stat_result) -> datetime:
-    seconds, nanoseconds = divmod(facts.st_mtime_ns, 10**9)
-    return moment_of(seconds, nanoseconds // 1000)
+class Hangs(SourceError):
+    """A folder does not answer."""
 
 
 class FolderSource:
-    """The files of a folder, as a source like any other; ``scratch`` as in :func:`take`."""
+    """The files of a folder, as a source like any other.
 
-    def __init__(self, root: Path, scratch: Path | None = None) -> None:
+    ``scratch`` is a folder for copies of large files, which are open files that have no name there.
+    ``silence`` is how long the folder may take for an answer (seconds).
+    """
+
+    def __init__(self, root: Path, scratch: Path | None = None, silence: float = SILENCE) -> None:
         self._root = root
         self._scratch = scratch
+        self._silence = silence
+        self._reader: _Reader | None = None
 
     def files(self) -> Listing:
         """Return all files; a folder that is not there is an error, because a share may be unmounted."""
         self.probe()
         listing = Listing()
-
-        def refuse(error: OSError) -> None:
-            place = Path(str(error.filename)).relative_to(self._root)
-            listing.refused.append(f"{shown(_legible(str(place)))}: {error.strerror}")
-
-        listing.offers += [self._offer(path) for path in walk(self._root, refuse)]
+        for entries in self._ask("list", self._root):
+            for path, facts, is_folder in entries:
+                if not is_folder and not wanted(os.fsdecode(os.path.basename(path))):
+                    continue
+                if isinstance(facts, int):
+                    listing.refused.append(f"{shown(self._place(path))}: {os.strerror(facts)}")
+                elif stat.S_ISREG(facts[0]):
+                    fetch = partial(self._deliver, path)
+                    listing.offers.append(Offer(self._place(path), fetch, _mark(facts), facts[1]))
         return listing
 
     def probe(self) -> None:
         """Look whether the folder is there and can be read."""
         try:
-            os.scandir(self._root).close()
+            for _ in self._ask("look", self._root):
+                pass
         except OSError as error:
             raise SourceError(
                 f"{self._root}: {error.strerror}; is it mounted, and may this user read it?"
             ) from None
 
     def close(self) -> None:
-        """Do nothing: nothing is held open."""
+        """End the process that reads."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
-    def _offer(self, path: Path) -> Offer:
-        mark, size = _mark(path)
-        return Offer(
-            _legible(path.relative_to(self._root).as_posix()),
-            partial(_deliver, path, self._scratch),
-            mark,
-            size,
+    def _place(self, path: bytes) -> str:
+        return _legible(os.path.relpath(path, os.fsencode(self._root)))
+
+    def _deliver(self, path: bytes, _: str) -> Delivery:
+        with closing(self._ask("read", path)) as told:
+            try:
+                facts: Facts = next(told)
+                try:
+                    content, after = self._content(told)
+                except PermissionError:
+                    # Answered like an empty file; once it may be read its bytes are another delivery.
+                    content, after = b"", facts
+            except OSError as error:
+                raise NotTaken(str(error.strerror)) from None
+        return Delivery(content, moment_of(*_seconds(after)), _mark(facts))
+
+    def _content(self, told: Iterator[Any]) -> tuple[bytes | BinaryIO, Facts]:
+        """Return what is told of a file, and its facts after it was read.
+
+        Raises:
+            NotYet: somebody is writing it.
+        """
+        content: BinaryIO = BytesIO()
+        after: Facts | None = None
+        with ExitStack() as stack:
+            for message in told:
+                if isinstance(message, bytes):
+                    if isinstance(content, BytesIO) and content.tell() + len(message) > IN_MEMORY:
+                        copy = stack.enter_context(tempfile.TemporaryFile(dir=self._scratch))
+                        copy.write(content.getvalue())
+                        content = copy
+                    content.write(message)
+                elif message != WRITTEN:
+                    after = message
+            if after is None:
+                raise NotYet("is still being written")
+            stack.pop_all()
+        return content.getvalue() if isinstance(content, BytesIO) else content, after
+
+    def _ask(self, kind: str, path: Path | bytes) -> Generator[Any, None, None]:
+        """Yield what the reader answers to an order.
+
+        Raises:
+            OSError: it could not be carried out.
+            Hangs: there is no answer.
+            Interrupted: the reader has ended.
+        """
+        if self._reader is None:
+            try:
+                self._reader = _Reader()
+            except OSError as error:
+                why = f"no process can be started ({error.strerror})"
+                raise Interrupted(f"{self._root} cannot be read: {why}") from None
+        done = False
+        try:
+            self._reader.send((kind, os.fsencode(path)))
+            while (message := self._reader.receive(self._silence)) != DONE:
+                if isinstance(message, int):
+                    done = True
+                    raise OSError(message, os.strerror(message), os.fsdecode(path))
+                yield message
+            done = True
+        except TimeoutError:
+            raise Hangs(
+                f"{self._root} does not answer within {self._silence:g} seconds: it seems to be a"
+                " mount that hangs. See to its server, or unmount it; the next run goes on from here"
+            ) from None
+        except EOFError:
+            raise Interrupted(f"the process that reads {self._root} was ended") from None
+        finally:
+            if not done:  # what it may still answer is nobody's any more
+                self.close()
+
+
+class _Reader:
+    """The process that reads, seen from the run."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", reader.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
         )
+        self._received = bytearray()
+
+    def send(self, order: tuple[str, bytes]) -> None:
+        """Raise EOFError where it has ended."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(packed(order))
+        except BrokenPipeError:
+            raise EOFError from None
+
+    def receive(self, silence: float) -> Any:
+        """Return the next message.
+
+        Raises:
+            TimeoutError: nothing came for so many seconds.
+            EOFError: it has ended.
+        """
+        while (whole := self._length()) is None or len(self._received) < whole:
+            self._more(silence)
+        message = marshal.loads(memoryview(self._received)[LENGTH:whole])
+        del self._received[:whole]
+        return message
+
+    def _length(self) -> int | None:
+        """Return the bytes of the message that is coming in, where that is known."""
+        if len(self._received) < LENGTH:
+            return None
+        return LENGTH + int.from_bytes(self._received[:LENGTH], "little")
+
+    def _more(self, silence: float) -> None:
+        assert self._process.stdout is not None
+        if not select.select([self._process.stdout], [], [], silence)[0]:
+            raise TimeoutError
+        piece = os.read(self._process.stdout.fileno(), _PIECE)
+        if not piece:
+            raise EOFError
+        self._received += piece
+
+    def close(self) -> None:
+        """End it; where it cannot be ended, because the kernel waits for a mount, leave it behind."""
+        process = self._process
+        process.kill()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            pipe.close()
+        try:
+            process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            threading.Thread(target=process.wait, daemon=True).start()
 
 
 def pull(inbox: Path, archive: Archive) -> Pulled:
@@ -162,56 +245,24 @@ def pull(inbox: Path, archive: Archive) -> Pulled:
     Every file is read every time, so that an original lost from the archive comes back. A file
     that cannot be read waits for the next night.
     """
-    return Collector(
-        FolderSource(inbox),
-        archive,
-        {receipt.key: receipt for receipt in archive.receipts()},
-        Memory(),
-    ).collect(lambda: None)
+    known = {receipt.key: receipt for receipt in archive.receipts()}
+    with closing(FolderSource(inbox)) as source:
+        return Collector(source, archive, known, Memory()).collect(lambda: None)
 
 
-def _deliver(path: Path, scratch: Path | None, _: str) -> Delivery:
-    mark = _mark(path)[0]
-    try:
-        try:
-            data, changed = take(path, scratch)
-        except PermissionError:
-            # Answered like an empty file; once it may be read its bytes are another delivery.
-            data, changed = b"", _changed(path.lstat())
-    except StillBeingWritten:
-        raise NotYet("is still being written") from None
-    except OSError as error:
-        raise NotTaken(str(error.strerror)) from None
-    return Delivery(data, changed, mark)
-
-
-def _legible(name: str) -> str:
+def _legible(name: bytes) -> str:
     """Return a path as text, whatever it is; what no encoding reads becomes a sign of its own."""
-    parts = os.fsencode(name).split(b"/")
+    parts = name.split(b"/")
     return "/".join(decoded(part) or part.decode("gb18030", "replace") for part in parts)
 
 
-def _mark(path: Path) -> tuple[str, int | None]:
-    """Return size, times and number of the file, and its size alone; "" and None where it has gone."""
-    try:
-        facts = path.lstat()
-    except OSError:
-        return "", None
-    mark = f"{facts.st_size}:{facts.st_mtime_ns}:{facts.st_ctime_ns}:{facts.st_ino}"
-    return mark, facts.st_size
+def _mark(facts: Facts) -> str:
+    """Return size, times and number of a file."""
+    _, size, changed, renewed, number = facts
+    return f"{size}:{changed}:{renewed}:{number}"
 
 
-def _has_writer(descriptor: int) -> bool:
-    """Return whether anybody has the file open for writing, where the system can tell.
-
-    A read lease is refused while there is a writer; network file systems and foreign owners may
-    refuse it for other reasons, and then the times before and after reading decide alone.
-    """
-    try:
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    return False
+def _seconds(facts: Facts) -> tuple[int, int]:
+    """Return the time of a file's last change, in seconds and microseconds."""
+    seconds, nanoseconds = divmod(facts[2], 10**9)
+    return seconds, nanoseconds // 1000

@@ -52,7 +52,8 @@ def pull_all(
     # What is damaged there is told by the run; here it only counts as not known.
     known: Known = {receipt.key: receipt for receipt in archive.receipts(lambda _: None)}
     puller = _Puller(archive, known, limits, home, on_file, now, sleep)
-    rounds = {INBOX: puller.collect(FolderSource(inbox, home), Memory(), "taken_bytes")}
+    with closing(FolderSource(inbox, home)) as source:
+        rounds = {INBOX: puller.collect(source, Memory(), "taken_bytes")}
     rounds |= {settings.name: puller.collect_from(settings) for settings in sources}
     each = rounds.values()
     return Pulled(
@@ -146,7 +147,7 @@ def _open(settings: SourceSettings, secrets: Credentials, home: Path, limits: Li
     """
     match settings:
         case FolderSettings():
-            return FolderSource(home / settings.path, home)
+            return FolderSource(home / settings.path, home, settings.timeout_seconds)
         case SftpSettings():
             from flows.sources.sftp import SftpSource
 

@@ -63,10 +63,14 @@ class _Source(BaseModel):
 
 
 class FolderSettings(_Source):
-    """Another folder of this machine, such as a mounted share."""
+    """Another folder of this machine, such as a mounted share.
+
+    ``timeout_seconds`` is how long it may be silent before it counts as a mount that hangs.
+    """
 
     kind: Literal["folder"]
     path: Path
+    timeout_seconds: float = Field(default=60, gt=0, le=3600)
 
     @property
     def address(self) -> str:

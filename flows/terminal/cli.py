@@ -18,10 +18,11 @@ from flows.environment import quiet
 quiet()
 
 
-#: What of its own a home may hold: one of them is enough for a folder to be one.
+#: What of its own a home may hold: one of them is enough for a folder to be one. Of the inbox, which may
+#: be a mount that hangs, nothing is asked where another is there.
 _OWN = (
-    *("inbox", "archive", "warehouse.duckdb", "published", "outbox", "releases"),
-    *("definitions", "reference", "prefect", "settings.toml"),
+    *("archive", "warehouse.duckdb", "published", "outbox", "releases"),
+    *("definitions", "reference", "prefect", "settings.toml", "inbox"),
 )
 
 

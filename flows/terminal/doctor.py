@@ -33,6 +33,8 @@ from flows.run import plan_of
 from flows.service.client import healthy, next_night
 from flows.service.state import API, last_serving, read_login
 from flows.settings import Settings, SettingsError, load_settings
+from flows.sources.folder import FolderSource, Hangs
+from flows.sources.model import SourceError
 from transforms.china import ZONE_NAME
 from warehouse.archive import Archive
 from warehouse.publication.reader import open_publication
@@ -163,6 +165,14 @@ def _paths(settings: Settings) -> Iterator[Line]:
         yield Line("paths", "warn", f"{settings.home} can be changed by everybody", do)
     else:
         yield Line("paths", "ok", str(settings.home))
+    try:
+        with contextlib.closing(FolderSource(settings.inbox)) as inbox:
+            inbox.probe()
+    except Hangs as error:
+        yield Line("inbox", "fail", str(error), "Each night goes on without it and says so.")
+        return
+    except SourceError:
+        pass  # said by what follows
     if not settings.inbox.is_dir() and settings.warehouse.exists():
         do = "Mount it, or make it; each night goes on without it and says so."
         yield Line("inbox", "fail", f"{settings.inbox} is not there: is it mounted?", do)

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
 import shutil
+import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from flows import steps
+from flows.after.metrics import LastRun, write_metrics
+from flows.run import Run
 from flows.sources.cursor import Memory
-from flows.sources.folder import pull, walk
+from flows.sources.folder import FolderSource, _Reader, pull
+from flows.sources.model import Pulled
 from flows.sources.pull import probe
 from flows.sources.settings import FolderSettings
+from flows.terminal.doctor import diagnose
 from tests.flows.sources.conftest import PutFile, Station
 
 
-def share(path: Path | str) -> FolderSettings:
-    return FolderSettings.model_validate({"kind": "folder", "name": "share", "path": str(path)})
+def share(path: Path | str, **values: object) -> FolderSettings:
+    return FolderSettings.model_validate(
+        {"kind": "folder", "name": "share", "path": str(path), **values}
+    )
 
 
 def test_the_inbox_is_always_a_source(station: Station, put_file: PutFile) -> None:
@@ -94,7 +106,7 @@ def test_another_folder_is_remembered_by_size_times_and_number(
     file = put_file(tmp_path / "mounted/210727/a.csv", b"a")
     station.pull(share("../mounted"))
     read = []
-    monkeypatch.setattr("flows.sources.folder.take", lambda path: read.append(path))
+    monkeypatch.setattr(FolderSource, "_deliver", lambda *asked: read.append(asked))
     station.pull(share("../mounted"))
     assert read == []
     monkeypatch.undo()
@@ -114,15 +126,164 @@ def test_a_folder_that_is_not_there_is_said_and_the_others_go_on(
     assert probe(share(station.inbox), station.home) is None
 
 
-def test_a_folder_that_cannot_be_read_is_said(station: Station, put_file: PutFile) -> None:
+def without_privileges() -> None:
+    """Take from root, in what is started, the right to look into everything (CAP_DAC_OVERRIDE, _READ_SEARCH)."""
+    for capability in (1, 2):
+        ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)
+
+
+def test_what_may_not_be_looked_into_is_said_and_the_rest_is_taken(
+    station: Station, put_file: PutFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put_file(station.inbox / "210726/a.csv", b"a")
-    put_file(station.inbox / "210727/b.csv", b"b")
-    errors: list[OSError] = []
-    found = walk(station.inbox, errors.append)
-    assert next(found).name == "a.csv"
-    shutil.rmtree(station.inbox / "210727")
-    assert list(found) == []
-    assert [error.filename for error in errors] == [str(station.inbox / "210727")]
+    put_file(station.inbox / "210727/b.csv", b"b").parent.chmod(0)
+    put_file(station.inbox / "210781/c.csv", b"c").chmod(0)
+    if os.getuid() == 0:
+        start = partial(subprocess.Popen, preexec_fn=without_privileges)
+        monkeypatch.setattr("flows.sources.folder.subprocess.Popen", start)
+    try:
+        pulled = station.pull()
+    finally:
+        (station.inbox / "210727").chmod(0o700)
+    assert pulled.waiting == ("210727: Permission denied",)
+    assert station.held() == {"210726/a.csv": b"a", "210781/c.csv": b""}
+
+
+def test_where_no_process_can_be_started_the_sources_are_told_and_the_run_goes_on(
+    station: Station, put_file: PutFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_file(station.inbox / "210727/a.csv", b"a")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr("flows.sources.folder.subprocess.Popen", refuse)
+    (sentence,) = station.pull().failed
+    assert sentence.endswith("no process can be started (Resource temporarily unavailable)")
+
+
+def test_a_folder_of_many_files_is_listed_whole(station: Station, put_file: PutFile) -> None:
+    """They are told of a thousand at a time."""
+    for number in range(1001):
+        put_file(station.inbox / f"210727/{number:04}.csv", b"")
+    with closing(FolderSource(station.inbox)) as source:
+        offers = source.files().offers
+    assert [offer.path for offer in offers] == [f"210727/{n:04}.csv" for n in range(1001)]
+
+
+# Mounts that hang
+
+
+def readers() -> list[int]:
+    """The processes that this one has started to read folders."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return [
+        int(one) for one in children if b"reader.py" in Path(f"/proc/{one}/cmdline").read_bytes()
+    ]
+
+
+def test_a_folder_that_falls_silent_is_left_and_the_other_sources_go_on(
+    station: Station, put_file: PutFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reader stands still in the middle, as it does where the mount under it does."""
+    for name in "abc":
+        put_file(tmp_path / f"mounted/210727/{name}.csv", name.encode())
+    put_file(tmp_path / "other/210727/d.csv", b"d")
+    stopped: list[int] = []
+
+    def stop() -> None:
+        for process in readers() if not stopped else ():
+            os.kill(process, signal.SIGSTOP)
+            stopped.append(process)
+
+    receive = _Reader.receive
+
+    def impatient(reader: _Reader, silence: float) -> Any:
+        """Nobody waits a minute for the one that stands still."""
+        return receive(reader, 0.1 if reader._process.pid in stopped else silence)
+
+    monkeypatch.setattr(_Reader, "receive", impatient)
+    mounted = share(tmp_path / "mounted")
+    other = FolderSettings(kind="folder", name="other", path=tmp_path / "other")
+    pulled = station.pull(mounted, other, on_file=stop)
+    (sentence,) = pulled.failed
+    assert sentence.startswith(f"share: {tmp_path}/mounted does not answer within 60 seconds")
+    assert station.held() == {"210727/a.csv": b"a", "210727/d.csv": b"d"}
+    assert (len(stopped), station.slept) == (1, [])
+    assert station.pull(mounted, other).failed == ()
+    assert set(station.held().values()) == {b"a", b"b", b"c", b"d"}
+
+
+def test_a_reader_that_is_killed_is_started_again(station: Station, put_file: PutFile) -> None:
+    for name in "abc":
+        put_file(station.inbox / f"210727/{name}.csv", name.encode())
+    once = iter(range(1))
+
+    def kill() -> None:
+        for process in readers() if next(once, None) is not None else ():
+            os.kill(process, signal.SIGKILL)
+
+    assert station.pull(on_file=kill).waiting == ()
+    assert station.slept == [1.0]
+    assert set(station.held().values()) == {b"a", b"b", b"c"}
+
+
+@contextmanager
+def hung(folder: Path) -> Iterator[None]:
+    """A mount at ``folder`` that answers nothing: of a user-space file system whose server has stopped."""
+    folder.mkdir(parents=True, exist_ok=True)
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        server = os.open("/dev/fuse", os.O_RDWR)
+    except OSError:
+        pytest.skip("there is no FUSE here, or not for this user")
+    options = f"fd={server},rootmode=40000,user_id=0,group_id=0"
+    if libc.mount(b"hung", os.fsencode(folder), b"fuse", 0, options.encode()):
+        os.close(server)
+        pytest.skip("only root may mount a file system")
+    # Whoever waits for it, should the product do so, is let go with an error in the end.
+    let_go = threading.Timer(600, os.close, [server])
+    let_go.start()
+    try:
+        yield
+    finally:
+        if let_go.is_alive():
+            let_go.cancel()
+            os.close(server)
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_mount_that_hangs_is_left_and_the_inbox_is_taken(
+    station: Station, put_file: PutFile, tmp_path: Path
+) -> None:
+    put_file(station.inbox / "210727/a.csv", b"a")
+    with hung(tmp_path / "mounted"):
+        settings = share(tmp_path / "mounted", timeout_seconds=0.5)
+        (sentence,) = station.pull(settings).failed
+        assert sentence.startswith(f"share: {tmp_path}/mounted does not answer within 0.5 seconds")
+        assert "hangs" in (probe(settings, station.home) or "")
+    assert station.held() == {"210727/a.csv": b"a"}
+
+
+def test_an_inbox_that_hangs_is_told_by_the_night_and_the_doctor_and_holds_up_neither(
+    home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pull_in() -> Pulled:
+        """The first step of a night, which alone looks at the inbox."""
+        with Run.open(home.settings) as run:
+            return steps.pull_inbox(run)
+
+    home.sheet("210727", "population", 2020, [{"age": 3, "population": 1}])
+    first = pull_in()
+    write_metrics(home.settings, LastRun(True, datetime.now(UTC), sources=first.sources))
+    with hung(home.settings.inbox), monkeypatch.context() as impatient:
+        impatient.setattr(FolderSource.__init__, "__defaults__", (None, 0.5))
+        pulled = pull_in()
+        assert [str(home.settings.inbox) in one for one in pulled.failed] == [True]
+        assert [one.read for one in pulled.sources] == [False]
+        (line,) = [one for one in diagnose(home.root, lambda _: ()) if one.check == "inbox"]
+        assert (line.state, "hangs" in line.found) == ("fail", True)
+    assert (len(first.receipts), pull_in().failed) == (1, ())
 
 
 def test_a_large_file_is_copied_on_disk_and_archived_whole(
