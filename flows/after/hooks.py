@@ -5,6 +5,7 @@ A run has done its work when this begins. What goes wrong here is said, and fail
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from flows.after.artifacts import handed_line, leave
 from flows.after.metrics import LastRun, write_metrics
 from flows.after.notify import failed, of_run, of_sources, send, waiting
 from flows.lock import Patience
+from flows.run import StepFailed
 from flows.settings import NotifySettings, Settings, SettingsError, load_settings
 from flows.sources.model import Pulled
 from flows.step_errors import cause_of
@@ -116,9 +118,10 @@ def went_wrong(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
 
     if state.is_crashed() and flow_run.deployment_id is None:
         return  # stopped by hand at a terminal, where somebody knows
+    refusal = _refused(flow, flow_run) if state.is_crashed() else None
     if flow_run.parameters.get("dry_run"):
         return  # a rehearsal touches nothing, and whoever asked for it waits for the answer
-    error = state.result(raise_on_failure=False) if state.is_failed() else None
+    error = refusal or (state.result(raise_on_failure=False) if state.is_failed() else None)
     reason = str(error) if isinstance(error, Exception) else state.message or "no reason is known"
     notices = [failed(flow.name, reason)]
     try:
@@ -131,6 +134,26 @@ def went_wrong(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
         problems += send(settings.notify, notices)
     for problem in problems:
         flow_run_logger(flow_run, flow).warning(problem)
+
+
+def _refused(flow: Flow[..., Any], flow_run: FlowRun) -> StepFailed | None:
+    """Record, and give, why a run came to nothing that was given what its flow does not know.
+
+    Prefect ends such a run before the flow begins, and says no more of it than that its process ended.
+    The form of a deployment offers nothing of the kind; what somebody wrote into the server may.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.states import Failed
+
+    known = inspect.signature(flow.fn).parameters
+    unknown = [name for name in flow_run.parameters if name not in known]
+    if not unknown:
+        return None
+    reason = f"{', '.join(unknown)}: {flow.name} is given no such thing, only {', '.join(known)}"
+    refusal = StepFailed("open", reason, "Correct what was asked for and run again.")
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(flow_run.id, Failed(message=str(refusal)), force=True)
+    return refusal
 
 
 def _measure(settings: Settings, run: LastRun) -> list[str]:
