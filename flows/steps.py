@@ -74,8 +74,9 @@ _LOST_NAMED = 10
 def pull_inbox(run: Run, on_file: Callable[[], None] = lambda: None) -> Pulled:
     """Archive what is new in the inbox and at the other sources.
 
-    Before that a part of the archive is looked through, so that what is damaged is taken again where
-    the same bytes still lie; what is still damaged afterwards stands in ``run.damaged``.
+    Before that a part of the archive is looked through, and what was found damaged before, so that what
+    is damaged is taken again where the same bytes still lie; what is still damaged afterwards stands
+    in ``run.damaged``, and is looked at by the next night too.
     """
     with named("pull"):
         settings, archive = run.settings, run.archive
@@ -84,10 +85,13 @@ def pull_inbox(run: Run, on_file: Callable[[], None] = lambda: None) -> Pulled:
         receipts = list(archive.receipts(lambda _: None))
         waiting = {receipt.sha256 for receipt in pending(run.connection, archive, lambda _: None)}
         originals = {receipt.sha256 for receipt in receipts}
-        found = archive.damage(waiting.union(part_of(originals, _today())))
+        looked_at = waiting.union(part_of(originals, _today()), archive.noted())
+        found = archive.damage(looked_at)
         pulled = pull_all(
             settings.sources, settings.inbox, archive, settings.limits, settings.home, on_file
         )
+        with suppress(OSError):  # what cannot be noted is told all the same, and found in its turn
+            archive.note(looked_at)
         paths = {receipt.sha256: receipt.path for receipt in reversed(receipts)}
         lost = [sha256 for sha256 in sorted(originals) if not archive.holds(sha256)]
         for sha256 in lost[:_LOST_NAMED]:

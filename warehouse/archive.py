@@ -9,6 +9,8 @@ nothing half.
 
 The name of every file is the hash of what it holds (for receipts, of the whole round), and is
 compared with it before anything is believed. What is damaged is named and left out; the rest holds.
+``archive/.damaged-<sha256>``, an empty file, notes an original that was found damaged, for the next
+run to look at again.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from typing import Any, BinaryIO, NoReturn
 
 _PIECE = 2**20  # bytes
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_NOTE = ".damaged-"
 #: Every night looks through one part of the originals, so that each is read once in so many nights.
 PARTS = 30
 
@@ -184,6 +187,27 @@ class Archive:
             except ArchiveDamaged as damage:
                 found[sha256] = damage
         return found
+
+    def note(self, looked_at: Iterable[str]) -> None:
+        """Note which of the originals that were ``looked_at`` are damaged, for :meth:`noted` of later runs.
+
+        A file for each, which holds nothing: one who looks through the archive beside a run takes
+        nothing away from it, whoever of the two is first, and whatever user they are.
+
+        Raises:
+            OSError: the archive cannot be written.
+        """
+        before = self.noted()
+        for sha256 in set(looked_at):
+            if sha256 in self._damaged:
+                (self.root / f"{_NOTE}{sha256}").touch()
+            elif sha256 in before:
+                (self.root / f"{_NOTE}{sha256}").unlink(missing_ok=True)
+
+    def noted(self) -> set[str]:
+        """Return the originals that were found damaged, and not whole since."""
+        names = (place.name.removeprefix(_NOTE) for place in self.root.glob(f"{_NOTE}*"))
+        return {name for name in names if _DIGEST.fullmatch(name)}
 
     def originals(self) -> set[str]:
         """Return the hashes that originals are kept under, with a receipt or without one."""

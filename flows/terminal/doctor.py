@@ -1,7 +1,8 @@
 """`jzedu doctor`: is this installation fit to run tonight, and where it is not, what to do.
 
-Every check looks and changes nothing; each gives lines of its own, so that one that finds trouble
-does not hide the others. A warning bites one day; a failure keeps the next run from its work.
+Every check looks and changes nothing, but that damaged originals are noted for the next run to look
+at; each gives lines of its own, so that one that finds trouble does not hide the others. A warning
+bites one day; a failure keeps the next run from its work.
 """
 
 from __future__ import annotations
@@ -286,13 +287,15 @@ def _archive(settings: Settings, chance: random.Random | None) -> Iterator[Line]
             read = chance.sample(there, min(_SAMPLE, len(there)))
         damage += map(str, archive.damage(read).values())
         unsigned = archive.originals() - signed
+        noted = _noted(archive, read)
     except OSError as error:
         do = "See to its permissions and its disk."
         yield Line("archive", "fail", f"{error.filename}: {error.strerror}", do)
         return
+    taken_again = "the next night" if noted else "the night that comes upon it"
     do = (
         "Restore it from the backup: docs/operations.md, Back up and restore. An original that still"
-        " lies in the inbox or at its source is taken again by the night that comes upon it."
+        f" lies in the inbox or at its source is taken again by {taken_again}."
     )
     for sentence in damage:
         yield Line("archive", "fail", sentence, do)
@@ -302,6 +305,15 @@ def _archive(settings: Settings, chance: random.Random | None) -> Iterator[Line]
     if not damage:
         found = f"{len(signed)} originals, {len(read)} of them read and verified"
         yield Line("archive", "ok", found)
+
+
+def _noted(archive: Archive, read: Iterable[str]) -> bool:
+    """Have the next run look at what of ``read`` is damaged; give whether that could be noted."""
+    try:
+        archive.note(read)
+    except OSError:  # a disk that cannot be written is said by the checks of paths and space
+        return False
+    return True
 
 
 def _publication(settings: Settings, now: datetime) -> Iterator[Line]:

@@ -237,6 +237,70 @@ def test_a_part_is_looked_through_and_healed_each_night(
     assert not all(healed)
 
 
+@pytest.mark.parametrize("looks", [True, False], ids=["all", "sample"])
+def test_what_a_doctor_found_damaged_is_healed_by_the_very_next_night(
+    spoilt: Home, monkeypatch: pytest.MonkeyPatch, looks: bool
+) -> None:
+    not_its_turn(monkeypatch, original(spoilt, UNITS[0]).name)
+    spoil(original(spoilt, UNITS[0]), "changed")
+    pull_in(spoilt)
+    assert Archive(spoilt.settings.archive).damage([original(spoilt, UNITS[0]).name])
+    (line,) = doctor(spoilt, whole=looks)
+    assert line.do.endswith("is taken again by the next night.")
+    assert pull_in(spoilt) == []
+    assert [line.state for line in doctor(spoilt)] == ["ok"]
+    assert Archive(spoilt.settings.archive).noted() == set()
+
+
+def test_what_cannot_be_healed_is_told_by_every_night_until_it_is_whole(
+    city: Home, spoilt: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = original(spoilt, UNITS[0])
+    not_its_turn(monkeypatch, lost.name)
+    handed_in(spoilt, UNITS[0]).unlink()
+    spoil(lost, "changed")
+    assert pull_in(spoilt) == []
+    doctor(spoilt)
+    for _ in range(2):
+        assert [str(lost) in told for told in pull_in(spoilt)] == [True]
+    shutil.copyfile(original(city, UNITS[0]), lost)
+    for _ in range(2):
+        assert pull_in(spoilt) == []
+        assert Archive(spoilt.settings.archive).noted() == set()
+
+
+def test_a_note_that_names_no_original_or_cannot_be_made_harms_nothing(
+    spoilt: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = spoilt.settings.archive
+    for name in ("../../etc/passwd".replace("/", "-"), "", "A" * 64, "b" * 64):
+        (archive / f".damaged-{name}").touch()
+    assert pull_in(spoilt) == []
+    assert Archive(archive).noted() == set()
+
+    def refuse(self: Path) -> None:
+        raise OSError(30, "Read-only file system", str(self))
+
+    spoil(original(spoilt, UNITS[0]), "changed")
+    monkeypatch.setattr(Path, "touch", refuse)
+    (line,) = doctor(spoilt)
+    assert (line.state, line.do.endswith("by the night that comes upon it.")) == ("fail", True)
+
+
+def not_its_turn(monkeypatch: pytest.MonkeyPatch, sha256: str) -> None:
+    """The coming nights look through another part of the archive than that of this original."""
+    days = (date(2021, 1, number) for number in (1, 2))
+    night = next(day for day in days if sha256 not in part_of([sha256], day))
+    monkeypatch.setattr(steps, "_today", lambda: night)
+
+
+def pull_in(home: Home) -> list[str]:
+    """The first step of a night; gives what is told of the archive."""
+    with Run.open(home.settings) as run:
+        steps.pull_inbox(run)
+        return list(run.damaged)
+
+
 @pytest.mark.parametrize("harm", ["changed", "folder"])
 def test_an_original_that_is_lost_is_told_and_a_rebuild_goes_on(
     city: Home, spoilt: Home, harm: str
