@@ -5,8 +5,10 @@
     model.py        what a source offers and delivers, and the ways in which it can fail
     folder.py, sftp.py, s3.py, http.py   one kind of source each
     collect.py      what is new at one source, into the archive; retries
-    memory.py       what was seen at a source, so that only what changed is fetched
-    rounds.py       one round over all sources; whether a source can be reached
+    cursor.py       what was seen at a source, so that only what changed is fetched
+    limits.py       the time that a file and a round may take, and what a source may list
+    reader.py       the process that reads a folder, and can be left behind where a mount hangs
+    pull.py         one round over all sources; whether a source can be reached
 
 The protocols' libraries are imported when a source of their kind is opened, not before.
 """

@@ -615,7 +615,7 @@ def test_after_a_power_cut_the_record_is_put_straight_and_the_missed_night_is_ru
         service.wait(lambda: "another run (process" in service.said()[len(said_before) :])
         below = {one: command_of(one) for one in children(service.process.pid)}
         assert any("flows.service.gateway" in words for words in below.values())
-        (guard,) = [one for one, words in below.items() if "guard.py" in words]
+        (guard,) = [one for one, words in below.items() if "children.py" in words]
         assert len(below) >= 3  # server, guard and run
         # The guard first: what it would have ended is left behind, the server and its port.
         for process in (guard, service.process.pid):
