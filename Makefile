@@ -20,12 +20,13 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --re
 export JZEDU_HOME := $(or $(JZEDU_HOME),data)
 SCALE ?= 1
 
-# The fast tests: reading and checking, and the clauses; less what draws workbooks, makes a whole
-# city, starts other programs, tries hostile files or hundreds of examples. `make test` runs all.
-UNHURRIED := sample workbooks test_reading_property.py test_fuzzing.py \
-	formats/test_hostile.py formats/test_office.py
-FAST_TESTS := tests/transforms tests/expectations/test_clauses.py \
-	$(addprefix --ignore=tests/transforms/,$(UNHURRIED))
+# The fast tests: formats, years, names, clauses and their indicators; less what tries hostile files, is
+# about time or starts other programs. `make test` runs all.
+FAST_TESTS := tests/transforms/formats tests/transforms/tables/test_years.py \
+	tests/transforms/test_names.py tests/expectations/test_clauses.py \
+	tests/expectations/test_registry.py tests/expectations/test_handbook.py \
+	tests/warehouse/test_figures.py tests/warehouse/report/test_sheets.py \
+	$(addprefix --ignore=tests/transforms/formats/test_,hostile.py linear.py office.py)
 
 .PHONY: help
 help: ## This list

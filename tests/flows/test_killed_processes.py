@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -127,10 +128,10 @@ class City:
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory) -> City:
+def city(tmp_path_factory: pytest.TempPathFactory, prefect_home: Callable[[], Path]) -> City:
     """Two units, published for 2019; 2020 and a correction that is sent back are in the inbox."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "JZEDU_"))}
-    env |= {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")), "PYTHONIOENCODING": "utf-8"}
+    env |= {"PREFECT_HOME": str(prefect_home()), "PYTHONIOENCODING": "utf-8"}
     home = City(tmp_path_factory.mktemp("city") / "home", env)
     reference = load_reference(home.root)
     few = reference.regions.filter(pl.col("region_code").is_in(UNITS))

@@ -6,11 +6,13 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -36,11 +38,11 @@ def jzedu(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[s
 
 
 @pytest.fixture(scope="module")
-def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def env(prefect_home: Callable[[], Path]) -> dict[str, str]:
     """An environment without a Prefect server, with a Prefect home of its own."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "JZEDU_"))}
-    home = tmp_path_factory.mktemp("prefect")
-    return {**kept, "PREFECT_HOME": str(home), "PYTHONIOENCODING": "utf-8", "COLUMNS": "140"}
+    home = str(prefect_home())
+    return {**kept, "PREFECT_HOME": home, "PYTHONIOENCODING": "utf-8", "COLUMNS": "140"}
 
 
 @pytest.fixture(scope="module")
@@ -152,32 +154,46 @@ def test_a_dry_run_that_fails_says_why_and_touches_nothing(
     assert sorted(home.rglob("*")) == before
 
 
-def test_a_night_without_news_imports_neither_prefect_nor_great_expectations(
-    tmp_path: Path, env: dict[str, str], server: str
-) -> None:
-    inbox(tmp_path)
-    with_server = {**env, "PREFECT_API_URL": server}
-    assert jzedu("nightly", "--home", str(tmp_path), env=with_server).returncode == 0
-    script = (
-        "import sys, pathlib\n"
-        "from flows.terminal.runner import run_nightly\n"
-        f"run_nightly(pathlib.Path({str(tmp_path)!r}))\n"
-        "print(sorted({'prefect', 'great_expectations', 'pandas'} & set(sys.modules)))\n"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True
-    )
-    assert run.stdout.splitlines()[-1] == "[]"
+@dataclass(frozen=True)
+class FirstNight:
+    """What the first night of a home said, and its run as the server recorded it."""
+
+    home: Path
+    said: subprocess.CompletedProcess[str]
+    recorded: dict[str, object]
+
+
+@pytest.fixture(scope="module")
+def first_night(
+    tmp_path_factory: pytest.TempPathFactory, env: dict[str, str], server: str
+) -> FirstNight:
+    """A night with a server, over what is sound and four files that are not; to be copied."""
+    home = tmp_path_factory.mktemp("city") / "home"
+    inbox(home)
+    received = home / "inbox"
+    (received / "义县" / "2020" / "broken.xlsx").write_bytes(b"not a workbook")
+    (received / "义县" / "2020" / "late.csv").write_text("年龄,常住人口数\n3,abc\n", "utf-8")
+    (received / "nowhere").mkdir()
+    (received / "nowhere" / "学校2020.csv").write_text("学校标识码,学校名称\n1,2\n", "utf-8")
+    # In nobody's folder, and with a name that would speak to the terminal.
+    (received / "\x1b[31m无处\n2020年.csv").write_text("年龄,常住人口数\n3,5\n", "utf-8")
+    said = jzedu("nightly", "--home", str(home), env={**env, "PREFECT_API_URL": server})
+    (run,) = ask(server, "flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})
+    return FirstNight(home, said, run)
+
+
+@pytest.fixture
+def home(first_night: FirstNight, tmp_path: Path) -> Path:
+    """The home after its first night, to be changed."""
+    shutil.copytree(first_night.home, tmp_path / "home")
+    return tmp_path / "home"
 
 
 def test_with_a_server_the_run_is_recorded_step_by_step(
-    tmp_path: Path, env: dict[str, str], server: str
+    first_night: FirstNight, server: str
 ) -> None:
-    inbox(tmp_path)
-    run = jzedu("nightly", "--home", str(tmp_path), env={**env, "PREFECT_API_URL": server})
-    assert run.returncode == 0, run.stderr
-    assert not [word for word in NOISE if word in run.stdout + run.stderr]
-    (recorded,) = ask(server, "flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})
+    assert not [word for word in NOISE if word in first_night.said.stdout + first_night.said.stderr]
+    recorded = first_night.recorded
     assert recorded["state_name"] == "Completed"
     tasks = ask(
         server,
@@ -189,39 +205,42 @@ def test_with_a_server_the_run_is_recorded_step_by_step(
     assert {task["state_name"] for task in tasks} == {"Completed"}
 
 
-def test_a_failed_step_names_itself_and_leaves_the_last_publication(
-    tmp_path: Path, env: dict[str, str], server: str
+def test_a_night_without_news_imports_neither_prefect_nor_great_expectations(
+    home: Path, env: dict[str, str]
 ) -> None:
-    env = {**env, "PREFECT_API_URL": server}
-    inbox(tmp_path)
-    assert jzedu("nightly", "--home", str(tmp_path), env=env).returncode == 0
-    before = digest(tmp_path)
+    script = (
+        "import sys, pathlib\n"
+        "from flows.terminal.runner import run_nightly\n"
+        f"run_nightly(pathlib.Path({str(home)!r}))\n"
+        "print(sorted({'prefect', 'great_expectations', 'pandas'} & set(sys.modules)))\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_failed_step_names_itself_and_leaves_the_last_publication(
+    home: Path, env: dict[str, str], server: str
+) -> None:
+    before = digest(home)
     # One more version of a form, so that there is news, and a file of the office that is no YAML.
-    source = sorted((tmp_path / "inbox").rglob("*人口*.xlsx"))[0]
+    source = sorted((home / "inbox").rglob("*人口*.xlsx"))[0]
     source.with_name("again.xlsx").write_bytes(source.read_bytes() + b"\0")
-    answers = tmp_path / "explanations.yaml"
+    answers = home / "explanations.yaml"
     answers.write_text("- [\n", "utf-8")
-    run = jzedu("nightly", "--home", str(tmp_path), env=env)
+    run = jzedu("nightly", "--home", str(home), env={**env, "PREFECT_API_URL": server})
     assert run.returncode == 1
     assert "the step “check” failed" in run.stderr
     assert str(answers) in run.stderr.replace("\n", "")
     assert not [word for word in NOISE if word in run.stdout + run.stderr]
-    assert digest(tmp_path) == before
+    assert digest(home) == before
 
 
-def test_a_returned_submission_is_no_failed_run(
-    tmp_path: Path, env: dict[str, str], server: str
-) -> None:
-    env = {**env, "PREFECT_API_URL": server}
-    inbox(tmp_path)
-    (tmp_path / "inbox" / "义县" / "2020" / "broken.xlsx").write_bytes(b"not a workbook")
-    (tmp_path / "inbox" / "nowhere").mkdir()
-    (tmp_path / "inbox" / "nowhere" / "学校2020.csv").write_text(
-        "学校标识码,学校名称\n1,2\n", "utf-8"
-    )
-    run = jzedu("nightly", "--home", str(tmp_path), env=env)
-    assert run.returncode == 0, run.stderr
-    with duckdb.connect(str(tmp_path / "published" / "indicators.duckdb"), read_only=True) as db:
+def test_a_returned_submission_is_no_failed_run(first_night: FirstNight) -> None:
+    assert first_night.said.returncode == 0, first_night.said.stderr
+    file = first_night.home / "published" / "indicators.duckdb"
+    with duckdb.connect(str(file), read_only=True) as db:
         returned = db.execute(
             "SELECT file_name, form, year, region_code FROM submission WHERE status = 'returned'"
             " ORDER BY file_name"
@@ -229,9 +248,33 @@ def test_a_returned_submission_is_no_failed_run(
         values = db.execute("SELECT count(*) FROM indicator_value WHERE value IS NOT NULL")
         assert values.fetchone() != (0,)
     assert returned == [
+        ("\x1b[31m无处\n2020年.csv", "population", 2020, None),
         ("broken.xlsx", None, None, "210727"),
+        ("late.csv", "population", 2020, "210727"),
         ("学校2020.csv", None, None, None),
     ]
+
+
+def test_status_shows_every_unit_form_and_year(
+    first_night: FirstNight, env: dict[str, str]
+) -> None:
+    home = str(first_night.home)
+    run = jzedu("status", "--home", home, "--json", env=env)
+    assert run.returncode == 0, run.stderr
+    states = {
+        (row["region_code"], row["form"], row["year"]): row["state"]
+        for row in json.loads(run.stdout)["reporting"]
+    }
+    assert len(states) == 10 * 11 * 3
+    assert states["210727", "class", 2020] == "accepted"
+    assert states["210727", "class", 2018] == "missing"
+    assert states["210701", "finance", 2020] == "not_expected"
+    assert states["210702", "school", 2020] == "missing"
+    people = jzedu("status", "--home", home, env=env)
+    assert "not handed in" in people.stdout
+    assert "古塔区" in people.stdout
+    assert "?[31m无处?2020年.csv" in people.stdout
+    assert "\x1b" not in people.stdout
 
 
 @pytest.mark.parametrize(
@@ -272,32 +315,3 @@ def test_the_same_seed_gives_the_same_files(tmp_path: Path, env: dict[str, str])
     ]
     assert found[0] == found[1]
     assert len(found[0]) > 1
-
-
-def test_status_shows_every_unit_form_and_year(
-    tmp_path: Path, env: dict[str, str], server: str
-) -> None:
-    env = {**env, "PREFECT_API_URL": server}
-    inbox(tmp_path)
-    (tmp_path / "inbox" / "义县" / "2020" / "late.csv").write_text(
-        "年龄,常住人口数\n3,abc\n", "utf-8"
-    )
-    # In nobody's folder, and with a name that would speak to the terminal.
-    (tmp_path / "inbox" / "\x1b[31m无处\n2020年.csv").write_text("年龄,常住人口数\n3,5\n", "utf-8")
-    assert jzedu("nightly", "--home", str(tmp_path), env=env).returncode == 0
-    run = jzedu("status", "--home", str(tmp_path), "--json", env=env)
-    assert run.returncode == 0, run.stderr
-    states = {
-        (row["region_code"], row["form"], row["year"]): row["state"]
-        for row in json.loads(run.stdout)["reporting"]
-    }
-    assert len(states) == 10 * 11 * 3
-    assert states["210727", "class", 2020] == "accepted"
-    assert states["210727", "class", 2018] == "missing"
-    assert states["210701", "finance", 2020] == "not_expected"
-    assert states["210702", "school", 2020] == "missing"
-    people = jzedu("status", "--home", str(tmp_path), env=env)
-    assert "not handed in" in people.stdout
-    assert "古塔区" in people.stdout
-    assert "?[31m无处?2020年.csv" in people.stdout
-    assert "\x1b" not in people.stdout

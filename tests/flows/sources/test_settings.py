@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,7 @@ def test_chinese_names_are_read_in_both_encodings(name: str) -> None:
     assert decoded(name.encode("gb18030")) == name
 
 
-def test_credentials_from_a_prefect_secret_block(tmp_path: Path) -> None:
+def test_credentials_from_a_prefect_secret_block(prefect_home: Callable[[], Path]) -> None:
     """A real block in a real (temporary) Prefect database, in a process of its own."""
     script = """
 from prefect.blocks.system import Secret
@@ -166,7 +167,7 @@ for block in ("other", "nowhere"):
         [sys.executable, "-c", script],
         env={
             **kept,
-            "PREFECT_HOME": str(tmp_path),
+            "PREFECT_HOME": str(prefect_home()),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "300",
         },
