@@ -183,7 +183,7 @@ def mark_acknowledged(
         ],
         schema_overrides={"figure": pl.String()},
     )
-    table_from(connection, "TEMP TABLE explanation", frame)
+    table_from(connection, "TEMP TABLE acknowledgement", frame)
     connection.execute(_ANSWERED)
     connection.execute(
         f"""

@@ -241,7 +241,7 @@ def changed(old: str, new: str) -> str:
         (changed("一名", "一: 名"), r"is no YAML: [\s\S]*line 8"),
         (MISMATCH + MISMATCH, r"line 12: the same warning is explained in line 2"),
         ("unit: 210702", r"must be a list"),
-        ("- 一名学生9月转出", r"record 1 is no explanation"),
+        ("- 一名学生9月转出", r"record 1 is no acknowledgement"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_where_and_what_to_do(

@@ -272,7 +272,7 @@ def test_a_file_too_large_to_be_read_is_archived_and_returned(
     home.sheet(LINGHE, "population", 2020, people(2))
     home.night()
     ((sha256, message),) = home.ask(
-        "SELECT sha256, problem_zh FROM submission JOIN finding USING (submission_id)"
+        "SELECT sha256, message_zh FROM submission JOIN finding USING (submission_id)"
     )
     assert (home.settings.archive / sha256[:2] / sha256).stat().st_size > 1000
     assert "文件过大" in message

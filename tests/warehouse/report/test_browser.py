@@ -97,9 +97,9 @@ def test_the_language_switch_is_kept_and_carried_along(visit: Visit) -> None:
     assert page.title().startswith("The city at a glance")
     page.locator("nav[data-nav] a", has_text="Map").click()
     assert page.locator("h1").inner_text() == "Map of the units"
-    assert (
-        page.locator("select option").first.inner_text()
-        == "0.1 Rank among the cities of the province"
+    # The script says it once the page is there.
+    page.locator("select option", has_text="0.1 Rank among the cities of the province").wait_for(
+        state="attached"
     )
     assert page.locator(".whole .name:visible", has_text="Heishan County").count() == 1
     assert visit("matrix.html").locator("h1").inner_text() == "Clauses by unit", "remembered"

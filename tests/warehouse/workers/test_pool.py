@@ -159,8 +159,8 @@ def test_a_file_that_costs_too_much_is_returned_and_those_beside_it_are_read(
     (finding,) = examined.findings.to_dicts()
     assert (finding["rule_id"], finding["region_code"]) == ("FIL-E07", "210727")
     assert (finding["form"], finding["year"]) == (None, None)
-    assert said[0] in finding["message_zh"] and finding["message_zh"].endswith("重新上报。")
-    assert said[1] in finding["message_en"]
+    assert said[0] in finding["problem_zh"] and finding["remedy_zh"].endswith("重新上报。")
+    assert said[1] in finding["problem_en"]
     assert RULES["FIL-E07"].severity == "error"
 
 
