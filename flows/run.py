@@ -16,10 +16,7 @@ from typing import Self
 
 import duckdb
 
-from expectations.acknowledged import (
-    AcknowledgementError,
-    Lapsed,
-)
+from expectations.acknowledged import AcknowledgementError, Lapsed
 from expectations.clauses import NATIONAL_RULE_2021, PLAN, Plan, PlanError, load_plan
 from expectations.engine import Engine, EngineStopped
 from expectations.suites import Check
@@ -31,10 +28,7 @@ from transforms.names import SENTENCE, shown
 from warehouse.archive import Archive, ArchiveDamaged
 from warehouse.indicators.definitions import Catalogue, load_catalogue
 from warehouse.ledger.ingest import Ingested
-from warehouse.ledger.store import (
-    WarehouseLocked,
-    open_warehouse,
-)
+from warehouse.ledger.store import WarehouseLocked, open_warehouse
 from warehouse.publication.compare import Comparison
 from warehouse.publication.release import DATABASE
 from warehouse.reference import Reference, ReferenceError, load_reference
@@ -42,16 +36,10 @@ from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
 
 #: An engine that is warming up while Prefect starts, see :mod:`flows.terminal.runner`.
 STARTED_AHEAD: ContextVar[Engine | None] = ContextVar("started_ahead", default=None)
-
-
 #: Whether somebody at a terminal started the run, who may name files anywhere, see :mod:`flows.terminal.runner`.
 AT_TERMINAL: ContextVar[bool] = ContextVar("at_terminal", default=False)
-
-
 #: A fork server of workers that was started ahead likewise.
 FORK_SERVER_AHEAD: ContextVar[ForkServer | None] = ContextVar("fork_server_ahead", default=None)
-
-
 #: For so many seconds a run waits for what a killed one has left to let go of the warehouse.
 _PATIENCE = 10
 
@@ -70,7 +58,7 @@ class StepFailed(Exception):
 
 @contextmanager
 def named(step: str) -> Iterator[None]:
-    """Yield what goes wrong in the block the name of its step, and a way out."""
+    """Raise StepFailed with the step's name and a remedy where the block fails."""
     try:
         yield
     except StepFailed:

@@ -1,7 +1,7 @@
-"""The steps of a run as plain functions: pull, load, compute, judge, publish, return.
+"""The steps of a run as plain functions: pull, load, check, return, compute, judge, publish.
 
 Prefect's tasks (:mod:`flows.nightly`) call one of these each; tests and the benchmark call them
-directly. A step that fails raises :class:`StepFailed`, which says which step it was and what to do.
+directly. A step that fails raises :class:`~flows.run.StepFailed`, which says which step it was and what to do.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ import duckdb
 import polars as pl
 
 from expectations.acknowledged import FILE as ACKNOWLEDGEMENTS
-from expectations.acknowledged import (
-    load_acknowledgements,
-    mark_acknowledged,
-)
+from expectations.acknowledged import load_acknowledgements, mark_acknowledged
 from expectations.clauses import Plan
 from expectations.suites import suites_of
 from expectations.verdicts import judge, lay_out
@@ -62,7 +59,6 @@ from warehouse.report import write_report
 from warehouse.sql import literal
 
 T = TypeVar("T")
-
 
 #: The published table ``section``.
 SECTION = {"section": pl.Int64(), "name_zh": pl.String(), "name_en": pl.String()}
@@ -241,11 +237,11 @@ def _ingest(
 def check_across(run: Run) -> int:
     """Compute the warnings across forms and years anew, over the submissions in force.
 
-    Gives their number. Explanations (``JZEDU_HOME/explanations.yaml``) are set beside them; those
+    Gives their number. Acknowledgements (``JZEDU_HOME/explanations.yaml``) are set beside them; those
     that have lapsed stand in ``run.lapsed``.
     """
     with named("check"):
-        explanations = load_acknowledgements(run.settings.home / ACKNOWLEDGEMENTS)
+        acknowledgements = load_acknowledgements(run.settings.home / ACKNOWLEDGEMENTS)
         run.warm_up()
         assert run.engine is not None
         refresh(run.connection)
@@ -253,7 +249,7 @@ def check_across(run: Run) -> int:
             suites = {SUITE: expectations()}
             broken = run.engine.run(run.settings.warehouse, TABLE, suites)
         found = write_warnings(run.connection, broken[SUITE]) + warn_of_future(run.connection)
-        run.lapsed = tuple(mark_acknowledged(run.connection, explanations, _today()))
+        run.lapsed = tuple(mark_acknowledged(run.connection, acknowledgements, _today()))
     return found
 
 
@@ -272,7 +268,7 @@ def _now() -> datetime:
 
 
 def _today() -> date:
-    """Return the date in China, by which explanations lapse."""
+    """Return the date in China, by which acknowledgements lapse."""
     return datetime.now(CHINA).date()
 
 
@@ -463,7 +459,7 @@ def code_version() -> str:
 
 
 def _stamp(run: Run) -> str:
-    """Return what a publication is made by: program, plan, indicators, reference lists, explanations."""
+    """Return what a publication is made by: program, plan, indicators, reference lists, acknowledgements."""
     lists = hashlib.sha256(run.catalogue.model_dump_json().encode())
     files = [run.reference.folder / name for name in ("regions.csv", "townships.csv")]
     for file in (*files, run.settings.home / ACKNOWLEDGEMENTS):

@@ -37,7 +37,7 @@ class Notice:
 
 
 def failed(flow: str, reason: str) -> Notice:
-    """Return that a run of ``flow`` failed; ``reason`` is the sentence it ended with."""
+    """Return the notice that a run of ``flow`` failed; ``reason`` is the sentence it ended with."""
     return Notice(
         "failure",
         f"jzedu: {flow} 运行失败 / the {flow} run failed",
@@ -78,7 +78,7 @@ def of_run(
 
 
 def of_sources(sentences: Sequence[str]) -> Notice:
-    """Return that sources cannot be read or files are refused, each in a sentence with its way out."""
+    """Return the notice that sources cannot be read or files are refused, each in a sentence with its way out."""
     return Notice(
         "source",
         f"jzedu: {len(sentences)} 处来源或文件未能收取 / "
@@ -91,7 +91,7 @@ def of_sources(sentences: Sequence[str]) -> Notice:
 
 
 def waiting(sentence: str) -> Notice:
-    """Return that a run has been waiting for another for long; ``sentence`` says for which."""
+    """Return the notice that a run has been waiting for another for long; ``sentence`` says for which."""
     return Notice(
         "waiting",
         "jzedu: 运行在等待另一个运行 / a run is waiting for another",

@@ -116,7 +116,7 @@ def log_in(home: Path) -> None:
 
 
 def lock_out() -> None:
-    """Return the temporary server that a run starts a login that nobody else knows.
+    """Give the temporary server that a run starts a login that nobody else knows.
 
     Must come before Prefect is imported.
     """

@@ -14,7 +14,6 @@ from .model import Unreadable
 OLE_MAGIC: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 _FREE: Final = 0xFFFFFFFA  # this and above: no sector
-_HEADER: Final = 512
 _HEADER_FAT: Final = 109  # FAT sectors listed in the header
 _ENTRY: Final = 128
 _SMALL: Final = 64  # bytes of a sector of the mini stream

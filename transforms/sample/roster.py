@@ -202,12 +202,12 @@ class _Names:
         return f"{stem}第{chinese(self._next(stem, ending))}{ending}"
 
     def bare(self, stem: str, ending: str) -> str:
-        """Return the first of its kind in a place goes without a number."""
+        """Return a name; the first of its kind in a place goes without a number."""
         number = self._next(stem, ending)
         return stem + ending if number == 1 else f"{stem}第{chinese(number)}{ending}"
 
     def village(self, stem: str, ending: str) -> str:
-        """Return the township's central one first, then those of its villages, then numbers."""
+        """Return a name: the township's central one first, then those of its villages, then numbers."""
         number = self._next(stem, ending)
         if number == 1:
             return f"{stem}中心{ending}"

@@ -178,7 +178,7 @@ def _with_company(
 
 
 def _for_text(style: Style) -> Style:
-    """Return what only a spreadsheet can hold is typed instead."""
+    """Return the style with what only a spreadsheet can hold typed instead."""
     return replace(
         style,
         times="plain" if style.times == "fraction" else style.times,

@@ -20,7 +20,7 @@ def fill_merged(
     columns: dict[str, int],
     first_body: int,
 ) -> pl.DataFrame:
-    """Return the text of a cell merged downwards to each of its rows.
+    """Return the body with the text of each cell merged downwards in all of its rows.
 
     A merged figure is not carried down: it is one figure for several rows, and which part of it
     belongs to which row is not known (see :func:`merged_figures_of`).

@@ -147,7 +147,7 @@ def _is_total(
     labels: Collection[str],
     has_code: pl.Expr,
 ) -> pl.Expr:
-    """Return a row that calls itself a total and says nothing else in words."""
+    """Return whether a row calls itself a total and says nothing else in words."""
     if form.totals_are_data:
         return pl.any_horizontal(words[n].str.contains(r"^(?:小计|总计|共计)$") for n in labels)
     places = [*labels, *(name for name in form.key if name not in labels)]
@@ -201,7 +201,7 @@ def _is_note(
     first: pl.Expr,
     figures: Collection[str],
 ) -> pl.Expr:
-    """Return a signature, a note, or a remark that stands alone where no such text belongs."""
+    """Return whether a row is a signature, a note, or a remark alone where no such text belongs."""
     noted = [word.str.contains(_NOTE).fill_null(False) for word in words.values()]
     beside = (
         pl.col("other").str.replace_all(r"[ \t\u3000]", "").str.contains(_NOTE).fill_null(False)

@@ -205,7 +205,7 @@ class Reporting:
 
     @property
     def state(self) -> str:
-        """Return the key of words.REPORTING that says it."""
+        """Return the key of :data:`warehouse.wording.REPORTING` that says it."""
         if not self.expected:
             return "extra" if self.accepted else "not_expected"
         if self.accepted:
@@ -424,10 +424,6 @@ class Publication:
         """Return how many clauses have each status, every status named."""
         counts = Counter(cell.status for _, cell in self.by_urgency(region, year))
         return {status: counts[status] for status in STATUSES}
-
-    def state_of(self, year: int) -> YearState:
-        """Return how much of a year is there."""
-        return next(state for state in self.year_states if state.year == year)
 
 
 def read_publication(reader: Reader, reference: Path) -> Publication:
