@@ -28,7 +28,7 @@ from flows.dry_run import rehearse  # noqa: E402
 from flows.lock import no_writer, only_writer  # noqa: E402
 from flows.permissions import keep_private  # noqa: E402
 from flows.progress import Steps  # noqa: E402
-from flows.run import AT_TERMINAL, OPENED_AHEAD, Run, StepFailed, named  # noqa: E402
+from flows.run import AT_TERMINAL, OPENED_AHEAD, Opened, Run, StepFailed, named  # noqa: E402
 from flows.settings import Settings, load_settings  # noqa: E402
 from flows.sources.model import Pulled  # noqa: E402
 from transforms.forms import FORMS  # noqa: E402
@@ -66,9 +66,9 @@ class Night:
 
 
 @task(name="pull", cache_policy=NO_CACHE)
-def _pull(run: Run, pulled: Pulled | None = None) -> Pulled:
-    """Pull, unless that was done to see whether there is anything to do."""
-    return pulled if pulled is not None else steps.pull_inbox(run)
+def _pull(run: Run, ahead: Opened | None = None) -> Opened:
+    """Look, unless that was done to see whether Prefect is needed."""
+    return ahead or steps.look(run)
 
 
 @task(name="load", cache_policy=NO_CACHE)
@@ -108,36 +108,38 @@ def nightly(accept_shrink: bool = False) -> dict[str, Any]:
         accept_shrink: Publish even where a whole unit or form vanishes.
     """
     asked = _asked(accept_shrink=accept_shrink)
-    with _opened() as (run, pulled, shown):
+    with _opened() as (found, shown):
+        run = found.run
         run.accept_shrink = asked.accept_shrink
-        receipts = steps.unread(run)
-        if not receipts and not steps.must_publish(run):
-            night = _told(run, shown, Night(found=pulled.found, waiting=pulled.waiting))
-            went_well(run.settings, shown.seconds, pulled=pulled)
+        facts = Night(
+            found=found.pulled.found, new=len(found.receipts), waiting=found.pulled.waiting
+        )
+        if not found.has_news:
+            night = _told(run, shown, facts)
+            went_well(run.settings, shown.seconds, pulled=found.pulled)
         else:
             run.warm_up()
-            _load(run, receipts, shown)
-            read = {"sha256": {receipt.sha256 for receipt in receipts} | steps.unannounced(run)}
-            facts = Night(found=pulled.found, new=len(receipts), waiting=pulled.waiting)
-            night = _to_the_end(run, shown, facts, read, pulled)
+            _load(run, found.receipts, shown)
+            fresh = {receipt.sha256 for receipt in found.receipts} | steps.unannounced(run)
+            night = _to_the_end(run, shown, facts, {"sha256": fresh}, found.pulled)
     return asdict(night)
 
 
 @contextmanager
-def _opened() -> Iterator[tuple[Run, Pulled, Steps]]:
-    """Yield the run with what was pulled: the one that was opened ahead, else one of this block."""
+def _opened() -> Iterator[tuple[Opened, Steps]]:
+    """Yield the run with what a look at it found: the one that was opened ahead, else one of this block."""
     ahead, shown = OPENED_AHEAD.get(), Steps()
-    pulled: Any
+    found: Any
     if ahead is not None:
-        pulled = _pull(ahead.run, ahead.pulled)
-        shown.done("pull", ahead.seconds)
-        yield ahead.run, pulled, shown
+        found = _pull(ahead.run, ahead)
+        shown.done("pull", found.seconds)
+        yield found, shown
         return
     settings = load_settings()
     with _writing(settings, shown, "jzedu nightly"), Run.open(settings) as run:
         with shown.step("pull"):
-            pulled = _pull(run)
-        yield run, pulled, shown
+            found = _pull(run)
+        yield found, shown
 
 
 @flow(name="backfill", validate_parameters=False, on_failure=[went_wrong], on_crashed=[went_wrong])

@@ -25,7 +25,7 @@ from flows.settings import Settings
 from flows.sources.model import Pulled
 from flows.step_errors import TOLD, cause_of
 from transforms.names import SENTENCE, shown
-from warehouse.archive import Archive, ArchiveDamaged
+from warehouse.archive import Archive, ArchiveDamaged, Receipt
 from warehouse.indicators.definitions import Catalogue, load_catalogue
 from warehouse.ledger.ingest import Ingested
 from warehouse.ledger.store import WarehouseLocked, open_warehouse
@@ -216,10 +216,16 @@ def plan_of(settings: Settings) -> Plan:
 
 @dataclass(frozen=True)
 class Opened:
-    """A run that was opened ahead, with its lock held: what it pulled, and how long that took."""
+    """A run with its lock held, and what a first look found: what was pulled, what there is to do.
+
+    ``receipts`` are the deliveries to be read; ``has_news`` where there are any, or the publication has
+    to be made anew; ``seconds`` is how long the look took.
+    """
 
     run: Run
     pulled: Pulled
+    receipts: list[Receipt]
+    has_news: bool
     seconds: float
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
+from time import perf_counter
 from typing import Protocol, TypeVar
 
 import duckdb
@@ -26,7 +27,7 @@ from expectations.verdicts import judge, lay_out
 from expectations.warnings import SUITE, TABLE, expectations, write_warnings
 from flows.after.metrics import last_sources
 from flows.permissions import hand_out
-from flows.run import Run, StepFailed, named, still_there
+from flows.run import Opened, Run, StepFailed, named, still_there
 from flows.settings import Settings
 from flows.sources.model import Pulled
 from flows.sources.pull import pull_all
@@ -150,6 +151,15 @@ def must_publish(run: Run) -> bool:
         files = published_files(run.connection)
         complete = is_complete(run.settings.published, files)
         return not complete or is_unpublished(run.connection, _stamp(run))
+
+
+def look(run: Run) -> Opened:
+    """Pull, and see whether there is anything to do."""
+    started = perf_counter()
+    pulled = pull_inbox(run)
+    receipts = unread(run)
+    has_news = bool(receipts) or must_publish(run)
+    return Opened(run, pulled, receipts, has_news, perf_counter() - started)
 
 
 def load_deliveries(run: Run, receipts: list[Receipt], on_file: Callable[[], None]) -> Ingested:

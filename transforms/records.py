@@ -38,29 +38,31 @@ class Record:
     name: str
     zh: str
     en: str
-    fields: tuple[Field, ...]
+    columns: tuple[Field, ...]
 
     @cached_property
     def schema(self) -> dict[str, pl.DataType]:
         """The Polars types of the columns, in the order of the table."""
-        return {field.name: _POLARS_TYPES[field.type] for field in self.fields}
+        return {column.name: _POLARS_TYPES[column.type] for column in self.columns}
 
     @property
     def definition(self) -> str:
         """The columns with their DuckDB types, quoted, for a statement."""
-        return ", ".join(f'"{field.name}" {field.type}' for field in self.fields)
+        return ", ".join(f'"{column.name}" {column.type}' for column in self.columns)
 
     def names(self, *without: str) -> str:
         """Return the names of the columns but for ``without``, quoted, for a statement."""
-        return ", ".join(f'"{field.name}"' for field in self.fields if field.name not in without)
+        return ", ".join(
+            f'"{column.name}"' for column in self.columns if column.name not in without
+        )
 
     def pick(self, *names: str) -> tuple[Field, ...]:
-        """Return the fields of these names, in the order of the names.
+        """Return the columns of these names, in the order of the names.
 
         Raises:
-            KeyError: the record has no field of a name.
+            KeyError: the record has no column of a name.
         """
-        by_name = {field.name: field for field in self.fields}
+        by_name = {column.name: column for column in self.columns}
         return tuple(by_name[name] for name in names)
 
 
@@ -198,7 +200,7 @@ WARNING = Record(
     "跨表、跨年度的警告: 每行一个原因",
     "Warnings across forms and years: each row is one cause",
     (
-        *FINDING.fields,
+        *FINDING.columns,
         Field("key", "VARCHAR", "警告所指的对象", "What the warning is about"),
         Field("figure", "VARCHAR", "不得改变的数", "The figure that an acknowledgement rests on"),
         Field(

@@ -24,7 +24,7 @@ from flows.sources.model import Pulled
 from flows.step_errors import cause_of
 from transforms.names import SENTENCE, shown
 from warehouse.publication.reader import open_publication
-from warehouse.publication.reader.runs import Handed, read_turns
+from warehouse.publication.reader.runs import Handed, read_revisions, turned
 from warehouse.publication.release import DATABASE
 from warehouse.publication.revisions import Revision
 
@@ -59,7 +59,7 @@ def went_well(
     turns: list[Revision] = []
     if publication_id:
         with open_publication(settings.published / DATABASE) as reader:
-            turns = read_turns(reader, publication_id)
+            turns = turned(read_revisions(reader, publication_id))
     sources = pulled.sources if pulled else ()
     problems = _measure(settings, LastRun(True, datetime.now(UTC), seconds, sources))
     problems += tell_of_sources(settings, pulled) if pulled else []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -49,9 +48,10 @@ def run_nightly(home: Path | None, accept_shrink: bool = False) -> None:
     console = Console(stderr=True)
     shown = Steps(console)
     with _answered(console), _opened(settings, shown) as opened:
-        news = bool(steps.unread(opened.run)) or steps.must_publish(opened.run)
+        news = opened.has_news
         if not news and not os.environ.get(API):
-            for sentence in (*opened.run.damaged, *quiet_night(settings, opened.pulled)):
+            damaged = (f"damaged: {sentence}" for sentence in opened.run.damaged)
+            for sentence in (*damaged, *quiet_night(settings, opened.pulled)):
                 shown.say(f"  {sentence}")
             _say_nothing_new(settings)
             return
@@ -77,11 +77,10 @@ def _opened(settings: Settings, shown: Steps) -> Iterator[Opened]:
     """Yield the run with its lock held, once what is new is in the archive."""
     lock = only_writer(settings.home, shown.say, patience(settings), "jzedu nightly")
     with lock, Run.open(settings) as run:
-        started = time.perf_counter()
-        pulled = steps.pull_inbox(run)
-        for file in pulled.waiting:
+        found = steps.look(run)
+        for file in found.pulled.waiting:
             shown.say(f"  left for the next night: {file}")
-        yield Opened(run, pulled, time.perf_counter() - started)
+        yield found
 
 
 def run_backfill(

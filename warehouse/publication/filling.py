@@ -20,7 +20,7 @@ from warehouse.indicators.compute import source_name
 from warehouse.indicators.definitions import Catalogue, Indicator
 from warehouse.publication.release import DATABASE
 from warehouse.publication.revisions import REVISIONS
-from warehouse.publication.tables import TABLES, PublishedTable
+from warehouse.publication.tables import TABLES, PublishedTable, table_named
 from warehouse.publication.views import create_views
 from warehouse.sql import literal, table_from
 
@@ -101,8 +101,7 @@ def export(file: Path, folder: Path) -> None:
 def _definitions() -> Iterator[str]:
     """Yield the statements that create the published tables, with their comments."""
     for table in TABLES:
-        columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
-        yield f"CREATE TABLE publication.{table.name} ({columns})"
+        yield f"CREATE TABLE publication.{table.name} ({table.definition})"
         wording = literal(f"{table.zh} / {table.en}")
         yield f"COMMENT ON TABLE publication.{table.name} IS {wording}"
         for column in table.columns:
@@ -113,7 +112,7 @@ def _definitions() -> Iterator[str]:
 def _insert(connection: duckdb.DuckDBPyConnection, table: PublishedTable, query: str) -> None:
     # Sorted rows make the same submissions give the same file, whatever came first.
     connection.execute(
-        f"INSERT INTO publication.{table.name} SELECT {table.names} FROM ({query}) ORDER BY ALL"
+        f"INSERT INTO publication.{table.name} SELECT {table.names()} FROM ({query}) ORDER BY ALL"
     )
 
 
@@ -130,20 +129,11 @@ def _forms() -> pl.DataFrame:
 
 
 def _indicators(indicators: Sequence[Indicator]) -> pl.DataFrame:
+    published = {column.name for column in table_named("indicator").columns}
     return pl.DataFrame(
         [
             {
-                **i.model_dump(
-                    include={
-                        "indicator_id",
-                        "name_zh",
-                        "name_en",
-                        "unit",
-                        "scale",
-                        "better",
-                        "section",
-                    }
-                ),
+                **i.model_dump(include=published),
                 "numerator_zh": i.top.zh,
                 "denominator_zh": i.bottom.zh if i.bottom is not None else None,
                 "formula": i.formula,

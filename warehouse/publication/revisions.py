@@ -42,8 +42,8 @@ class Revision:
 #: The columns of :class:`Revision` that a definition gives, for a query in which ``d`` is the clause,
 #: ``a`` its row of attainment.
 OF_CLAUSE = """
-    a.threshold, CASE WHEN d.interpretation THEN coalesce(d.basis_zh, '') END,
-    CASE WHEN d.interpretation THEN coalesce(d.basis_en, d.basis_zh, '') END
+    a.threshold, CASE WHEN d.interpretation THEN coalesce(d.basis_zh, '') END AS basis_zh,
+    CASE WHEN d.interpretation THEN coalesce(d.basis_en, d.basis_zh, '') END AS basis_en
 """
 
 

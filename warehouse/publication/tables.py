@@ -19,6 +19,7 @@ from transforms.records import (
     WARNING,
     YEAR,
     Field,
+    Record,
 )
 from warehouse.indicators import year_on_year
 from warehouse.publication import outlook
@@ -26,19 +27,10 @@ from warehouse.sql import in_china
 
 
 @dataclass(frozen=True)
-class PublishedTable:
-    """A table: what each of its rows is, its columns, and where its rows come from."""
+class PublishedTable(Record):
+    """A published table or view: a record, and the query that its rows come from."""
 
-    name: str
-    zh: str
-    en: str
-    columns: tuple[Field, ...]
     query: str | None = None
-
-    @property
-    def names(self) -> str:
-        """The column names, quoted, for a statement."""
-        return ", ".join(f'"{column.name}"' for column in self.columns)
 
 
 def _columns(*rows: Field | tuple[str, str, str, str]) -> tuple[Field, ...]:
@@ -432,7 +424,7 @@ TABLES: tuple[PublishedTable, ...] = (
         SUBMISSION_SHEET.name,
         SUBMISSION_SHEET.zh,
         SUBMISSION_SHEET.en,
-        SUBMISSION_SHEET.fields,
+        SUBMISSION_SHEET.columns,
         "SELECT * FROM submission_sheet",
     ),
     PublishedTable(
@@ -542,3 +534,12 @@ TABLES: tuple[PublishedTable, ...] = (
         ),
     ),
 )
+
+
+def table_named(name: str) -> PublishedTable:
+    """Return the published table of a name.
+
+    Raises:
+        StopIteration: there is none.
+    """
+    return next(table for table in TABLES if table.name == name)

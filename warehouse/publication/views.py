@@ -15,7 +15,7 @@ import duckdb
 from transforms.records import Field
 from warehouse.coverage import sentence
 from warehouse.publication.reader.queries import CLAUSE_ORDER, YEARS, standings
-from warehouse.publication.tables import TABLES, PublishedTable
+from warehouse.publication.tables import PublishedTable, table_named
 from warehouse.sql import literal
 from warehouse.wording import STATUS_MEANINGS, STATUSES
 
@@ -29,9 +29,7 @@ _PLAN_ORDER = Field(
 
 def _of(table: str, *names: str) -> tuple[Field, ...]:
     """Return columns of a published table, with its types and wording."""
-    columns = next(t.columns for t in TABLES if t.name == table)
-    by_name = {column.name: column for column in columns}
-    return tuple(by_name[name] for name in names)
+    return table_named(table).pick(*names)
 
 
 _COVERAGE_ZH, _COVERAGE_EN = sentence("a")

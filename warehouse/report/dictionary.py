@@ -16,36 +16,11 @@ from jinja2 import Environment
 
 from warehouse.publication.reader import Reader
 from warehouse.publication.reader.queries import CLAUSE_ORDER
+from warehouse.publication.tables import table_named
 from warehouse.report import pages
 
-_INDICATORS = (
-    "indicator_id",
-    "name_zh",
-    "name_en",
-    "unit",
-    "scale",
-    "better",
-    "section",
-    "numerator_zh",
-    "denominator_zh",
-    "formula",
-)
-_CLAUSES = (
-    "clause_id",
-    "indicator_id",
-    "kind",
-    "comparator",
-    "threshold",
-    "due_year",
-    "effective_from",
-    "effective_to",
-    "scope",
-    "interpretation",
-    "basis_zh",
-    "basis_en",
-    "statement_zh",
-    "statement_en",
-    "source",
+_INDICATORS, _CLAUSES = (
+    tuple(column.name for column in table_named(name).columns) for name in ("indicator", "clause")
 )
 
 

@@ -26,8 +26,8 @@ from warehouse.publication.reader.pages import (
     Publication,
     PublishedClause,
     Region,
-    Revision,
 )
+from warehouse.publication.revisions import Revision
 from warehouse.report.charts import Point, spark
 from warehouse.report.words import word
 from warehouse.wording import COMPARATORS, DIRECTIONS, STATUSES, Text, figure, unit_word

@@ -26,12 +26,12 @@ from warehouse.publication.reader.pages import (
     PublishedClause,
     Region,
     Reporting,
-    Revision,
     read_boundaries,
     read_publication,
     shortfall_rows,
     slug,
 )
+from warehouse.publication.revisions import Revision
 from warehouse.report import dictionary, pages
 from warehouse.report.atlas import draw_atlas
 from warehouse.report.charts import Goal, Point, Projection, mini_chart, shared_domain, trend_chart

@@ -10,7 +10,7 @@ import pytest
 from flows.after.artifacts import change_line, handed_line, links
 from tests.conftest import Home, MakeHome, Night
 from warehouse.publication.reader import open_publication
-from warehouse.publication.reader.runs import Handed, read_handed, read_turns
+from warehouse.publication.reader.runs import Handed, read_handed, read_revisions, turned
 from warehouse.publication.revisions import Revision
 
 
@@ -43,7 +43,7 @@ def handed_of(home: Home, **narrowed: Any) -> list[Handed]:
 
 def turns_of(home: Home, publication_id: str) -> list[Revision]:
     with open_publication(home.publication) as reader:
-        return read_turns(reader, publication_id)
+        return turned(read_revisions(reader, publication_id))
 
 
 def test_the_submissions_of_a_run_are_those_of_its_files_the_returned_first(

@@ -25,6 +25,8 @@ from warehouse.indicators.definitions import Catalogue, load_catalogue
 from warehouse.indicators.year_on_year import FLOOR
 from warehouse.publication.reader.door import Issue, Reader, YearState, in_focus
 from warehouse.publication.reader.queries import CLAUSE_ORDER, standings
+from warehouse.publication.reader.runs import read_revisions
+from warehouse.publication.revisions import Revision
 from warehouse.wording import FORMS, PLACE_SUFFIXES, REGION_KINDS, STATUSES, VERDICTS, Text
 
 # How many rows one page lists before it says that there are more.
@@ -259,20 +261,6 @@ class FindingSum:
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
-    """A figure or a verdict that the latest publication changed."""
-
-    clause_id: str | None
-    region_code: str
-    year: int
-    old_value: float | None
-    new_value: float | None
-    old_status: str | None
-    new_status: str | None
-    file_name: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Outlook:
     """Where a clause is heading in a region, seen from one year."""
 
@@ -464,7 +452,7 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
             OpenFinding, _FINDINGS.format(explained=explained), focus, FINDINGS_PER_UNIT
         ),
         finding_sums=reader.rows(FindingSum, _FINDING_SUMS.format(explained=explained)),
-        revisions=reader.rows(Revision, _REVISIONS, issues[0].publication_id) if issues else [],
+        revisions=read_revisions(reader, issues[0].publication_id) if issues else [],
         issues=issues,
         made_up=reader.is_made_up,
         outlook=_by_place(reader.rows(Outlook, _OUTLOOK))
@@ -703,14 +691,6 @@ GROUP BY ALL
 ORDER BY f.severity, count(*) DESC, f.rule_id, f.region_code, f.form, f.year
 """
 )
-
-_REVISIONS = """
-SELECT r.clause_id, r.region_code, r.year, r.old_value, r.new_value, r.old_status, r.new_status,
-       s.file_name
-FROM revision r LEFT JOIN submission s USING (submission_id)
-WHERE r.publication_id = ?
-ORDER BY r.year DESC, r.region_code, r.indicator_id, r.clause_id
-"""
 
 _YEAR_ON_YEAR = """
 SELECT y.clause_id, y.region_code, y.year, y.units, i.scale, y.value, y.numerator, y.denominator,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from transforms.forms import FORMS
 from warehouse.publication.reader.door import Reader
+from warehouse.publication.reader.queries import CLAUSE_ORDER
 from warehouse.publication.revisions import OF_CLAUSE, Revision
 from warehouse.sql import literal
 
@@ -60,27 +61,39 @@ def read_handed(
     ]
 
 
-def read_turns(reader: Reader, publication_id: str) -> list[Revision]:
-    """Return the changes of a publication in which the verdict became another one, the city's first.
+def read_revisions(reader: Reader, publication_id: str) -> list[Revision]:
+    """Return what a publication changed: later years first, the city's first, clauses in plan order."""
+    return reader.rows(
+        Revision,
+        f"""
+        SELECT r.indicator_id, coalesce(i.name_zh, r.indicator_id) AS name_zh, r.region_code,
+            coalesce(g.region_name, r.region_code) AS region_name, r.year, r.old_value, r.new_value,
+            r.old_status, r.new_status, s.file_name AS cause, r.clause_id,
+            coalesce(i.unit, '') AS unit, {OF_CLAUSE}
+        FROM revision r
+        LEFT JOIN region g ON g.region_code = r.region_code
+        LEFT JOIN indicator i ON i.indicator_id = r.indicator_id
+        LEFT JOIN ({CLAUSE_ORDER}) d ON d.clause_id = r.clause_id
+        LEFT JOIN attainment a
+            ON (a.clause_id, a.region_code, a.year) = (r.clause_id, r.region_code, r.year)
+        LEFT JOIN submission s ON s.submission_id = r.submission_id
+        WHERE r.publication_id = ?
+        ORDER BY r.year DESC, g.level, r.region_code, d.plan_order NULLS LAST, r.indicator_id
+        """,
+        publication_id,
+    )
+
+
+def turned(revisions: Sequence[Revision]) -> list[Revision]:
+    """Return those in which a verdict became another one.
 
     A year or a clause that is there for the first time has no verdict before, and is none.
     """
-    rows = reader.tuples(
-        f"""
-            SELECT DISTINCT r.indicator_id, i.name_zh, r.region_code, g.region_name, r.year,
-                r.old_value, r.new_value, r.old_status, r.new_status, s.file_name, r.clause_id, i.unit,
-                {OF_CLAUSE}, g.level
-            FROM revision r JOIN region g USING (region_code) JOIN indicator i USING (indicator_id)
-            LEFT JOIN clause d ON d.clause_id = r.clause_id
-            LEFT JOIN attainment a
-                ON (a.clause_id, a.region_code, a.year) = (r.clause_id, r.region_code, r.year)
-            LEFT JOIN submission s ON s.submission_id = r.submission_id
-            WHERE r.publication_id = ? AND r.old_status <> r.new_status
-            ORDER BY g.level, r.region_code, r.year DESC, r.indicator_id, r.clause_id
-            """,
-        publication_id,
-    )
-    return [Revision(*row[:-1]) for row in rows]
+    return [
+        one
+        for one in revisions
+        if None not in (one.old_status, one.new_status) and one.old_status != one.new_status
+    ]
 
 
 def _among(column: str, values: Collection[object]) -> str:
