@@ -267,7 +267,7 @@ def warnings_of(run: Run, submission_ids: list[str]) -> pl.DataFrame:
     """Return the warnings across forms and years of some submissions, as findings."""
     listed = ", ".join(literal(name) for name in submission_ids) or "NULL"
     rows = run.connection.execute(
-        f"SELECT {FINDING.names()} FROM warning WHERE submission_id IN ({listed})"
+        f"SELECT {FINDING.names} FROM warning WHERE submission_id IN ({listed})"
     ).fetchall()
     return pl.DataFrame(rows, schema=FINDING.schema, orient="row")
 

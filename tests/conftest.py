@@ -29,7 +29,7 @@ from expectations.engine import Broken, Engine, Expectation
 from flows import steps
 from flows.run import FORK_SERVER_AHEAD, Run
 from flows.settings import Settings
-from flows.sources.folder import Pulled
+from flows.sources.model import Pulled
 from transforms.forms import FORMS, Form, Kind
 from warehouse.archive import Receipt
 from warehouse.indicators.definitions import Catalogue

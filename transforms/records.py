@@ -50,11 +50,10 @@ class Record:
         """The columns with their DuckDB types, quoted, for a statement."""
         return ", ".join(f'"{column.name}" {column.type}' for column in self.columns)
 
-    def names(self, *without: str) -> str:
-        """Return the names of the columns but for ``without``, quoted, for a statement."""
-        return ", ".join(
-            f'"{column.name}"' for column in self.columns if column.name not in without
-        )
+    @property
+    def names(self) -> str:
+        """The names of the columns, quoted, for a statement."""
+        return ", ".join(f'"{column.name}"' for column in self.columns)
 
     def pick(self, *names: str) -> tuple[Field, ...]:
         """Return the columns of these names, in the order of the names.

@@ -25,8 +25,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from flows.sources import reader
-from flows.sources.collect import Collector
-from flows.sources.cursor import Memory
 from flows.sources.model import (
     Delivery,
     Interrupted,
@@ -34,7 +32,6 @@ from flows.sources.model import (
     NotTaken,
     NotYet,
     Offer,
-    Pulled,
     SourceError,
     decoded,
     moment_of,
@@ -42,7 +39,6 @@ from flows.sources.model import (
 )
 from flows.sources.reader import DONE, LENGTH, WRITTEN, Facts, packed
 from transforms.names import shown
-from warehouse.archive import Archive
 
 #: A larger file is copied on disk, and not read into memory (bytes).
 IN_MEMORY: Final = 16 * 2**20
@@ -51,8 +47,6 @@ SILENCE: Final = 60.0
 #: So long the process that reads may take to end (seconds).
 _GRACE: Final = 1
 _PIECE: Final = 2**20
-
-__all__ = ["FolderSource", "Hangs", "Pulled", "pull"]
 
 
 class Hangs(SourceError):
@@ -237,17 +231,6 @@ class _Reader:
             process.wait(_GRACE)
         except subprocess.TimeoutExpired:
             threading.Thread(target=process.wait, daemon=True).start()
-
-
-def pull(inbox: Path, archive: Archive) -> Pulled:
-    """Archive every file of the inbox that the archive does not know yet.
-
-    Every file is read every time, so that an original lost from the archive comes back. A file
-    that cannot be read waits for the next night.
-    """
-    known = {receipt.key: receipt for receipt in archive.receipts()}
-    with closing(FolderSource(inbox)) as source:
-        return Collector(source, archive, known, Memory()).collect(lambda: None)
 
 
 def _legible(name: bytes) -> str:

@@ -217,7 +217,7 @@ def load(
         connection.execute(
             f"DELETE FROM {table} WHERE submission_id IN (SELECT submission_id FROM fresh WHERE NOT is_new)"
         )
-    connection.execute(f"INSERT INTO submission BY NAME SELECT {SUBMISSION.names()} FROM fresh")
+    connection.execute(f"INSERT INTO submission BY NAME SELECT {SUBMISSION.names} FROM fresh")
     frames = {
         "submission_sheet": examined.sheets,
         "submission_layout": examined.layout,

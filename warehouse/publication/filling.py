@@ -112,7 +112,7 @@ def _definitions() -> Iterator[str]:
 def _insert(connection: duckdb.DuckDBPyConnection, table: PublishedTable, query: str) -> None:
     # Sorted rows make the same submissions give the same file, whatever came first.
     connection.execute(
-        f"INSERT INTO publication.{table.name} SELECT {table.names()} FROM ({query}) ORDER BY ALL"
+        f"INSERT INTO publication.{table.name} SELECT {table.names} FROM ({query}) ORDER BY ALL"
     )
 
 

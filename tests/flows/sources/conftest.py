@@ -22,7 +22,7 @@ from typing import Protocol
 import pytest
 import trustme
 
-from flows.sources.folder import Pulled
+from flows.sources.model import Pulled
 from flows.sources.pull import pull_all
 from flows.sources.settings import SourceSettings
 from transforms.formats import Limits

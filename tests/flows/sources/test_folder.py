@@ -22,7 +22,7 @@ from flows import steps
 from flows.after.metrics import LastRun, write_metrics
 from flows.run import Run
 from flows.sources.cursor import Memory
-from flows.sources.folder import FolderSource, _Reader, pull
+from flows.sources.folder import FolderSource, _Reader
 from flows.sources.model import Pulled
 from flows.sources.pull import probe
 from flows.sources.settings import FolderSettings
@@ -71,10 +71,10 @@ def test_an_original_lost_from_the_archive_comes_back_from_the_inbox(
     station: Station, put_file: PutFile
 ) -> None:
     put_file(station.inbox / "210727/a.csv", b"a")
-    pull(station.inbox, station.archive)
+    station.pull()
     receipt = station.receipt("210727/a.csv")
     (station.archive.root / receipt.sha256[:2] / receipt.sha256).unlink()
-    assert pull(station.inbox, station.archive).receipts == ()
+    assert station.pull().receipts == ()
     assert station.archive.read(receipt.sha256) == b"a"
 
 
