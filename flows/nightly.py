@@ -131,9 +131,7 @@ def _opened() -> Iterator[tuple[Opened, Steps]]:
     ahead, shown = OPENED_AHEAD.get(), Steps()
     found: Any
     if ahead is not None:
-        found = _pull(ahead.run, ahead)
-        shown.done("pull", found.seconds)
-        yield found, shown
+        yield _pull(ahead.run, ahead), shown
         return
     settings = load_settings()
     with _writing(settings, shown, "jzedu nightly"), Run.open(settings) as run:

@@ -17,6 +17,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from flows.profile import PROFILE
 from transforms.names import SENTENCE, shown
 
 
@@ -47,6 +48,8 @@ class Steps:
     def done(self, title: str, taken: float, total: int | None = None) -> None:
         """Say that a step is done, and how many seconds it took."""
         self.seconds[title] = self.seconds.get(title, 0.0) + taken
+        if (profile := PROFILE.get()) is not None:
+            profile.step(title, taken)
         counted = f", {total}" if total is not None else ""
         self.console.print(f"  [green]✓[/] {title}{counted} [dim]{taken:.1f} s[/]")
 

@@ -180,11 +180,14 @@ _accept_shrink = click.option(
 @_home
 @_init
 @_accept_shrink
-def nightly(home: Path | None, accept_shrink: bool) -> None:
+@click.option(
+    "--profile", is_flag=True, help="Show where the time went: steps and processes, in time."
+)
+def nightly(home: Path | None, accept_shrink: bool, profile: bool) -> None:
     """Pull, clean, check, load, compute, judge and publish all new submissions."""
     from flows.terminal.runner import run_nightly
 
-    run_nightly(home, accept_shrink)
+    run_nightly(home, accept_shrink, profile)
 
 
 @cli.command()

@@ -18,6 +18,7 @@ from flows.after.hooks import patience, quiet_night
 from flows.children import guarded
 from flows.lock import only_writer
 from flows.permissions import keep_private, shut
+from flows.profile import profiled
 from flows.progress import Steps
 from flows.run import (
     AT_TERMINAL,
@@ -38,7 +39,7 @@ from warehouse.publication.release import DATABASE
 from warehouse.workers.pool import ForkServer
 
 
-def run_nightly(home: Path | None, accept_shrink: bool = False) -> None:
+def run_nightly(home: Path | None, accept_shrink: bool = False, profile: bool = False) -> None:
     """Run the nightly flow, show the scorecard, and end the process with its exit code.
 
     Without a Prefect server there is nowhere to record that nothing happened: a night without
@@ -47,7 +48,9 @@ def run_nightly(home: Path | None, accept_shrink: bool = False) -> None:
     settings = _at_terminal(home)
     console = Console(stderr=True)
     shown = Steps(console)
-    with _answered(console), _opened(settings, shown) as opened:
+    looked_at = profiled(console) if profile else nullcontext()
+    with _answered(console), looked_at, _opened(settings, shown) as opened:
+        shown.done("pull", opened.seconds)
         news = opened.has_news
         if not news and not os.environ.get(API):
             damaged = (f"damaged: {sentence}" for sentence in opened.run.damaged)

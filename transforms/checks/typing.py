@@ -10,7 +10,7 @@ from transforms.checks.values import as_asked, parse
 from transforms.forms import Column, Form, Kind
 from transforms.tables.model import Table
 
-#: What is noted of a text, and the rule that it breaks (see :class:`transforms.checks.values.Parsed`).
+#: What is noted of a text, and the rule that it breaks (see :func:`transforms.checks.values.parse`).
 MARKS = {"unreadable": "E03", "outside": "E04", "rounded": "W03"}
 
 
@@ -65,23 +65,13 @@ def _understood(column: Column, data: pl.DataFrame) -> pl.DataFrame:
     if not others.any():
         values = data[name] if column.kind is Kind.TEXT else known["value"]
         return values.alias("value").to_frame().with_columns(clean)
-    parsed = parse(column)
     # What people type repeats itself: each text is put through the grammar once.
-    meaning = (
-        looked_at.filter(others)
-        .unique()
-        .with_columns(
-            parsed.value.alias("value"),
-            parsed.unreadable.alias("unreadable"),
-            parsed.outside.alias("outside"),
-            parsed.rounded.alias("rounded"),
-        )
-    )
+    meaning = parse(column, looked_at.filter(others).unique())
     plainly = known.filter(~others).unique().with_columns(clean)
     return (
         data.select(keys)
         .join(
-            pl.concat([plainly, meaning]),
+            pl.concat([plainly, meaning.select(plainly.columns)]),
             on=keys,
             how="left",
             nulls_equal=True,

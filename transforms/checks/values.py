@@ -7,7 +7,6 @@ expressions; nothing is guessed: text that is not of the column's kind is an err
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 
 import polars as pl
@@ -64,6 +63,11 @@ _GRADES = {
 #: Amounts this large are slips of the keyboard, and would not fit the warehouse's columns.
 _MOST = 10**12
 
+#: The steps of :func:`parse` on the way to a value: the text in one form, null where nothing is given,
+#: then what is read of it.
+_CLEAN, _GIVEN, _READ = pl.col("@clean"), pl.col("@given"), pl.col("@read")
+_OUTSIDE, _VALUE = pl.col("outside"), pl.col("value")
+
 _EXPECTED: dict[Kind, tuple[str, str]] = {
     Kind.TEXT: ("文字", "text"),
     Kind.CODE: ("10位数字的标识码", "a code of ten digits"),
@@ -87,21 +91,6 @@ def expected(column: Column) -> tuple[str, str]:
             f"a whole number {column.low} to {column.high}",
         )
     return _EXPECTED[column.kind]
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """Expressions over a frame of submitted text, for one column.
-
-    ``value`` is the typed value, null where nothing is given or the text is bad; ``unreadable``
-    is true where the text is not of the column's kind, ``outside`` where it is, but not allowed,
-    ``rounded``, for numbers that need not be whole, where it has more decimals than are kept.
-    """
-
-    value: pl.Expr
-    unreadable: pl.Expr
-    outside: pl.Expr
-    rounded: pl.Expr
 
 
 def as_asked(column: Column) -> pl.Expr:
@@ -143,11 +132,14 @@ def _digits(text: pl.Expr) -> pl.Expr:
     return pl.when(~signed).then(text.str.to_integer(strict=False, dtype=pl.Int64))
 
 
-def parse(column: Column) -> Parsed:
-    """Return how the submitted text of ``column`` is understood.
+def parse(column: Column, texts: pl.DataFrame) -> pl.DataFrame:
+    """Return ``texts`` with what the submitted text of ``column`` is understood as.
 
-    The frame needs the column itself as String and, for money columns, ``<name>@power`` (power of
-    ten, Int8) and ``<name>@unit`` (String), see :class:`transforms.tables.headers.Table`.
+    ``texts`` has the column itself as String and, for money columns, ``<name>@power`` (power of
+    ten, Int8) and ``<name>@unit`` (String), see :class:`transforms.tables.headers.Table`. Beside them come
+    ``value``, the typed value, null where nothing is given or the text is bad; ``unreadable``, true where
+    the text is not of the column's kind; ``outside``, where it is, but not allowed; ``rounded``, for
+    numbers that need not be whole, where it has more decimals than are kept.
     """
     nothing = _NOTHING_YES_NO if column.kind is Kind.BOOL else _NOTHING
     text = (
@@ -156,17 +148,57 @@ def parse(column: Column) -> Parsed:
         .str.strip_chars(" \t\r\n\u00a0'‘’`")
         .str.replace(_MINUS_ZERO, "$1")
     )
-    given = pl.when(text.str.contains(nothing) | (text == "")).then(None).otherwise(text)
-    value, outside = _READERS[column.kind](column, given)
-    return Parsed(
-        value=value,
-        unreadable=given.is_not_null() & value.is_null() & ~outside.fill_null(False),
-        outside=outside.fill_null(False),
-        rounded=_rounded(column, given, value) if column.kind is Kind.NUMBER else pl.lit(False),
+    blank = _CLEAN.str.contains(nothing) | (_CLEAN == "")
+    # Step by step: an expression that others are made of would be computed again for each of them.
+    return (
+        texts.with_columns(text.alias("@clean"))
+        .with_columns(pl.when(~blank).then(_CLEAN).alias("@given"))
+        .with_columns(_READERS[column.kind](column).alias("@read"))
+        .with_columns(_is_outside(column).fill_null(False).alias("outside"))
+        .with_columns(
+            pl.when(~_OUTSIDE)
+            .then(_READ)
+            .cast(POLARS_TYPES[column.kind], strict=False)
+            .alias("value")
+        )
+        .with_columns(
+            (_GIVEN.is_not_null() & _VALUE.is_null() & ~_OUTSIDE).alias("unreadable"),
+            _is_rounded(column).alias("rounded"),
+        )
+        .drop("@clean", "@given", "@read")
     )
 
 
-def _text(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+def _is_outside(column: Column) -> pl.Expr:
+    """Return whether what was read is of the column's kind, but not allowed in it; may be null."""
+    match column.kind:
+        case Kind.INT:
+            high = _MOST if column.high is None else column.high
+            return _GIVEN.str.contains(_NEGATIVE) | ~_READ.is_between(column.low, high)
+        case Kind.NUMBER:
+            return _GIVEN.str.contains(_NEGATIVE) | (_READ >= _MOST).fill_null(False)
+        case Kind.GRADE:
+            return ~_READ.is_between(column.low, column.high or 12)
+        case Kind.CHOICE:
+            return _GIVEN.is_not_null() & _READ.is_null()
+        case _:
+            return pl.lit(False)
+
+
+def _is_rounded(column: Column) -> pl.Expr:
+    """Return whether the value differs from the figure that was given.
+
+    Beyond fourteen digits a computer's own sums are inexact (0.1 + 0.2), which nobody typed.
+    """
+    if column.kind is not Kind.NUMBER:
+        return pl.lit(False)
+    figure = _figure(_GIVEN).cast(pl.Float64, strict=False)
+    if column.is_money:
+        figure = figure * pl.lit(10.0).pow(pl.col(f"{column.name}@power"))
+    return ((figure - _VALUE.cast(pl.Float64)).abs() > figure * 1e-14).fill_null(False)
+
+
+def _text(column: Column) -> pl.Expr:
     # Names keep their Chinese punctuation, which NFKC would turn into ASCII; full-width letters
     # and digits become plain ones, and white space beside a Chinese character is dropped.
     plain = (
@@ -175,29 +207,20 @@ def _text(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
         .str.replace_all(r" ?([^\x00-\x7f]) ?", "$1")
         .str.strip_chars(" '‘’`")
     )
-    lost = given.str.contains(_NO_TEXT) | given.str.contains(_GARBLED)
-    return pl.when(given.is_not_null() & ~lost).then(plain), pl.lit(False)
+    lost = _GIVEN.str.contains(_NO_TEXT) | _GIVEN.str.contains(_GARBLED)
+    return pl.when(_GIVEN.is_not_null() & ~lost).then(plain)
 
 
-def _code(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+def _code(column: Column) -> pl.Expr:
     # 2100000001.0 is what becomes of a column of numbers with a blank cell; all digits are there.
-    digits = given.str.replace_all(r"\s", "").str.replace(r"^([0-9]{10})\.0+$", "$1")
-    return pl.when(digits.str.contains(r"^[0-9]{10}$")).then(digits), pl.lit(False)
+    digits = _GIVEN.str.replace_all(r"\s", "").str.replace(r"^([0-9]{10})\.0+$", "$1")
+    return pl.when(digits.str.contains(r"^[0-9]{10}$")).then(digits)
 
 
-def _int(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    number = _whole(given)
-    outside = given.str.contains(_NEGATIVE) | (number < column.low)
-    if column.high is not None:
-        outside = outside | (number > column.high)
-    outside = outside | (number > _MOST)
-    return pl.when(~outside).then(number), outside
-
-
-def _whole(given: pl.Expr) -> pl.Expr:
+def _int(column: Column) -> pl.Expr:
     digits = (
-        pl.when(given.str.contains(_WHOLE))
-        .then(given)
+        pl.when(_GIVEN.str.contains(_WHOLE))
+        .then(_GIVEN)
         .str.replace(r"\.0+\s*[^0-9]*$", "")
         .str.replace_all(r"[^0-9]", "")
     )
@@ -208,54 +231,40 @@ def _figure(given: pl.Expr) -> pl.Expr:
     return given.str.extract(r"^([[0-9]., ]+)").str.replace_all(r"[, ]", "")
 
 
-def _number(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+def _number(column: Column) -> pl.Expr:
     units = (
         r"(万元|元)(?:/月|每月)?" if column.is_money else r"(%|人|所|个|名|项|件|次|名|位|元|万元)"
     )
     pattern = _DECIMAL + rf"(?:{units})?$"
-    figure = _figure(given)
-    good = given.str.contains(pattern) & given.str.contains(r"^\.?[0-9]")
-    exact = pl.when(good).then(figure).cast(pl.Decimal(38, 12), strict=False)
-    if column.is_money:
-        own = given.str.extract(units, 1)
-        good_unit = own.is_null() | (own == pl.col(f"{column.name}@unit"))
-        factor = (
-            pl.col(f"{column.name}@power")
-            .replace_strict(
-                {power: str(Decimal(1).scaleb(power)) for power in range(-8, 9)},
-                return_dtype=pl.String,
-            )
-            .cast(pl.Decimal(38, 8))
+    good = _GIVEN.str.contains(pattern) & _GIVEN.str.contains(r"^\.?[0-9]")
+    exact = pl.when(good).then(_figure(_GIVEN)).cast(pl.Decimal(38, 12), strict=False)
+    if not column.is_money:
+        return exact
+    own = _GIVEN.str.extract(units, 1)
+    good_unit = own.is_null() | (own == pl.col(f"{column.name}@unit"))
+    factor = (
+        pl.col(f"{column.name}@power")
+        .replace_strict(
+            {power: str(Decimal(1).scaleb(power)) for power in range(-8, 9)},
+            return_dtype=pl.String,
         )
-        exact = pl.when(good_unit & (exact < _MOST)).then(exact) * factor
-    outside = given.str.contains(_NEGATIVE) | (exact >= _MOST).fill_null(False)
-    return pl.when(~outside).then(exact).cast(NUMBER_TYPE, strict=False), outside
+        .cast(pl.Decimal(38, 8))
+    )
+    return pl.when(good_unit & (exact < _MOST)).then(exact) * factor
 
 
-def _rounded(column: Column, given: pl.Expr, value: pl.Expr) -> pl.Expr:
-    """Return whether ``value`` differs from the figure that was given.
-
-    Beyond fourteen digits a computer's own sums are inexact (0.1 + 0.2), which nobody typed.
-    """
-    figure = _figure(given).cast(pl.Float64, strict=False)
-    if column.is_money:
-        figure = figure * pl.lit(10.0).pow(pl.col(f"{column.name}@power"))
-    return ((figure - value.cast(pl.Float64)).abs() > figure * 1e-14).fill_null(False)
-
-
-def _bool(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    words = given.str.to_lowercase().str.replace_all(r"\s", "").str.replace(r"^([01])\.0+$", "$1")
-    value = words.replace_strict(
+def _bool(column: Column) -> pl.Expr:
+    words = _GIVEN.str.to_lowercase().str.replace_all(r"\s", "").str.replace(r"^([01])\.0+$", "$1")
+    return words.replace_strict(
         {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)},
         default=None,
         return_dtype=pl.Boolean,
     )
-    return value, pl.lit(False)
 
 
-def _time(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+def _time(column: Column) -> pl.Expr:
     # Schools keep a handful of times, and a clock has more forms than one pattern can compare fast.
-    return given.map_batches(_times, return_dtype=pl.Time), pl.lit(False)
+    return _GIVEN.map_batches(_times, return_dtype=pl.Time)
 
 
 def _times(texts: pl.Series) -> pl.Series:
@@ -307,13 +316,13 @@ def _hour_of_day(part: str | None, hour: int) -> int | None:
             return hour + 12 if 5 <= hour < 12 else hour if hour >= 17 else None
 
 
-def _date(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    words = given.str.replace_all(r"\s*([-/.年月日号])\s*", "$1")
+def _date(column: Column) -> pl.Expr:
+    words = _GIVEN.str.replace_all(r"\s*([-/.年月日号])\s*", "$1")
     iso = pl.coalesce(
         _iso_date(words, _DATE),
         _iso_date(words, _COMPACT_DATE),
     )
-    return iso.str.to_date("%Y-%m-%d", strict=False), pl.lit(False)
+    return iso.str.to_date("%Y-%m-%d", strict=False)
 
 
 def _iso_date(words: pl.Expr, pattern: str) -> pl.Expr:
@@ -321,23 +330,20 @@ def _iso_date(words: pl.Expr, pattern: str) -> pl.Expr:
     return pl.concat_str(parts[0], parts[1].str.zfill(2), parts[2].str.zfill(2), separator="-")
 
 
-def _choice(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    words = given.str.replace_all(r"\s", "")
-    value = pl.when(words.is_in(list(column.choices))).then(words)
-    return value, given.is_not_null() & value.is_null()
+def _choice(column: Column) -> pl.Expr:
+    words = _GIVEN.str.replace_all(r"\s", "")
+    return pl.when(words.is_in(list(column.choices))).then(words)
 
 
-def _grade(column: Column, given: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
-    words = given.str.replace_all(r"\s", "")
+def _grade(column: Column) -> pl.Expr:
+    words = _GIVEN.str.replace_all(r"\s", "")
     named = words.replace_strict(_GRADES, default=None, return_dtype=pl.Int64)
-    number = pl.coalesce(
-        named,
-        words.str.extract(r"^([0-9]{1,6})(?:\.0+)?$").str.to_integer(strict=False, dtype=pl.Int64),
-    )
-    outside = (number < column.low) | (number > (column.high or 12))
-    return pl.when(~outside).then(number), outside
+    figure = words.str.extract(r"^([0-9]{1,6})(?:\.0+)?$")
+    return pl.coalesce(named, figure.str.to_integer(strict=False, dtype=pl.Int64))
 
 
+#: How a text of each kind is read, null where it cannot be; what is read may still be outside of what
+#: the column allows.
 _READERS = {
     Kind.TEXT: _text,
     Kind.CODE: _code,
