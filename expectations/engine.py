@@ -19,7 +19,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Self
+
+from transforms.importing import no_collecting
 
 #: Seconds that one order may take, the import of Great Expectations included.
 PATIENCE = 1800
@@ -199,8 +202,10 @@ def _serve() -> None:
     # Whatever a library prints must not get between the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    _leave_out()
+    with no_collecting():
+        import great_expectations as gx
+        from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
@@ -210,6 +215,26 @@ def _serve() -> None:
         except Exception as error:  # whatever it is, the run must hear of it and stop
             answer = {"broken": [], "failed": [f"{type(error).__name__}: {error}"]}
         print(json.dumps(answer, default=str), file=answers, flush=True)
+
+
+class _LeftOut(ModuleType):
+    """A module of which nothing is used; should anything be, that is an error and says so."""
+
+    def __getattr__(self, name: str) -> object:
+        raise AttributeError(f"{self.__name__}.{name} is left out of the process of the suites")
+
+
+def _leave_out() -> None:
+    """Spare the process what Great Expectations imports for expectations and stores that are not used here.
+
+    Distributions, charts and clouds are a third of its import.
+    """
+    for name in ("scipy", "scipy.stats", "altair"):
+        sys.modules[name] = _LeftOut(name)
+    setattr(sys.modules["scipy"], "stats", sys.modules["scipy.stats"])  # noqa: B010 - a module's part
+    for name in ("boto3", "botocore"):
+        # So it looks as if they were not installed, which Great Expectations is ready for.
+        sys.modules[name] = None  # type: ignore[assignment]
 
 
 def _end_with_the_run() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -33,7 +33,6 @@ from flows.settings import Settings, load_settings  # noqa: E402
 from flows.sources.model import Pulled  # noqa: E402
 from transforms.forms import FORMS  # noqa: E402
 from transforms.names import shown as show_name  # noqa: E402
-from warehouse.archive import Receipt  # noqa: E402
 from warehouse.ledger.ingest import Ingested  # noqa: E402
 from warehouse.ledger.store import Scope  # noqa: E402
 from warehouse.publication.reader import open_publication  # noqa: E402
@@ -72,9 +71,12 @@ def _pull(run: Run, ahead: Opened | None = None) -> Opened:
 
 
 @task(name="load", cache_policy=NO_CACHE)
-def _load(run: Run, receipts: list[Receipt], shown: Steps) -> Ingested:
-    with shown.step("load", len(receipts)) as advance:
-        return steps.load_deliveries(run, receipts, advance)
+def _load(found: Opened, shown: Steps) -> Ingested:
+    """Load, unless that has begun while Prefect was on its way: then wait for it."""
+    if found.load is not None:
+        return found.load()
+    with shown.step("load", len(found.receipts)) as advance:
+        return steps.load_deliveries(found.run, found.receipts, advance)
 
 
 @task(name="reload", cache_policy=NO_CACHE)
@@ -88,14 +90,28 @@ def _compare(run: Run) -> list[Revision]:
     return steps.changes(run)
 
 
-def _as_tasks(shown: Steps) -> steps.Doing:
-    """Return how the steps that a flow shares with tests are carried out: as tasks, and shown."""
+@dataclass(frozen=True)
+class _AsTasks(steps.Doing):
+    """The steps that a flow shares with tests, as tasks of Prefect that are shown."""
 
-    def do(name: str, step: Callable[[Run], T], run: Run) -> T:
-        with shown.step(name):
-            return task(name=name, cache_policy=NO_CACHE)(step)(run)
+    shown: Steps
 
-    return do
+    def do(self, name: str, step: Callable[[Run], T], run: Run) -> T:
+        with self.shown.step(name):
+            made: T = _as_task(name, step)(run)
+            return made
+
+    def begin(self, name: str, step: Callable[[Run], T], run: Run) -> Callable[[], T]:
+        def timed(run: Run) -> T:
+            with self.shown.beside(name):
+                return step(run)
+
+        future = _as_task(name, timed).submit(run)
+        return lambda: cast(T, future.result())
+
+
+def _as_task(name: str, step: Callable[[Run], T]) -> Any:
+    return task(name=name, cache_policy=NO_CACHE)(step)
 
 
 @flow(name="nightly", validate_parameters=False, on_failure=[went_wrong], on_crashed=[went_wrong])
@@ -119,7 +135,7 @@ def nightly(accept_shrink: bool = False) -> dict[str, Any]:
             went_well(run.settings, shown.seconds, pulled=found.pulled)
         else:
             run.warm_up()
-            _load(run, found.receipts, shown)
+            _load(found, shown)
             fresh = {receipt.sha256 for receipt in found.receipts} | steps.unannounced(run)
             night = _to_the_end(run, shown, facts, {"sha256": fresh}, found.pulled)
     return asdict(night)
@@ -180,7 +196,7 @@ def backfill(
             with rehearsal as copy, Run.open(copy) as run:
                 run.warm_up()
                 loaded: Any = _reload(run, scope, shown)
-                steps.evaluate(run, _as_tasks(shown))
+                steps.evaluate(run, _AsTasks(shown))
                 with shown.step("compare"):
                     changes: Any = _compare(run)
         leave_rehearsal(changes)
@@ -285,7 +301,7 @@ def _to_the_end(
     ``facts`` is what is known of the run so far, ``read`` narrows the submissions of the
     publication to those of this run (:func:`warehouse.publication.reader.runs.read_handed`).
     """
-    sheets, imprint = steps.finish(run, _as_tasks(shown))
+    sheets, imprint = steps.finish(run, _AsTasks(shown))
     publication_id = imprint.publication_id if imprint else None
     with open_publication(run.settings.published / DATABASE) as reader:
         handed = read_handed(reader, **read)

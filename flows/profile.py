@@ -30,8 +30,7 @@ _KINDS = (
     ("expectations.engine", "Great Expectations"),
     ("warehouse.workers.process", "workers"),
     ("flows.sources.reader", "reader of folders"),
-    ("prefect", "Prefect's server"),
-    ("uvicorn", "Prefect's server"),
+    ("flows.service.temporary", "Prefect's server"),
 )
 _SELF = "jzedu"
 

@@ -45,6 +45,13 @@ class Steps:
             yield lambda: bar.advance(task)
         self.done(title, time.perf_counter() - started, total)
 
+    @contextmanager
+    def beside(self, title: str) -> Iterator[None]:
+        """Say at its end how long the block took, which runs in a thread beside the step that is shown."""
+        started = time.perf_counter()
+        yield
+        self.done(title, time.perf_counter() - started)
+
     def done(self, title: str, taken: float, total: int | None = None) -> None:
         """Say that a step is done, and how many seconds it took."""
         self.seconds[title] = self.seconds.get(title, 0.0) + taken

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -102,6 +102,7 @@ class Run:
     idle: list[Check] = field(default_factory=list)
     staged: Path | None = None
     accept_shrink: bool = False
+    before_release: Callable[[], object] = lambda: None
     lapsed: tuple[Lapsed, ...] = ()
     damaged: list[str] = field(default_factory=list)
     comparison: Comparison = field(default_factory=Comparison)
@@ -219,7 +220,8 @@ class Opened:
     """A run with its lock held, and what a first look found: what was pulled, what there is to do.
 
     ``receipts`` are the deliveries to be read; ``has_news`` where there are any, or the publication has
-    to be made anew; ``seconds`` is how long the look took.
+    to be made anew; ``seconds`` is how long the look took. ``load`` gives what is loaded of them, where
+    that has begun ahead.
     """
 
     run: Run
@@ -227,6 +229,7 @@ class Opened:
     receipts: list[Receipt]
     has_news: bool
     seconds: float
+    load: Callable[[], Ingested] | None = None
 
 
 #: A run that was opened to see whether there is anything to do, see :mod:`flows.terminal.runner`.

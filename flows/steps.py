@@ -7,6 +7,7 @@ directly. A step that fails raises :class:`~flows.run.StepFailed`, which says wh
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -14,7 +15,7 @@ from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import duckdb
 import polars as pl
@@ -354,6 +355,7 @@ def publish(run: Run) -> Imprint | None:
         with open_publication(source) as reader:
             write_report(reader, staged.with_name("report"), run.reference.folder)
         hand_out(staged.parent)
+        run.before_release()
         if previous_id is not None and before == published / DATABASE:
             keep_standing(published, previous_id, keep)
         if same:
@@ -400,37 +402,81 @@ def changes(run: Run) -> list[Revision]:
         return []
 
 
-class Doing(Protocol):
-    """How a step of a run is carried out: as it is, or as a task of Prefect that is shown."""
+class Doing:
+    """How the steps of a run are carried out: as they are, one after the other."""
 
-    def __call__(self, name: str, step: Callable[[Run], T], run: Run) -> T:
+    def do(self, name: str, step: Callable[[Run], T], run: Run) -> T:
         """Return what ``step`` gives, a function of this module that is told of as ``name``."""
+        return step(run)
+
+    def begin(self, name: str, step: Callable[[Run], T], run: Run) -> Callable[[], T]:
+        """Begin ``step``, which may go on beside others; the result waits for its end, and raises what it raised."""
+        given = self.do(name, step, run)
+        return lambda: given
 
 
-def directly(name: str, step: Callable[[Run], T], run: Run) -> T:
-    """Carry out a step as it is."""
-    return step(run)
-
-
-def evaluate(run: Run, do: Doing = directly) -> None:
+def evaluate(run: Run, doing: Doing | None = None) -> None:
     """Compute and judge all that is loaded, into a staged publication."""
-    do("compute", compute_indicators, run)
-    do("judge", judge_clauses, run)
+    doing = doing or Doing()
+    doing.do("compute", compute_indicators, run)
+    doing.do("judge", judge_clauses, run)
 
 
-def finish(run: Run, do: Doing = directly) -> tuple[list[Path], Imprint | None]:
-    """Go from loaded rows to return sheets and publication, which are given."""
-    do("check", check_across, run)
-    sheets = do("return", send_returns, run)
-    evaluate(run, do)
-    return sheets, do("publish", publish, run)
+def finish(run: Run, doing: Doing | None = None) -> tuple[list[Path], Imprint | None]:
+    """Go from loaded rows to return sheets and publication, which are given.
+
+    The sheets are written beside the other steps; nothing is published before all are there.
+    """
+    doing = doing or Doing()
+    doing.do("check", check_across, run)
+    answer = Answering(run)
+    sheets = doing.begin("return", answer.send, run)
+    try:
+        evaluate(run, doing)
+        run.before_release = sheets
+        imprint = doing.do("publish", publish, run)
+    except BaseException:
+        answer.stop()
+        with suppress(Exception):  # what stopped the run is told, and comes first
+            sheets()
+        raise
+    return sheets(), imprint
 
 
-def send_returns(run: Run, on_file: Callable[[], None] = lambda: None) -> list[Path]:
-    """Bring the return sheets in the outbox up to date; give those that were written."""
+class Answering:
+    """The step "return", which goes on beside other steps of ``run`` and can be told to stop."""
+
+    def __init__(self, run: Run) -> None:
+        # A connection of its own: one may be used by one thread at a time.
+        self._connection = run.connection.cursor()
+        self._stopped = threading.Event()
+
+    def send(self, run: Run) -> list[Path]:
+        """Bring the return sheets in the outbox up to date; give those that were written."""
+        with self._connection as connection:
+            return send_returns(run, connection, self._go_on)
+
+    def stop(self) -> None:
+        """Have :meth:`send` end after the sheet in hand."""
+        self._stopped.set()
+
+    def _go_on(self) -> None:
+        if self._stopped.is_set():
+            raise StepFailed("return", "another step failed", "Run again.")
+
+
+def send_returns(
+    run: Run,
+    connection: duckdb.DuckDBPyConnection | None = None,
+    on_file: Callable[[], None] = lambda: None,
+) -> list[Path]:
+    """Bring the return sheets in the outbox up to date; give those that were written.
+
+    ``connection`` is one to the run's warehouse that nobody else uses meanwhile; none for its own.
+    """
     with named("return"):
         written = write_returns(
-            run.connection,
+            connection or run.connection,
             run.archive,
             run.settings.outbox,
             limits=run.settings.limits,

@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from typing import Any
 from urllib.parse import urlsplit
 
+from transforms.importing import no_collecting
+
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _REFUSED = (
     b"This server answers under its own names, and to its own pages, only; "
@@ -74,8 +76,9 @@ def main() -> None:
     from flows.environment import quiet
 
     quiet()
-    import uvicorn
-    from prefect.server.api.server import create_app
+    with no_collecting():
+        import uvicorn
+        from prefect.server.api.server import create_app
 
     if host not in ("0.0.0.0", "::", ""):
         names.append(host)

@@ -115,17 +115,6 @@ def log_in(home: Path) -> None:
         os.environ.setdefault(CLIENT_LOGIN, login)
 
 
-def lock_out() -> None:
-    """Give the temporary server that a run starts a login that nobody else knows.
-
-    Must come before Prefect is imported.
-    """
-    if API not in os.environ:
-        login = f"jzedu:{secrets.token_urlsafe(24)}"
-        os.environ[SERVER_LOGIN] = os.environ[CLIENT_LOGIN] = login
-        os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = "http://127.0.0.1"
-
-
 def _record(home: Path) -> Path:
     return home / "prefect" / "serving.json"
 

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from flows.environment import quiet
+from transforms.importing import no_collecting
 
 quiet()
 
@@ -185,7 +186,8 @@ _accept_shrink = click.option(
 )
 def nightly(home: Path | None, accept_shrink: bool, profile: bool) -> None:
     """Pull, clean, check, load, compute, judge and publish all new submissions."""
-    from flows.terminal.runner import run_nightly
+    with no_collecting():
+        from flows.terminal.runner import run_nightly
 
     run_nightly(home, accept_shrink, profile)
 

@@ -6,7 +6,8 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,8 +17,9 @@ from expectations.engine import Engine
 from flows import steps
 from flows.after.hooks import patience, quiet_night
 from flows.children import guarded
+from flows.loading import Loading
 from flows.lock import only_writer
-from flows.permissions import keep_private, shut
+from flows.permissions import keep_private
 from flows.profile import profiled
 from flows.progress import Steps
 from flows.run import (
@@ -30,10 +32,18 @@ from flows.run import (
     StepFailed,
 )
 from flows.service.client import healthy
-from flows.service.state import API, lock_out, log_in, running
+from flows.service.state import API, log_in, running
+from flows.service.temporary import (
+    TemporaryServer,
+    TemporaryServerFailed,
+    is_named,
+    keep_records_private,
+    prefect_home,
+)
 from flows.settings import Settings, load_settings
 from flows.step_errors import TOLD, cause_of
 from flows.terminal.scorecard import say_made_up, show_changes, show_scorecard
+from transforms.importing import no_collecting
 from warehouse.ledger.store import Scope
 from warehouse.publication.release import DATABASE
 from warehouse.workers.pool import ForkServer
@@ -50,29 +60,47 @@ def run_nightly(home: Path | None, accept_shrink: bool = False, profile: bool = 
     shown = Steps(console)
     looked_at = profiled(console) if profile else nullcontext()
     with _answered(console), looked_at, _opened(settings, shown) as opened:
-        shown.done("pull", opened.seconds)
-        news = opened.has_news
-        if not news and not os.environ.get(API):
+        if opened.has_news:
+            shown.done("pull", opened.seconds)
+            night = _with_news(settings, opened, shown, accept_shrink)
+        elif _is_told_of_a_server(settings):
+            OPENED_AHEAD.set(opened)
+            night = _nightly(accept_shrink)
+        else:
             damaged = (f"damaged: {sentence}" for sentence in opened.run.damaged)
             for sentence in (*damaged, *quiet_night(settings, opened.pulled)):
                 shown.say(f"  {sentence}")
             _say_nothing_new(settings)
             return
-        _connect(settings)
+    _say(night, settings)
+    _leave(0)
+
+
+def _with_news(
+    settings: Settings, opened: Opened, shown: Steps, accept_shrink: bool
+) -> dict[str, Any]:
+    """Run the flow over what is new; all that takes long to start starts beside each other."""
+    with guarded():
+        server = _server(settings)
         with (
-            guarded(),
-            ForkServer() if news else nullcontext() as fork_server,
-            Engine(settings.suite_seconds) if news else nullcontext() as engine,
+            Engine(settings.suite_seconds) as engine,
+            ForkServer() as fork_server,
         ):
             FORK_SERVER_AHEAD.set(fork_server)
             STARTED_AHEAD.set(engine)
-            OPENED_AHEAD.set(opened)
-            console.print("[dim]starting Prefect …[/]")
-            from flows.nightly import nightly
+            with Loading(opened.run, opened.receipts, shown) as loading:
+                OPENED_AHEAD.set(replace(opened, load=loading.result))
+                return _nightly(accept_shrink, server)
 
-            night: Any = nightly(accept_shrink)
-    _say(night, settings)
-    _leave(0)
+
+def _nightly(accept_shrink: bool, server: TemporaryServer | None = None) -> dict[str, Any]:
+    with no_collecting():
+        from flows.nightly import nightly
+
+    if server is not None:
+        server.wait()
+    night: dict[str, Any] = nightly(accept_shrink)
+    return night
 
 
 @contextmanager
@@ -96,19 +124,17 @@ def run_backfill(
 ) -> None:
     """Run the backfill flow, show what changed, and end the process with its exit code."""
     settings = _at_terminal(home)
-    _connect(settings)
     console = Console(stderr=True)
-    with (
-        _answered(console),
-        guarded(),
-        ForkServer() as fork_server,
-        Engine(settings.suite_seconds) as engine,
-    ):
-        FORK_SERVER_AHEAD.set(fork_server)
-        STARTED_AHEAD.set(engine)
+    with _answered(console), guarded(), ExitStack() as stack:
+        server = _server(settings)
+        STARTED_AHEAD.set(stack.enter_context(Engine(settings.suite_seconds)))
+        FORK_SERVER_AHEAD.set(stack.enter_context(ForkServer()))
         console.print("[dim]starting Prefect …[/]")
-        from flows.nightly import backfill
+        with no_collecting():
+            from flows.nightly import backfill
 
+        if server is not None:
+            server.wait()
         night: Any = backfill(
             list(scope.years),
             list(scope.regions),
@@ -137,17 +163,23 @@ def _at_terminal(home: Path | None) -> Settings:
     return settings
 
 
-def _connect(settings: Settings) -> None:
-    """Have the run recorded by the service of the home, where one is up; else by a server of its own.
-
-    Neither can be commanded by others.
-    """
+def _is_told_of_a_server(settings: Settings) -> bool:
+    """Return whether there is a server to record runs: the service of the home, or one that is named."""
     serving = running(settings.home)
     if serving is not None and healthy(serving.api):
         log_in(settings.home)
-    lock_out()
-    for file in Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect").glob("*.db*"):
-        shut(file)
+    return is_named()
+
+
+def _server(settings: Settings) -> TemporaryServer | None:
+    """Have the run recorded by a server that is up; else start one for it, which is given.
+
+    Neither can be commanded by others.
+    """
+    if _is_told_of_a_server(settings):
+        return None
+    keep_records_private()
+    return TemporaryServer()
 
 
 @contextmanager
@@ -166,17 +198,20 @@ def _answered(console: Console) -> Iterator[None]:
         console.print(f"{cause.reason}. {cause.remedy}", highlight=False, markup=False)
         console.print("Nothing was published; the last publication stands.")
         _leave(1)
+    except TemporaryServerFailed as error:
+        console.print("[red]jzedu:[/] Prefect's temporary server did not start:", end=" ")
+        console.print(
+            f"{error}. The machine may be too busy, or {prefect_home()} not to be written: run again;"
+            " the next night takes up everything that is new.",
+            highlight=False,
+            markup=False,
+        )
+        console.print("Nothing was published; the last publication stands.")
+        _leave(1)
     except RuntimeError as error:
-        if "ephemeral Prefect API server" in str(error):
-            console.print(
-                "[red]jzedu:[/] Prefect's temporary server did not start: the machine may be too busy. "
-                "Run again; the next night takes up everything that is new."
-            )
-            console.print("Nothing was published; the last publication stands.")
-        elif "reach API" in str(error):
-            _say_server_lost(console, error)
-        else:
+        if "reach API" not in str(error):
             raise
+        _say_server_lost(console, error)
         _leave(1)
     except Exception as error:
         # Imported with Prefect, and not before.

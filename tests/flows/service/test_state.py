@@ -101,9 +101,10 @@ import json, urllib.request
 from urllib.error import HTTPError
 from flows.environment import quiet
 quiet()
-from flows.service.state import lock_out
-lock_out()
+from flows.service.temporary import TemporaryServer
+server = TemporaryServer()
 from prefect.client.orchestration import get_client
+server.wait()
 with get_client(sync_client=True) as client:
     known = client.read_flows()
     url = str(client.api_url).rstrip("/")
