@@ -22,6 +22,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from io import BytesIO
@@ -31,6 +32,8 @@ from typing import Any, BinaryIO, NoReturn
 _PIECE = 2**20  # bytes
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _NOTE = ".damaged-"
+#: So many files wait for the disk side by side: it writes them together.
+_DISK_QUEUE = 16
 #: Every night looks through one part of the originals, so that each is read once in so many nights.
 PARTS = 30
 
@@ -77,19 +80,49 @@ class Archive:
         self._partial = root / ".partial"
         self._damaged: set[str] = set()
         self._rounds: dict[Path, tuple[tuple[int, int], list[Receipt]]] = {}
+        self._unsettled: dict[str, int] = {}
 
-    def keep(self, content: bytes | BinaryIO) -> str:
+    def keep(self, content: bytes | BinaryIO, *, later: bool = False) -> str:
         """Archive the content of a file and give its SHA-256; the same bytes are kept once.
 
         An original that is missing, was cut off or was found damaged (:meth:`verify`) is written anew.
+        With ``later`` it comes to its place with :meth:`settle`, together with others: to wait for a disk
+        once for each file is most of the time that small files take.
         """
         file = BytesIO(content) if isinstance(content, bytes) else content
         digest = digest_of(file)
-        if not self.holds(digest, file.tell()):
-            file.seek(0)
+        size = file.tell()
+        if self._unsettled.get(digest) == size or self.holds(digest, size):
+            return digest
+        file.seek(0)
+        if later:
+            with self._part(self._place(digest)).open("wb") as part:
+                shutil.copyfileobj(file, part, _PIECE)
+            self._unsettled[digest] = size
+        else:
             self._write(self._place(digest), file)
             self._damaged.discard(digest)
         return digest
+
+    def settle(self) -> None:
+        """Bring the originals that were kept for later to their places; they are on the disk then.
+
+        Raises:
+            OSError: one cannot be written; those that are not in their places are as if never kept.
+        """
+        digests, self._unsettled = list(self._unsettled), {}
+        if not digests:
+            return
+        parts = [self._part(self._place(digest)) for digest in digests]
+        try:
+            with ThreadPoolExecutor(_DISK_QUEUE) as waiting:
+                list(waiting.map(_on_disk, parts))
+            for digest, part in zip(digests, parts, strict=True):
+                self._put(part, self._place(digest))
+                self._damaged.discard(digest)
+        finally:
+            for part in parts:
+                part.unlink(missing_ok=True)
 
     def holds(self, sha256: str, size: int | None = None) -> bool:
         """Return whether the original is there, of this size if given, and not known to be damaged."""
@@ -102,7 +135,11 @@ class Archive:
         return size is None or found == size
 
     def sign(self, receipts: Iterable[Receipt]) -> None:
-        """Write the receipts of one round; their originals must have been kept before."""
+        """Write the receipts of one round; their originals must have been kept before.
+
+        Those that were kept for later are settled first (:meth:`settle`).
+        """
+        self.settle()
         data = b"".join(map(_line, sorted(receipts)))
         if data:
             self._write(self._receipts / f"{hashlib.sha256(data).hexdigest()}.jsonl", BytesIO(data))
@@ -251,20 +288,36 @@ class Archive:
         """Clear away what a killed run left half written; nobody else may be writing."""
         shutil.rmtree(self._partial, ignore_errors=True)
 
-    def _write(self, target: Path, content: BinaryIO) -> None:
+    def _part(self, target: Path) -> Path:
+        """Return where a file is written before it comes to its place ``target``."""
+        self._partial.mkdir(parents=True, exist_ok=True)
+        return self._partial / target.name
+
+    def _put(self, part: Path, target: Path) -> None:
+        """Bring a file that is whole, and on the disk, to its place in one step."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        self._partial.mkdir(exist_ok=True)
-        partial = self._partial / target.name
+        if target.is_dir():  # put there by somebody: it is in the way, and theirs
+            target.rename(target.with_name(f"{target.name}.aside"))
+        part.replace(target)
+
+    def _write(self, target: Path, content: BinaryIO) -> None:
+        part = self._part(target)
         try:
-            with partial.open("wb") as file:
+            with part.open("wb") as file:
                 shutil.copyfileobj(content, file, _PIECE)
-                file.flush()
-                os.fsync(file.fileno())
-            if target.is_dir():  # put there by somebody: it is in the way, and theirs
-                target.rename(target.with_name(f"{target.name}.aside"))
-            partial.replace(target)
+            _on_disk(part)
+            self._put(part, target)
         finally:
-            partial.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
+
+
+def _on_disk(file: Path) -> None:
+    """Return when what is in ``file`` has reached the disk."""
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def part_of(originals: Iterable[str], night: date) -> list[str]:

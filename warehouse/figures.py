@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from transforms.china import OFFSET
 
@@ -36,6 +37,8 @@ _MOST_OF_A_SUM = 6
 _DIGITS = 15
 #: A double is no farther than this from the fraction that it was computed from.
 _NEAR = 1e-14
+#: So many figures that were shown are kept in mind.
+_KEPT = 100_000
 #: No figure but nothing is shown as nothing, and no share but the whole one as 100 %.
 _LANDMARKS = {"%": (Fraction(0), Fraction(100))}
 
@@ -78,11 +81,14 @@ def show_plain(value: Number | None) -> str:
     return _written(figure, _MOST_OF_A_SUM if own is None else own)
 
 
+# A page shows the same figures as others; a double is not the fraction that it equals, hence `typed`.
+@lru_cache(_KEPT, typed=True)
 def show_value(value: Number | None, unit: str | None, *landmarks: Number | None) -> str:
     """Return a value of this unit, rounded, on its true side of every one of the ``landmarks``."""
     return show_apart([value], unit, landmarks)[0]
 
 
+@lru_cache(_KEPT, typed=True)
 def show_pair(
     value: Number | None, threshold: Number | None, unit: str | None, *, measured: bool = False
 ) -> tuple[str, str]:

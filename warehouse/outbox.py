@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,10 +19,12 @@ from transforms.formats import Limits, expected_bytes, open_entry
 from transforms.records import FINDING
 from transforms.workbooks.return_sheets import write_return_sheet
 from warehouse.archive import Archive, ArchiveDamaged
-from warehouse.sql import literal
+from warehouse.sql import lent
 from warehouse.workers.pool import Breach, Order, Workers
 from warehouse.workers.process import OrderPart
 
+#: After so many answers it is noted that they were written: a run that is killed writes these again.
+_NOTED_TOGETHER = 200
 #: Files of no known unit's folder are answered here.
 UNKNOWN_UNIT = "unknown"
 #: What says that a file was not read; nothing in it can be marked, and it is not opened again.
@@ -78,18 +80,42 @@ def write_returns(
         for sheet in sheets
         if known.get(str(sheet.target)) != sheet.mark or not (outbox / sheet.target).exists()
     ]
-    for gone in set(known) - {str(sheet.target) for sheet in sheets}:
-        _take_away(outbox / gone, outbox)
-        connection.execute(f"DELETE FROM sent WHERE target = {literal(gone)}")
-    written = []
-    for sheet in write_sheets(archive, outbox, stale, limits, workers):
-        written.append(outbox / sheet.target)
-        on_file()
+    gone = set(known) - {str(sheet.target) for sheet in sheets}
+    for target in gone:
+        _take_away(outbox / target, outbox)
+    _note_sent(connection, gone, {})
+    written: list[ReturnSheet] = []
+    noted = 0
+    try:
+        for sheet in write_sheets(archive, outbox, stale, limits, workers):
+            written.append(sheet)
+            on_file()
+            if len(written) - noted == _NOTED_TOGETHER:
+                _note_written(connection, written[noted:])
+                noted = len(written)
+    finally:
+        _note_written(connection, written[noted:])
+    return [outbox / sheet.target for sheet in written]
+
+
+def _note_written(connection: duckdb.DuckDBPyConnection, sheets: Sequence[ReturnSheet]) -> None:
+    marks = {str(sheet.target): sheet.mark for sheet in sheets}
+    _note_sent(connection, marks, marks)
+
+
+def _note_sent(
+    connection: duckdb.DuckDBPyConnection, gone: Collection[str], sent: Mapping[str, str]
+) -> None:
+    """Note in one transaction that the answers ``gone`` are no more, and that ``sent`` (target, mark) are there."""
+    if not gone and not sent:
+        return
+    before = pl.DataFrame({"target": list(gone)}, {"target": pl.String})
+    now = pl.DataFrame(list(sent.items()), {"target": pl.String, "mark": pl.String}, orient="row")
+    with lent(connection, before=before, now=now):
         connection.execute(
-            f"DELETE FROM sent WHERE target = {literal(sheet.target)};"
-            f"INSERT INTO sent VALUES ({literal(sheet.target)}, {literal(sheet.mark)})"
+            "BEGIN; DELETE FROM sent WHERE target IN (SELECT target FROM before);"
+            "INSERT INTO sent SELECT target, mark FROM now; COMMIT"
         )
-    return written
 
 
 def write_sheets(

@@ -8,6 +8,7 @@ the report's pages say is in :mod:`warehouse.report.words`.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
@@ -23,9 +24,14 @@ class Text(NamedTuple):
 
     def __html__(self) -> str:
         """Return both wordings, escaped, each marked with its language."""
-        if self.zh == self.en:
-            return escape(self.zh)
-        return Markup('<span lang="zh">{}</span><span lang="en">{}</span>').format(self.zh, self.en)
+        return _in_both(self.zh, self.en)
+
+
+@lru_cache(maxsize=20_000)
+def _in_both(zh: str, en: str) -> Markup:
+    if zh == en:
+        return escape(zh)
+    return Markup('<span lang="zh">{}</span><span lang="en">{}</span>').format(zh, en)
 
 
 # In the order in which a reader needs them: what is late first, what is only watched last.

@@ -173,7 +173,7 @@ class Collector:
             self._keep(Receipt(received, path, digest, taken), content, delivery.mark)
 
     def _keep(self, receipt: Receipt, content: BinaryIO, mark: str) -> None:
-        self.archive.keep(content)
+        self.archive.keep(content, later=True)
         before = self.known.get(receipt.key)
         if before is None or receipt.received_at < before.received_at:
             self.unsigned.append(receipt)

@@ -47,35 +47,46 @@ SEMI JOIN (FROM version WHERE in_force_until IS NULL) USING (submission_id)
 def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None:
     """Create what is not there yet, and put today's reference lists into the warehouse.
 
-    A warehouse of another layout (a form has gained a column) is emptied: then no delivery counts as
-    read, and the next run reads them all again from the archive.
+    Where it was prepared with the same lists by this program, nothing is written. A warehouse of another
+    layout (a form has gained a column) is emptied: then no delivery counts as read, and the next run reads
+    them all again from the archive.
     """
-    tables = _tables()
+    tables, views = _tables(), [_IN_FORCE, *_form_views()]
+    lists = {
+        "region": reference.regions,
+        "township": reference.townships,
+        "expected": reference.expected,
+        "member": reference.members,
+    }
     layout = _mark(tables)
+    prepared = _mark([*tables, *views, *(frame.write_json() for frame in lists.values())])
+    before = _layout(connection)
+    if before == layout and _prepared(connection) == prepared:
+        return
     connection.execute("BEGIN")
-    if _layout(connection) not in (None, layout):
+    if before not in (None, layout):
         _log.warning("the warehouse has another layout: it is made anew from the archive")
         _empty(connection)
     for statement in tables:
         connection.execute(statement)
-    if _layout(connection) != layout:
-        connection.execute(f"CREATE OR REPLACE TABLE layout AS SELECT {literal(layout)} AS mark")
-    for name, frame in (
-        ("region", reference.regions),
-        ("township", reference.townships),
-        ("expected", reference.expected),
-        ("member", reference.members),
-    ):
+    connection.execute(f"CREATE OR REPLACE TABLE layout AS SELECT {literal(layout)} AS mark")
+    for name, frame in lists.items():
         table_from(connection, f"TABLE {name}", frame)
-    connection.execute(_IN_FORCE)
+    for statement in views:
+        connection.execute(statement)
+    connection.execute(f"CREATE OR REPLACE TABLE prepared AS SELECT {literal(prepared)} AS mark")
+    connection.execute("COMMIT")
+
+
+def _form_views() -> Iterator[str]:
+    """Yield the statements that make the views of ``standing`` and ``current``."""
     for form in FORMS.values():
         for schema, which in (("standing", "true"), ("current", "expected")):
-            connection.execute(
+            yield (
                 f'CREATE OR REPLACE VIEW {schema}."{form.name}" AS '
                 f'SELECT * FROM submitted."{form.name}" '
                 f"SEMI JOIN (FROM version_in_force WHERE {which}) USING (submission_id)"
             )
-    connection.execute("COMMIT")
 
 
 def is_outdated(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -106,9 +117,21 @@ def _layout(connection: duckdb.DuckDBPyConnection) -> str | None:
         " AND database_name = current_database() AND schema_name = 'main'"
     ).fetchall()
     if ("layout",) in rows:
-        ((mark,),) = connection.execute("SELECT mark FROM layout").fetchall()
-        return str(mark)
+        return _marked(connection, "layout")
     return "" if rows else None
+
+
+def _prepared(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """Return the mark of what the warehouse was last prepared with; None where it was not."""
+    try:
+        return _marked(connection, "prepared")
+    except duckdb.CatalogException:
+        return None
+
+
+def _marked(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    ((mark,),) = connection.execute(f"SELECT mark FROM {table}").fetchall()
+    return str(mark)
 
 
 def _empty(connection: duckdb.DuckDBPyConnection) -> None:

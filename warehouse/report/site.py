@@ -272,7 +272,7 @@ def _write_unit(
 ) -> None:
     year = publication.focus
     rows = rows_by_urgency(publication, unit, year)
-    listed = [s for s in publication.shortfalls if s.region_code == unit.code][:SHORTFALLS_PER_UNIT]
+    listed = publication.shortfalls_of_region.get(unit.code, [])[:SHORTFALLS_PER_UNIT]
     context = {
         "site": site,
         "here": "unit",
@@ -301,17 +301,9 @@ def _write_unit(
         },
         "clause_by_id": {clause.clause_id: clause for clause in publication.clauses},
         "shortfalls": listed,
-        "shortfalls_total": sum(
-            count
-            for (_, region), count in publication.shortfall_totals.items()
-            if region == unit.code
-        ),
-        "findings": [f for f in publication.findings if f.region_code == unit.code],
-        "findings_total": sum(
-            s.count
-            for s in publication.finding_sums
-            if s.region_code == unit.code and s.year in (year, None)
-        ),
+        "shortfalls_total": publication.shortfalls_counted[unit.code],
+        "findings": publication.findings_of_region.get(unit.code, []),
+        "findings_total": publication.findings_counted[unit.code],
     }
     pages.write_page(env, "unit.html", out / unit.page, context)
 
@@ -360,7 +352,7 @@ def _write_clause(
         "unit_rows": unit_rows,
         "outlook": outlook,
         "outlook_figures": _outlook_figures(clause, outlook) if outlook else [],
-        "shortfalls": [s for s in publication.shortfalls if s.clause_id == clause.clause_id][
+        "shortfalls": publication.shortfalls_of_clause.get(clause.clause_id, [])[
             :SHORTFALLS_PER_CLAUSE
         ],
         "shortfalls_total": total,

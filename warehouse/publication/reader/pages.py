@@ -38,6 +38,8 @@ SUBMISSIONS_LISTED = 4000
 PUBLICATIONS_LISTED = 20
 
 _LATE_ORDER = list(STATUSES)
+Key = TypeVar("Key")
+T = TypeVar("T")
 Placed = TypeVar("Placed", "Judgement", "Outlook", "YearOnYear", "Standing")
 
 
@@ -381,6 +383,37 @@ class Publication:
         """Return the latest publication's revisions by clause, region and year."""
         return {(row.clause_id, row.region_code, row.year): row for row in self.revisions}
 
+    @cached_property
+    def shortfalls_of_region(self) -> dict[str, list[Shortfall]]:
+        """Return the listed shortfalls by the region that they are in."""
+        return grouped((row.region_code, row) for row in self.shortfalls)
+
+    @cached_property
+    def shortfalls_of_clause(self) -> dict[str, list[Shortfall]]:
+        """Return the listed shortfalls by clause_id."""
+        return grouped((row.clause_id, row) for row in self.shortfalls)
+
+    @cached_property
+    def shortfalls_counted(self) -> Counter[str]:
+        """Return how many shortfalls there are in each region, listed or not."""
+        counted = Counter[str]()
+        for (_, region), count in self.shortfall_totals.items():
+            counted[region] += count
+        return counted
+
+    @cached_property
+    def findings_of_region(self) -> dict[str | None, list[OpenFinding]]:
+        """Return the listed findings by region."""
+        return grouped((row.region_code, row) for row in self.findings)
+
+    @cached_property
+    def findings_counted(self) -> Counter[str | None]:
+        """Return how many findings each region has of the year in focus, or of no known year."""
+        counted = Counter[str | None]()
+        for row in self.finding_sums:
+            counted[row.region_code] += row.count if row.year in (self.focus, None) else 0
+        return counted
+
     @property
     def issue(self) -> Issue | None:
         """Return the latest publication."""
@@ -462,6 +495,14 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
         year_states=year_states,
         standings=_by_place(reader.rows(Standing, f"FROM ({standings()})")),
     )
+
+
+def grouped(pairs: Iterable[tuple[Key, T]]) -> dict[Key, list[T]]:
+    """Return the second of each pair in lists by the first, in their order."""
+    groups: dict[Key, list[T]] = {}
+    for key, one in pairs:
+        groups.setdefault(key, []).append(one)
+    return groups
 
 
 def _by_place(records: Iterable[Placed]) -> dict[tuple[str, str, int], Placed]:
