@@ -15,12 +15,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from transforms.importing import no_collecting
 
@@ -79,6 +79,7 @@ class Engine:
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self._patience = patience
+        self._docs_due = False
         with ExitStack() as stack:
             self._said = stack.enter_context(tempfile.TemporaryFile())
             self._opened = stack.pop_all()
@@ -102,7 +103,8 @@ class Engine:
         """Run ``suites`` (by name) with ``table`` of ``database`` as ``{batch}``.
 
         No other connection may have the file open meanwhile. ``docs`` is a folder that gets the
-        Data Docs of everything this engine has run so far.
+        Data Docs of everything this engine has run so far; they are written after the answer, and
+        are there when :meth:`docs_written` returns.
 
         Raises:
             CheckFailed: an expectation crashed or gave no whole answer, or the child ended.
@@ -120,6 +122,7 @@ class Engine:
                 "docs": str(docs) if docs is not None else None,
             }
         )
+        self._docs_due = docs is not None
         if answer["failed"]:
             raise CheckFailed("; ".join(answer["failed"]))
         broken: dict[str, Broken] = {name: {} for name in suites}
@@ -133,7 +136,24 @@ class Engine:
                 )
         return broken
 
+    def docs_written(self) -> None:
+        """Return when the Data Docs of the last run are there; at once where none were asked for.
+
+        Raises:
+            CheckFailed: they could not be written, or the child ended.
+            EngineStopped: it took too long.
+        """
+        if self._docs_due:
+            self._docs_due = False
+            if failed := self._within(self._line)["failed"]:
+                raise CheckFailed(f"the Data Docs could not be written: {'; '.join(failed)}")
+
     def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
+        self.docs_written()
+        return self._within(lambda: self._answer(order))
+
+    def _within(self, answered: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return what ``answered`` gives within the time that an order may take."""
         # A child that stands still takes nothing from its pipe and puts nothing into it.
         overdue = threading.Event()
 
@@ -145,7 +165,7 @@ class Engine:
         watch.daemon = True
         watch.start()
         try:
-            return self._answer(order)
+            return answered()
         except CheckFailed:
             if overdue.is_set():
                 raise EngineStopped(
@@ -157,12 +177,16 @@ class Engine:
 
     def _answer(self, order: dict[str, Any]) -> dict[str, Any]:
         assert self._child.stdin is not None
-        assert self._child.stdout is not None
         try:
             self._child.stdin.write(json.dumps(order) + "\n")
             self._child.stdin.flush()
         except OSError:
             raise self._ended("before it was asked") from None
+        return self._line()
+
+    def _line(self) -> dict[str, Any]:
+        """Return the next line that the child says."""
+        assert self._child.stdout is not None
         line = self._child.stdout.readline()
         if not line.endswith("\n"):
             raise self._ended("without an answer")
@@ -209,12 +233,20 @@ def _serve() -> None:
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    for number, line in enumerate(sys.stdin):
+    expectation = _expectation()
+
+    def say(make: Callable[[], dict[str, Any]]) -> None:
         try:
-            answer = _carry_out(context, f"source_{number}", json.loads(line))
+            answer = make()
         except Exception as error:  # whatever it is, the run must hear of it and stop
             answer = {"broken": [], "failed": [f"{type(error).__name__}: {error}"]}
         print(json.dumps(answer, default=str), file=answers, flush=True)
+
+    for number, line in enumerate(sys.stdin):
+        order, source = json.loads(line), f"source_{number}"
+        say(lambda: _carry_out(context, expectation, source, order))  # noqa: B023 - called at once
+        if order["docs"] is not None:
+            say(lambda: _write_docs(context, order["docs"]))  # noqa: B023
 
 
 class _LeftOut(ModuleType):
@@ -249,11 +281,34 @@ def _end_with_the_run() -> None:
     os._exit(1)
 
 
-def _carry_out(context: Any, source_name: str, order: dict[str, Any]) -> dict[str, Any]:
-    import great_expectations as gx
+def _expectation() -> type[Any]:
+    """Return the expectation that every rule is.
+
+    It is Great Expectations' own, which asks each query twice, for its rows and for their number; here
+    the rows say how many they are.
+    """
     from great_expectations.expectations.core.unexpected_rows_expectation import (
         UnexpectedRowsExpectation,
     )
+
+    class ExpectNoRows(UnexpectedRowsExpectation):
+        """That a query gives no row."""
+
+        metric_dependencies: ClassVar[tuple[str, ...]] = ("unexpected_rows_query.table",)
+
+        def _validate(self, metrics: dict[str, Any], *_: object, **__: object) -> dict[str, Any]:
+            packed = metrics["unexpected_rows_query.table"]
+            number = packed[0]["number"] if packed else 0
+            found = {"observed_value": number, "details": {"unexpected_rows": packed}}
+            return {"success": number == 0, "result": found}
+
+    return ExpectNoRows
+
+
+def _carry_out(
+    context: Any, expectation_type: type[Any], source_name: str, order: dict[str, Any]
+) -> dict[str, Any]:
+    import great_expectations as gx
 
     source = context.data_sources.add_sql(
         source_name,
@@ -273,7 +328,7 @@ def _carry_out(context: Any, source_name: str, order: dict[str, Any]) -> dict[st
         suite = gx.ExpectationSuite(
             name=suite_name,
             expectations=[
-                UnexpectedRowsExpectation(
+                expectation_type(
                     unexpected_rows_query=_PACKED.format(query=expectation["query"]),
                     description=expectation["description"],
                     meta={"name": expectation["name"]},
@@ -295,8 +350,6 @@ def _carry_out(context: Any, source_name: str, order: dict[str, Any]) -> dict[st
             if len(rows) != (packed[0]["number"] if packed else 0):
                 failed.append(f"the check {suite_name} {name} did not give all its rows")
             broken.append((suite_name, name, rows))
-    if order["docs"] is not None:
-        _write_docs(context, order["docs"])
     # The file belongs to the caller again: each of them keeps a connection of its own.
     source.get_execution_engine().close()
     source.get_engine().dispose()
@@ -323,7 +376,7 @@ def _crash(info: dict[str, Any] | None) -> str | None:
     return None
 
 
-def _write_docs(context: Any, folder: str) -> None:
+def _write_docs(context: Any, folder: str) -> dict[str, Any]:
     context.add_data_docs_site(
         site_name="published",
         site_config={
@@ -336,6 +389,7 @@ def _write_docs(context: Any, folder: str) -> None:
         },
     )
     context.build_data_docs(site_names=["published"])
+    return {"failed": []}
 
 
 if __name__ == "__main__":

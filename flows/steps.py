@@ -354,6 +354,8 @@ def publish(run: Run) -> Imprint | None:
         export(source, staged.with_name("parquet"))
         with open_publication(source) as reader:
             write_report(reader, staged.with_name("report"), run.reference.folder)
+        if run.engine is not None:
+            run.engine.docs_written()
         hand_out(staged.parent)
         run.before_release()
         if previous_id is not None and before == published / DATABASE:

@@ -139,6 +139,9 @@ def numbered(groups: Iterable[object]) -> list[int]:
 class ByHand:
     """What the suites have to find, worked out with exact fractions and without their SQL."""
 
+    def docs_written(self) -> None:
+        """There are none."""
+
     def __init__(self, plan: Plan, catalogue: Catalogue) -> None:
         self._clauses = {clause.clause_id: clause for clause in plan.clauses}
         self._scales = {i.indicator_id: i.scale for i in catalogue.indicators}
