@@ -90,7 +90,7 @@ class Profile:
         table.add_column(f"0 … {whole:.1f} s", no_wrap=True, min_width=_WIDTH, max_width=_WIDTH)
         for title, start, end in self.steps:
             first = min(int(start / whole * _WIDTH), _WIDTH - 1)
-            length = max(1, round(end / whole * _WIDTH) - first)
+            length = max(1, min(round(end / whole * _WIDTH), _WIDTH) - first)
             table.add_row(title, f"{end - start:.2f}", " " * first + "━" * length)
         table.add_section()
         table.add_row("[dim]used by[/]", "", "")

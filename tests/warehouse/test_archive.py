@@ -47,6 +47,34 @@ def test_the_same_bytes_are_kept_once_and_left_alone(archive: Archive) -> None:
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
+def test_what_is_kept_for_later_comes_to_its_place_with_the_receipts(archive: Archive) -> None:
+    one, two = archive.keep(b"one", later=True), archive.keep(b"two", later=True)
+    assert archive.keep(b"one", later=True) == one
+    assert not archive.holds(one) and not archive.holds(two)
+    archive.sign([Receipt(NOON, "义县/一.csv", one), Receipt(NOON, "义县/二.csv", two)])
+    assert originals(archive) == {one: b"one", two: b"two"}
+
+
+def test_what_was_kept_for_later_and_never_settled_is_as_if_never_kept(archive: Archive) -> None:
+    digest = archive.keep(b"one", later=True)
+    after = Archive(archive.root)
+    after.sweep()
+    assert not after.holds(digest) and originals(after) == {}
+    assert after.keep(b"one") == digest and after.read(digest) == b"one"
+
+
+def test_where_one_cannot_be_settled_no_receipt_is_signed(archive: Archive) -> None:
+    digest = archive.keep(b"one", later=True)
+    (archive.root / digest[:2]).write_bytes(b"a file in the way")
+    with pytest.raises(FileExistsError):
+        archive.sign([Receipt(NOON, "义县/一.csv", digest)])
+    assert list(archive.receipts()) == []
+    (archive.root / digest[:2]).unlink()
+    assert archive.keep(b"one", later=True) == digest
+    archive.settle()
+    assert archive.read(digest) == b"one"
+
+
 def test_a_changed_original_is_found_out(archive: Archive) -> None:
     digest = archive.keep(b"one")
     (file,) = (path for path in archive.root.rglob("*") if path.is_file())

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -94,41 +91,3 @@ def test_a_server_elsewhere_is_not_told_the_login(
 def test_a_record_that_is_damaged_is_none(tmp_path: Path, text: str) -> None:
     (folder_of(tmp_path) / "serving.json").write_text(text)
     assert last_serving(tmp_path) is None
-
-
-TEMPORARY = """
-import json, urllib.request
-from urllib.error import HTTPError
-from flows.environment import quiet
-quiet()
-from flows.service.temporary import TemporaryServer
-server = TemporaryServer()
-from prefect.client.orchestration import get_client
-server.wait()
-with get_client(sync_client=True) as client:
-    known = client.read_flows()
-    url = str(client.api_url).rstrip("/")
-    request = urllib.request.Request(
-        url + "/flows/filter", b"{}", {"Content-Type": "application/json"}
-    )
-    try:
-        urllib.request.urlopen(request)
-        stranger = 200
-    except HTTPError as refused:
-        stranger = refused.code
-    print(json.dumps({"known": len(known), "stranger": stranger, "port": url}))
-"""
-
-
-def test_the_temporary_server_of_a_run_obeys_nobody_else(tmp_path: Path) -> None:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "JZEDU_"))}
-    said = subprocess.run(
-        [sys.executable, "-c", TEMPORARY],
-        env={**kept, "PREFECT_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    found = json.loads(said.splitlines()[-1])
-    assert (found["known"], found["stranger"]) == (0, 401)
-    assert found["port"].startswith("http://127.0.0.1:")
