@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import posixpath
 import re
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -151,9 +152,11 @@ def _page(name: str, hidden: bool, xml: bytes, styles: Styles, budget: CellBudge
     start, end = xml.find(b"<sheetData"), xml.rfind(b"</sheetData>")
     if not 0 <= start < end or b"<!" in xml[:start] or styles.may_scale:
         return _Page(name, hidden, xml, (0, 0), False)
-    rows = pa.scalar(xml[start:end], pa.binary())
+    # An array of one text, which lies where it is: copying takes as long as looking.
+    offsets = pa.py_buffer(struct.pack("<2q", start, end))
+    rows = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(xml)])
     is_plain = any(
-        budget.allows(*reach) and not pc.match_substring_regex(rows, beyond).as_py()
+        budget.allows(*reach) and not pc.match_substring_regex(rows, beyond)[0].as_py()
         for reach, beyond in _REACHES
     )
     return _Page(name, hidden, xml, (start, end), is_plain)
@@ -291,20 +294,20 @@ def _has_string_over(strings: bytes, most: int, sheets: int) -> bool:
 
 def _container(sheets: list[bytes], strings: bytes, book: Book) -> bytes:
     """Return a workbook of these sheets, named 0, 1, … and all visible."""
-    parts = dict(_frame(len(sheets), book.since_1904))
+    parts: dict[str, Sequence[bytes | memoryview]] = dict(_frame(len(sheets), book.since_1904))
     for index, xml in enumerate(sheets):
         # The library believes what the sheet says of its extent, and fails where that is odd. It
         # stands before the cells.
         cells = max(xml.find(b"<sheetData"), 0)
-        parts[_SHEET.format(index)] = _DIMENSION.sub(b"", xml[:cells]) + xml[cells:]
+        parts[_SHEET.format(index)] = _DIMENSION.sub(b"", xml[:cells]), memoryview(xml)[cells:]
     if strings:
-        parts["xl/sharedStrings.xml"] = _without_counts(strings)
-    parts["xl/styles.xml"] = _date_styles(book.styles.dates)
+        parts["xl/sharedStrings.xml"] = (_without_counts(strings),)
+    parts["xl/styles.xml"] = (_date_styles(book.styles.dates),)
     return repack(parts)
 
 
 @lru_cache(maxsize=64)
-def _frame(sheets: int, since_1904: bool) -> Mapping[str, bytes]:
+def _frame(sheets: int, since_1904: bool) -> Mapping[str, tuple[bytes]]:
     """Return the parts of a workbook that are the same in all of so many sheets."""
     listed, relations = [], []
     for index in range(sheets):
@@ -314,9 +317,9 @@ def _frame(sheets: int, since_1904: bool) -> Mapping[str, bytes]:
     workbook = _WORKBOOK.format(since_1904=since_1904, sheets="".join(listed))
     main = _RELATION.format(id="r", kind="officeDocument", target="xl/workbook.xml")
     return {
-        "xl/workbook.xml": workbook.encode(),
-        "xl/_rels/workbook.xml.rels": _RELATIONS.format(relations="".join(relations)).encode(),
-        "_rels/.rels": _RELATIONS.format(relations=main).encode(),
+        "xl/workbook.xml": (workbook.encode(),),
+        "xl/_rels/workbook.xml.rels": (_RELATIONS.format(relations="".join(relations)).encode(),),
+        "_rels/.rels": (_RELATIONS.format(relations=main).encode(),),
     }
 
 

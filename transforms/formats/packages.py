@@ -250,21 +250,28 @@ def _without_declaration(text: str) -> str:
     return rest if end and len(declaration) < _DECLARATION_BYTES else text
 
 
-def repack(parts: Mapping[str, bytes]) -> bytes:
-    """Return an uncompressed zip of the parts, which have names in ASCII and less than 4 GB together."""
-    pieces: list[bytes] = []
+def repack(parts: Mapping[str, Sequence[bytes | memoryview]]) -> bytes:
+    """Return an uncompressed zip of the parts, each given in pieces.
+
+    Their names are in ASCII, and they have less than 4 GB together.
+    """
+    content: list[bytes | memoryview] = []
     directory: list[bytes] = []
     at = 0
-    for name, part in parts.items():
+    for name, pieces in parts.items():
         key = name.encode("ascii")
+        size = check = 0
+        for piece in pieces:
+            size += len(piece)
+            check = zlib.crc32(piece, check)
         # Version, flags, method, time and day; then what tells of the content.
-        facts = (20, 0, 0, 0, _FIRST_DAY, zlib.crc32(part), len(part), len(part), len(key), 0)
-        pieces += (_LOCAL.pack(_FIRST_ENTRY, *facts), key, part)
+        facts = (20, 0, 0, 0, _FIRST_DAY, check, size, size, len(key), 0)
+        content += (_LOCAL.pack(_FIRST_ENTRY, *facts), key, *pieces)
         directory += (_CENTRAL.pack(_RECORD, 20, *facts, 0, 0, 0, 0, at), key)
-        at += _LOCAL.size + len(key) + len(part)
-    size = sum(map(len, directory))
-    end = _END.pack(_DIRECTORY_END, 0, 0, len(parts), len(parts), size, at, 0)
-    return b"".join((*pieces, *directory, end))
+        at += _LOCAL.size + len(key) + size
+    listed = sum(map(len, directory))
+    end = _END.pack(_DIRECTORY_END, 0, 0, len(parts), len(parts), listed, at, 0)
+    return b"".join((*content, *directory, end))
 
 
 def refuse_dtd(xml: bytes) -> None:
