@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, NamedTuple, overload
 
 import polars as pl
@@ -49,16 +50,20 @@ class Sheet:
 
     def top(self, most: int) -> Sequence[tuple[str | None, ...]]:
         """Return the first rows, ``most`` of them at the most, each taken out when it is asked for."""
-        return _Top(self.cells, most)
+        return _Top(self.cells, most, self._taken)
+
+    @cached_property
+    def _taken(self) -> list[tuple[str | None, ...]]:
+        return []
 
 
 class _Top(Sequence[tuple[str | None, ...]]):
     """The first rows of a frame, taken out a few at a time: few sheets need more to be understood."""
 
-    def __init__(self, cells: pl.DataFrame, most: int) -> None:
+    def __init__(self, cells: pl.DataFrame, most: int, taken: list[tuple[str | None, ...]]) -> None:
         self._cells = cells
         self._height = min(most, cells.height)
-        self._rows: list[tuple[str | None, ...]] = []
+        self._rows = taken
 
     def __len__(self) -> int:
         return self._height
@@ -70,16 +75,18 @@ class _Top(Sequence[tuple[str | None, ...]]):
     def __getitem__(
         self, key: int | slice
     ) -> tuple[str | None, ...] | list[tuple[str | None, ...]]:
-        wanted = range(self._height)[key]
-        places = (wanted,) if isinstance(wanted, int) else wanted
+        if isinstance(key, int):
+            place = range(self._height)[key]
+            self._take(place + 1)
+            return self._rows[place]
+        places = range(self._height)[key]
         if places:
             self._take(max(places[0], places[-1]) + 1)
-        return self._rows[key] if isinstance(wanted, int) else [self._rows[i] for i in wanted]
+        return [self._rows[place] for place in places]
 
     def _take(self, height: int) -> None:
         while (taken := len(self._rows)) < height:
-            count = min(max(taken, _FIRST_ROWS), self._height - taken)
-            self._rows += self._cells.slice(taken, count).rows()
+            self._rows += self._cells.slice(taken, max(taken, _FIRST_ROWS)).rows()
 
 
 @dataclass(frozen=True)
