@@ -126,7 +126,8 @@ def read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
         raise Unreadable("corrupt", what="、".join(missing)) if missing else Unreadable("no_sheets")
 
     sheets = _read_plain(pages, strings, book, budget, limits)
-    book.read_strings = lambda: _texts(strings, limits)
+    if len(sheets) < len(pages):
+        book.strings = _texts(strings, limits)
     doubts = tuple(Doubt("missing_sheet", name) for name in missing)
     read = (
         sheets.get(i) or read_sheet(page.xml, page.name, page.hidden, book, budget, limits)

@@ -8,9 +8,8 @@ formulas that no program has calculated.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Final
 
 from lxml import etree
@@ -37,15 +36,10 @@ class Book:
     writer did not, and put a 0 as the result of each.
     """
 
-    read_strings: Callable[[], Sequence[str]] = tuple
+    strings: Sequence[str] = ()
     styles: Styles = field(default_factory=Styles)
     since_1904: bool = False
     uncalculated: bool = False
-
-    @cached_property
-    def strings(self) -> Sequence[str]:
-        """The texts that cells share; read when the first cell asks for one."""
-        return self.read_strings()
 
 
 def read_sheet(

@@ -88,7 +88,7 @@ def _read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
         if kind == _Kind.STRING_ITEM
     ]
     book = Book(
-        lambda: strings,
+        strings,
         _styles(_part_of_kind(package, relations, "styles")),
         since_1904,
         uncalculated,
