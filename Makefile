@@ -63,7 +63,7 @@ format: $(DEVELOPMENT) ## Bring every file into the house format
 
 .PHONY: bench-reading
 bench-reading: $(RUNTIME) ## Time reading a workbook beside what fastexcel alone takes
-	@$(BIN)/python benchmarks/reading.py
+	@POLARS_MAX_THREADS=1 $(BIN)/python benchmarks/reading.py
 
 .PHONY: picture
 picture: $(RUNTIME) ## Draw the city page of the made-up city for the README (needs chromium)

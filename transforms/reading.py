@@ -113,6 +113,5 @@ def _tables(data: bytes, name: str, limits: Limits) -> tuple[tuple[Table | Almos
     made_up = False
     for sheet in read_workbook(data, name, limits, is_known_header):
         found.append(recognise(sheet))
-        top = sheet.cells.head(_MARKED_WITHIN).rows()
-        made_up = made_up or says_made_up(chain.from_iterable(top))
+        made_up = made_up or says_made_up(chain.from_iterable(sheet.top(_MARKED_WITHIN)))
     return tuple(item for item in found if item is not None), made_up

@@ -803,6 +803,45 @@ def encrypted_xls(stream: bytes, password: str) -> bytes:
     return bytes(closed)
 
 
+def mixed_xls(stream: bytes, password: bytes) -> bytes:
+    """What Excel makes of a stream in the oldest way, which has a FILEPASS of 6 bytes behind its BOF."""
+    mark = 0
+    for byte in reversed(bytes([len(password)]) + password):
+        mark = (mark >> 14 & 1 | mark << 1 & 0x7FFF) ^ byte
+    # Each bit of the password that is set mixes another number into the key.
+    number, key = 0x1021, {15: 0x4EC3, 3: 0xCC9C}[len(password)]
+    for byte in reversed(password):
+        for bit in range(8):
+            key ^= number if byte >> bit & 1 else 0
+            number = number << 1 & 0xFFFF ^ (0x1021 if number & 0x8000 else 0)
+    padded = (password + bytes.fromhex("bbffffbaffffb98000be0f00bf"))[:16]
+    keys = [byte ^ (key >> 8 if i % 2 else key & 0xFF) for i, byte in enumerate(padded)]
+    keys = [(byte << 2 | byte >> 6) & 0xFF for byte in keys]
+    if password == b"abc":  # as others have published it
+        assert (key, mark ^ 0xCE4B) == (20810, 52250)
+        assert bytes(keys).hex() == "accca4abd6bac3bad6a32b45d37929bb"
+    filepass = struct.pack("<3H", 0, key, mark ^ 0xCE4B)
+    closed = bytearray(stream.replace(b"\xff" * 6, filepass, 1))
+    at = 0
+    while at + 4 <= len(stream):
+        kind, size = struct.unpack_from("<HH", stream, at)
+        at += 4
+        plain = size if kind in (0x0809, 0x002F) else 4 if kind == 0x0085 else 0
+        for i in range(plain, size):
+            byte = closed[at + i] ^ keys[(at + size + i) % 16]
+            closed[at + i] = (byte >> 3 | byte << 5) & 0xFF
+        at += size
+    return bytes(closed)
+
+
+def test_the_password_that_everybody_has_is_none_in_the_oldest_way(hand_in: HandIn):
+    stream = xls(XLS, shared=[(0x002F, b"\xff" * 6)])
+    values = accepted(hand_in(mixed_xls(stream, EVERYBODYS.encode()), "义县/a.xls"))
+    assert values.values("population").rows() == [tuple(row) for row in POPULATION[2:]]
+    error = hand_in(mixed_xls(stream, b"abc"), "义县/a.xls").error
+    assert (error["rule_id"], "密码" in error["message_zh"]) == ("FIL-E01", True)
+
+
 def test_the_password_that_everybody_has_is_none(hand_in: HandIn):
     padding = b"".join(hashlib.sha512(bytes([i])).digest() for i in range(100))
     parts = parts_of({"表": sheet_xml(POPULATION)})

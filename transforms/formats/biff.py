@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from .cells import CellBudget, Grid
 from .formulas import formula_text
@@ -59,9 +59,26 @@ class _Kind(IntEnum):
     LABEL = 0x0204
     RSTRING = 0x00D6
     BOOLERR = 0x0205
+    SHARED_FORMULA = 0x04BC
+    ARRAY = 0x0221
+    TABLE = 0x0236
     UNCALCED = 0x005E
     RECALCID = 0x01C1
     MERGEDCELLS = 0x00E5
+
+
+#: What may stand between a formula that comes to a text and that text, and the text itself.
+_BEHIND_FORMULA: Final = frozenset(
+    {_Kind.SHARED_FORMULA, _Kind.ARRAY, _Kind.TABLE, _Kind.CONTINUE, _Kind.STRING}
+)
+
+
+class _Formula(NamedTuple):
+    """Where a formula stands whose text is to follow, and what it is should there be none."""
+
+    row: int = 0
+    column: int = 0
+    awaited: bytes = b""
 
 
 _OLD: Final = {
@@ -268,9 +285,13 @@ def _shared_strings(pieces: list[bytes]) -> Iterator[str]:
 
 def _sheet(stream: bytes, at: int, grid: Grid, book: _Book) -> Sheet:
     depth = 0
-    formula = (0, 0)
+    formula = _Formula()
     uncalculated = book.uncalculated
     for kind, data in _records(stream, at):
+        if formula.awaited and kind not in _BEHIND_FORMULA:  # its writer left the text out
+            text = formula_text(formula.awaited, book.biff8)
+            grid.put(formula.row, formula.column, text)
+            formula = _Formula()
         if kind == _Kind.BOF:
             depth += 1
         elif kind == _Kind.EOF:
@@ -287,11 +308,11 @@ def _sheet(stream: bytes, at: int, grid: Grid, book: _Book) -> Sheet:
 def _cell(
     kind: int,
     data: bytes,
-    formula: tuple[int, int],
+    formula: _Formula,
     grid: Grid,
     book: _Book,
     uncalculated: bool,
-) -> tuple[int, int]:
+) -> _Formula:
     """Put a record's cells; give back where the last formula stands, for its text follows it."""
     match kind:
         case _Kind.LABELSST:
@@ -309,7 +330,7 @@ def _cell(
                 book.put(grid, row, column + offset, compact_number(bits), style)
         case _Kind.FORMULA:
             row, column, style, result = struct.unpack_from("<HHH8s", data)
-            formula = row, column
+            formula = _Formula(row, column)
             if result[6:] != b"\xff\xff":
                 (value,) = struct.unpack("<d", result)
                 on_load = uncalculated or data[14] & _CALCULATE_ON_LOAD
@@ -317,12 +338,15 @@ def _cell(
                     grid.put(row, column, formula_text(data[20:], book.biff8))
                 else:
                     book.put(grid, row, column, value, style)
+            elif result[0] == 0:
+                return _Formula(row, column, data[20:])
             elif result[0] == 1:
                 grid.put(row, column, "true" if result[2] else "false")
             elif result[0] == 2:
                 grid.put(row, column, error_text(result[2]))
         case _Kind.STRING:
-            grid.put(*formula, book.text(data, 0))
+            grid.put(formula.row, formula.column, book.text(data, 0))
+            return _Formula()
         case _Kind.LABEL | _Kind.RSTRING:
             row, column = struct.unpack_from("<HH", data)
             grid.put(row, column, book.text(data, 6))

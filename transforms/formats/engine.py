@@ -47,11 +47,14 @@ def _cells(
     first = sheet.available_columns()[0].absolute_index  # leading blank columns are left out
     budget.check(name, sheet.height, first + sheet.width)
     batch, errors = sheet.to_arrow_with_errors()
-    columns = [pl.Series(str(first + i), column) for i, column in enumerate(batch.columns)]
+    cells = pl.DataFrame(batch)
+    cells.columns = [str(first + i) for i in range(cells.width)]
     if errors is not None:
-        columns = _with_errors(columns, errors)
-    blank = pl.Series([None], dtype=pl.String).new_from_index(0, batch.num_rows)
-    return trim(pl.DataFrame([blank.alias(str(index)) for index in range(first)] + columns))
+        cells = pl.DataFrame(_with_errors(cells.get_columns(), errors))
+    if first:
+        blank = pl.Series([None], dtype=pl.String).new_from_index(0, cells.height)
+        cells = pl.DataFrame([blank.alias(str(i)) for i in range(first)] + cells.get_columns())
+    return trim(cells)
 
 
 def _with_errors(columns: list[pl.Series], errors: fastexcel.CellErrors) -> list[pl.Series]:

@@ -6,12 +6,16 @@ format a file had.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from functools import cached_property
+from typing import Final, NamedTuple, overload
 
 import polars as pl
 
 from .scales import Scaled
+
+_FIRST_ROWS: Final = 10
 
 
 class Doubt(NamedTuple):
@@ -43,6 +47,46 @@ class Sheet:
     merged: tuple[tuple[int, int, int, int], ...]
     scaled: tuple[Scaled, ...] = ()
     doubts: tuple[Doubt, ...] = ()
+
+    def top(self, most: int) -> Sequence[tuple[str | None, ...]]:
+        """Return the first rows, ``most`` of them at the most, each taken out when it is asked for."""
+        return _Top(self.cells, most, self._taken)
+
+    @cached_property
+    def _taken(self) -> list[tuple[str | None, ...]]:
+        return []
+
+
+class _Top(Sequence[tuple[str | None, ...]]):
+    """The first rows of a frame, taken out a few at a time: few sheets need more to be understood."""
+
+    def __init__(self, cells: pl.DataFrame, most: int, taken: list[tuple[str | None, ...]]) -> None:
+        self._cells = cells
+        self._height = min(most, cells.height)
+        self._rows = taken
+
+    def __len__(self) -> int:
+        return self._height
+
+    @overload
+    def __getitem__(self, key: int) -> tuple[str | None, ...]: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[tuple[str | None, ...]]: ...
+    def __getitem__(
+        self, key: int | slice
+    ) -> tuple[str | None, ...] | list[tuple[str | None, ...]]:
+        if isinstance(key, int):
+            place = range(self._height)[key]
+            self._take(place + 1)
+            return self._rows[place]
+        places = range(self._height)[key]
+        if places:
+            self._take(max(places[0], places[-1]) + 1)
+        return [self._rows[place] for place in places]
+
+    def _take(self, height: int) -> None:
+        while (taken := len(self._rows)) < height:
+            self._rows += self._cells.slice(taken, max(taken, _FIRST_ROWS)).rows()
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ _TEXT: Final = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _STYLE: Final = "{urn:oasis:names:tc:opendocument:xmlns:style:1.0}"
 _NUMBER: Final = "{urn:oasis:names:tc:opendocument:xmlns:datastyle:1.0}"
 _DURATION: Final = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:([\d.]+)S)?\Z")
+#: The language of a formula, which some writers leave out: of:=SUM([.A1:.A3]).
+_PREFIX: Final = re.compile(r"\A[a-z]{1,10}:(?==)")
 _LONGEST_RUN: Final = 32_767  # spaces in a row, the most a cell can hold
 
 
@@ -117,23 +119,33 @@ def _put_row(
 
 
 def _text(cell: etree._Element, budget: CellBudget) -> str:
+    formula = cell.get(f"{_TABLE}formula", "")
+    text = _value(cell, budget, bool(formula))
+    if text or not formula:
+        return text
+    # An empty text is a result; what is no text and has no value, no program has calculated yet.
+    is_text = cell.get(f"{_OFFICE}value-type") == "string"
+    return "" if is_text else _PREFIX.sub("", formula)
+
+
+def _value(cell: etree._Element, budget: CellBudget, is_formula: bool) -> str:
     match cell.get(f"{_OFFICE}value-type"):
         case "float" | "percentage" | "currency":
             shown = _paragraphs(cell, budget)
             # Some writers call an error a number.
-            return shown if shown.startswith("#") else number_text(cell.get(f"{_OFFICE}value", ""))
+            if shown.startswith("#"):
+                return shown
+            value = cell.get(f"{_OFFICE}value", "")
+            return number_text(value) if value or not is_formula else ""
         case "boolean":
             return cell.get(f"{_OFFICE}boolean-value", "")
         case "date":
             return cell.get(f"{_OFFICE}date-value", "").replace("T", " ")
         case "time":
             return _time(cell.get(f"{_OFFICE}time-value", ""))
-        case kind:
+        case _:
             # Errors are texts whose value is "", and are shown.
-            shown = cell.get(f"{_OFFICE}string-value", "") or _paragraphs(cell, budget)
-            # A formula that no program has calculated yet has neither kind nor text.
-            formula = "" if kind else cell.get(f"{_TABLE}formula", "")
-            return shown or formula.partition(":")[2]
+            return cell.get(f"{_OFFICE}string-value", "") or _paragraphs(cell, budget)
 
 
 def _time(duration: str) -> str:

@@ -12,10 +12,12 @@ from __future__ import annotations
 import logging
 import posixpath
 import re
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from html import unescape
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import unquote
 
@@ -81,6 +83,7 @@ _STYLES: Final = (
     '<?xml version="1.0" encoding="UTF-8"?><styleSheet xmlns="http://schemas.openxmlformats.org/'
     'spreadsheetml/2006/main"><cellXfs>{styles}</cellXfs></styleSheet>'
 )
+_SHEET: Final = "xl/worksheets/sheet{}.xml"
 _DATE_STYLE, _OTHER_STYLE = '<xf numFmtId="22"/>', '<xf numFmtId="0"/>'
 
 
@@ -148,11 +151,13 @@ def _book(root: etree._Element, styles: Styles) -> Book:
 def _page(name: str, hidden: bool, xml: bytes, styles: Styles, budget: CellBudget) -> _Page:
     """Return a sheet's part, and whether it is written plainly and reaches no further than is allowed."""
     start, end = xml.find(b"<sheetData"), xml.rfind(b"</sheetData>")
-    if not 0 <= start < end or b"<!" in xml[:start] or any(styles.scales):
+    if not 0 <= start < end or b"<!" in xml[:start] or styles.may_scale:
         return _Page(name, hidden, xml, (0, 0), False)
-    rows = pa.scalar(xml[start:end], pa.binary())
+    # An array of one text, which lies where it is: copying takes as long as looking.
+    offsets = pa.py_buffer(struct.pack("<2q", start, end))
+    rows = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(xml)])
     is_plain = any(
-        budget.allows(*reach) and not pc.match_substring_regex(rows, beyond).as_py()
+        budget.allows(*reach) and not pc.match_substring_regex(rows, beyond)[0].as_py()
         for reach, beyond in _REACHES
     )
     return _Page(name, hidden, xml, (start, end), is_plain)
@@ -200,8 +205,11 @@ def _checked(page: _Page, cells: pl.DataFrame, book: Book, budget: CellBudget) -
 def _last_row(page: _Page) -> int:
     """Return the row of the last cell that holds anything, by the sheet's own text; 0 if there is none."""
     start, end = page.cells
-    held = max(page.xml.rfind(mark, start, end) for mark in (b"</v>", b"</is>", b"<f>", b"<f "))
-    cell = _PLACE.match(page.xml, max(page.xml.rfind(b"<c ", start, max(held, start)), 0))
+    held = start
+    # What stands further up than one of them need not be looked through for the others.
+    for mark in (b"</v>", b"</is>", b"<f>", b"<f "):
+        held = max(held, page.xml.rfind(mark, held, end))
+    cell = _PLACE.match(page.xml, max(page.xml.rfind(b"<c ", start, held), 0))
     return int(cell[1]) if cell else 0
 
 
@@ -222,18 +230,24 @@ def main_part(package: Package) -> str:
     return main
 
 
-def relations_of(package: Package, part: str) -> dict[str, tuple[str, str]]:
+def relations_of(package: Package, part: str) -> Mapping[str, tuple[str, str]]:
     """Return a part's relations: id -> (kind, name of the part meant); "" stands for the package."""
     folder, file = posixpath.split(part)
     name = posixpath.join(folder, "_rels", file + ".rels")
+    return _relations(package.read_xml(name), name, folder)
+
+
+@lru_cache(maxsize=64)
+def _relations(xml: bytes, name: str, folder: str) -> Mapping[str, tuple[str, str]]:
+    """Return the relations in a part; the workbooks of one program mostly have the same."""
     relations = {}
-    for element in parse_xml(package.read_xml(name), name):
+    for element in parse_xml(xml, name):
         if local_name(element) == "Relationship" and element.get("TargetMode") != "External":
             target = unquote(element.get("Target", "")).replace("\\", "/")
             target = posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/")
             kind = element.get("Type", "").rpartition("/")[2]
             relations[element.get("Id", "")] = (kind, target)
-    return relations
+    return MappingProxyType(relations)
 
 
 def _relation_id(element: etree._Element) -> str:
@@ -243,7 +257,7 @@ def _relation_id(element: etree._Element) -> str:
     )
 
 
-def _part_of_kind(package: Package, relations: dict[str, tuple[str, str]], kind: str) -> bytes:
+def _part_of_kind(package: Package, relations: Mapping[str, tuple[str, str]], kind: str) -> bytes:
     """Return the part of that kind that the workbook points to; b"" if there is none."""
     for found, target in relations.values():
         if found == kind and target in package:
@@ -281,25 +295,33 @@ def _has_string_over(strings: bytes, most: int, sheets: int) -> bool:
 
 def _container(sheets: list[bytes], strings: bytes, book: Book) -> bytes:
     """Return a workbook of these sheets, named 0, 1, … and all visible."""
-    listed, relations = [], []
-    parts = {}
+    parts: dict[str, Sequence[bytes | memoryview]] = dict(_frame(len(sheets), book.since_1904))
     for index, xml in enumerate(sheets):
-        target = f"worksheets/sheet{index}.xml"
+        # The library believes what the sheet says of its extent, and fails where that is odd. It
+        # stands before the cells.
+        cells = max(xml.find(b"<sheetData"), 0)
+        parts[_SHEET.format(index)] = _DIMENSION.sub(b"", xml[:cells]), memoryview(xml)[cells:]
+    if strings:
+        parts["xl/sharedStrings.xml"] = (_without_counts(strings),)
+    parts["xl/styles.xml"] = (_date_styles(book.styles.dates),)
+    return repack(parts)
+
+
+@lru_cache(maxsize=64)
+def _frame(sheets: int, since_1904: bool) -> Mapping[str, tuple[bytes]]:
+    """Return the parts of a workbook that are the same in all of so many sheets."""
+    listed, relations = [], []
+    for index in range(sheets):
+        target = _SHEET.format(index).removeprefix("xl/")
         listed.append(f'<sheet name="{index}" sheetId="{index + 1}" r:id="r{index}"/>')
         relations.append(_RELATION.format(id=f"r{index}", kind="worksheet", target=target))
-        # The library believes what the sheet says of its extent, and fails where that is odd.
-        parts[f"xl/{target}"] = _DIMENSION.sub(b"", xml, count=1)
-    parts["xl/workbook.xml"] = _WORKBOOK.format(
-        since_1904=book.since_1904, sheets="".join(listed)
-    ).encode()
-    parts["xl/_rels/workbook.xml.rels"] = _RELATIONS.format(relations="".join(relations)).encode()
-    parts["_rels/.rels"] = _RELATIONS.format(
-        relations=_RELATION.format(id="r", kind="officeDocument", target="xl/workbook.xml")
-    ).encode()
-    if strings:
-        parts["xl/sharedStrings.xml"] = _without_counts(strings)
-    parts["xl/styles.xml"] = _date_styles(book.styles.dates)
-    return repack(parts)
+    workbook = _WORKBOOK.format(since_1904=since_1904, sheets="".join(listed))
+    main = _RELATION.format(id="r", kind="officeDocument", target="xl/workbook.xml")
+    return {
+        "xl/workbook.xml": (workbook.encode(),),
+        "xl/_rels/workbook.xml.rels": (_RELATIONS.format(relations="".join(relations)).encode(),),
+        "_rels/.rels": (_RELATIONS.format(relations=main).encode(),),
+    }
 
 
 @lru_cache(maxsize=64)
@@ -316,10 +338,11 @@ def _uncalculated(page: _Page, book: Book) -> dict[int, dict[int, str]] | None:
     gave something.
     """
     start, end = page.cells
-    formulas = sum(page.xml.count(tag, start, end) for tag in (b"<f>", b"<f ", b"<f/"))
     texts: dict[int, dict[int, str]] = {}
-    if not formulas and page.xml.find(b"<f", start, end) < 0:
+    # A single letter is found many times faster, and most sheets without formulas do not have it.
+    if page.xml.find(b"f", start, end) < 0 or page.xml.find(b"<f", start, end) < 0:
         return texts
+    formulas = sum(page.xml.count(tag, start, end) for tag in (b"<f>", b"<f ", b"<f/"))
     shared: dict[bytes, bytes] = {}
     found = 0
     for cell in _FORMULA_CELL.finditer(page.xml, start, end):

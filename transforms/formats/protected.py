@@ -30,6 +30,12 @@ _FOR_INPUT: Final = bytes.fromhex("fea7d2763b4b9e79")
 _FOR_VALUE: Final = bytes.fromhex("d7aa0f6d3061344e")
 _FOR_KEY: Final = bytes.fromhex("146e0be7abacd0d6")
 _HASHES: Final = frozenset({"SHA1", "SHA256", "SHA384", "SHA512"})
+#: What becomes of the password in the oldest way: the two numbers by which it is known, of which the
+#: first stands in FILEPASS before the second, and the key that is mixed into records.
+_XOR_MARKS: Final = struct.pack("<HH", 0xB359, 0x9A0A)
+_XOR_KEY: Final = bytes.fromhex("3c5bd417f01f2813f04bb403c473a420")
+#: Every byte with its bits moved round by three places.
+_ROTATED: Final = bytes((byte << 3 | byte >> 5) & 0xFF for byte in range(256))
 _RC4_BLOCK: Final = 1024
 #: Records of an .xls that are never encrypted: BOF, FILEPASS and those of shared workbooks.
 _PLAIN_RECORDS: Final = frozenset({0x0809, 0x002F, 0x00E1, 0x0194, 0x0195, 0x0196, 0x0138})
@@ -153,15 +159,9 @@ def _refuse_other(tried: bytes, kept: bytes) -> None:
 def open_stream(stream: bytes, filepass: bytes) -> bytes:
     """Return the records of an encrypted .xls, of which FILEPASS is given; raises Unreadable (encrypted)."""
     try:
-        block_key = _rc4_keys(filepass)
+        clear = _xor_cleared(stream, filepass) or _rc4_cleared(stream, filepass)
     except (struct.error, IndexError, ValueError) as error:
         raise Unreadable("encrypted") from error
-    clear = bytearray(
-        b"".join(
-            _rc4(block_key(number), stream[at : at + _RC4_BLOCK])
-            for number, at in enumerate(range(0, len(stream), _RC4_BLOCK))
-        )
-    )
     at = 0
     while at + 4 <= len(stream):  # what is never encrypted is put back
         kind, size = struct.unpack_from("<HH", stream, at)
@@ -171,6 +171,41 @@ def open_stream(stream: bytes, filepass: bytes) -> bytes:
             clear[at : at + 2] = _WRITEPROTECT
         at += 4 + size
     return bytes(clear)
+
+
+def _xor_cleared(stream: bytes, filepass: bytes) -> bytearray | None:
+    """Return the stream with its records cleared of the oldest way, which only mixes in a key; else None.
+
+    Raises ValueError where the password is another one.
+    """
+    # Excel 95 has nothing but this way and does not name it.
+    of_excel_95 = len(filepass) == len(_XOR_MARKS)
+    if not of_excel_95 and filepass[:2] != b"\0\0":
+        return None
+    if filepass[-len(_XOR_MARKS) :] != _XOR_MARKS:
+        raise ValueError("another password")
+    clear = bytearray(stream.translate(_ROTATED))
+    at = 0
+    while at + 4 <= len(stream):
+        (size,) = struct.unpack_from("<H", stream, at + 2)
+        at += 4
+        first = (at + size) % len(_XOR_KEY)
+        data = clear[at : at + size]
+        key = (_XOR_KEY * (len(data) // len(_XOR_KEY) + 2))[first : first + len(data)]
+        mixed = int.from_bytes(data, "little") ^ int.from_bytes(key, "little")
+        clear[at : at + size] = mixed.to_bytes(len(data), "little")
+        at += size
+    return clear
+
+
+def _rc4_cleared(stream: bytes, filepass: bytes) -> bytearray:
+    block_key = _rc4_keys(filepass)
+    return bytearray(
+        b"".join(
+            _rc4(block_key(number), stream[at : at + _RC4_BLOCK])
+            for number, at in enumerate(range(0, len(stream), _RC4_BLOCK))
+        )
+    )
 
 
 def _rc4_keys(filepass: bytes) -> Callable[[int], bytes]:

@@ -67,8 +67,11 @@ def _put_row(element: etree._Element, grid: Grid, row: int, codes: dict[str, str
         if across or down:
             grid.merge(row, column, row + down, column + across)
         data = cell.find(f"{_SS}Data")
-        # A formula without data is one that no program has calculated yet.
-        grid.put(row, column, cell.get(f"{_SS}Formula", "") if data is None else _text(data))
+        # A formula without data is one that no program has calculated yet; an empty text is a result.
+        text = "" if data is None else _text(data)
+        if not text and (data is None or data.get(f"{_SS}Type") != "String"):
+            text = cell.get(f"{_SS}Formula", "")
+        grid.put(row, column, text)
         code = codes.get(cell.get(f"{_SS}StyleID", element.get(f"{_SS}StyleID", "")))
         if code and data is not None and data.get(f"{_SS}Type") == "Number":
             grid.scale(row, column, _scale(code, data))

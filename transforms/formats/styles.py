@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 from lxml import etree
@@ -37,6 +37,11 @@ class Styles:
             tuple(number in dates for number in used),
             tuple(scaling.get(number) for number in used),
         )
+
+    @cached_property
+    def may_scale(self) -> bool:
+        """Whether some style shows other figures than are stored."""
+        return any(self.scales)
 
     def is_date(self, style: int) -> bool:
         """Return whether cells of the style show a date or a time."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import Final
 
@@ -88,7 +88,10 @@ def _read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
         if kind == _Kind.STRING_ITEM
     ]
     book = Book(
-        strings, _styles(_part_of_kind(package, relations, "styles")), since_1904, uncalculated
+        strings,
+        _styles(_part_of_kind(package, relations, "styles")),
+        since_1904,
+        uncalculated,
     )
     budget = CellBudget(limits)
     return [
@@ -97,7 +100,7 @@ def _read(package: Package, workbook: str, limits: Limits) -> list[Sheet]:
     ]
 
 
-def _part_of_kind(package: Package, relations: dict[str, tuple[str, str]], kind: str) -> bytes:
+def _part_of_kind(package: Package, relations: Mapping[str, tuple[str, str]], kind: str) -> bytes:
     return next(
         (
             package.read(target)

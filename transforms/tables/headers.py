@@ -8,10 +8,11 @@ is read downwards, joined.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import pairwise
+from typing import NamedTuple, TypeAlias
 
 import polars as pl
 
@@ -24,10 +25,14 @@ from transforms.tables.units import LONGEST_LINE, as_shown, in_brackets, is_unit
 from transforms.tables.words import bare, known, normalise
 from transforms.tables.years import find_year, find_year_in_lines
 
+Texts: TypeAlias = tuple[str | None, ...]
+
 #: Titles and fillers above a header; a form whose header stands lower is not found.
 HEADER_SEARCH_ROWS = 60
 #: A header may be spread over this many rows.
 HEADER_DEPTH = 3
+#: Wider headers, which are nobody's, are not kept in memory.
+_USUAL_WIDTH = 100
 #: 填报单位：义县教育局, the office in the same cell or in the next one.
 _OFFICE = re.compile(r"(?:填报|填表|报送|上报|编报)单位(?:名称)?(?:\([^()]*\))?\s*:?(.*)")
 _INDEX_WORDS = frozenset("甲乙丙丁戊己庚辛壬癸ABCDEFGH")
@@ -41,15 +46,22 @@ _NEUTRAL_GROUP = re.compile(
 )
 
 
-@dataclass
-class _Match:
+_BLANK = pl.Series([None], dtype=pl.String)
+_FALSE = pl.Series([False])
+
+
+@dataclass(frozen=True)
+class _Header:
+    """The columns of one form that the texts of a header name.
+
+    ``lowest`` has the lowest text of a header below a group that adds nothing to it; ``columns`` the
+    places of each column, for some stand there twice.
+    """
+
     form: Form
-    row: int
-    depth: int
-    texts: list[str | None]
-    #: The lowest text of a header below a group that adds nothing to it.
-    lowest: list[str | None]
-    columns: dict[str, list[int]] = field(default_factory=dict)
+    texts: Texts
+    lowest: Texts
+    columns: Mapping[str, Sequence[int]]
 
     @cached_property
     def year_columns(self) -> list[int]:
@@ -60,19 +72,35 @@ class _Match:
             if any(text and bare(text) == YEAR.header for text in texts)
         ]
 
-    @property
+    @cached_property
+    def is_complete(self) -> bool:
+        """Whether all that must be there is."""
+        return all(column.name in self.columns for column in self.form.required)
+
+    @cached_property
     def is_plain(self) -> bool:
         """Whether all that must be there is, and nothing else."""
         named = sum(len(places) for places in self.columns.values()) + len(self.year_columns)
-        return named == sum(text is not None for text in self.texts) and all(
-            column.name in self.columns for column in self.form.required
-        )
+        return self.is_complete and named == sum(text is not None for text in self.texts)
+
+    @cached_property
+    def score(self) -> tuple[int, bool, float]:
+        """How much of the form is there."""
+        known = len(self.columns)
+        return known, bool(self.year_columns), known / len(self.form.columns)
+
+
+class _Match(NamedTuple):
+    """A header on a sheet: the row of its first line, and over how many it goes."""
+
+    header: _Header
+    row: int
+    depth: int
 
     @property
-    def score(self) -> tuple[int, bool, float, int, int]:
-        known = len(self.columns)
-        share = known / len(self.form.columns)
-        return (known, bool(self.year_columns), share, -self.depth, -self.row)
+    def score(self) -> tuple[tuple[int, bool, float], int, int]:
+        """Return by what the better one of two is told."""
+        return self.header.score, -self.depth, -self.row
 
 
 def recognise(sheet: Sheet) -> Table | Almost | None:
@@ -80,28 +108,27 @@ def recognise(sheet: Sheet) -> Table | Almost | None:
     cells = sheet.cells
     if cells.is_empty():
         return None
-    top = cells.head(HEADER_SEARCH_ROWS + HEADER_DEPTH).rows()
+    top = sheet.top(HEADER_SEARCH_ROWS + HEADER_DEPTH)
     match = _best_match(top, sheet.merged)
     if match is None:
         return None
-    found = sum(column.name in match.columns for column in match.form.required)
-    needed = len(match.form.required)
-    shared = len(match.columns)
+    form, columns = match.header.form, match.header.columns
+    found = sum(column.name in columns for column in form.required)
+    needed = len(form.required)
+    shared = len(columns)
     # One header alone (事项, 年龄) is that of many a list that is no form.
-    beside = len(match.form.columns) > 3 or sum(text is not None for text in match.texts) > 3
+    beside = len(form.columns) > 3 or sum(text is not None for text in match.header.texts) > 3
     if shared < 2 and beside:
         return None
     if 2 * found < needed:
         if shared < 2:
             return None
-        missing = tuple(c.header for c in match.form.required if c.name not in match.columns)
-        return Almost(match.form, sheet.name, missing)
+        missing = tuple(c.header for c in form.required if c.name not in columns)
+        return Almost(form, sheet.name, missing)
     return _cut(sheet, match, top)
 
 
-def _best_match(
-    top: Sequence[tuple[str | None, ...]], merged: Sequence[tuple[int, int, int, int]]
-) -> _Match | None:
+def _best_match(top: Sequence[Texts], merged: Sequence[tuple[int, int, int, int]]) -> _Match | None:
     best: _Match | None = None
     rows: list[list[str | None]] = []
     alone: dict[int, list[_Match]] = {}
@@ -132,15 +159,11 @@ def _best_match(
                 if best is None or match.score > best.score:
                     best = match
             # Nothing is left for the rows below to say.
-            if best is not None and (best.row, best.depth) == (row, depth) and best.is_plain:
+            if best is not None and best[1:] == (row, depth) and best.header.is_plain:
                 break
         # A header that is complete ends the search, once every row of it was tried as its first:
         # a line above the header may otherwise be taken for its upper part.
-        if (
-            best is not None
-            and row >= best.row + best.depth - 1
-            and all(column.name in best.columns for column in best.form.required)
-        ):
+        if best is not None and row >= best.row + best.depth - 1 and best.header.is_complete:
             break
     return best
 
@@ -151,7 +174,7 @@ def _says_all(lines: Sequence[Sequence[str | None]], alone: Sequence[_Match]) ->
     ``alone`` are the matches of that row. A line above has nothing to add that stands over texts of it.
     """
     *above, last = lines
-    return any(match.is_plain for match in alone) and not any(
+    return any(match.header.is_plain for match in alone) and not any(
         text is not None and below is None
         for line in above
         for text, below in zip(line, last, strict=True)
@@ -208,29 +231,35 @@ def _joined(
 
 
 def _matches(
-    texts: list[str | None], groups: list[str | None], row: int, depth: int
+    texts: Sequence[str | None], groups: Sequence[str | None], row: int, depth: int
 ) -> list[_Match]:
-    by_form: dict[str, _Match] = {}
+    # Most tables of a city have the headers of others: what they name is found out once.
+    find = _headers if len(texts) <= _USUAL_WIDTH else _headers.__wrapped__
+    return [_Match(header, row, depth) for header in find(tuple(texts), tuple(groups))]
+
+
+@lru_cache(maxsize=256)
+def _headers(texts: Texts, groups: Texts) -> tuple[_Header, ...]:
+    """Return the forms that a header names a column of."""
+    by_form: dict[str, dict[str, list[int]]] = {}
     for column, (text, lowest) in enumerate(zip(texts, groups, strict=True)):
         if text is None:
             continue
         for form_name, name in known(text) or (known(lowest) if lowest else ()):
-            match = by_form.setdefault(
-                form_name, _Match(FORMS[form_name], row, depth, texts, groups)
-            )
-            match.columns.setdefault(name, []).append(column)
-    return list(by_form.values())
+            by_form.setdefault(form_name, {}).setdefault(name, []).append(column)
+    return tuple(_Header(FORMS[name], texts, groups, found) for name, found in by_form.items())
 
 
-def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> Table:
-    form, cells = match.form, sheet.cells
+def _cut(sheet: Sheet, match: _Match, top: Sequence[Texts]) -> Table:
+    header, cells = match.header, sheet.cells
+    form = header.form
     first_body = _end_of_header(sheet, match, top)
     titles = [cell for line in top[: match.row] for cell in line if cell is not None]
     lines = [[cell for cell in line if cell is not None] for line in top[: match.row]]
     issues: list[HeaderIssue] = []
-    columns = {name: places[0] for name, places in match.columns.items()}
-    year_columns = match.year_columns
-    for name, places in (*match.columns.items(), (YEAR.name, year_columns)):
+    columns = {name: places[0] for name, places in header.columns.items()}
+    year_columns = header.year_columns
+    for name, places in (*header.columns.items(), (YEAR.name, year_columns)):
         if len(places) > 1:
             names = tuple(cell_name(match.row + match.depth, place) for place in places)
             issues.append(
@@ -239,10 +268,10 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> 
     for column in form.required:
         if column.name not in columns:
             issues.append(HeaderIssue("E01", column.name))
-    known = {place for places in match.columns.values() for place in places}
+    known = {place for places in header.columns.values() for place in places}
     unknown = [
         (place, text)
-        for place, text in enumerate(match.texts)
+        for place, text in enumerate(header.texts)
         if text is not None and place not in known and place not in year_columns
     ]
     if unknown:
@@ -256,7 +285,7 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> 
     lines += [[_original(top, match, place)] for place, _ in unknown]
     below = top[match.row + match.depth : first_body]
     powers, unit, unit_issues = units_of(
-        form, columns, match.texts, match.row + match.depth, lines, below
+        form, columns, header.texts, match.row + match.depth, lines, below
     )
     issues.extend(unit_issues)
     issues += [HeaderIssue(_DOUBTS[doubt.kind], value=doubt.what) for doubt in sheet.doubts]
@@ -282,7 +311,7 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> 
     )
 
 
-def _office(above: Sequence[tuple[str | None, ...]]) -> tuple[str, str] | None:
+def _office(above: Sequence[Texts]) -> tuple[str, str] | None:
     """Return who filled in the sheet, and the cell that says so."""
     for row, line in enumerate(above, 1):
         cells = [(place, cell) for place, cell in enumerate(line) if cell is not None]
@@ -295,10 +324,10 @@ def _office(above: Sequence[tuple[str | None, ...]]) -> tuple[str, str] | None:
     return None
 
 
-def _end_of_header(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, ...]]) -> int:
+def _end_of_header(sheet: Sheet, match: _Match, top: Sequence[Texts]) -> int:
     """Return the first row below the header, its merged cells and the index row under it."""
     last = match.row + match.depth - 1
-    places = {place for found in match.columns.values() for place in found}
+    places = {place for found in match.header.columns.values() for place in found}
     for row0, col0, row1, _ in sheet.merged:
         if match.row <= row0 <= last and col0 in places and row1 < match.row + HEADER_DEPTH:
             last = max(last, row1)
@@ -311,16 +340,16 @@ def _end_of_header(sheet: Sheet, match: _Match, top: Sequence[tuple[str | None, 
     return below + 1 if below is not None and _is_index_row(top[below]) else last + 1
 
 
-def _original(top: Sequence[tuple[str | None, ...]], match: _Match, place: int) -> str:
+def _original(top: Sequence[Texts], match: _Match, place: int) -> str:
     lines = top[match.row : match.row + match.depth]
     words = [" ".join(line[place].split()) for line in lines if (line[place] or "").strip()]  # type: ignore[union-attr]
-    return " ".join(words) or str(match.texts[place])
+    return " ".join(words) or str(match.header.texts[place])
 
 
 def _body(
     sheet: Sheet,
     match: _Match,
-    top: Sequence[tuple[str | None, ...]],
+    top: Sequence[Texts],
     columns: dict[str, int],
     year_columns: list[int],
     first_body: int,
@@ -328,11 +357,12 @@ def _body(
     cells = sheet.cells.slice(first_body)
     used = {*columns.values(), *year_columns}
     others = [str(i) for i in range(cells.width) if i not in used]
-    blank = pl.Series([None], dtype=pl.String).new_from_index(0, cells.height)
+    blank = _BLANK.new_from_index(0, cells.height)
+    year = cells.get_column(str(year_columns[0])) if year_columns else blank
     body = pl.DataFrame(
         [
-            *(cells[str(place)].alias(name) for name, place in columns.items()),
-            (cells[str(year_columns[0])] if year_columns else blank).alias("year_text"),
+            *(cells.get_column(str(place)).alias(name) for name, place in columns.items()),
+            year.alias("year_text"),
             _joined_texts(cells.select(others)).alias("other") if others else blank.alias("other"),
             pl.int_range(
                 first_body + 1, first_body + cells.height + 1, dtype=pl.Int64, eager=True
@@ -341,7 +371,7 @@ def _body(
         ]
     )
     merged_down = dict(columns) | ({"year_text": year_columns[0]} if year_columns else {})
-    return fill_merged(body, sheet.merged, match.form, merged_down, first_body)
+    return fill_merged(body, sheet.merged, match.header.form, merged_down, first_body)
 
 
 def _joined_texts(cells: pl.DataFrame) -> pl.Series:
@@ -353,7 +383,7 @@ def _joined_texts(cells: pl.DataFrame) -> pl.Series:
 def _printed_again(
     sheet: Sheet,
     match: _Match,
-    above: Sequence[tuple[str | None, ...]],
+    above: Sequence[Texts],
     columns: dict[str, int],
 ) -> pl.Series:
     """Return which rows below ``above`` only print a row of it again, as each printed page does.
@@ -361,34 +391,37 @@ def _printed_again(
     The header is known by its first columns, other rows by all their cells.
     """
     cells = sheet.cells
-    heads = [cells[str(place)] for place in list(columns.values())[:3]]
-    heads = [column for column in heads if column[match.row] is not None]
+    first = len(above)
+    columns_of: dict[int, list[str | None]] = {}
+
+    def below(place: int, text: str | None) -> list[int]:
+        """Return the rows below in which a column has the text: nearly always none."""
+        if place not in columns_of:
+            columns_of[place] = cells.get_column(str(place)).slice(first).to_list()
+        column = columns_of[place]
+        return [row for row, cell in enumerate(column) if cell == text] if text in column else []
+
+    heads = [place for place in list(columns.values())[:3] if above[match.row][place] is not None]
     again = {
         row
-        for row in (_below(heads[0] == heads[0][match.row], len(above)) if heads else ())
-        if all(column[row] == column[match.row] for column in heads)
+        for row in (below(heads[0], above[match.row][heads[0]]) if heads else ())
+        if all(
+            cells.get_column(str(place))[first + row] == above[match.row][place] for place in heads
+        )
     }
     for line in set(above):
         place = next((i for i, cell in enumerate(line) if cell is not None), None)
         if place is not None:
-            below = _below(cells[str(place)] == line[place], len(above))
-            again |= {row for row in below if cells.row(row) == line}
-    repeated = pl.Series([False]).new_from_index(0, cells.height)
-    return (repeated.scatter(sorted(again), True) if again else repeated).slice(len(above))
-
-
-def _below(marks: pl.Series, row: int) -> list[int]:
-    """Return the rows from ``row`` on that are marked; nearly always none, which is quick to see."""
-    if marks.sum() == marks.head(row).sum():
-        return []
-    return [place for place in marks.arg_true() if place >= row]
+            again |= {row for row in below(place, line[place]) if cells.row(first + row) == line}
+    repeated = _FALSE.new_from_index(0, cells.height - first)
+    return repeated.scatter(sorted(again), True) if again else repeated
 
 
 #: The rules that name what was noticed while reading (:class:`transforms.formats.Doubt`).
 _DOUBTS = {"missing_sheet": "W06", "open_quote": "W07"}
 
 
-def _is_index_row(row: tuple[str | None, ...]) -> bool:
+def _is_index_row(row: Texts) -> bool:
     """Return whether the row below a header only numbers the columns: 甲 乙 1 2 3."""
     words = [normalise(cell).strip("()") for cell in row if cell is not None]
     letters = [word for word in words if word in _INDEX_WORDS]

@@ -37,6 +37,8 @@ def fill_merged(
         texts[top : row1 - first_body + 1] = [texts[top]] * (
             min(row1 - first_body + 1, body.height) - top
         )
+    if not filled:
+        return body
     return body.with_columns(
         pl.Series(name, texts, dtype=pl.String) for name, texts in filled.items()
     )

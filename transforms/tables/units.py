@@ -13,7 +13,7 @@ from transforms.formats import Sheet
 from transforms.forms import Column, Form, Kind
 from transforms.tables.merged import FIGURES
 from transforms.tables.model import HeaderIssue, cell_name
-from transforms.tables.words import BRACKETED, normalise
+from transforms.tables.words import BRACKETED, OPENING, normalise
 
 #: Characters of a line above a table that are looked at.
 LONGEST_LINE = 2_000
@@ -106,10 +106,10 @@ def power_of(unit: str) -> int:
 def _brackets(header: str | None, below: Sequence[str | None]) -> list[str]:
     """Return what stands in brackets in a header, and under it where that is nothing but a unit."""
     under = [in_brackets(normalise(cell or "")) or "" for cell in below]
-    return [
-        "".join(groups).removeprefix("单位")
-        for groups in BRACKETED.findall("".join((header or "", *under)))
-    ]
+    said = "".join((header or "", *under))
+    if OPENING.isdisjoint(said):
+        return []
+    return ["".join(groups).removeprefix("单位") for groups in BRACKETED.findall(said)]
 
 
 def _written_unit(column: Column, brackets: Sequence[str]) -> str:

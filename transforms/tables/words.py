@@ -15,6 +15,9 @@ from transforms.forms import FORMS
 _LONGEST_HEADER = 500
 BRACKETED = re.compile(r"\(([^()]*)\)|\[([^\[\]]*)\]|【([^【】]*)】|〔([^〔〕]*)〕")
 
+#: The brackets that open, without which there is nothing in brackets.
+OPENING = frozenset("([【〔")
+
 
 def normalise(header: str) -> str:
     """Return ``header`` as headers are compared: NFKC, no white space, no colon, no star around it."""

@@ -171,6 +171,32 @@ def test_xls_formula_results(filled: Filled):
     }
 
 
+def test_xls_rows_of_formulas_without_a_result_are_counted(filled: Filled):
+    """An empty text is a result; that a text follows, and none does, says that there is none."""
+    plus = b"\x44\0\0\0\xc0\x1e\1\0\x03"  # A1+1
+    on_load = struct.pack("<HIH", 2, 0, len(plus)) + plus
+    to_come = struct.pack("<HIH", 0, 0, len(plus)) + plus
+    text, nothing = b"\0\0\0\0\0\0\xff\xff", b"\3\0\0\0\0\0\xff\xff"
+
+    def cell(row: int, result: bytes, rest: bytes) -> bytes:
+        return record(0x0006, struct.pack("<HHH8s", row, 0, 0, result) + rest)
+
+    cells = [
+        cell(0, text, to_come),
+        record(0x04BC, bytes(10)),
+        record(0x0207, struct.pack("<HB", 1, 1) + "甲".encode("utf-16-le")),
+        cell(1, text, to_come),
+        record(0x0207, struct.pack("<HB", 0, 0)),
+        cell(2, struct.pack("<d", 0), on_load),
+        cell(3, text, to_come),
+        cell(4, text, to_come),
+        cell(5, nothing, to_come),
+    ]
+    sheet = one_sheet(in_ole(workbook_stream(*cells)))
+    assert filled(sheet) == {(0, 0): "甲", **{(row, 0): "=A1+1" for row in (2, 3, 4)}}
+    assert sheet.cells.height == 5
+
+
 def test_xls_compact_numbers(filled: Filled):
     def bits(value: int, flags: int) -> int:
         return (value << 2 & 0xFFFFFFFF) | flags
@@ -412,6 +438,22 @@ def test_xlsb_values(xlsb, filled: Filled):
         (4, 2): "2020-01-05 00:00:00",
         **{(5, index): text for index, text in enumerate(ERRORS)},
         **{(6, index): text for index, text in enumerate(ERRORS)},
+    }
+
+
+def test_xlsb_rows_of_formulas_without_a_result_are_counted(xlsb, filled: Filled, with_part):
+    zero, nothing = struct.pack("<d", 0) + b"\0" * 6, wide("") + b"\0" * 6
+    records = [row(0), cell(7, 0, struct.pack("<I", 0))]
+    records += [row(1), cell(9, 0, zero), row(2), cell(9, 0, zero), row(3), cell(8, 0, nothing)]
+    data = xlsb({"小学": records})
+    calculated = {(0, 0): "实验小学", (1, 0): "0", (2, 0): "0"}
+    assert filled(one_sheet(data, "a.xlsb")) == calculated
+    asks = brt(157, b"\0" * 24 + b"\1\0")  # to be calculated when it is opened
+    data = with_part(data, "xl/workbook.bin", lambda part: part + asks)
+    assert filled(one_sheet(data, "a.xlsb")) == {
+        (0, 0): "实验小学",
+        (1, 0): "=(公式)",
+        (2, 0): "=(公式)",
     }
 
 

@@ -6,6 +6,8 @@ import contextlib
 import functools
 import io
 import re
+import struct
+import zipfile
 
 import fastexcel
 import openpyxl
@@ -209,6 +211,32 @@ def test_an_interrupt_is_not_swallowed(monkeypatch):
 )
 def test_markup_of_very_many_elements_is_refused(data):
     assert refused(data, limits=Limits(elements=50_000)).code == "too_large"
+
+
+@pytest.mark.parametrize("field", ["CRC", "size", "packed size", "name"])
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+def test_a_part_that_is_not_what_its_zip_says_is_damage_or_read_rightly(
+    xlsx: MakeXlsx, method, field
+):
+    part = "xl/worksheets/sheet1.xml"
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(xlsx({"a": {(0, 0): "x"}}))) as archive,
+        zipfile.ZipFile(buffer, "w", method) as packed,
+    ):
+        for entry in archive.namelist():
+            packed.writestr(entry, archive.read(entry))
+    data = bytearray(buffer.getvalue())
+    (sheet,) = read(bytes(data), "a.xlsx")
+    record = data.rfind(part.encode()) - 46  # of the directory
+    at = {"CRC": record + 16, "packed size": record + 20, "size": record + 24}
+    (local,) = struct.unpack_from("<I", data, record + 42)
+    data[at.get(field, local + 30)] ^= 1
+    if "size" in field:  # what a zip says of sizes is not relied on
+        with contextlib.suppress(Unreadable):
+            assert read(bytes(data), "a.xlsx")[0].cells.equals(sheet.cells)
+    else:
+        assert refused(bytes(data)).code == "corrupt"
 
 
 def test_very_many_merged_ranges_are_refused(with_part: WithPart):

@@ -135,7 +135,9 @@ SPREADSHEET = """<?xml version="1.0"{encoding}?>
    <Cell><Data ss:Type="DateTime">1899-12-31T07:50:00.000</Data></Cell>
    <Cell><Data ss:Type="Error">#REF!</Data></Cell>
    <Cell><ss:Data ss:Type="String"><B>粗</B>体</ss:Data></Cell>
-   <Cell><Data ss:Type="String">2.1E+09</Data></Cell><Cell ss:Formula="=R1C1+1"/></Row>
+   <Cell><Data ss:Type="String">2.1E+09</Data></Cell><Cell ss:Formula="=R1C1+1"/>
+   <Cell ss:Formula="=R1C1+1"><Data ss:Type="Number"></Data></Cell>
+   <Cell ss:Formula="=&quot;&quot;"><Data ss:Type="String"></Data></Cell></Row>
  </Table></Worksheet>
  <Worksheet ss:Name="b"><Table/><x:WorksheetOptions><x:Visible>SheetVeryHidden</x:Visible>
  </x:WorksheetOptions></Worksheet>
@@ -165,6 +167,7 @@ def test_spreadsheetml(filled: Filled, declared, encoding):
         (7, 8): "粗体",
         (7, 9): "2.1E+09",
         (7, 10): "=R1C1+1",  # not calculated by whoever wrote it
+        (7, 11): "=R1C1+1",
     }
 
 
@@ -263,6 +266,35 @@ def test_ods_values(ods, filled: Filled, attributes, content, expected):
     sheet = one_sheet(data, "a.ods")
     assert sheet.name == "小学"
     assert filled(sheet) == {(2, 1): expected}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "content", "expected"),
+    [
+        ("", "", "=[.A1]+1"),
+        ('office:value-type="float"', "", "=[.A1]+1"),
+        ('office:value-type="percentage"', "<text:p/>", "=[.A1]+1"),
+        ('office:value-type="date"', "", "=[.A1]+1"),
+        ('office:value-type="boolean"', "", "=[.A1]+1"),
+        ('office:value-type="string"', "", None),
+        ('office:value-type="string"', "<text:p/>", None),
+        ('office:value-type="string" office:string-value=""', "", None),
+        ('office:value-type="float" office:value="0"', "<text:p>0</text:p>", "0"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["of:", "oooc:", ""])
+def test_ods_rows_of_formulas_without_a_result_are_counted(
+    ods, filled: Filled, attributes, content, expected, prefix
+):
+    formula = f'table:formula="{prefix}=[.A1]+1" '
+    data = ods(
+        ods_row(ods_cell("", "<text:p>x</text:p>")),
+        ods_row(ods_cell(formula + attributes, content), repeat=3),
+    )
+    found = {(0, 0): "x"}
+    if expected is not None:
+        found |= {(row, 0): expected for row in (1, 2, 3)}
+    assert filled(one_sheet(data, "a.ods")) == found
 
 
 def test_ods_spaces_of_one_cell_are_counted_before_they_are_laid_out(ods):
