@@ -24,7 +24,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
-_EVERY = 0.1
+#: So many seconds from one look at the memory to the next; each costs milliseconds of a processor.
+_EVERY = 0.2
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 #: So many seconds what a command has left running may take to end by itself.
 _GRACE = 30
 
@@ -58,8 +60,15 @@ class Tree:
         self._watcher.join()
 
     def _watch(self) -> None:
+        most = 0
         while not self._over.wait(_EVERY):
-            self.peak = max(self.peak, sum(map(_memory, self.processes())))
+            processes = self.processes()
+            # The exact figure is dear; it is asked for where the one that counts what is shared for
+            # each process has grown.
+            resident = sum(map(_resident, processes))
+            if resident > most:
+                most = resident
+                self.peak = max(self.peak, sum(map(_memory, processes)))
 
     def processes(self) -> list[int]:
         """Return the descendants that live now, without the root."""
@@ -90,6 +99,14 @@ def _stat(process: int) -> list[str]:
         return Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()
     except (OSError, UnicodeDecodeError):
         return []
+
+
+def _resident(process: int) -> int:
+    """Return the memory of a process, what it shares with others included."""
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text("ascii").split()[1]) * _PAGE
+    except (OSError, IndexError):
+        return 0
 
 
 def _memory(process: int) -> int:

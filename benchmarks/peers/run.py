@@ -164,7 +164,7 @@ def changed_long(bench: Bench) -> Measured:
 
 def changed_served(bench: Bench) -> Measured:
     """From the trigger of the deployment until another publication stands in its place."""
-    home = ready(bench, "served", bench.inbox, False)
+    home = ready(bench, "alone", bench.inbox, False)
     database = home / "published" / "indicators.duckdb"
     with serving(home, bench.folder / "serve.log") as service:
         change_a_cell(home, bench.years[-1])
@@ -330,11 +330,8 @@ def compare(bench: Bench, console: Console) -> list[str]:
     first = next((bench.homes[n] for n in ("alone", "with-server") if n in bench.homes), None)
     if first is None:
         return []
-    if "with-server" in bench.homes and "alone" not in bench.homes:
-        # That home may have been corrected since: its first publication is the one of the inbox.
-        (publication, *_) = sorted((first / "published" / "history").glob("*/indicators.duckdb"))
-    else:
-        publication = first / "published" / "indicators.duckdb"
+    # It may have been corrected since: its first publication is the one of the inbox.
+    (publication, *_) = sorted((first / "published" / "history").glob("*/indicators.duckdb"))
     facts = []
     for name, file in (("dbt", "city.duckdb"), ("sql", "city.duckdb"), ("pandas", "figures.csv")):
         if name not in bench.homes:
