@@ -64,7 +64,7 @@ def wait_for(condition: Callable[[], Any], process: subprocess.Popen[bytes], log
         if process.poll() is not None:
             break
         time.sleep(0.02)
-    raise RuntimeError(f"{process.args} did not do it:\n{log.read_text('utf-8', 'replace')}")
+    raise RuntimeError(f"it did not come true:\n{log.read_text('utf-8', 'replace')[-3000:]}")
 
 
 @contextmanager

@@ -59,7 +59,9 @@ def read(path: Path) -> tuple[str, pl.DataFrame]:
     named = {old: columns[new] for old, new in zip(sheet.columns, tops[number], strict=True) if new}
     unit, year = path.parts[-3:-1]
     return form, rows.select(
-        pl.lit(unit).alias("unit"), pl.lit(year).alias("year"), pl.col(*named).name.map(named.get)
+        pl.lit(unit).alias("unit"),
+        pl.lit(year).alias("year"),
+        pl.col(*named).name.map(lambda old: named[old]),
     )
 
 

@@ -38,7 +38,7 @@ HERE = Path(__file__).parent
 REFERENCE = ROOT / "transforms" / "reference"
 #: Against this case the others are set.
 BASE = "dbt"
-#: So many years the long history has, up to the last year of the others.
+#: So many years the long history has, from the first year of the others on.
 LONG = 8
 
 
@@ -155,10 +155,11 @@ def changed(bench: Bench) -> Measured:
 def changed_long(bench: Bench) -> Measured:
     """Change a cell of a home with a longer history, which is made once and takes a while."""
     inbox = bench.folder / "long"
+    years = range(bench.years[0], bench.years[0] + LONG)
     if not inbox.exists():
-        sample(inbox, range(bench.years[-1] - LONG + 1, bench.years[-1] + 1), bench.scale)
+        sample(inbox, years, bench.scale)
     home = ready(bench, "long-home", inbox, True)
-    change_a_cell(home, bench.years[-1])
+    change_a_cell(home, years[-1])
     return nightly(bench, home, True)
 
 
@@ -252,7 +253,7 @@ CASES = (
 
 def sample(out: Path, years: range, scale: int) -> None:
     """Write the made-up city's submissions."""
-    options = ["--out", out, "--years", f"{years[0]}-{years[-1]}", "--scale", str(scale)]
+    options = ["--out", str(out), "--years", f"{years[0]}-{years[-1]}", "--scale", str(scale)]
     with tempfile.TemporaryDirectory() as nowhere:
         must(measure([*JZEDU, "sample", *options], environment(Path(nowhere)), ROOT))
 
@@ -295,7 +296,10 @@ def run_rounds(
         for number in range(rounds):
             for case in cases:
                 progress.update(task, description=f"round {number + 1}: {case.name}")
-                measured = case.run(bench)
+                try:
+                    measured = case.run(bench)
+                except RuntimeError as error:
+                    raise RuntimeError(f"{case.name}: {error}") from None
                 took[case.name].append(measured)
                 progress.advance(task)
                 if not console.is_terminal:
@@ -312,8 +316,8 @@ def show(cases: list[Case], took: dict[str, list[Measured]], console: Console) -
     base = median(m.wall for m in took[BASE]) if BASE in took else None
     for case in cases:
         runs = took[case.name]
-        wall, cpu = (median(getattr(m, name) for m in runs) for name in ("wall", "cpu"))
-        memory = max(m.memory for m in runs) / 1e6
+        wall, cpu = median(m.wall for m in runs), median(m.cpu for m in runs)
+        memory = median(m.memory for m in runs) / 1e6
         ratio = f"{wall / base:.2f}" if base else "–"
         table.add_row(case.name, case.what, f"{wall:.1f}", f"{cpu:.1f}", f"{memory:.0f}", ratio)
         facts += [
@@ -398,6 +402,8 @@ def main() -> None:
             print("peers", *about, *facts, *agreed)
     except KeyboardInterrupt:
         sys.exit("Stopped.")
+    except RuntimeError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":
