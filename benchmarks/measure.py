@@ -43,10 +43,10 @@ class Measured:
 
 
 class Tree:
-    """A process and its descendants, as /proc shows them."""
+    """The descendants of a process, as /proc shows them; ``itself`` with the process."""
 
-    def __init__(self, root: int) -> None:
-        self._root = root
+    def __init__(self, root: int, *, itself: bool = False) -> None:
+        self._root, self._itself = root, itself
         self.peak = 0
         self._over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -71,12 +71,12 @@ class Tree:
                 self.peak = max(self.peak, sum(map(_memory, processes)))
 
     def processes(self) -> list[int]:
-        """Return the descendants that live now, without the root."""
+        """Return those that live now."""
         below: dict[int, list[int]] = {}
         for entry in os.listdir("/proc"):
             if entry.isdigit() and (fields := _stat(int(entry))):
                 below.setdefault(int(fields[1]), []).append(int(entry))
-        found, look = [], [self._root]
+        found, look = [self._root] if self._itself else [], [self._root]
         while look:
             children = below.get(look.pop(), [])
             found += children
@@ -84,7 +84,7 @@ class Tree:
         return found
 
     def cpu(self) -> float:
-        """Return the processor seconds of the descendants, and of those of theirs that have ended."""
+        """Return the processor seconds of those that live, and of what they have seen to its end."""
         ticks = sum(
             sum(map(int, fields[11:15]))
             for process in self.processes()

@@ -170,7 +170,7 @@ def changed_served(bench: Bench) -> Measured:
     with serving(home, bench.folder / "serve.log") as service:
         change_a_cell(home, bench.years[-1])
         before = database.stat().st_ino
-        with Tree(service.process.pid) as tree:
+        with Tree(service.process.pid, itself=True) as tree:
             used, started = tree.cpu(), time.perf_counter()
             run = service.trigger()
             service.wait(
