@@ -107,7 +107,7 @@ def main() -> None:
                 "nights",
                 f"scale={arguments.scale}",
                 f"years={arguments.years}",
-                f"units={arguments.units or arguments.regions or 'city'}",
+                f"units={arguments.units or (arguments.regions and arguments.regions.name) or 'city'}",
                 f"workbooks={workbooks}",
                 f"cores={len(os.sched_getaffinity(0))}",
                 f"load={os.getloadavg()[2]:.1f}",
