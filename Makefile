@@ -82,13 +82,36 @@ docs: $(RUNTIME) ## Make the pages of docs/ that come from definitions
 		from expectations.handbook import rules_markdown; \
 		print(rules_markdown(warning_rules()), end='')" > docs/rules.md
 
+# Of what the nights are: SCALE times the city, or UNITS made-up counties (100 are a province), or a
+# region list of one's own.
+YEARS ?= 2018-2022
 .PHONY: bench
-bench: $(RUNTIME) ## Time a first night and a night without news over a made-up city (SCALE=1)
-	@home=$$(mktemp -d); trap 'rm -rf "$$home"' EXIT; \
-	$(BIN)/jzedu sample --out "$$home/inbox" --years 2018-2022 --scale $(SCALE); \
-	for night in first second; do \
-		echo "The $$night night:"; time $(BIN)/jzedu nightly --home "$$home" >/dev/null; \
-	done
+bench: $(RUNTIME) ## Time a first night and a night without news (SCALE=1 YEARS=2018-2022 UNITS=100 REGIONS=FILE)
+	@$(BIN)/python -m benchmarks.nights --scale $(SCALE) --years $(YEARS) \
+		$(if $(UNITS),--units $(UNITS)) $(if $(REGIONS),--regions $(REGIONS))
+
+PEERS_VENV ?= .venv-peers
+PEERS := $(PEERS_VENV)/.peers
+ROUNDS ?= 3
+
+.PHONY: bench-peers
+bench-peers: $(RUNTIME) $(PEERS) ## Time jzedu beside dbt, pandas and plain SQL (ROUNDS=3 CASES=dbt,jzedu-first)
+	@$(BIN)/python -m benchmarks.peers.run --peers $(PEERS_VENV)/bin --rounds $(ROUNDS) \
+		--scale $(SCALE) --years $(YEARS) $(if $(CASES),--only $(CASES))
+
+.PHONY: peers-lock
+peers-lock: ## Remake benchmarks/peers/requirements.lock from requirements.in (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --custom-compile-command "make peers-lock" $(UPGRADE) \
+		benchmarks/peers/requirements.in --output-file benchmarks/peers/requirements.lock
+
+# An environment of its own, so that jzedu's own lock never hangs on what dbt needs.
+$(PEERS): benchmarks/peers/requirements.lock
+	@[ -x $(PEERS_VENV)/bin/python ] || "$(PYTHON)" -m venv $(PEERS_VENV)
+	@echo "Installing dbt and pandas into $(PEERS_VENV); this takes a minute or two."
+	@$(PEERS_VENV)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes \
+		--no-deps -r benchmarks/peers/requirements.lock
+	@touch $@
 
 # `make lock UPGRADE=--upgrade` takes the newest versions pyproject.toml allows; without it, only
 # what has to change does. setuptools is in both locks because the project itself is installed
@@ -130,7 +153,7 @@ $(SUPERSET): deploy/superset/requirements.lock
 
 .PHONY: clean
 clean: ## Remove the virtual environment and all caches; leaves data alone
-	rm -rf $(VENV) $(SUPERSET_VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) $(SUPERSET_VENV) $(PEERS_VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

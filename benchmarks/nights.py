@@ -1,0 +1,122 @@
+"""A first night and a night without news, step by step: `make bench`.
+
+    python -m benchmarks.nights [--scale 1] [--years 2018-2022] [--units N | --regions FILE.csv]
+
+Over the made-up city, or over so many made-up counties (`--units 100` is a province), or over the
+units of a region list of one's own. The last line is for comparing versions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.measure import Measured, measure
+from benchmarks.regions import write_regions
+from benchmarks.servers import JZEDU, ROOT, environment
+
+#: What a run says of a step that is done: its name, how many there were of what, its seconds.
+_STEP = re.compile(r"✓ (\w+)(?:, \d+)? ([\d.]+) s")
+
+
+def run(home: Path, prefect: Path, *command: str) -> Measured:
+    """Run a command of jzedu; end with what it said where it fails."""
+    measured = measure([*JZEDU, *command], environment(prefect), ROOT)
+    if measured.code:
+        sys.exit(f"jzedu {command[0]} failed:\n{measured.output[-3000:]}")
+    return measured
+
+
+def steps_of(measured: Measured) -> dict[str, float]:
+    """Return the seconds of each step that a run has told of."""
+    return {name: float(seconds) for name, seconds in _STEP.findall(measured.output)}
+
+
+def show(nights: dict[str, Measured], console: Console) -> list[str]:
+    """Print what each night took; give it as key=value."""
+    table = Table("", *nights, title="seconds")
+    told = {night: steps_of(measured) for night, measured in nights.items()}
+    for step in dict.fromkeys(step for steps in told.values() for step in steps):
+        figures = (told[night].get(step) for night in nights)
+        table.add_row(step, *("" if figure is None else f"{figure:.1f}" for figure in figures))
+    table.add_section()
+    taken = nights.values()
+    rest = [m.wall - sum(steps.values()) for m, steps in zip(taken, told.values(), strict=True)]
+    table.add_row("start and end", *(f"{seconds:.1f}" for seconds in rest))
+    table.add_row("wall", *(f"{m.wall:.1f}" for m in taken))
+    table.add_row("CPU", *(f"{m.cpu:.1f}" for m in taken))
+    table.add_row("peak MB", *(f"{m.memory / 1e6:.0f}" for m in taken))
+    console.print(table)
+    return [
+        fact
+        for night, measured in nights.items()
+        for fact in (
+            f"{night}.wall={measured.wall:.2f}",
+            f"{night}.cpu={measured.cpu:.2f}",
+            f"{night}.mb={measured.memory / 1e6:.0f}",
+            *(f"{night}.{step}={seconds}" for step, seconds in told[night].items()),
+        )
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--scale", default="1", help="times the institutions [1]")
+    parser.add_argument("--years", default="2018-2022", help="[2018-2022]")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--units", type=int, help="so many made-up counties instead of the city")
+    which.add_argument(
+        "--regions", type=Path, help="a region list; townships.csv may lie beside it"
+    )
+    arguments = parser.parse_args()
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            home, prefect = Path(folder) / "home", Path(folder) / "prefect"
+            reference = home / "reference"
+            if arguments.units:
+                write_regions(reference, arguments.units)
+            elif arguments.regions:
+                reference.mkdir(parents=True)
+                shutil.copy(arguments.regions, reference / "regions.csv")
+                towns = arguments.regions.with_name("townships.csv")
+                if towns.exists():
+                    shutil.copy(towns, reference)
+            with console.status("writing the made-up submissions …"):
+                options = ("--out", str(home / "inbox"), "--years", arguments.years)
+                at = ("--home", str(home), "--init")
+                run(home, prefect, "sample", *at, *options, "--scale", arguments.scale)
+            workbooks = sum(1 for _ in (home / "inbox").rglob("*.xlsx"))
+            console.print(f"{workbooks} workbooks")
+            nights = {}
+            for night in ("first", "second"):
+                with console.status(f"the {night} night …"):
+                    nights[night] = run(home, prefect, "nightly", "--home", str(home))
+            print(
+                "nights",
+                f"scale={arguments.scale}",
+                f"years={arguments.years}",
+                f"units={arguments.units or (arguments.regions and arguments.regions.name) or 'city'}",
+                f"workbooks={workbooks}",
+                f"cores={len(os.sched_getaffinity(0))}",
+                f"load={os.getloadavg()[2]:.1f}",
+                f"python={platform.python_version()}",
+                *show(nights, console),
+            )
+    except KeyboardInterrupt:
+        sys.exit("Stopped.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+select
+    region_code,
+    year::integer as year,
+    institution_code,
+    urban_rural,
+    stage,
+    ownership,
+    stage in ('小学', '初中', '九年一贯制学校', '十二年一贯制学校', '完全中学') as is_compulsory,
+    founded_year::integer as founded_year,
+    primary_students::integer as primary_students,
+    junior_students::integer as junior_students,
+    senior_students::integer as senior_students,
+    vocational_students::integer as vocational_students,
+    {{ yes('boarding') }} as boarding,
+    {{ yes('boarding_standard') }} as boarding_standard,
+    {{ yes('conditions_standard') }} as conditions_standard,
+    {{ time_of('arrival_time') }} as arrival_time,
+    {{ time_of('class_start_time') }} as class_start_time,
+    {{ time_of('evening_end_time') }} as evening_end_time,
+    {{ yes('after_school_service') }} as after_school_service,
+    {{ yes('supervisor_assigned') }} as supervisor_assigned,
+    {{ yes('digital_teaching') }} as digital_teaching,
+    {{ yes('cloud_platform') }} as cloud_platform,
+    {{ yes('mental_health_teacher') }} as mental_health_teacher,
+    {{ yes('party_organisation') }} as party_organisation
+from {{ source('raw', 'school') }} r
+join {{ ref('stg_unit') }} u on u.region_name = r.unit
