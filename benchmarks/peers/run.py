@@ -63,7 +63,17 @@ class Bench:
 
     def env(self, server: bool) -> dict[str, str]:
         """Return the environment of a run of jzedu."""
-        return environment(self.api_home if server else self.fresh("prefect"), self.api_of(server))
+        return environment(self.api_home if server else self.own_home, self.api_of(server))
+
+    @property
+    def own_home(self) -> Path:
+        """Where runs without a server have Prefect's database, which the first run on a machine makes."""
+        folder = self.folder / "prefect"
+        if not folder.exists():
+            folder.mkdir()
+            make = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "-y"]
+            must(measure(make, environment(folder), ROOT))
+        return folder
 
     @property
     def api_home(self) -> Path:

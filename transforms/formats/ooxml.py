@@ -20,6 +20,7 @@ from html import unescape
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import unquote
+from xml.parsers.expat import ExpatError, ParserCreate
 
 import polars as pl
 import pyarrow as pa
@@ -63,6 +64,9 @@ _FORMULA_CELL: Final = re.compile(
 )
 _SHARED: Final = re.compile(rb'\bsi="([0-9]{1,9})"')
 _PLACE: Final = re.compile(rb'<c r="[A-Za-z]{1,3}([0-9]{1,7})"')
+_CONTROLS_BLANKED: Final = bytes(
+    32 if code < 32 and code not in (9, 10, 13) else code for code in range(256)
+)
 _STRING_TABLE: Final = re.compile(rb"<((?:[^\s<>/:]*:)?sst)\b[^<>]*?(/?)>")
 _NAMESPACE: Final = re.compile(rb"""\sxmlns(?::[^\s=]+)?\s*=\s*(?:"[^"]*"|'[^']*')""")
 
@@ -171,6 +175,8 @@ def _read_plain(
     largest = sum(len(pages[i].xml) for i in plain)
     if not plain or _has_string_over(strings, limits.unpacked_bytes, largest):
         return {}
+    if strings and not _is_well_formed(strings):  # the library would leave out texts of it
+        return {}
     container = _container([pages[i].xml for i in plain], strings, book)
     try:
         frames = read_sheets(container, [pages[i].name for i in plain], budget)
@@ -275,6 +281,18 @@ def _texts(strings: bytes, limits: Limits) -> list[str]:
     except etree.XMLSyntaxError as error:
         raise Unreadable("corrupt", what="sharedStrings") from error
     return texts
+
+
+def _is_well_formed(xml: bytes) -> bool:
+    """Return whether a part is whole XML; characters that XML does not allow are let through.
+
+    Some programs write those, and the library reads them.
+    """
+    try:
+        ParserCreate("utf-8").Parse(xml.translate(_CONTROLS_BLANKED), True)
+    except ExpatError:
+        return False
+    return True
 
 
 def _has_string_over(strings: bytes, most: int, sheets: int) -> bool:

@@ -384,3 +384,37 @@ def test_a_word_document_is_named_as_such(zipped: MakeZip):
         read_workbook(data, "a.xlsx")
     assert refused.value.code == "not_a_workbook"
     assert "Word" in refused.value.zh
+
+
+@pytest.mark.parametrize(
+    ("there", "instead"),
+    [
+        (b"</t></si></sst>", b"</t></si>"),
+        (b"</t></si></sst>", b"</t></sst>"),
+        ("第二".encode(), "第二".encode()[:-1]),
+        ("第二".encode(), "<第二".encode()),
+        (b"<si>", b"<si "),
+    ],
+)
+def test_strings_that_are_no_longer_whole_are_refused(
+    xlsx: MakeXlsx, with_part: WithPart, there: bytes, instead: bytes
+):
+    data = xlsx({"a": {(0, 0): "第一", (1, 0): "第二"}})
+
+    def spoil(part: bytes) -> bytes:
+        before, _, after = part.rpartition(there)
+        return before + instead + after
+
+    with pytest.raises(Unreadable, match="sharedStrings"):
+        one_sheet(with_part(data, "xl/sharedStrings.xml", spoil))
+
+
+def test_characters_that_xml_does_not_allow_lose_nothing(
+    xlsx: MakeXlsx, with_part: WithPart, filled: Filled
+):
+    data = xlsx({"a": {(0, 0): "第一", (1, 0): "第二"}})
+    spoilt = with_part(
+        data, "xl/sharedStrings.xml", lambda part: part.replace("一".encode(), b"\x01")
+    )
+    found = filled(one_sheet(spoilt))
+    assert found[1, 0] == "第二" and found[0, 0].startswith("第")
