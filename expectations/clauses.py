@@ -99,7 +99,8 @@ class Plan(BaseModel):
     """A plan file: its version, its fields of work and its clauses.
 
     A region above the units gets no verdict while fewer than ``coverage_floor`` of the units
-    expected enter its figure.
+    expected enter its figure. ``first_year`` is the first one of which anything is published; without it
+    the one before the first clause holds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -107,9 +108,17 @@ class Plan(BaseModel):
     plan_version: str
     title_zh: str
     title_en: str
+    first_year: int | None = None
     coverage_floor: Floor = Decimal("0.8")
     sections: tuple[Section, ...] = ()
     clauses: tuple[Clause, ...]
+
+    @property
+    def begins(self) -> int:
+        """The first year published."""
+        if self.first_year is not None:
+            return self.first_year
+        return min(clause.effective_from for clause in self.clauses) - 1
 
     def floor_of(self, clause: Clause) -> Decimal:
         """Return the share of units that must enter a region's figure for a verdict on ``clause``."""
@@ -156,6 +165,7 @@ class Plan(BaseModel):
         return self.model_copy(
             update={
                 "clauses": tuple(mine.values()),
+                "first_year": self.begins,
                 "sections": (
                     *self.sections,
                     *(section for section in other.sections if section.section not in named),

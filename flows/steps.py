@@ -294,6 +294,7 @@ def compute_indicators(run: Run) -> int:
             run.reference,
             dict.fromkeys(c.indicator_id for c in clauses),
             dict.fromkeys(c.indicator_id for c in clauses if c.kind == "never_falls"),
+            run.plan.begins,
         )
         run.asked, run.idle = lay_out(run.connection, run.plan, run.catalogue)
     return len(run.asked)

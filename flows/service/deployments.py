@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from flows.run import plan_of
 from flows.settings import Settings
 from transforms.china import ZONE_NAME
 from transforms.forms import FORMS
@@ -72,7 +73,7 @@ async def register(runner: Runner, client: PrefectClient, settings: Settings) ->
     from prefect.types.entrypoint import EntrypointType
 
     choices = {
-        "years": list(range(2018, datetime.now(UTC).year + 1)),
+        "years": list(range(plan_of(settings).begins, datetime.now(UTC).year + 1)),
         "regions": load_reference(settings.home).units["region_name"].to_list(),
         "forms": list(FORMS),
     }

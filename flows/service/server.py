@@ -23,10 +23,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from expectations.clauses import PlanError
 from flows.children import end_marked, guarded
 from flows.environment import quiet
 from flows.lock import only_writer
 from flows.permissions import keep_private, private_folder, shut
+from flows.run import plan_of
 from flows.service.client import healthy, next_night
 from flows.service.deployments import register, settle
 from flows.service.state import (
@@ -73,7 +75,8 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     The server keeps its database in ``JZEDU_HOME/prefect``, or in PREFECT_HOME where that is set.
 
     Raises:
-        ServeError: the address is taken, the home is served already, or the server ended.
+        ServeError: the address is taken, the home is served already, the plan file cannot be used, or the
+            server ended.
     """
     keep_private()
     folder = folder_of(settings.home)
@@ -82,6 +85,10 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     def refuse(_: str) -> None:
         raise ServeError(f"{settings.home} is being served already; end that jzedu serve first")
 
+    try:
+        plan_of(settings)
+    except PlanError as error:
+        raise ServeError(f"{error}; correct that file, then start again") from None
     with only_writer(folder, refuse, doing="jzedu serve"):
         _end_what_was_left(settings, say)
         _must_be_free(host, port)

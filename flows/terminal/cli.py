@@ -329,9 +329,16 @@ def template(home: Path | None, out: Path, forms: str | None) -> None:
     """Write blank workbooks to fill in, made from the form definitions."""
     from datetime import UTC, datetime
 
+    from expectations.clauses import PlanError
+    from flows.run import plan_of
+    from flows.settings import load_settings
     from transforms.workbooks.templates import write_template
 
     reference = _codes(None, home)
+    try:
+        first_year = plan_of(load_settings(home)).begins
+    except PlanError as error:
+        _fail(str(error))
     this_year = datetime.now(UTC).year
     chosen = _forms(forms)
     out.mkdir(parents=True, exist_ok=True)
@@ -341,7 +348,7 @@ def template(home: Path | None, out: Path, forms: str | None) -> None:
             file,
             form,
             regions=list(reference.units.select("region_code", "region_name").iter_rows()),
-            years=range(2018, this_year + 1),
+            years=range(first_year, this_year + 1),
         )
         click.echo(str(file))
 

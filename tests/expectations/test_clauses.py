@@ -39,6 +39,17 @@ def test_the_plan_names_its_version_and_title(plan: Plan) -> None:
     assert figures(plan.title_zh) == figures(plan.title_en) == {"2019", "2025"}
 
 
+def test_the_first_year_published_is_the_plans(plan: Plan) -> None:
+    assert plan.begins == 2018
+    assert plan.model_copy(update={"first_year": 2016}).begins == 2016
+    # Where the file names none, it is the year against which the first clause is measured.
+    (first, *_) = plan.clauses
+    late = first.model_copy(update={"effective_from": 2021})
+    other = plan.model_copy(update={"first_year": None, "clauses": (late,)})
+    assert other.begins == 2020
+    assert other.with_rules(load_plan(NATIONAL_RULE_2021)).begins == 2020
+
+
 def test_the_plan_has_its_clauses_in_order(plan: Plan) -> None:
     assert len(ANNOUNCED) == 59
     assert [clause.clause_id for clause in plan.clauses] == [row.clause_id for row in ANNOUNCED]

@@ -23,7 +23,6 @@ from warehouse.ledger.schema import refresh
 from warehouse.reference import Reference
 from warehouse.sql import literal, table_from
 
-FIRST_YEAR = 2018
 NUMERIC = "DECIMAL(38,6)"
 
 
@@ -33,6 +32,7 @@ def compute(
     reference: Reference,
     indicator_ids: Iterable[str],
     compared: Iterable[str],
+    first_year: int,
 ) -> None:
     """Fill the temporary tables that verdicts and publication are made from.
 
@@ -44,10 +44,10 @@ def compute(
     units, numerator, denominator, previous_numerator, previous_denominator): both years over the
     ``units`` that have a value in both; ``comparable``, the same of every indicator over the units
     that enter in both (:mod:`warehouse.indicators.year_on_year`); ``divisor`` (indicator_id, region_code, year,
-    divisor) for gaps that are counted per head. All of them cover 2018 to the latest year in force.
+    divisor) for gaps that are counted per head. All of them cover ``first_year`` to the latest year in force.
     """
     wanted = [catalogue.by_id[name] for name in indicator_ids]
-    _index(connection, catalogue, reference, wanted)
+    _index(connection, catalogue, reference, wanted, first_year)
     _views(connection, catalogue)
     _evaluate(connection, wanted, "membership", "part")
     connection.execute(_VALUES)
@@ -68,6 +68,7 @@ def _index(
     catalogue: Catalogue,
     reference: Reference,
     wanted: list[Indicator],
+    first_year: int,
 ) -> None:
     refresh(connection)
     parts = [
@@ -110,7 +111,7 @@ def _index(
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE calendar AS
-        SELECT unnest(range({FIRST_YEAR}, (SELECT max(year) FROM in_force) + 1))::INTEGER AS year;
+        SELECT unnest(range({first_year}, (SELECT max(year) FROM in_force) + 1))::INTEGER AS year;
         CREATE OR REPLACE TEMP TABLE required (indicator_id VARCHAR, region_code VARCHAR, year INTEGER);
         """
     )
