@@ -60,6 +60,8 @@ _SERVER_DEFAULTS = {
     "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
     "PREFECT_CLIENT_MAX_RETRIES": "8",
 }
+#: How often the server is asked for runs (seconds): who starts one by hand waits for it.
+_POLL = 2
 #: So many seconds the server has to answer, and to end once it is told to.
 _PATIENCE = 300
 _GRACE = 20
@@ -267,7 +269,7 @@ async def _run_deployments(
 
     # One run at a time over both deployments. Schedules stay as they are when we stop: what
     # somebody paused stays paused, and what was due meanwhile is done at the next start.
-    runner = Runner(name="jzedu", limit=1, pause_on_shutdown=False)
+    runner = Runner(name="jzedu", limit=1, pause_on_shutdown=False, query_seconds=_POLL)
     async with get_client() as client:
         await settle(client, await register(runner, client, settings))
     say(f"Runs and their records: {url}")
