@@ -57,7 +57,6 @@ from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE, keep_standing, release, release_folders
 from warehouse.publication.revisions import Revision, beside, ids_given, list_revisions, standing_id
 from warehouse.publication.standing import files_of, is_complete, next_id, standing
-from warehouse.report import write_report
 from warehouse.sql import literal
 
 T = TypeVar("T")
@@ -353,6 +352,9 @@ def publish(run: Run) -> Imprint | None:
         detach(run.connection)
         source = before if before is not None and same else staged
         export(source, staged.with_name("parquet"))
+        # Not before there is something to publish: most nights have nothing.
+        from warehouse.report import write_report
+
         with open_publication(source) as reader:
             write_report(reader, staged.with_name("report"), run.reference.folder)
         if run.engine is not None:

@@ -17,7 +17,6 @@ import polars as pl
 
 from transforms.formats import Limits, expected_bytes, open_entry
 from transforms.records import FINDING
-from transforms.workbooks.return_sheets import write_return_sheet
 from warehouse.archive import Archive, ArchiveDamaged
 from warehouse.sql import lent
 from warehouse.workers.pool import Breach, Order, Workers
@@ -267,6 +266,9 @@ class _Writing(Order[PurePosixPath]):
         return original if original and original.startswith(b"PK\x03\x04") else None
 
     def _write(self, sheet: ReturnSheet, original: bytes | None) -> PurePosixPath:
+        # In a worker, which has it; the run itself never opens a workbook.
+        from transforms.workbooks.return_sheets import write_return_sheet
+
         write_return_sheet(
             self.outbox / sheet.target,
             sheet.findings,

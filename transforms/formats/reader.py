@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from . import biff, delimited, html, ods, ooxml, spreadsheetml, xlsb
+from . import biff, delimited, html, spreadsheetml
 from .encodings import decode, decode_markup
 from .model import DEFAULT_LIMITS, Limits, Sheet, Unreadable
 from .ole import OLE_MAGIC, CompoundFile
@@ -90,6 +90,9 @@ def _read(data: bytes, name: str, limits: Limits, is_header: Callable[[str], boo
 
 
 def _read_package(package: Package, limits: Limits) -> list[Sheet]:
+    # Their libraries take a third of a second to import, in processes that never open a workbook too.
+    from . import ods, ooxml, xlsb
+
     if "[Content_Types].xml" in package:
         main = ooxml.main_part(package)
         if main.lower().endswith(".bin"):

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from transforms.forms import FORMS, Form
+from transforms.importing import no_collecting
 
 T = TypeVar("T")
 
@@ -108,9 +109,13 @@ class _Without(MetaPathFinder):
             raise ModuleNotFoundError(name=fullname)
 
 
-#: The modules whose orders the workers carry out. They stand above this one: named, not imported, so
-#: that only the process that serves them has them.
-_WHO_GIVE_ORDERS = ("warehouse.ledger.ingest", "warehouse.outbox")
+#: The modules whose orders the workers carry out, and those that they take long to import for it. Most
+#: stand above this one: named, not imported, so that only the process that serves them has them.
+_NEEDED = (
+    *("warehouse.ledger.ingest", "warehouse.outbox"),
+    *("transforms.formats.ods", "transforms.formats.ooxml", "transforms.formats.xlsb"),
+    "transforms.workbooks.return_sheets",
+)
 
 
 def _serve() -> None:
@@ -118,8 +123,9 @@ def _serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what is to end
     # pyarrow would have it for its own sake where it is installed: half a second, and 30 MB a worker.
     sys.meta_path.insert(0, _Without("pandas"))
-    for name in _WHO_GIVE_ORDERS:
-        import_module(name)
+    with no_collecting():
+        for name in _NEEDED:
+            import_module(name)
 
     run = socket.socket(fileno=sys.stdin.fileno())
     scratch, _held = _scratch()
