@@ -42,7 +42,7 @@ _BOX_TYPE: Final = (
     '<v:path gradientshapeok="t" o:connecttype="rect"/></v:shapetype>'
 )
 _BOX: Final = (
-    f'<v:shape {_NAMESPACES} id="_x0000_s{{number}}" type="#_x0000_t202" style="position:absolute;'
+    '<v:shape id="_x0000_s{number}" type="#_x0000_t202" style="position:absolute;'
     "margin-left:59.25pt;margin-top:1.5pt;width:{width}px;height:{height}px;z-index:1;"
     'visibility:hidden" fillcolor="#ffffe1" o:insetmode="auto"><v:fill color2="#ffffe1"/>'
     '<v:shadow color="black" obscured="t"/><v:path o:connecttype="none"/>'
@@ -186,12 +186,21 @@ def _draw(
         number = max(number, int(found[1]) if found else 0)
     if all(kind.get("id") != "_x0000_t202" for kind in root.iterfind(f"{{{_VML}}}shapetype")):
         root.append(parsed(_BOX_TYPE.encode()))
-    for free, place in enumerate(sorted({*texts, *places} - drawn), number + 1):
-        lines = sum(1 + len(line) // 24 for line in texts.get(place, "").splitlines())
-        width, height = (360, min(400, 30 + 18 * lines)) if place in texts else _USUAL_BOX
-        row, column = place
-        box = _BOX.format(number=free, width=width, height=height, row=row - 1, column=column - 1)
-        root.append(parsed(box.encode()))
+    boxes = [
+        _box(free, place, texts.get(place))
+        for free, place in enumerate(sorted({*texts, *places} - drawn), number + 1)
+    ]
+    root.extend(list(parsed(f"<xml {_NAMESPACES}>{''.join(boxes)}</xml>".encode())))
+
+
+def _box(number: int, place: Place, text: str | None) -> str:
+    """Return a box, of the size of its text where that is known."""
+    width, height = _USUAL_BOX
+    if text is not None:
+        lines = sum(1 + len(line) // 24 for line in text.splitlines())
+        width, height = 360, min(400, 30 + 18 * lines)
+    row, column = place
+    return _BOX.format(number=number, width=width, height=height, row=row - 1, column=column - 1)
 
 
 def _place(shape: etree._Element) -> Place | None:

@@ -206,7 +206,7 @@ class _Copying:
         if relation.external or relation.kind == "hyperlink":
             return relation if relation.kind in _OUTSIDE else None
         part = self._names.get(relation.part_from(source).lower())
-        if part is None or not self._has(part, relation.kind):
+        if part is None or not part.isprintable() or not self._has(part, relation.kind):
             return None
         if part != relation.part_from(source):
             return replace(relation, target=f"/{part}")
@@ -347,7 +347,7 @@ def _reduced_drawing(drawing: etree._Element) -> bool:
     return changed
 
 
-def _reduced_notes(drawing: etree._Element) -> bool:
+def _reduced_notes(drawing: etree._Element) -> bool | None:
     """Leave of a drawing of Office 2003 the boxes of comments: no controls, and no pictures."""
     going = [shape for shape in drawing if not is_of_notes(shape)]
     for shape in going:
@@ -357,7 +357,7 @@ def _reduced_notes(drawing: etree._Element) -> bool:
         for name in [name for name in element.attrib if _reaches(str(name))]:
             del element.attrib[name]
             changed = True
-    return changed
+    return changed if any(local_name(shape) == "shape" for shape in drawing) else None
 
 
 def _reaches(attribute: str) -> bool:

@@ -74,8 +74,8 @@ def in_order(findings: pl.DataFrame) -> list[Finding]:
 
 def _rank(row: Mapping[str, Any]) -> tuple[Any, ...]:
     cell = row["cell"]
-    by = (row["sheet"], row["row"], cell and len(cell), cell)
-    by += (row["rule_id"], row["problem_zh"], row["value"])
+    by = [row["sheet"], row["row"], cell and len(cell), cell]
+    by += [row[name] for name in ("rule_id", "problem_zh", "value")]
     # What is not said comes before what is.
     return (row["severity"] != "error", *((value is not None, value) for value in by))
 

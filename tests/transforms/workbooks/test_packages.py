@@ -319,7 +319,7 @@ def test_a_copy_of_any_make_is_whole_and_says_the_same(
     title = opened(original).sheetnames[0] if usual else "小学"
     copy = answer(original, sheet=title)
     parts = assert_whole(copy)
-    assert list(whole.sheets(parts))[0] == "退回说明"
+    assert next(iter(whole.sheets(parts))) == "退回说明"
     assert len(whole.sheets(parts)) > 1
     if not usual:  # where neither of the two readers looks
         return
@@ -503,11 +503,8 @@ def test_comments_of_other_cells_keep_their_boxes(answer: Answer) -> None:
     cell: Any = opened(answer(with_comment("A1", boxes(box("Note", 0, 0)))))["小学"]["A1"]
     assert (cell.comment.text, cell.comment.author) == ("原有备注", "县教育局")
     shapes = list(etree.fromstring(parts["xl/drawings/boxes.vml"]).iter(f"{VML}shape"))
-    assert [(shape.get("id"), shape.get("style")) for shape in shapes][0] == (
-        "_x0000_s4096",
-        "width:77pt",
-    )
-    assert shapes[1].get("id") == "_x0000_s4097"
+    assert [shape.get("id") for shape in shapes] == ["_x0000_s4096", "_x0000_s4097"]
+    assert shapes[0].get("style") == "width:77pt"
 
 
 def test_a_thread_at_a_marked_cell_becomes_a_comment(answer: Answer) -> None:
