@@ -180,6 +180,19 @@ def test_nothing_is_carried_over_that_reaches_out_or_is_executed(
     assert opened(parts)["小学"]["B2"].comment is not None
 
 
+def test_a_chart_loses_the_workbook_inside_it_and_a_shape_its_macro(
+    rich: bytes, answer: Callable[[bytes], dict[str, bytes]]
+) -> None:
+    inside = '<c:externalData r:id="rId9"><c:autoUpdate val="1"/></c:externalData></c:chartSpace>'
+    original = changed(rich, "xl/charts/chart1.xml", "</c:chartSpace>", inside)
+    original = changed(original, "xl/drawings/drawing1.xml", 'macro=""', 'macro="a.xlsm!b"')
+    parts = answer(original)
+    drawing = target(parts, sheets(parts)["小学"], "drawing")
+    assert b"externalData" not in parts[target(parts, drawing, "chart")]
+    assert b"a.xlsm" not in parts[drawing]
+    assert "盖章处".encode() in parts[drawing]
+
+
 def opened(parts: dict[str, bytes]) -> Workbook:
     """The workbook as openpyxl reads it, which warns of what it leaves behind."""
     buffer = BytesIO()
