@@ -60,7 +60,7 @@ _OF_THREAD: Final = "tc="
 
 
 def is_of_notes(shape: etree._Element) -> bool:
-    """Return whether an element of a drawing of Office 2003 is a comment's box, or what boxes need."""
+    """Return whether an element of a drawing is the box of a comment, or what boxes need."""
     if shape.tag == f"{{{_VML}}}shape":
         data = shape.find(f"{{{_EXCEL}}}ClientData")
         return data is not None and data.get("ObjectType") == "Note"

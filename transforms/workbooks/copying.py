@@ -38,8 +38,8 @@ _WITH_METADATA: Final = etree.XPath("m:sheetData/m:row/m:c[@cm or @vm]", namespa
 class _Kind:
     """What a part of a kind is declared as, and what it may point to.
 
-    What is in ``shows`` is pointed to by an element, what is in ``has`` by being related alone. In a
-    kind with a ``root`` that element is looked for.
+    What is in ``shows`` is pointed to by an element, what is in ``has`` is related and no more.
+    Where ``root`` is given, the part must begin with that element.
     """
 
     type: str
@@ -202,7 +202,7 @@ class _Copying:
         self._names = {name.lower(): name for name in self.parts}
 
     def take(self, relation: Relation, source: str) -> Relation | None:
-        """Take the part at the end of a relation; None where there is nothing that can be copied."""
+        """Take the part at the end of a relation; None where none can be copied."""
         if relation.external or relation.kind == "hyperlink":
             return relation if relation.kind in _OUTSIDE else None
         part = self._names.get(relation.part_from(source).lower())

@@ -58,7 +58,8 @@ _HEAD: Final = (
 _A4: Final = 9
 _FOOT: Final = (
     '<pageMargins left="0.7" right="0.7" top="0.75" bottom="0.75" header="0.3" footer="0.3"/>'
-    f'<pageSetup paperSize="{_A4}" orientation="landscape" fitToWidth="1" fitToHeight="0"/></worksheet>'
+    f'<pageSetup paperSize="{_A4}" orientation="landscape" fitToWidth="1" fitToHeight="0"/>'
+    "</worksheet>"
 )
 
 

@@ -115,13 +115,14 @@ def range_of(ref: str) -> tuple[int, int, int, int]:
     found = _RANGE.fullmatch(ref)
     if found is None:
         raise OutOfBounds(f"a range {ref!r}")
-    left, top, right, bottom = found.groups()
-    return (
-        int(top),
-        column_index(left) + 1,
-        int(bottom or top),
-        column_index(right or left) + 1,
+    first, last = found.groups()[:2], found.groups()[2:]
+    (left, top), (right, bottom) = (
+        (column_index(letters) + 1, int(row))
+        for letters, row in (first, last if found[3] else first)
     )
+    if right < left or bottom < top:
+        raise OutOfBounds(f"a range {ref!r}")
+    return top, left, bottom, right
 
 
 def parsed(xml: bytes) -> etree._Element:

@@ -52,7 +52,7 @@ class Styles:
         self._filled: dict[tuple[int, str], int] = {}
 
     def filled(self, style: int, colour: str) -> int:
-        """Return the look ``style`` with its cell filled; raises OutOfBounds where there is none."""
+        """Return a look with its cell filled; raises OutOfBounds where there is none of the number."""
         known = self._filled.get((style, colour))
         if known is None:
             looks = self._section("cellXfs")

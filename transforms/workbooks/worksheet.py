@@ -29,7 +29,7 @@ _YES: Final = frozenset({"1", "true"})
 
 
 def top_left(sheet: etree._Element, places: Collection[Place]) -> dict[Place, Place]:
-    """Return, of the cells among ``places`` that are merged, the top left one, which is what shows."""
+    """Return, of those ``places`` that are merged, the top left one of each, which shows."""
     found = {}
     for merged in sheet.iterfind(f"{{{MAIN}}}mergeCells/{{{MAIN}}}mergeCell"):
         top, left, bottom, right = range_of(merged.get("ref", ""))

@@ -336,7 +336,8 @@ def test_a_copy_of_any_make_is_whole_and_says_the_same(
 def test_what_need_not_change_is_left_byte_for_byte(
     make: Callable[[], bytes], answer: Answer
 ) -> None:
-    original, copy = whole.parts_of(make()), whole.parts_of(answer(make()))
+    handed_in = make()
+    original, copy = whole.parts_of(handed_in), whole.parts_of(answer(handed_in))
     may = (
         "workbook.xml",
         "main.xml",

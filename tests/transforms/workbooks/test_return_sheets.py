@@ -448,6 +448,17 @@ def merged_under_disguise(workbook: bytes) -> bytes:
     return with_sheet_xml(workbook, b'ref="A1:F1"', b'ref="A1&#58;XFD1048576"')
 
 
+def merged_and_taken_back(workbook: bytes) -> bytes:
+    """A range from its end to its beginning, which makes the sum small."""
+    return with_sheet_xml(workbook, b'ref="A1:F1"', b'ref="A9:B1"/><mergeCell ref="A1:XFD1048576"')
+
+
+def of_too_many_attributes(workbook: bytes) -> bytes:
+    tag = b"<a " + b" ".join(b'a%d=""' % number for number in range(1_000)) + b"/>"
+    tags = b"<a>" + tag * (package.COPIED_ATTRIBUTES // 1_000) + tag + b"</a>"
+    return with_part(workbook, "xl/a.xml", tags)
+
+
 def with_a_document_type(workbook: bytes) -> bytes:
     """Where entities would be declared; refused whether or not there are any."""
     return with_sheet_xml(workbook, b"<worksheet ", b"<!DOCTYPE worksheet><worksheet ")
@@ -499,6 +510,8 @@ def of_long_texts(workbook: bytes) -> bytes:
         pytest.param(lambda workbook: with_part(workbook, "xl/workbook.xml", b"<"), id="bad xml"),
         pytest.param(merged_beyond_memory, id="merged beyond memory"),
         pytest.param(merged_under_disguise, id="merged under disguise"),
+        pytest.param(merged_and_taken_back, id="merged and taken back"),
+        pytest.param(of_too_many_attributes, id="too many attributes"),
         pytest.param(with_a_document_type, id="document type"),
         pytest.param(in_another_encoding, id="encoding"),
         pytest.param(unpacking_without_end, id="unpacks without end"),
