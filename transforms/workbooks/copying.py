@@ -206,7 +206,7 @@ class _Copying:
         if relation.external or relation.kind == "hyperlink":
             return relation if relation.kind in _OUTSIDE else None
         part = self._names.get(relation.part_from(source).lower())
-        if part is None or not part.isprintable() or not self._has(part, relation.kind):
+        if part is None or not _is_name(part) or not self._has(part, relation.kind):
             return None
         if part != relation.part_from(source):
             return replace(relation, target=f"/{part}")
@@ -261,6 +261,11 @@ class _Copying:
         self.package.put(part, content, _KINDS[kind].type)
         self.package.relations(part).update(kept)
         return True
+
+
+def _is_name(part: str) -> bool:
+    """Return whether a part can be called so; the package has parts of its own about the parts."""
+    return part.isprintable() and not part.lower().endswith((".rels", "[content_types].xml"))
 
 
 def _pointers(root: etree._Element) -> list[Any]:
@@ -435,6 +440,16 @@ def _cut_out_of_sheet(sheet: etree._Element, elements: Collection[etree._Element
             _remove(element)
 
 
+def _cut_out_of_chartsheet(sheet: etree._Element, elements: Collection[etree._Element]) -> None:
+    if any(local_name(element) == "drawing" for element in elements):
+        raise OutOfBounds("a chart on a sheet of its own without its part")
+    _cut_out_of_sheet(sheet, elements)
+
+
+def _cut_out_of_link(_: etree._Element, __: Collection[etree._Element]) -> None:
+    raise OutOfBounds("a link to nothing")
+
+
 def _cut_out_of_drawing(drawing: etree._Element, elements: Collection[etree._Element]) -> None:
     """Take out the whole shape; half of one is damage."""
     for element in elements:
@@ -460,7 +475,8 @@ def _cut_out_of_book(book: etree._Element, elements: Collection[etree._Element])
 _CUT_OUT: Final[dict[str, Callable[[etree._Element, Collection[etree._Element]], None]]] = {
     "officeDocument": _cut_out_of_book,
     "worksheet": _cut_out_of_sheet,
-    "chartsheet": _cut_out_of_sheet,
+    "chartsheet": _cut_out_of_chartsheet,
+    "externalLink": _cut_out_of_link,
     "drawing": _cut_out_of_drawing,
     "chartUserShapes": _cut_out_of_drawing,
     "cellImage": _cut_out_of_drawing,

@@ -575,6 +575,26 @@ def test_a_type_that_a_part_claims_is_not_believed(answer: Answer) -> None:
     assert b"macro" not in parts["[Content_Types].xml"]
 
 
+@pytest.mark.parametrize(
+    "smuggled",
+    ["/xl/worksheets/_rels/sheet1.xml.rels", "/XL/_rels/workbook.xml.RELS", "/[content_types].xml"],
+)
+def test_parts_about_parts_are_never_taken_for_others(answer: Answer, smuggled: str) -> None:
+    """They would stand in the copy beside ours, and say what we left out."""
+    outside = relationships(("o", "oleObject", "file:///host/a.xlsx"))
+    original = made(
+        {
+            "xl/_rels/workbook.xml.rels": relationships(
+                ("a", "worksheet", "worksheets/sheet1.xml"), ("t", "theme", smuggled)
+            ),
+            "xl/worksheets/_rels/sheet1.xml.rels": outside,
+        }
+    )
+    parts = assert_whole(answer(original))
+    assert list(whole.sheets(parts)) == ["退回说明", "小学"]
+    assert not any(b"host" in part for part in parts.values())
+
+
 LINK = f'<externalLink xmlns="{NS}" xmlns:r="{OFFICE}">{{}}</externalLink>'
 
 
@@ -596,6 +616,8 @@ def linked(link: str, rest: str = "") -> bytes:
 def test_links_to_other_workbooks_stay_and_those_to_programs_do_not(answer: Answer) -> None:
     parts = assert_whole(answer(linked(LINK.format('<externalBook r:id="p"/>'))))
     assert b"externalBook" in parts["xl/link.xml"]
+    nowhere = linked(LINK.format('<externalBook r:id="q"/>'))
+    assert list(whole.sheets(assert_whole(answer(nowhere)))) == ["退回说明"]
     program = LINK.format('<ddeLink ddeService="cmd" ddeTopic="/c calc"/>')
     assert list(whole.sheets(assert_whole(answer(linked(program))))) == ["退回说明"]
 
