@@ -6,6 +6,7 @@
     open_entry(data, name, one) one of them
     expected_bytes(data)        the memory that reading one will take
     column_letters(index)       the letters by which people know a column
+    column_index(letters)       the column that they know by these letters
 
 The content decides what a file is, never its ending. What cannot be read raises Unreadable with a
 sentence for the people who sent it; memory stays within Limits, whatever the file claims.
@@ -13,7 +14,7 @@ sentence for the people who sent it; memory stays within Limits, whatever the fi
 
 from __future__ import annotations
 
-from .cells import column_letters
+from .cells import column_index, column_letters
 from .costs import expected_bytes
 from .model import Doubt, Limits, Sheet, Unreadable
 from .reader import read_workbook
@@ -26,6 +27,7 @@ __all__ = [
     "Limits",
     "Sheet",
     "Unreadable",
+    "column_index",
     "column_letters",
     "expected_bytes",
     "is_zip_of_files",
