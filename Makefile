@@ -95,7 +95,7 @@ PEERS := $(PEERS_VENV)/.peers
 ROUNDS ?= 3
 
 .PHONY: bench-peers
-bench-peers: $(RUNTIME) $(PEERS) ## Time jzedu beside dbt, pandas and plain SQL (ROUNDS=3 CASES=dbt,jzedu-first)
+bench-peers: $(DEVELOPMENT) $(PEERS) ## Time jzedu beside dbt, pandas and plain SQL (ROUNDS=3 CASES=dbt,jzedu-first)
 	@$(BIN)/python -m benchmarks.peers.run --peers $(PEERS_VENV)/bin --rounds $(ROUNDS) \
 		--scale $(SCALE) --years $(YEARS) $(if $(CASES),--only $(CASES))
 
