@@ -28,7 +28,8 @@ _NOTED_TOGETHER = 200
 UNKNOWN_UNIT = "unknown"
 #: What says that a file was not read; nothing in it can be marked, and it is not opened again.
 _UNREAD = ("FIL-E01", "FIL-E07")
-_ENDING = ".退回.xlsx"
+#: How an answer is called after the file: by what became of that.
+RETURNED, ACCEPTED = ".退回.xlsx", ".已接收-有提示.xlsx"
 #: What a name, and a path below the outbox, may take (bytes). File systems allow 255 and 4,096; a
 #: name in a zip may be longer, and an answer's name is longer than that of its file.
 _LONGEST_NAME, _LONGEST_PATH = 200, 1_000
@@ -65,8 +66,8 @@ def write_returns(
 ) -> list[Path]:
     """Bring the outbox up to date; give the return sheets that were written.
 
-    A file with findings has one return sheet, ``outbox/<region_code>/<path in the inbox>.退回.xlsx``
-    (without a folder named by the code), with the findings of all submissions in it; a file that
+    A file with findings has one answer, ``outbox/<region_code>/<path in the inbox>`` (without a folder
+    named by the code) and :func:`ending`, with the findings of all submissions in it; a file that
     was replaced at its path is answered no more. A sheet that says the same already is left alone;
     one whose findings are gone (a warning that no longer holds, or was explained) is taken away.
 
@@ -187,6 +188,7 @@ def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[ReturnSheet]:
         target = _target(
             str(unit) if unit else UNKNOWN_UNIT,
             (*below, *(PurePosixPath(str(entry)).parts if entry else ())),
+            ending(findings),
             hashlib.sha256(repr((path, entry)).encode("utf-8", "surrogateescape")).hexdigest()[:8],
             taken,
         )
@@ -201,21 +203,28 @@ def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[ReturnSheet]:
         )
 
 
-def _target(unit: str, parts: Sequence[str], number: str, taken: set[str]) -> PurePosixPath:
+def ending(findings: pl.DataFrame) -> str:
+    """Return how the answer to a file ends in its name: with an error among its ``findings`` it went back."""
+    return RETURNED if (findings["severity"] == "error").any() else ACCEPTED
+
+
+def _target(
+    unit: str, parts: Sequence[str], ending: str, number: str, taken: set[str]
+) -> PurePosixPath:
     """Return where the answer to a file goes, below the outbox: beside no other and too long nowhere.
 
     ``number`` tells files apart whose names come to the same; ``taken`` is kept up to date.
     """
     *folders, name = map(_plain, parts)
     # A folder called as an answer would stand in its place.
-    folders = [f"{part}_" if part.endswith(_ENDING) else part for part in folders]
+    folders = [f"{part}_" if part.endswith((RETURNED, ACCEPTED)) else part for part in folders]
     if len("/".join((*folders, name)).encode()) > _LONGEST_PATH:
         folders = [number]
     place = PurePosixPath(unit, *folders)
-    target = place / f"{name}{_ENDING}"
+    target = place / f"{name}{ending}"
     # Not every file system tells capitals from small letters.
     if str(target).casefold() in taken:
-        target = place / f"{name}~{number}{_ENDING}"
+        target = place / f"{name}~{number}{ending}"
     taken.add(str(target).casefold())
     return target
 

@@ -28,7 +28,7 @@ from transforms.names import SENTENCE, shown
 from transforms.submissions import Examined, examine
 from warehouse.archive import Archive, Receipt
 from warehouse.ledger.ingest import Lost, read_deliveries
-from warehouse.outbox import ReturnSheet, write_sheets
+from warehouse.outbox import ReturnSheet, ending, write_sheets
 from warehouse.reference import Reference, load_reference
 from warehouse.workers.pool import Workers
 
@@ -159,7 +159,7 @@ def _check(
         )
         answer = None
         if found.height:
-            target = PurePosixPath(f"{file.name}.退回.xlsx")
+            target = PurePosixPath(f"{file.name}{ending(found)}")
             sheet = ReturnSheet(
                 target,
                 mark="",

@@ -56,8 +56,8 @@ def answer(home: Home, region: str, file: str) -> Path:
     """The one return sheet below the region's outbox for this file."""
     (found,) = (
         path
-        for path in (home.settings.outbox / region).rglob("*.退回.xlsx")
-        if path.as_posix().endswith(f"/{file}.退回.xlsx")
+        for path in (home.settings.outbox / region).rglob("*.xlsx")
+        if path.as_posix().endswith((f"/{file}.退回.xlsx", f"/{file}.已接收-有提示.xlsx"))
     )
     return found
 
@@ -75,6 +75,30 @@ def test_a_file_with_findings_is_answered_under_its_unit(answered: tuple[Home, N
     }
     assert {path for path in home.settings.outbox.rglob("*") if path.is_file()} == expected
     assert set(night.returned) == expected
+
+
+def test_its_name_says_what_became_of_the_file(answered: tuple[Home, Night]) -> None:
+    names = {path.name for path in answered[1].returned}
+    assert "提醒2020年.csv.已接收-有提示.xlsx" in names
+    assert {name for name in names if not name.endswith(".退回.xlsx")} == {
+        "提醒2020年.csv.已接收-有提示.xlsx"
+    }
+
+
+def test_an_answer_changes_its_name_with_the_file(home: Home, as_csv: AsCsv) -> None:
+    warned = as_csv("population", GOOD).replace("常住人口数".encode(), "常住人口数,血型".encode())
+    days = iter(("2020-09-01", "2020-09-02", "2020-09-03"))
+    home.deliver(f"{GUTA}/人口2020年.csv", as_csv("population", BAD), next(days))
+    home.night()
+    (returned,) = home.settings.outbox.rglob("*.xlsx")
+    assert returned.name == "人口2020年.csv.退回.xlsx"
+    home.deliver(f"{GUTA}/人口2020年.csv", warned, next(days))
+    home.night()
+    (accepted,) = home.settings.outbox.rglob("*.xlsx")
+    assert accepted.name == "人口2020年.csv.已接收-有提示.xlsx"
+    home.deliver(f"{GUTA}/人口2020年.csv", as_csv("population", GOOD), next(days))
+    home.night()
+    assert list(home.settings.outbox.rglob("*.xlsx")) == []
 
 
 def test_the_answer_says_what_is_wrong(answered: tuple[Home, Night]) -> None:
@@ -155,6 +179,8 @@ def test_long_names_deep_folders_and_names_alike_are_all_answered(
         "同*.csv",
         "a.csv",
         "a.csv.退回.xlsx/2020年.csv",
+        "b.csv",
+        "b.csv.已接收-有提示.xlsx/2020年.csv",
     )
     for number, name in enumerate(names):
         bad = [{"age": 3, "population": f"第{number}"}]
