@@ -18,12 +18,16 @@ import polars as pl
 
 from transforms.forms import FORMS
 from warehouse.indicators import year_on_year
-from warehouse.indicators.definitions import Catalogue, Indicator
+from warehouse.indicators.definitions import Catalogue, Indicator, Part
 from warehouse.ledger.schema import refresh
 from warehouse.reference import Reference
 from warehouse.sql import literal, table_from
 
 NUMERIC = "DECIMAL(38,6)"
+#: So many parts are one statement: DuckDB works at them side by side, and plans each anew.
+_TOGETHER = 30
+#: What the tables of :func:`_sources` are called before the source's own name.
+_MADE = "rows of "
 
 
 def compute(
@@ -49,6 +53,7 @@ def compute(
     wanted = [catalogue.by_id[name] for name in indicator_ids]
     _index(connection, catalogue, reference, wanted, first_year)
     _views(connection, catalogue)
+    _sources(connection, wanted)
     _evaluate(connection, wanted, "membership", "part")
     connection.execute(_VALUES)
     connection.execute(_LIKE_FOR_LIKE)
@@ -262,6 +267,14 @@ def _views(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {view.name} AS {view.sql}")
 
 
+def _sources(connection: duckdb.DuckDBPyConnection, wanted: list[Indicator]) -> None:
+    """Put the rows of every source into a table, once for all the parts that are made from it."""
+    for source in {part.source: None for i in wanted for part in i.parts.values()}:
+        connection.execute(
+            f'CREATE OR REPLACE TEMP TABLE "{_MADE}{source}" AS FROM {source_name(source)}'
+        )
+
+
 def source_name(source: str) -> str:
     """Return a source of an indicator as SQL names it: a form in force, or a view."""
     return f'current."{source}"' if source in FORMS else source
@@ -278,23 +291,33 @@ def _evaluate(
         f"CREATE OR REPLACE TEMP TABLE {out} "
         f"(indicator_id VARCHAR, part VARCHAR, region_code VARCHAR, year INTEGER, value {NUMERIC})"
     )
-    for indicator in wanted:
-        for name, part in indicator.parts.items():
-            known = "bottom_known" if name in ("bottom", "asked") else "top_known"
-            connection.execute(
-                f"""
-                INSERT INTO {out}
-                WITH m AS (
-                    SELECT region_code, unit, year FROM {membership}
-                    WHERE indicator_id = {literal(indicator.indicator_id)} AND {known}
-                ), found AS (
-                    SELECT m.region_code, m.year, ({part.value})::{NUMERIC} AS value
-                    FROM m JOIN (SELECT * FROM {source_name(part.source)} WHERE {part.rows}) s
-                        ON s.region_code = m.unit AND s.year = m.year - {part.years_before}
-                    GROUP BY m.region_code, m.year
-                )
-                SELECT {literal(indicator.indicator_id)}, {literal(name)}, region_code, year, coalesce(value, 0)
-                FROM (SELECT DISTINCT region_code, year FROM m)
-                LEFT JOIN found USING (region_code, year)
-                """
-            )
+    parts = [
+        _part(indicator, name, part, membership)
+        for indicator in wanted
+        for name, part in indicator.parts.items()
+    ]
+    for first in range(0, len(parts), _TOGETHER):
+        together = " UNION ALL ".join(parts[first : first + _TOGETHER])
+        connection.execute(f"INSERT INTO {out} {together}")
+
+
+def _part(indicator: Indicator, name: str, part: Part, membership: str) -> str:
+    """Return the query of one part of an indicator, over the sources that :func:`_sources` has made."""
+    known = "bottom_known" if name in ("bottom", "asked") else "top_known"
+    indicator_id = literal(indicator.indicator_id)
+    return f"""
+    SELECT {indicator_id} AS indicator_id, {literal(name)} AS part, * FROM (
+        WITH m AS (
+            SELECT region_code, unit, year FROM {membership}
+            WHERE indicator_id = {indicator_id} AND {known}
+        ), found AS (
+            SELECT m.region_code, m.year, ({part.value})::{NUMERIC} AS value
+            FROM m JOIN (SELECT * FROM "{_MADE}{part.source}" WHERE {part.rows}) s
+                ON s.region_code = m.unit AND s.year = m.year - {part.years_before}
+            GROUP BY m.region_code, m.year
+        )
+        SELECT region_code, year, coalesce(value, 0) AS value
+        FROM (SELECT DISTINCT region_code, year FROM m)
+        LEFT JOIN found USING (region_code, year)
+    )
+    """
