@@ -52,7 +52,7 @@ from warehouse.workers.pool import ForkServer
 def run_nightly(home: Path | None, accept_shrink: bool = False, profile: bool = False) -> None:
     """Run the nightly flow, show the scorecard, and end the process with its exit code.
 
-    Without a Prefect server there is nowhere to record that nothing happened: a night without
+    Where no Prefect server is named there is nowhere to record that nothing happened: a night without
     news then ends before Prefect is imported and a temporary server started for it.
     """
     settings = _at_terminal(home)
@@ -63,7 +63,7 @@ def run_nightly(home: Path | None, accept_shrink: bool = False, profile: bool = 
         if opened.has_news:
             shown.done("pull", opened.seconds)
             night = _with_news(settings, opened, shown, accept_shrink)
-        elif _is_told_of_a_server(settings):
+        elif is_named():
             OPENED_AHEAD.set(opened)
             night = _nightly(accept_shrink)
         else:
@@ -163,20 +163,15 @@ def _at_terminal(home: Path | None) -> Settings:
     return settings
 
 
-def _is_told_of_a_server(settings: Settings) -> bool:
-    """Return whether there is a server to record runs: the service of the home, or one that is named."""
+def _server(settings: Settings) -> TemporaryServer | None:
+    """Have the run recorded by the service of the home, or by a server that is named; else start one.
+
+    Gives the one that was started. It can be commanded by nobody else.
+    """
     serving = running(settings.home)
     if serving is not None and healthy(serving.api):
         log_in(settings.home)
-    return is_named()
-
-
-def _server(settings: Settings) -> TemporaryServer | None:
-    """Have the run recorded by a server that is up; else start one for it, which is given.
-
-    Neither can be commanded by others.
-    """
-    if _is_told_of_a_server(settings):
+    if is_named():
         return None
     keep_records_private()
     return TemporaryServer()
