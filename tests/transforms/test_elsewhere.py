@@ -74,8 +74,7 @@ def test_a_workbook_of_libreoffice_is_read_as_meant(name: str, hand_in: HandIn) 
     assert errors.keys() == {("POP-E03", "B4"), ("POP-E03", "B5")}
     assert errors["POP-E03", "B4"] == "#DIV/0!"
     assert errors["POP-E03", "B5"].startswith("2020-09-01")
-    (warning,) = outcome.warnings
-    assert (warning["rule_id"], warning["cell"], warning["value"]) == ("CLS-W01", "G4", "备注")
+    assert outcome.warnings == []  # 备注 is a column that nearly every form has
 
 
 def test_delimited_text_of_libreoffice_is_read_as_meant(hand_in: HandIn) -> None:

@@ -157,7 +157,7 @@ _ANY_FORM = (
         remedy_en="If one of them is needed, correct its header; otherwise nothing to do.",
         reason_zh="未使用的列应让填报人知道。",
         reason_en="Whoever filled in a column should know that it is not used.",
-        example="多出“备注”列",
+        example="多出“校车数”列",
     ),
     Rule(
         number="W02",

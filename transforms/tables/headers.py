@@ -22,7 +22,7 @@ from transforms.forms import FORMS, Form
 from transforms.tables.merged import fill_merged, merged_figures_of
 from transforms.tables.model import APART, YEAR, Almost, HeaderIssue, Table, cell_name
 from transforms.tables.units import LONGEST_LINE, as_shown, in_brackets, is_unit_row, units_of
-from transforms.tables.words import bare, known, normalise
+from transforms.tables.words import bare, known, normalise, stands_beside
 from transforms.tables.years import find_year, find_year_in_lines
 
 Texts: TypeAlias = tuple[str | None, ...]
@@ -274,12 +274,13 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[Texts]) -> Table:
         for place, text in enumerate(header.texts)
         if text is not None and place not in known and place not in year_columns
     ]
-    if unknown:
+    unexpected = [place for place, text in unknown if not stands_beside(text)]
+    if unexpected:
         issues.append(
             HeaderIssue(
                 "W01",
-                cells=tuple(cell_name(match.row + match.depth, place) for place, _ in unknown),
-                value="、".join(_original(top, match, place) for place, _ in unknown),
+                cells=tuple(cell_name(match.row + match.depth, place) for place in unexpected),
+                value="、".join(_original(top, match, place) for place in unexpected),
             )
         )
     lines += [[_original(top, match, place)] for place, _ in unknown]

@@ -51,6 +51,17 @@ def _lookup() -> dict[str, tuple[tuple[str, str], ...]]:
 KNOWN_HEADERS = _lookup()
 
 
+#: What nearly every form has beside its own columns: known, ignored and not spoken of.
+_BESIDE = frozenset(
+    ("序号", "编号", "备注", "说明", "联系人", "联系电话", "电话", "填表人", "审核人", "日期")
+)
+
+
+def stands_beside(text: str) -> bool:
+    """Return whether a normalised header is of a column that forms have for their own use."""
+    return bare(text) in _BESIDE
+
+
 def is_known_header(text: str) -> bool:
     """Return whether some form has a column of that header."""
     return bool(known(normalise(text)))
