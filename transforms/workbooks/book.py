@@ -11,8 +11,8 @@ from lxml import etree
 from transforms.workbooks.package import (
     MAIN,
     RELATIONS,
+    CopiedPackage,
     OutOfBounds,
-    Package,
     insert_in_order,
 )
 
@@ -28,7 +28,7 @@ _ORDER: Final = (
 
 
 @dataclass(frozen=True)
-class Sheet:
+class SheetEntry:
     """A worksheet: its name as people see it, its part, and whether it is shown."""
 
     title: str
@@ -36,10 +36,10 @@ class Sheet:
     visible: bool
 
 
-class Book:
+class WorkbookPart:
     """The workbook of a package."""
 
-    def __init__(self, package: Package) -> None:
+    def __init__(self, package: CopiedPackage) -> None:
         part = package.target("", "officeDocument")
         if part is None:
             raise OutOfBounds("no workbook")
@@ -48,15 +48,15 @@ class Book:
         self._sheets = _child(self._root, "sheets")
 
     @classmethod
-    def blank(cls) -> Book:
+    def blank(cls) -> WorkbookPart:
         """Return a workbook without a sheet."""
-        package = Package()
+        package = CopiedPackage()
         blank = f'<workbook xmlns="{MAIN}"/>'.encode()
         part = package.add("xl/workbook.xml", blank, _BOOK_TYPE)
         package.relate("", f"{RELATIONS}/officeDocument", part)
         return cls(package)
 
-    def worksheets(self) -> list[Sheet]:
+    def worksheets(self) -> list[SheetEntry]:
         """Return the worksheets in their order; sheets that are a chart alone are none."""
         relations = self.package.relations(self.part)
         found = []
@@ -65,7 +65,7 @@ class Book:
             if relation is not None and relation.kind == "worksheet":
                 visible = element.get("state", "visible") == "visible"
                 part = relation.part_from(self.part)
-                found.append(Sheet(element.get("name", ""), part, visible))
+                found.append(SheetEntry(element.get("name", ""), part, visible))
         return found
 
     def free_title(self, wanted: str) -> str:

@@ -9,12 +9,12 @@ from typing import Final
 from lxml import etree
 
 from transforms.formats import column_letters
-from transforms.workbooks.findings import LIST_SHEET, SEVERITY_ZH, Finding, Place, literal
+from transforms.workbooks.findings import LIST_SHEET, SEVERITY_ZH, ListedFinding, Place, literal
 from transforms.workbooks.package import (
     MAIN,
     RELATIONS,
+    CopiedPackage,
     OutOfBounds,
-    Package,
     insert_in_order,
     parsed,
     range_of,
@@ -67,7 +67,9 @@ def is_of_notes(shape: etree._Element) -> bool:
     return shape.tag in (f"{{{_OFFICE}}}shapelayout", f"{{{_VML}}}shapetype")
 
 
-def add_remarks(package: Package, sheet: str, remarks: Mapping[Place, Sequence[Finding]]) -> None:
+def add_remarks(
+    package: CopiedPackage, sheet: str, remarks: Mapping[Place, Sequence[ListedFinding]]
+) -> None:
     """Comment cells of a sheet, below what the unit itself had noted there.
 
     Comments of the unit that have no box (theirs were damaged) get one. Raises ValueError and
@@ -154,7 +156,7 @@ def _name(place: Place) -> str:
     return f"{column_letters(column - 1)}{row}"
 
 
-def _text(findings: Iterable[Finding], there: str | None) -> str:
+def _text(findings: Iterable[ListedFinding], there: str | None) -> str:
     """Return one comment for all findings of a cell, below what stands there."""
     # The same wording twice on a cell (a merged cell stands for many) is said once.
     remarks = dict.fromkeys(
@@ -169,7 +171,7 @@ def _text(findings: Iterable[Finding], there: str | None) -> str:
 
 
 def _draw(
-    package: Package, sheet: str, texts: Mapping[Place, str], places: Iterable[Place]
+    package: CopiedPackage, sheet: str, texts: Mapping[Place, str], places: Iterable[Place]
 ) -> None:
     """Give each comment a box: those with a new text one of its size, the others what they have."""
     root = package.tree(_boxes(package, sheet))
@@ -213,7 +215,7 @@ def _place(shape: etree._Element) -> Place | None:
     return (int(row) + 1, int(column) + 1) if known else None
 
 
-def _boxes(package: Package, sheet: str) -> str:
+def _boxes(package: CopiedPackage, sheet: str) -> str:
     """Return the part with the boxes of a sheet, which is made where there is none."""
     part = package.target(sheet, "vmlDrawing")
     if part is not None:

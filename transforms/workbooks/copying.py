@@ -15,15 +15,15 @@ from typing import Any, Final
 
 from lxml import etree
 
+from transforms.formats.packages import local_name
 from transforms.workbooks.book import drop_sheets
 from transforms.workbooks.comments import is_of_notes
 from transforms.workbooks.package import (
     MAIN,
     RELATIONS,
+    CopiedPackage,
     OutOfBounds,
-    Package,
     Relation,
-    local_name,
     parsed,
     relations_of,
 )
@@ -166,7 +166,7 @@ _YES: Final = _set("1 true")
 _LISTS: Final = _set("extLst hyperlinks tableParts pivotCaches definedNames")
 
 
-def copied(parts: Mapping[str, bytes]) -> Package:
+def copied(parts: Mapping[str, bytes]) -> CopiedPackage:
     """Return the package of a copy, with nothing added yet.
 
     ``parts`` are those of the submitted file, known to be harmless to unpack and parse. Raises
@@ -193,7 +193,7 @@ class _Copying:
     """
 
     parts: Mapping[str, bytes]
-    package: Package = field(default_factory=Package)
+    package: CopiedPackage = field(default_factory=CopiedPackage)
     kinds: dict[str, str] = field(default_factory=dict)
     has_metadata: bool = False
 

@@ -13,9 +13,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 from transforms.formats import column_letters
 from transforms.workbooks import findings as bounds
-from transforms.workbooks.findings import COLOURS, SEVERITY_ZH, Finding, literal
+from transforms.workbooks.findings import COLOURS, SEVERITY_ZH, ListedFinding, literal
 from transforms.workbooks.package import DECLARATION, MAIN
-from transforms.workbooks.styles import Styles
+from transforms.workbooks.styles import StyleSheet
 
 #: Excel takes 65,530 hyperlinks on a sheet; a list this long is cut and says so.
 LISTED_FINDINGS = 50_000
@@ -77,7 +77,7 @@ class _Looks:
     severity: Mapping[str, int]
 
     @classmethod
-    def among(cls, styles: Styles) -> _Looks:
+    def among(cls, styles: StyleSheet) -> _Looks:
         """Add the list's looks to those of a workbook."""
         border = styles.border('<color rgb="FFBFBFBF"/>')
         wrapped = '<alignment vertical="top" wrapText="1"/>'
@@ -102,7 +102,10 @@ class _Looks:
 
 
 def list_sheet(
-    findings: Sequence[Finding], file_name: str, styles: Styles, linkable: Mapping[str, bool]
+    findings: Sequence[ListedFinding],
+    file_name: str,
+    styles: StyleSheet,
+    linkable: Mapping[str, bool],
 ) -> bytes:
     """Return the XML of the list: the verdict and all findings.
 
@@ -138,7 +141,7 @@ def list_sheet(
     return f"{_HEAD}<sheetData>{''.join(rows)}</sheetData>{linked}{_FOOT}".encode()
 
 
-def _verdict(findings: Sequence[Finding], file_name: str, copied: bool) -> tuple[str, ...]:
+def _verdict(findings: Sequence[ListedFinding], file_name: str, copied: bool) -> tuple[str, ...]:
     errors = sum(finding.severity == "error" for finding in findings)
     counts = f"共{len(findings)}条: 错误{errors}条, 提示{len(findings) - errors}条。"
     colours = (
@@ -154,7 +157,7 @@ def _verdict(findings: Sequence[Finding], file_name: str, copied: bool) -> tuple
     )
 
 
-def _where(finding: Finding) -> tuple[str | None, str]:
+def _where(finding: ListedFinding) -> tuple[str | None, str]:
     """Return the cell that a finding leads to, and what people call its place."""
     if finding.places:
         return finding.places[0], finding.places[0]
@@ -163,7 +166,7 @@ def _where(finding: Finding) -> tuple[str | None, str]:
     return None, ""
 
 
-def _row(row: int, finding: Finding, looks: _Looks, visible: bool | None) -> str:
+def _row(row: int, finding: ListedFinding, looks: _Looks, visible: bool | None) -> str:
     """Return the row of one finding; ``visible`` is None where its sheet is not in the workbook."""
     place, where = _where(finding)
     shown = finding.value

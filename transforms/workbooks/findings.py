@@ -33,7 +33,7 @@ Place = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Finding:
+class ListedFinding:
     """What the return sheet shows of one finding; ``places`` begins with the finding's own cell."""
 
     severity: str
@@ -47,7 +47,7 @@ class Finding:
     cells: int
 
 
-def in_order(findings: pl.DataFrame) -> list[Finding]:
+def in_order(findings: pl.DataFrame) -> list[ListedFinding]:
     """Return the findings, errors first, then by place: the order they came in must not show.
 
     Raises Polars' errors where a column of :data:`transforms.records.FINDING` is missing.
@@ -57,7 +57,7 @@ def in_order(findings: pl.DataFrame) -> list[Finding]:
     rows = [dict(zip(FINDING.schema, row, strict=True)) for row in zip(*columns, strict=True)]
     rows.sort(key=_rank)
     return [
-        Finding(
+        ListedFinding(
             severity=row["severity"],
             rule_id=row["rule_id"],
             sheet=row["sheet"],

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from transforms.workbooks import findings as bounds
-from transforms.workbooks.book import Book
+from transforms.workbooks.book import WorkbookPart
 from transforms.workbooks.comments import add_remarks
-from transforms.workbooks.findings import COLOURS, Finding, Place, place_of
-from transforms.workbooks.styles import Styles
+from transforms.workbooks.findings import COLOURS, ListedFinding, Place, place_of
+from transforms.workbooks.styles import StyleSheet
 from transforms.workbooks.worksheet import cells, top_left
 
 
-def mark(book: Book, styles: Styles, findings: Sequence[Finding]) -> None:
+def mark(book: WorkbookPart, styles: StyleSheet, findings: Sequence[ListedFinding]) -> None:
     """Fill and comment the cells of the findings, the worst colour winning.
 
     Raises ValueError where a sheet is damaged.
@@ -30,8 +30,8 @@ def mark(book: Book, styles: Styles, findings: Sequence[Finding]) -> None:
 
 
 def _remarks(
-    book: Book, sheets: Mapping[str, str], findings: Sequence[Finding]
-) -> dict[str, dict[Place, list[Finding]]]:
+    book: WorkbookPart, sheets: Mapping[str, str], findings: Sequence[ListedFinding]
+) -> dict[str, dict[Place, list[ListedFinding]]]:
     """Return the findings of each cell that is to be marked, by sheet, within the bounds."""
     marks = [
         (finding.sheet or "", place_of(place), finding)
@@ -46,7 +46,7 @@ def _remarks(
         title: top_left(book.package.tree(sheets[title]), places)
         for title, places in wanted.items()
     }
-    remarks: dict[str, dict[Place, list[Finding]]] = {title: {} for title in wanted}
+    remarks: dict[str, dict[Place, list[ListedFinding]]] = {title: {} for title in wanted}
     left = bounds.MARKS_PER_WORKBOOK
     for title, place, finding in marks:
         place = merged[title].get(place, place)

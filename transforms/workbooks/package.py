@@ -20,6 +20,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from lxml import etree
 
 from transforms.formats import column_index
+from transforms.formats.packages import local_name
 
 MAIN: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 RELATIONS: Final = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -130,11 +131,6 @@ def parsed(xml: bytes) -> etree._Element:
     return etree.fromstring(xml, _PARSER)
 
 
-def local_name(element: etree._Element) -> str:
-    """Return the name of an element without its namespace."""
-    return str(element.tag).rpartition("}")[2]
-
-
 def insert_in_order(parent: etree._Element, child: etree._Element, order: str) -> None:
     """Put ``child`` in its place among the children of ``parent``, by the names in ``order``."""
     names = order.split()
@@ -184,7 +180,7 @@ def _relations_part(part: str) -> str:
     return posixpath.join(folder, "_rels", f"{name}.rels")
 
 
-class Package:
+class CopiedPackage:
     """The parts of a workbook that is being made; a part is its bytes or its tree."""
 
     def __init__(self) -> None:

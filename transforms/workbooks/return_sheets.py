@@ -17,13 +17,13 @@ from pathlib import Path
 
 import polars as pl
 
-from transforms.workbooks.book import Book
+from transforms.workbooks.book import WorkbookPart
 from transforms.workbooks.copying import copied
 from transforms.workbooks.finding_list import PRINT_TITLES, list_sheet
-from transforms.workbooks.findings import LIST_SHEET, Finding, in_order
+from transforms.workbooks.findings import LIST_SHEET, ListedFinding, in_order
 from transforms.workbooks.marks import mark
 from transforms.workbooks.package import unpacked
-from transforms.workbooks.styles import Styles
+from transforms.workbooks.styles import StyleSheet
 
 _log = logging.getLogger(__name__)
 
@@ -43,25 +43,27 @@ def write_return_sheet(
     listed = in_order(findings)
     content = None if original is None else _annotated_copy(original, listed, file_name)
     if content is None:
-        content = _answered(Book.blank(), listed, file_name)
+        content = _answered(WorkbookPart.blank(), listed, file_name)
     _replace(out, content)
 
 
-def _annotated_copy(original: bytes, findings: Sequence[Finding], file_name: str) -> bytes | None:
+def _annotated_copy(
+    original: bytes, findings: Sequence[ListedFinding], file_name: str
+) -> bytes | None:
     """Return the submitted workbook with marks and list, or None where it cannot be copied."""
     # Damage takes forms without number, and each raises another exception somewhere on the way:
     # whatever it is, the clerk still gets the list.
     try:
-        book = Book(copied(unpacked(original)))
+        book = WorkbookPart(copied(unpacked(original)))
         return _answered(book, findings, file_name) if book.worksheets() else None
     except Exception as error:
         _log.info("%s cannot be copied, the list stands alone: %r", file_name, error)
         return None
 
 
-def _answered(book: Book, findings: Sequence[Finding], file_name: str) -> bytes:
+def _answered(book: WorkbookPart, findings: Sequence[ListedFinding], file_name: str) -> bytes:
     """Return the workbook with its cells marked and the list as its first sheet."""
-    styles = Styles(book.package, book.part)
+    styles = StyleSheet(book.package, book.part)
     mark(book, styles, findings)
     linkable = {sheet.title: sheet.visible for sheet in book.worksheets()}
     listed = list_sheet(findings, file_name, styles, linkable)

@@ -10,8 +10,8 @@ from lxml import etree
 from transforms.workbooks.package import (
     MAIN,
     RELATIONS,
+    CopiedPackage,
     OutOfBounds,
-    Package,
     insert_in_order,
     parsed,
 )
@@ -36,10 +36,10 @@ _FIRST: Final = {
 _MOST_LOOKS: Final = 64_000
 
 
-class Styles:
+class StyleSheet:
     """The styles of a package, to which looks are added; a look is known by its number."""
 
-    def __init__(self, package: Package, book: str) -> None:
+    def __init__(self, package: CopiedPackage, book: str) -> None:
         part = package.target(book, "styles")
         if part is None:
             blank = f'<styleSheet xmlns="{MAIN}"/>'.encode()
