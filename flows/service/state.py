@@ -62,9 +62,14 @@ def login_of(home: Path) -> str:
     known = read_login(home)
     if given in (None, known) and known:
         return known
-    login = given or f"jzedu:{secrets.token_urlsafe(24)}"
+    login = given or new_login()
     _write(file, login + "\n")
     return login
+
+
+def new_login() -> str:
+    """Return a login at random, user:password."""
+    return f"jzedu:{secrets.token_urlsafe(24)}"
 
 
 def read_login(home: Path) -> str | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import secrets
 import socket
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from pathlib import Path
 from flows.permissions import shut
 from flows.service.client import healthy
 from flows.service.gateway import OwnNames
-from flows.service.state import API, CLIENT_LOGIN, SERVER_LOGIN
+from flows.service.state import API, CLIENT_LOGIN, SERVER_LOGIN, new_login
 from transforms.importing import no_collecting
 
 #: No pages, and only the services that a run needs; blocks are the business of a server that stays.
@@ -53,9 +52,8 @@ class TemporaryServer:
     def __init__(self) -> None:
         port = _free_port()
         self._api = f"http://127.0.0.1:{port}/api"
-        login = f"jzedu:{secrets.token_urlsafe(24)}"
         os.environ[API] = self._api
-        os.environ[SERVER_LOGIN] = os.environ[CLIENT_LOGIN] = login
+        os.environ[SERVER_LOGIN] = os.environ[CLIENT_LOGIN] = new_login()
         os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = "http://127.0.0.1"
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         self._child = subprocess.Popen(

@@ -117,8 +117,20 @@ def _index(
         f"""
         CREATE OR REPLACE TEMP TABLE calendar AS
         SELECT unnest(range({first_year}, (SELECT max(year) FROM in_force) + 1))::INTEGER AS year;
-        CREATE OR REPLACE TEMP TABLE required (indicator_id VARCHAR, region_code VARCHAR, year INTEGER);
         """
+    )
+    _required(connection, catalogue, wanted)
+    connection.execute(_STATE)
+    connection.execute(_MEMBERSHIP)
+
+
+def _required(
+    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, wanted: list[Indicator]
+) -> None:
+    """Note which units have the row, and in which years, without which a form counts as not reported."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE required"
+        " (indicator_id VARCHAR, region_code VARCHAR, year INTEGER)"
     )
     for indicator in wanted:
         if indicator.requires is not None:
@@ -127,8 +139,6 @@ def _index(
                 f"INSERT INTO required SELECT DISTINCT {literal(indicator.indicator_id)}, region_code, year "
                 f'FROM current."{form}" WHERE {indicator.requires}'
             )
-    connection.execute(_STATE)
-    connection.execute(_MEMBERSHIP)
 
 
 def _in_scope(
