@@ -38,13 +38,13 @@ class Check:
         """The query that gives the rows that break the expectation."""
         return (
             f"SELECT region_code, year, reading FROM {{batch}} "
-            f"WHERE clause_id = {literal(self.clause_id)} AND ({self.rows}) AND NOT ({self.holds})"
+            f"WHERE {self.about} AND NOT ({self.holds})"
         )
 
     @property
-    def counted(self) -> str:
-        """The query that counts the rows the check is about."""
-        return f"SELECT count(*) FROM judgement WHERE clause_id = {literal(self.clause_id)} AND ({self.rows})"
+    def about(self) -> str:
+        """The condition that a row of judgement meets which the check is about."""
+        return f"clause_id = {literal(self.clause_id)} AND ({self.rows})"
 
 
 def suites_of(checks: Iterable[Check]) -> dict[str, list[Expectation]]:

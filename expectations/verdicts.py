@@ -82,16 +82,13 @@ def lay_out(
     connection.execute(_GROUND)
     connection.execute(_JUDGEMENT)
     wired = checks(plan.clauses, catalogue.by_id)
+    counts = ", ".join(f"count(*) FILTER ({check.about})" for check in wired)
+    row = connection.execute(f"SELECT {counts} FROM publication.judgement").fetchone()
+    assert row is not None
     return (
-        [check for check in wired if _has_rows(connection, check)],
-        [check for check in wired if not _has_rows(connection, check)],
+        [check for check, rows in zip(wired, row, strict=True) if rows],
+        [check for check, rows in zip(wired, row, strict=True) if not rows],
     )
-
-
-def _has_rows(connection: duckdb.DuckDBPyConnection, check: Check) -> bool:
-    counted = connection.execute(check.counted.replace("judgement", "publication.judgement", 1))
-    row = counted.fetchone()
-    return row is not None and row[0] > 0
 
 
 #: Every clause, region and year, with all that a verdict needs to know. ``entering`` are the units

@@ -6,6 +6,10 @@ the city of those units for which every form that the indicator needs is in forc
 aggregates are evaluated over other memberships where a verdict needs them (like for like between
 two years).
 
+Nearly every part of an indicator adds up: a region's is the sum of its units'. Those are read from
+the sources once, for each unit and year, and added up over each membership. The few others (a
+product of two sums) are evaluated over the rows of every region.
+
 Numerators and denominators are DECIMAL(38,6): counts and fen are exact.
 """
 
@@ -18,16 +22,14 @@ import polars as pl
 
 from transforms.forms import FORMS
 from warehouse.indicators import year_on_year
-from warehouse.indicators.definitions import Catalogue, Indicator, Part
+from warehouse.indicators.definitions import Catalogue, Indicator, Part, PartName
 from warehouse.ledger.schema import refresh
 from warehouse.reference import Reference
 from warehouse.sql import literal, table_from
 
 NUMERIC = "DECIMAL(38,6)"
-#: So many parts are one statement: DuckDB works at them side by side, and plans each anew.
-_TOGETHER = 30
-#: What the tables of :func:`_sources` are called before the source's own name.
-_MADE = "rows of "
+#: The parts that are there where the denominator's form is; the others go by the numerator's.
+_KNOWN_BY_BOTTOM = ("bottom", "asked")
 
 
 def compute(
@@ -53,7 +55,7 @@ def compute(
     wanted = [catalogue.by_id[name] for name in indicator_ids]
     _index(connection, catalogue, reference, wanted, first_year)
     _views(connection, catalogue)
-    _sources(connection, wanted)
+    _add_up_units(connection, wanted)
     _evaluate(connection, wanted, "membership", "part")
     connection.execute(_VALUES)
     connection.execute(_LIKE_FOR_LIKE)
@@ -277,12 +279,42 @@ def _views(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {view.name} AS {view.sql}")
 
 
-def _sources(connection: duckdb.DuckDBPyConnection, wanted: list[Indicator]) -> None:
-    """Put the rows of every source into a table, once for all the parts that are made from it."""
-    for source in {part.source: None for i in wanted for part in i.parts.values()}:
-        connection.execute(
-            f'CREATE OR REPLACE TEMP TABLE "{_MADE}{source}" AS FROM {source_name(source)}'
-        )
+def _add_up_units(connection: duckdb.DuckDBPyConnection, wanted: list[Indicator]) -> None:
+    """Put what adds up into ``unit_part``: a row for each part, unit and year it is evaluated for.
+
+    ``adds_up`` has these parts, and by which of the two the unit has to be known (``by_bottom``).
+    """
+    sources: dict[tuple[str, int], list[tuple[str, PartName, str]]] = {}
+    rows = []
+    for indicator in wanted:
+        for name, part in indicator.parts.items():
+            if part.sum is not None:
+                key = (part.source, part.years_before)
+                sources.setdefault(key, []).append((indicator.indicator_id, name, part.sum))
+                rows.append((indicator.indicator_id, name, name in _KNOWN_BY_BOTTOM))
+    schema = {"indicator_id": pl.String, "part": pl.String, "by_bottom": pl.Boolean}
+    table_from(connection, "TEMP TABLE adds_up", pl.DataFrame(rows, schema=schema, orient="row"))
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE unit_part "
+        f"(indicator_id VARCHAR, part VARCHAR, unit VARCHAR, year INTEGER, value {NUMERIC})"
+    )
+    if sources:
+        queries = (_sums_of(source, later, parts) for (source, later), parts in sources.items())
+        connection.execute(f"INSERT INTO unit_part {' UNION ALL '.join(queries)}")
+
+
+def _sums_of(source: str, years_later: int, parts: list[tuple[str, PartName, str]]) -> str:
+    """Return the query of all parts that are sums over one source, for the year that they count in."""
+    sums = ", ".join(f"({total})::{NUMERIC} AS v{i}" for i, (*_, total) in enumerate(parts))
+    return f"""
+    SELECT unnest([{", ".join(literal(name) for name, *_ in parts)}]),
+        unnest([{", ".join(literal(part) for _, part, _ in parts)}]),
+        region_code, year, unnest([{", ".join(f"v{i}" for i in range(len(parts)))}])
+    FROM (
+        SELECT region_code, year + {years_later} AS year, {sums}
+        FROM {source_name(source)} GROUP BY region_code, year
+    )
+    """
 
 
 def source_name(source: str) -> str:
@@ -301,19 +333,37 @@ def _evaluate(
         f"CREATE OR REPLACE TEMP TABLE {out} "
         f"(indicator_id VARCHAR, part VARCHAR, region_code VARCHAR, year INTEGER, value {NUMERIC})"
     )
-    parts = [
+    if not wanted:
+        return
+    others = [
         _part(indicator, name, part, membership)
         for indicator in wanted
         for name, part in indicator.parts.items()
+        if part.sum is None
     ]
-    for first in range(0, len(parts), _TOGETHER):
-        together = " UNION ALL ".join(parts[first : first + _TOGETHER])
-        connection.execute(f"INSERT INTO {out} {together}")
+    added = _ADDED.format(
+        membership=membership,
+        wanted=", ".join(literal(indicator.indicator_id) for indicator in wanted),
+    )
+    connection.execute(f"INSERT INTO {out} {' UNION ALL '.join([added, *others])}")
 
 
-def _part(indicator: Indicator, name: str, part: Part, membership: str) -> str:
-    """Return the query of one part of an indicator, over the sources that :func:`_sources` has made."""
-    known = "bottom_known" if name in ("bottom", "asked") else "top_known"
+#: What adds up, over the units of a membership.
+_ADDED = f"""
+SELECT m.indicator_id, a.part, m.region_code, m.year, coalesce(sum(u.value), 0)::{NUMERIC} AS value
+FROM {{membership}} m
+JOIN adds_up a ON a.indicator_id = m.indicator_id
+    AND CASE WHEN a.by_bottom THEN m.bottom_known ELSE m.top_known END
+LEFT JOIN unit_part u ON (u.indicator_id, u.part, u.unit, u.year)
+    = (m.indicator_id, a.part, m.unit, m.year)
+WHERE m.indicator_id IN ({{wanted}})
+GROUP BY ALL
+"""
+
+
+def _part(indicator: Indicator, name: PartName, part: Part, membership: str) -> str:
+    """Return the query of one part that does not add up, over the rows of each region."""
+    known = "bottom_known" if name in _KNOWN_BY_BOTTOM else "top_known"
     indicator_id = literal(indicator.indicator_id)
     return f"""
     SELECT {indicator_id} AS indicator_id, {literal(name)} AS part, * FROM (
@@ -322,7 +372,7 @@ def _part(indicator: Indicator, name: str, part: Part, membership: str) -> str:
             WHERE indicator_id = {indicator_id} AND {known}
         ), found AS (
             SELECT m.region_code, m.year, ({part.value})::{NUMERIC} AS value
-            FROM m JOIN (SELECT * FROM "{_MADE}{part.source}" WHERE {part.rows}) s
+            FROM m JOIN (SELECT * FROM {source_name(part.source)} WHERE {part.rows}) s
                 ON s.region_code = m.unit AND s.year = m.year - {part.years_before}
             GROUP BY m.region_code, m.year
         )

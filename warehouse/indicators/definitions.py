@@ -9,6 +9,7 @@ the units that can be compared between two years.
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
@@ -20,8 +21,24 @@ from transforms.forms import FORMS
 
 INDICATORS = Path(__file__).with_name("indicators.yaml")
 
+#: One sum or one count of rows, which may be of some rows only.
+_SUM = re.compile(
+    r"(?P<total>sum\((?P<column>.*?)\)|count\(\*\))(?: FILTER \((?P<test>.*)\))?", re.DOTALL
+)
+_QUOTED = re.compile(r"'[^']*'")
+
 #: The aggregates of an indicator: numerator, denominator, rows asked, what a gap is divided by.
 PartName = Literal["top", "bottom", "asked", "divisor"]
+
+
+def _is_closed(expression: str) -> bool:
+    """Return whether every bracket in an SQL expression is closed in it, and none before it is opened."""
+    depth = 0
+    for character in _QUOTED.sub("", expression):
+        depth += (character == "(") - (character == ")")
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 class _Record(BaseModel):
@@ -64,6 +81,19 @@ class Part(_Record):
     rows: str = "true"
     years_before: NonNegativeInt = 0
     zh: str
+
+    @cached_property
+    def sum(self) -> str | None:
+        """The aggregate over rows not yet chosen, if a region's is the sum of its units'; else None.
+
+        Such are a single sum and a single count of rows, not what is made of several.
+        """
+        found = _SUM.fullmatch(self.value)
+        if found is None or not all(_is_closed(inner or "") for inner in found.groups()):
+            return None
+        total, test = found["total"], found["test"]
+        rows = f"({self.rows}) AND ({test})" if test else self.rows
+        return f"{total} FILTER ({rows})"
 
 
 class Share(_Record):

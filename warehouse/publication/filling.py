@@ -147,11 +147,16 @@ def _shortfall(
     connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, clauses: pl.DataFrame
 ) -> None:
     """Name the institutions and classes behind every unmet clause, with where they stand."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE unmet AS SELECT clause_id, region_code, year FROM judged "
+        "WHERE status = 'not_met'"
+    )
+    unmet = {clause for (clause,) in connection.execute("SELECT clause_id FROM unmet").fetchall()}
     indicator_of: Mapping[str, str] = dict(clauses.select("clause_id", "indicator_id").iter_rows())
     parts = []
     for clause_id, indicator_id in indicator_of.items():
         causes = catalogue.by_id[indicator_id].causes
-        if causes is None:
+        if causes is None or clause_id not in unmet:
             continue
         origin = 's.submission_id, s.sheet, s."row"' if causes.each else "NULL, NULL, NULL"
         parts.append(
@@ -161,10 +166,6 @@ def _shortfall(
             f"ON u.clause_id = {literal(clause_id)} AND u.region_code = s.region_code AND u.year = s.year "
             f"WHERE {causes.rows}"
         )
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE unmet AS SELECT clause_id, region_code, year FROM judged "
-        "WHERE status = 'not_met'"
-    )
     if parts:
         connection.execute(
             f"INSERT INTO publication.shortfall {' UNION ALL '.join(parts)} ORDER BY ALL"
