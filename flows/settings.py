@@ -56,7 +56,7 @@ class Settings(BaseModel):
     unpack to (:class:`transforms.formats.Limits`). ``keep_publications`` earlier publications stay in
     ``published/history/``. ``waiting_minutes`` is how long a run waits for another before somebody
     is told. ``plan`` is another plan file than the packaged one; ``national_rules`` adds the national
-    rule of 2021 to it. ``sources`` are the places beside the inbox that submissions come from
+    rule of 2021 to it. ``office`` is who issues the page about the city. ``sources`` are the places beside the inbox that submissions come from
     (:mod:`flows.sources`).
     """
 
@@ -70,6 +70,7 @@ class Settings(BaseModel):
     waiting_minutes: float = Field(default=60, gt=0, le=7 * 24 * 60)
     plan: Path | None = None
     national_rules: bool = False
+    office: str = Field(default="", max_length=60)
     limits: Limits = Limits()
     sources: Sources = ()
     notify: NotifySettings = NotifySettings()

@@ -7,6 +7,7 @@ directly. A step that fails raises :class:`~flows.run.StepFailed`, which says wh
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
@@ -60,6 +61,8 @@ from warehouse.publication.standing import files_of, is_complete, next_id, stand
 from warehouse.sql import literal
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 #: The published table ``section``.
 SECTION = {"section": pl.Int64(), "name_zh": pl.String(), "name_en": pl.String()}
@@ -352,11 +355,7 @@ def publish(run: Run) -> Imprint | None:
         detach(run.connection)
         source = before if before is not None and same else staged
         export(source, staged.with_name("parquet"))
-        # Not before there is something to publish: most nights have nothing.
-        from warehouse.report import write_report
-
-        with open_publication(source) as reader:
-            write_report(reader, staged.with_name("report"), run.reference.folder)
+        _write_pages(run, source, staged.parent)
         if run.engine is not None:
             run.engine.docs_written()
         hand_out(staged.parent)
@@ -370,6 +369,24 @@ def publish(run: Run) -> Imprint | None:
         hand_out(published)
         mark_published(run.connection, _stamp(run), files_of(published))
     return None if same else imprint
+
+
+def _write_pages(run: Run, source: Path, folder: Path) -> None:
+    """Write what people look at, made from the publication in ``source``, into ``folder``."""
+    # Not before there is something to publish: most nights have nothing.
+    from warehouse.publication.reader.pages import read_publication
+    from warehouse.report import Printing, write_briefs, write_report
+
+    with open_publication(source) as reader, ExitStack() as stack:
+        publication = None if reader.is_empty else read_publication(reader, run.reference.folder)
+        if publication is not None:
+            briefs = write_briefs(publication, folder / "brief", office=run.settings.office)
+            # It takes as long as all other pages, and goes on beside them.
+            printing = stack.enter_context(Printing(briefs))
+        write_report(reader, folder / "report", run.reference.folder, publication)
+        if publication is not None:
+            for problem in printing.finish():
+                _log.info("the page about the city is not there as PDF: %s", problem)
 
 
 def fill_publication(run: Run) -> Path:

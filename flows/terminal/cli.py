@@ -464,6 +464,25 @@ def report(home: Path | None, open_it: bool) -> None:
         _fail(f"no browser could be started; open {page} yourself")
 
 
+@cli.command()
+@_home
+@click.option("--year", type=int, help="Of which year [default: the year in focus].")
+@click.option("--lang", type=click.Choice(["zh", "en"]), help="In one language [default: both].")
+def brief(home: Path | None, year: int | None, lang: str | None) -> None:
+    """Write the city on one page again, as HTML and PDF, and say where it stands."""
+    from flows.settings import load_settings
+    from flows.terminal.brief import BriefError, write_brief
+
+    try:
+        written = write_brief(load_settings(home), year, lang)
+    except BriefError as error:
+        _fail(str(error))
+    for file in written.files:
+        click.echo(str(file))
+    for problem in written.problems:
+        click.echo(f"jzedu: no PDF: {problem}; any browser prints the page", err=True)
+
+
 def _forms(words: str | None) -> list[Any]:
     from transforms.forms import FORMS
 

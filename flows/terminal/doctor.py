@@ -42,6 +42,7 @@ from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE
 from warehouse.publication.standing import is_whole
 from warehouse.reference import ReferenceError, load_reference
+from warehouse.report.printing import NAMES, browser
 
 State = Literal["ok", "warn", "fail"]
 #: A source by its name, and how to try it: None, or a sentence on why it cannot be reached.
@@ -90,6 +91,7 @@ def diagnose(
     lines += _warehouse(settings)
     lines += _archive(settings, None if whole_archive else random.Random())
     lines += _publication(settings, now)
+    lines += _printing()
     lines += _service(settings) if not os.environ.get(API) else _server(os.environ[API])
     return lines
 
@@ -110,6 +112,19 @@ def show_lines(console: Console, lines: Sequence[Line], as_json: bool) -> bool:
                     f"{'':<{width + 4}}{line.do}", markup=False, highlight=False, soft_wrap=True
                 )
     return all(line.state != "fail" for line in lines)
+
+
+def _printing() -> Iterator[Line]:
+    """Yield whether there is a browser that prints the page about the city."""
+    if (program := browser()) is not None:
+        yield Line("printing", "ok", f"the page about the city is printed by {program}")
+        return
+    yield Line(
+        "printing",
+        "warn",
+        "there is no browser here that makes a PDF of the page about the city",
+        f"Install one of {', '.join(NAMES[:3])}, with a Chinese font, or print the HTML page from any browser.",
+    )
 
 
 def _versions() -> Iterator[Line]:

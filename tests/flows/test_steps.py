@@ -570,6 +570,8 @@ def test_all_places_of_the_contract_are_filled(home: Home) -> None:
         "published/indicators.duckdb",
         "published/parquet/indicator_value.parquet",
         "published/report/index.html",
+        "published/brief/brief-2020.zh.html",
+        "published/brief/brief-2020.en.html",
         f"outbox/{LINGHE}",
     ):
         assert (home.root / place).exists(), place

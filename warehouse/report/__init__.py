@@ -3,12 +3,15 @@
 Why a package of its own: a page reads only the published tables (never the working warehouse), so
 whoever has a publication can make its report again and gets the same pages. `data` reads the
 tables, `figures` and `words` say how numbers and fixed words are shown, `charts` and `atlas` draw,
-`site` puts the pages together, `dictionary` describes the tables themselves.
+`site` puts the pages together, `dictionary` describes the tables themselves, `brief` is the city
+on one page and `printing` makes a PDF of it.
 """
 
 from __future__ import annotations
 
+from warehouse.report.brief import write_briefs
 from warehouse.report.dictionary import write_dictionary
+from warehouse.report.printing import Printing
 from warehouse.report.site import write_report
 
-__all__ = ["write_dictionary", "write_report"]
+__all__ = ["Printing", "write_briefs", "write_dictionary", "write_report"]

@@ -7,8 +7,10 @@ its parts, from `charts`, and from `tojson`, which keeps `<`, `>`, `&` and quote
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -19,14 +21,18 @@ from warehouse.report import words
 ASSETS = ("report.css", "report.js")
 
 
-def environment() -> Environment:
-    """Return the template environment; a name that a template misspells is an error."""
+def environment(language: Literal["zh", "en"] | None = None) -> Environment:
+    """Return the template environment; a name that a template misspells is an error.
+
+    A text is shown in both languages, each marked as such, or in the ``language`` given alone.
+    """
     env = Environment(
         loader=PackageLoader("warehouse.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=partial(_in_one, language=language) if language else None,
     )
     env.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     env.globals.update(
@@ -48,6 +54,10 @@ def environment() -> Environment:
         BLANK=BLANK,
     )
     return env
+
+
+def _in_one(value: object, language: Literal["zh", "en"]) -> object:
+    return getattr(value, language) if isinstance(value, wording.Text) else value
 
 
 def write_page(env: Environment, template: str, path: Path, context: Mapping[str, object]) -> None:

@@ -34,6 +34,7 @@ from warehouse.publication.reader.pages import (
 from warehouse.publication.revisions import Revision
 from warehouse.report import dictionary, pages
 from warehouse.report.atlas import draw_atlas
+from warehouse.report.brief import brief_of
 from warehouse.report.charts import Goal, Point, Projection, mini_chart, shared_domain, trend_chart
 from warehouse.report.rows import (
     DASH,
@@ -104,10 +105,12 @@ _NOTHING_YET = """<!doctype html>
 """
 
 
-def write_report(reader: Reader, out: Path, reference: Path) -> None:
+def write_report(
+    reader: Reader, out: Path, reference: Path, publication: Publication | None = None
+) -> None:
     """Write the report of a publication into the folder `out`, index.html first among its pages.
 
-    `reader` is open on a publication. `reference` is
+    `reader` is open on a publication; `publication` is what was read of it already. `reference` is
     a folder with counties.geojson; without that file the map page shows all units as tiles. Files
     in `out` of the same name are replaced, others are left. A publication without any submission
     in force has one page that says so.
@@ -118,7 +121,7 @@ def write_report(reader: Reader, out: Path, reference: Path) -> None:
     if reader.is_empty:
         (out / "index.html").write_text(_NOTHING_YET, "utf-8")
         return
-    publication = read_publication(reader, reference)
+    publication = publication or read_publication(reader, reference)
     site = _site(publication)
     _write_city(env, publication, site, out)
     _write_matrix(env, publication, site, out)
@@ -190,14 +193,7 @@ def _write_city(
             "summaries": [_summary(publication, unit, year) for unit in publication.units],
             "between": [_summary(publication, region, year) for region in publication.between],
             "readings": _readings([row.clause for row in rows]),
-            "lead": word(
-                "city_lead",
-                clauses=len(rows),
-                not_met=tally["not_met"],
-                overdue=sum(row.overdue for row in rows),
-                off_track=tally["off_track"],
-                met=tally["met"],
-            ),
+            "brief": brief_of(publication, year),
         }
         pages.write_page(env, "city.html", out / name, context)
 
@@ -610,21 +606,10 @@ def _doubts(
 ) -> tuple[list[Reporting], list[FindingSum]]:
     """Return the forms that are missing from a clause's figures, and the warnings on the rest."""
     forms = publication.clause_forms[clause.clause_id]
-    regions = {unit.code for unit in publication.units if publication.cell(clause, unit, year)} or {
-        unit.code for unit in publication.units
-    }
-    missing = [
-        row
-        for row in publication.reporting
-        if row.year == year
-        and row.form in forms
-        and row.region_code in regions
-        and row.expected
-        and not row.accepted
-    ]
+    regions = publication.units_behind(clause, year)
     doubts = [
         found
         for found in publication.finding_sums
         if found.year == year and found.form in forms and found.region_code in regions
     ]
-    return missing, doubts
+    return publication.missing_forms(clause, year), doubts

@@ -70,13 +70,65 @@ WORDS: dict[str, Text] = {
     "readings_heading": Text(
         "† 本系统的解释及其依据", "† What is our interpretation, and on what basis"
     ),
-    "city_heading": Text("{year} 年全市一览", "The city at a glance, {year}"),
-    "city_lead": Text(
-        "{clauses} 项条款中 {not_met} 项未达标，其中 {overdue} 项已到期限；{off_track} 项落后进度，"
-        "{met} 项达标。",
-        "Of {clauses} clauses {not_met} are not met, {overdue} of them past their due year; "
-        "{off_track} are off track, {met} are met.",
+    "brief_title": Text(
+        "{city}教育发展规划 {year} 年一页通", "{city}: the education plan in {year}"
     ),
+    "brief_sentence": Text(
+        "{year} 年，规划中有目标的 {total} 项：达标 {met} 项；未达标 {not_met} 项{missed}；期限未到 {ahead} 项{way}；"
+        "无法判定 {unjudged} 项。",
+        "Of the plan's {total} clauses with a target, in {year} {met} are met; {not_met} are not "
+        "met{missed}; {ahead} are not due yet{way}; {unjudged} cannot be judged.",
+    ),
+    "brief_every_year": Text("每年都须做到的 {count} 项", "{count} due every year"),
+    "brief_past_due": Text("已到期限的 {count} 项", "{count} past their due year"),
+    "brief_on_track": Text("按进度 {count} 项", "{count} on track"),
+    "brief_off_track": Text("落后进度 {count} 项", "{count} off track"),
+    "brief_not_due": Text("尚看不出进度 {count} 项", "{count} too early to tell"),
+    "brief_met": Text("达标", "met"),
+    "brief_ahead": Text("期限未到", "not due yet"),
+    "brief_not_met": Text("未达标", "not met"),
+    "brief_unjudged": Text("无法判定", "cannot be judged"),
+    "brief_fields": Text("各工作领域", "Fields of work"),
+    "brief_gaps": Text("差距最大的方面（先按人数和学位）", "Widest gaps (people and places first)"),
+    "brief_no_gaps": Text("没有落后的目标。", "No target is missed."),
+    "brief_short": Text("差 {closes}", "{closes} short"),
+    "brief_too_much": Text("超出 {closes}", "{closes} too many"),
+    "brief_due": Text("期限：{due}", "due: {due}"),
+    "brief_behind": Text("落后最多的单位", "Units furthest behind"),
+    "brief_no_units": Text("没有落后的单位。", "No unit is behind."),
+    "brief_behind_of": Text(
+        "{judged} 项有判定，{behind} 项未达标或落后", "{behind} of {judged} verdicts behind"
+    ),
+    "brief_lack": Text("{clause}{amiss}", "{clause}: {amiss}"),
+    "brief_forms_missing": Text("未生效的报表 {count} 份", "forms not in force: {count}"),
+    "brief_turned": Text("比上一年有变的判定", "Verdicts turned since the year before"),
+    "brief_revised": Text("比上一次发布有变的判定", "Verdicts turned since the last publication"),
+    "brief_none_turned": Text("无。", "None."),
+    "brief_first": Text("首次发布，没有可比的上一版。", "First publication: none to compare with."),
+    "brief_revised_below": Text(
+        "各单位另有 {count} 项判定有变。", "{count} verdicts of units have turned too."
+    ),
+    "brief_cannot": Text("无法判定的目标，取决于", "What cannot be judged, and on whom it depends"),
+    "brief_none_unjudged": Text("都能判定。", "Everything can be judged."),
+    "brief_missing_form": Text("{units}的{form}未生效", "{form} of {units} not in force"),
+    "brief_blank": Text("{units}有 {count} 处未填", "{count} answers left blank in {units}"),
+    "brief_units": Text("{count} 个单位", "{count} units"),
+    "brief_other_year": Text(
+        "所需往年的数据不存在", "figures of an earlier year that are not there"
+    ),
+    "brief_more": Text("共 {count} 项", "{count} in all"),
+    "brief_stand": Text(
+        "发布 {published}（第 {id} 版）· 数据截至 {received}",
+        "Published {published} ({id}) · data as of {received}",
+    ),
+    "brief_interpreted": Text(
+        "† 目标的数值、年份或读法是本系统的解释，不是规划原文（共 {count} 项，依据见报告各条款页）。数字仅在显示时"
+        "取舍，判定按精确值。",
+        "† The figure, year or reading of the target is our interpretation and not the plan's own "
+        "({count} in all; the report's pages give the basis). Figures are rounded for show only, "
+        "verdicts use exact values.",
+    ),
+    "city_heading": Text("{year} 年全市一览", "The city at a glance, {year}"),
     "status": Text("状态", "Status"),
     "clause": Text("条款", "Clause"),
     "clauses": Text("条款", "Clauses"),

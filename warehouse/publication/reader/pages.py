@@ -61,11 +61,26 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanSection:
+    """A field of work of the plan; 0 is its aim as a whole."""
+
+    section: int
+    name_zh: str
+    name_en: str | None
+
+    @property
+    def name(self) -> Text:
+        """Return what the field is called."""
+        return _both(self.name_zh, self.name_en)
+
+
+@dataclass(frozen=True, slots=True)
 class PublishedClause:
     """A clause of the plan with the indicator it judges; ``plan_order`` sorts clauses as the plan does."""
 
     clause_id: str
     plan_order: int
+    section: int
     indicator_id: str
     kind: str
     comparator: str | None
@@ -323,6 +338,8 @@ class Publication:
     year_on_year: dict[tuple[str, str, int], YearOnYear] = field(default_factory=dict)
     year_states: list[YearState] = field(default_factory=list)
     standings: dict[tuple[str, str, int], Standing] = field(default_factory=dict)
+    sections: list[PlanSection] = field(default_factory=list)
+    received_until: datetime | None = None
 
     @cached_property
     def city(self) -> Region:
@@ -432,6 +449,25 @@ class Publication:
             and cell.year >= clause.due_year
         )
 
+    def units_behind(self, clause: PublishedClause, year: int) -> set[str]:
+        """Return the units that a clause's figure is made of: those in its scope, else all."""
+        return {u.code for u in self.units if self.cell(clause, u, year)} or {
+            unit.code for unit in self.units
+        }
+
+    def missing_forms(self, clause: PublishedClause, year: int) -> list[Reporting]:
+        """Return the forms that the clause's indicator needs of a year and that are not in force."""
+        forms, regions = self.clause_forms[clause.clause_id], self.units_behind(clause, year)
+        return [
+            row
+            for row in self.reporting
+            if row.year == year
+            and row.form in forms
+            and row.region_code in regions
+            and row.expected
+            and not row.accepted
+        ]
+
     def by_urgency(self, region: Region, year: int) -> list[tuple[PublishedClause, Judgement]]:
         """Return the region's clauses of a year, what is overdue first, then in plan order."""
         pairs = [
@@ -494,6 +530,12 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
         year_on_year=_by_place(reader.rows(_compared, _YEAR_ON_YEAR)),
         year_states=year_states,
         standings=_by_place(reader.rows(Standing, f"FROM ({standings()})")),
+        sections=reader.rows(
+            PlanSection, "SELECT section, name_zh, name_en FROM section ORDER BY section"
+        )
+        if reader.has_column("section", "name_zh")
+        else [],
+        received_until=reader.tuples(_RECEIVED_UNTIL)[0][0],
     )
 
 
@@ -626,7 +668,7 @@ def _both(zh: str | None, en: str | None) -> Text:
 
 
 _CLAUSES = f"""
-SELECT c.clause_id, c.plan_order, c.indicator_id, c.kind, c.comparator, c.threshold::DOUBLE AS threshold, c.due_year,
+SELECT c.clause_id, c.plan_order, c.section, c.indicator_id, c.kind, c.comparator, c.threshold::DOUBLE AS threshold, c.due_year,
        c.effective_from, c.effective_to, CAST(c.scope AS VARCHAR) AS scope,
        coalesce(c.interpretation, false) AS interpretation, c.basis_zh, c.basis_en, c.statement_zh, c.statement_en, c.source,
        i.name_zh, i.name_en, i.unit, i.scale, i.better, i.numerator_zh, i.denominator_zh, i.formula
@@ -648,6 +690,10 @@ LEFT JOIN indicator_value v ON v.indicator_id = a.indicator_id
      AND v.region_code = a.region_code AND v.year = a.year
 LEFT JOIN indicator_value p ON c.kind = 'never_falls' AND p.indicator_id = a.indicator_id
      AND p.region_code = a.region_code AND p.year = a.year - 1
+"""
+
+_RECEIVED_UNTIL = """
+SELECT max(received_at) FROM submission WHERE status IN ('accepted', 'accepted_with_warnings')
 """
 
 _REPORTING = """
