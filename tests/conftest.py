@@ -36,7 +36,7 @@ from warehouse.indicators.definitions import Catalogue
 from warehouse.ledger.ingest import Ingested
 from warehouse.publication.filling import Imprint
 from warehouse.publication.release import DATABASE
-from warehouse.publication.tables import TABLES
+from warehouse.publication.tables import OF_THE_MOMENT, TABLES
 from warehouse.workers.pool import ForkServer
 
 Row = Mapping[str, object]
@@ -345,11 +345,11 @@ class Home:
             return connection.execute(query, list(parameters)).fetchall()
 
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Every published row of every table; ids and times of publications aside."""
+        """Every published row of every table, but for those that name publications."""
         return {
             table.name: self.ask(f"FROM {table.name} ORDER BY ALL")
             for table in TABLES
-            if table.name not in ("publication", "revision")
+            if table.name not in OF_THE_MOMENT
         }
 
     def status(self, clause: str, region: str, year: int) -> str:

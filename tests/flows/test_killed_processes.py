@@ -23,7 +23,7 @@ import polars as pl
 import pytest
 
 from transforms.sample import write_sample
-from warehouse.publication.tables import TABLES
+from warehouse.publication.tables import OF_THE_MOMENT, TABLES
 from warehouse.reference import load_reference
 
 pytestmark = pytest.mark.slow
@@ -100,7 +100,7 @@ class City:
         said: dict[str, object] = {
             table.name: self.ask(f"FROM {table.name} ORDER BY ALL")
             for table in TABLES
-            if table.name not in ("publication", "revision")
+            if table.name not in OF_THE_MOMENT
         }
         said["revision"] = self.ask(
             "SELECT p.previous_id IS NULL, r.* EXCLUDE (publication_id) FROM revision r"

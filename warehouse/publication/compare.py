@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import duckdb
 
 from warehouse.figures import show_apart
-from warehouse.publication.tables import TABLES
+from warehouse.publication.tables import OF_THE_MOMENT, TABLES
 from warehouse.publication.views import VIEWS
 
-#: What names the moment of a publication rather than what it says.
-_OF_THE_MOMENT = ("publication", "revision")
 #: A value this many times larger or smaller than before is worth a look.
 LEAP = 10
 
@@ -33,7 +31,7 @@ class Comparison:
 
 def says_the_same(connection: duckdb.DuckDBPyConnection) -> bool:
     """Return whether ``publication`` holds the same rows as ``previous``, ids and times aside."""
-    names = [table.name for table in TABLES if table.name not in _OF_THE_MOMENT]
+    names = [table.name for table in TABLES if table.name not in OF_THE_MOMENT]
     # Where the rows are not the same, their number or their hashes nearly always tell at once.
     return not any(
         _is_true(connection, differs.format(name=name))
@@ -80,7 +78,7 @@ def compare(connection: duckdb.DuckDBPyConnection) -> Comparison:
     ]
     smaller = []
     for table in TABLES:
-        if table.name in _OF_THE_MOMENT:
+        if table.name in OF_THE_MOMENT:
             continue
         row = connection.execute(
             f"SELECT (SELECT count(*) FROM previous.{table.name}),"

@@ -18,6 +18,7 @@ import polars as pl
 from transforms.forms import FORMS
 from warehouse.indicators.compute import source_name
 from warehouse.indicators.definitions import Catalogue, Indicator
+from warehouse.publication.finding_history import NAMES, history
 from warehouse.publication.release import DATABASE
 from warehouse.publication.revisions import REVISIONS
 from warehouse.publication.tables import TABLES, PublishedTable, table_named
@@ -201,6 +202,20 @@ def record(
              WHERE publication_id = {literal(imprint.publication_id)}),
             (SELECT coalesce(bool_or(sample), false) FROM in_force)
         """
+    )
+    lives = history(imprint.publication_id, previous_id is not None and _has_history(connection))
+    connection.execute(
+        f"INSERT INTO publication.finding_history SELECT {NAMES} FROM ({lives}) ORDER BY ALL"
+    )
+
+
+def _has_history(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether ``previous`` has the table ``finding_history``; an earlier program's has none."""
+    return bool(
+        connection.execute(
+            "SELECT 1 FROM duckdb_tables() WHERE database_name = 'previous'"
+            " AND schema_name = 'main' AND table_name = 'finding_history'"
+        ).fetchall()
     )
 
 

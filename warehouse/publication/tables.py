@@ -71,6 +71,9 @@ CASE WHEN NOT s.accepted THEN 'returned' WHEN f.submission_id IS NULL THEN 'supe
 #: The last day on which a submission is in time, as a date in China.
 _DEADLINE = "make_date(y.year + f.due_years_after, f.due_month, f.due_day)"
 
+#: The tables that name the moment of a publication rather than what it says.
+OF_THE_MOMENT = ("publication", "revision", "finding_history")
+
 TABLES: tuple[PublishedTable, ...] = (
     PublishedTable(
         "region",
@@ -480,6 +483,41 @@ TABLES: tuple[PublishedTable, ...] = (
         "SELECT *, problem_zh || remedy_zh AS message_zh,"
         " problem_en || ' ' || remedy_en AS message_en"
         " FROM (SELECT *, NULL AS explained FROM finding UNION ALL BY NAME FROM warning)",
+    ),
+    PublishedTable(
+        "finding_history",
+        "问题的始末: 每行一个发现的问题, 从第一次出现的发布到最后一次",
+        "Life of findings: each row is a finding, from the first publication it is open in to the last",
+        (
+            Field(
+                "finding_key",
+                "VARCHAR",
+                "问题的标识, 各次发布相同",
+                "What makes it the same finding in every publication",
+            ),
+            *FINDING.pick("submission_id", "region_code", "form", "year", "severity", "rule_id"),
+            *_columns(
+                (
+                    "first_publication_id",
+                    "VARCHAR",
+                    "第一次出现的发布",
+                    "First publication that it is in",
+                ),
+                (
+                    "last_publication_id",
+                    "VARCHAR",
+                    "最后一次未了结的发布",
+                    "Last publication in which it is open",
+                ),
+                (
+                    "closed_by",
+                    "VARCHAR",
+                    "了结的方式: corrected 已更正, explained 已说明, superseded 报送已被替代, rule_changed"
+                    " 规则变了; 未了结为空",
+                    "corrected, explained, superseded or rule_changed; NULL while it is open",
+                ),
+            ),
+        ),
     ),
     PublishedTable(
         "publication",

@@ -21,12 +21,11 @@ from flows.run import Run
 from tests.conftest import AsBook, AsCsv, Home, MakeHome
 from transforms.made_up import MADE_UP_LINE
 from warehouse.ledger.store import WarehouseOutdated, open_warehouse
+from warehouse.publication.tables import OF_THE_MOMENT
 from warehouse.reference import load_reference
 
 GUTA, LINGHE, TAIHE, HEISHAN = "210702", "210703", "210711", "210726"
 RATE = "preschool_gross_enrolment_rate"
-#: Tables that speak of a run, not of the submissions.
-RUN_TABLES = ("publication", "revision")
 
 
 def people(number: object) -> list[dict[str, object]]:
@@ -328,7 +327,7 @@ def published_rows(home: Home) -> dict[str, list[tuple[Any, ...]]]:
         return {
             name: connection.execute(f'FROM "{name}" ORDER BY ALL').fetchall()
             for name in tables
-            if name not in RUN_TABLES
+            if name not in OF_THE_MOMENT
         }
 
 

@@ -36,6 +36,8 @@ CONTRACT = {
     "finding": "submission_id:text region_code:text form:text year:int severity:text rule_id:text"
     " sheet:text cell:text row:int column_name:text value:text message_zh:text message_en:text"
     " cells:int",
+    "finding_history": "finding_key:text submission_id:text region_code:text form:text year:int"
+    " severity:text rule_id:text first_publication_id:text last_publication_id:text closed_by:text",
     "publication": "publication_id:text published_at:time previous_id:text code_version:text"
     " plan_version:text submissions:int changes:int sample:bool",
     "revision": "publication_id:text indicator_id:text region_code:text year:int old_value:real"

@@ -23,6 +23,7 @@ from warehouse import coverage
 from warehouse.figures import Number, behind
 from warehouse.indicators.definitions import Catalogue, load_catalogue
 from warehouse.indicators.year_on_year import FLOOR
+from warehouse.publication.finding_history import OPEN
 from warehouse.publication.reader.door import Issue, Reader, YearState, in_focus
 from warehouse.publication.reader.queries import CLAUSE_ORDER, standings
 from warehouse.publication.reader.runs import read_revisions
@@ -741,14 +742,11 @@ ORDER BY year DESC NULLS FIRST, region_code, form, received_at DESC, submission_
 LIMIT ?
 """
 
-# A finding is open while its submission is in force, or while nothing accepted stands in the place
-# of the one that was returned.
-_OPEN = """
+_OPEN = f"""
 FROM finding f
 LEFT JOIN submission s USING (submission_id)
-LEFT JOIN reporting p ON p.region_code = f.region_code AND p.form = f.form AND p.year = f.year
-WHERE (s.status IS NULL OR s.status IN ('accepted', 'accepted_with_warnings')
-       OR s.status = 'returned' AND coalesce(p.accepted, 0) = 0)
+LEFT JOIN reporting r ON r.region_code = f.region_code AND r.form = f.form AND r.year = f.year
+WHERE {OPEN}
 """
 
 _FINDINGS = (
