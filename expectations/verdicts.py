@@ -82,12 +82,14 @@ def lay_out(
     connection.execute(_GROUND)
     connection.execute(_JUDGEMENT)
     wired = checks(plan.clauses, catalogue.by_id)
-    counts = ", ".join(f"count(*) FILTER ({check.about})" for check in wired)
+    # The first count is there for a plan that only monitors, and so has no check.
+    counts = ", ".join(["count(*)", *(f"count(*) FILTER ({check.about})" for check in wired)])
     row = connection.execute(f"SELECT {counts} FROM publication.judgement").fetchone()
     assert row is not None
+    with_rows = dict(zip(wired, row[1:], strict=True))
     return (
-        [check for check, rows in zip(wired, row, strict=True) if rows],
-        [check for check, rows in zip(wired, row, strict=True) if not rows],
+        [check for check, rows in with_rows.items() if rows],
+        [check for check, rows in with_rows.items() if not rows],
     )
 
 

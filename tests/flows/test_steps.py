@@ -17,6 +17,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import yaml
 
 from expectations.clauses import PLAN
 from expectations.engine import Engine
@@ -533,6 +534,21 @@ def test_a_plan_that_speaks_of_an_unknown_indicator_is_named(
         Run.open(make_home(plan=plan).settings),
     ):
         pass
+
+
+def test_a_plan_that_only_monitors_is_published_without_a_verdict(
+    make_home: MakeHome, tmp_path: Path
+) -> None:
+    record = yaml.safe_load(PLAN.read_text("utf-8"))
+    record["clauses"] = [one for one in record["clauses"] if one["kind"] == "monitor"]
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(yaml.safe_dump(record, allow_unicode=True), "utf-8")
+    home = make_home(plan=plan)
+    home.sheet(GUTA, "teacher", 2020, [{"paid_tutoring_cases": 2}])
+    home.night()
+    assert home.status("1.6", GUTA, 2020) == "monitored"
+    ((statuses,),) = home.ask("SELECT list(DISTINCT status) FROM attainment")
+    assert not {"met", "not_met", "on_track", "off_track", "not_due"} & set(statuses)
 
 
 # When to publish

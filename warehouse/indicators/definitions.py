@@ -23,7 +23,8 @@ INDICATORS = Path(__file__).with_name("indicators.yaml")
 
 #: One sum or one count of rows, which may be of some rows only.
 _SUM = re.compile(
-    r"(?P<total>sum\((?P<column>.*?)\)|count\(\*\))(?: FILTER \((?P<test>.*)\))?", re.DOTALL
+    r"(?P<total>sum\((?! *DISTINCT\b)(?P<column>.*?)\)|count\(\*\))(?: FILTER \((?P<test>.*)\))?",
+    re.DOTALL | re.IGNORECASE,
 )
 _QUOTED = re.compile(r"'[^']*'")
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from tests.conftest import MakeHome
 from transforms.forms import FORMS
-from warehouse.indicators.definitions import Catalogue, Indicator, load_catalogue
+from warehouse.indicators.definitions import Catalogue, Indicator, Part, load_catalogue
 
 Given = Mapping[str, Sequence[Mapping[str, object]]]
 Town = tuple[str, str, int | None, int | None]
@@ -1135,6 +1135,27 @@ def test_a_record_that_is_wrong_is_refused(change: dict[str, object], words: str
 def test_a_catalogue_that_is_wrong_is_refused(records: list[object], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         Catalogue.model_validate({"scopes": [{"scope": "all"}], "views": [], "indicators": records})
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("count(*)", "count(*) FILTER (stage = '小学')"),
+        ("sum(students)", "sum(students) FILTER (stage = '小学')"),
+        ("count(*) FILTER (a > 1)", "count(*) FILTER ((stage = '小学') AND (a > 1))"),
+        ("count(*) FILTER (a = ')')", "count(*) FILTER ((stage = '小学') AND (a = ')'))"),
+        ("sum(DISTINCT students)", None),
+        ("count(DISTINCT township)", None),
+        ("sum(a) + sum(b)", None),
+        ("sum(a) * sum(b)", None),
+        ("count(*) FILTER (a) + count(*) FILTER (b)", None),
+        ("stddev_pop(a)", None),
+    ],
+)
+def test_a_single_sum_or_count_adds_up_over_units_and_nothing_else(
+    value: str, expected: str | None
+) -> None:
+    assert Part(source="school", value=value, rows="stage = '小学'", zh="所").sum == expected
 
 
 def test_the_formula_shows_scale_parts_and_conditions() -> None:
