@@ -90,7 +90,7 @@ class BarPart:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class FieldOfWork:
     """A field of work of the plan, and how its clauses with a target stand."""
 
     name: Text
@@ -98,7 +98,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class ClauseGap:
     """A clause that is not reached: its figure, its target, and how much is too little or too much."""
 
     clause: PublishedClause
@@ -106,7 +106,6 @@ class Gap:
     target: Text
     due: Text
     amiss: Text
-    status: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +144,10 @@ class Brief:
     year: int
     sentence: Text
     counts: Counts
-    fields: list[Field]
-    gaps: list[Gap]
+    fields: list[FieldOfWork]
+    gaps: list[ClauseGap]
     gaps_total: int
     units: list[UnitBehind]
-    units_total: int
     turned: list[Turn]
     turned_total: int
     revised: list[Turn]
@@ -166,7 +164,7 @@ def brief_of(publication: Publication, year: int) -> Brief:
     """Return what the page says of the city in ``year``, which is one of the publication's."""
     city = publication.city
     pairs = _with_target(publication, city, year)
-    gaps = _gaps(publication, pairs)
+    gaps = _gaps(pairs)
     units = _units_behind(publication, year)
     turned = _turned(publication, pairs, year)
     revised, below = _revised(publication, year)
@@ -175,13 +173,12 @@ def brief_of(publication: Publication, year: int) -> Brief:
     late = next((s for s in publication.year_states if s.year == year > publication.focus), None)
     return Brief(
         year=year,
-        sentence=_sentence(publication, pairs, year),
+        sentence=_sentence(pairs, year),
         counts=_counts(cell for _, cell in pairs),
         fields=_fields(publication, pairs),
         gaps=gaps[:_LISTED],
         gaps_total=len(gaps),
         units=units[:_LISTED],
-        units_total=len(units),
         turned=turned[:_LISTED],
         turned_total=len(turned),
         revised=revised[:_LISTED],
@@ -238,6 +235,7 @@ def write_briefs(
         part = file.with_name(f".{file.name}.part")
         env = pages.environment(language)
         pages.write_page(env, "brief.html", part, {**context, "language": language})
+        file.with_suffix(".pdf").unlink(missing_ok=True)  # of what stood there before
         part.replace(file)
         written.append(file)
     return written
@@ -261,9 +259,7 @@ def _counts(cells: Iterable[Judgement]) -> Counts:
     return Counts(total=counted.total(), **{group: counted[group] for group in _GROUPS})
 
 
-def _sentence(
-    publication: Publication, pairs: Sequence[tuple[PublishedClause, Judgement]], year: int
-) -> Text:
+def _sentence(pairs: Sequence[tuple[PublishedClause, Judgement]], year: int) -> Text:
     """Return the sentence that says how the clauses with a target stand; its numbers add up."""
     counts = _counts(cell for _, cell in pairs)
     by_status = Counter(cell.status for _, cell in pairs)
@@ -301,13 +297,13 @@ def _in_brackets(counts: Mapping[str, int]) -> Text:
 
 def _fields(
     publication: Publication, pairs: Sequence[tuple[PublishedClause, Judgement]]
-) -> list[Field]:
+) -> list[FieldOfWork]:
     """Return the plan's fields of work that have a clause with a target."""
     fields = []
     for section in publication.sections:
         cells = [cell for clause, cell in pairs if clause.section == section.section]
         if cells:
-            fields.append(Field(section.name, _counts(cells)))
+            fields.append(FieldOfWork(section.name, _counts(cells)))
     return fields
 
 
@@ -326,17 +322,14 @@ def _short(
     return sorted(behind, key=_people_first)
 
 
-def _gaps(
-    publication: Publication, pairs: Sequence[tuple[PublishedClause, Judgement]]
-) -> list[Gap]:
+def _gaps(pairs: Sequence[tuple[PublishedClause, Judgement]]) -> list[ClauseGap]:
     return [
-        Gap(
+        ClauseGap(
             clause,
             value_text(clause, cell),
             target_text(clause, cell),
             due_text(clause),
             _amiss(clause, cell),
-            STATUSES[cell.status],
         )
         for clause, cell in _short(pairs)
     ]

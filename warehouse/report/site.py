@@ -606,7 +606,7 @@ def _doubts(
 ) -> tuple[list[Reporting], list[FindingSum]]:
     """Return the forms that are missing from a clause's figures, and the warnings on the rest."""
     forms = publication.clause_forms[clause.clause_id]
-    regions = publication.units_behind(clause, year)
+    regions = publication.units_of_clause(clause, year)
     doubts = [
         found
         for found in publication.finding_sums

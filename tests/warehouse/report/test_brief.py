@@ -230,6 +230,15 @@ def test_it_prints_on_one_sheet_of_a4(publication: Publication, tmp_path: Path) 
         assert (round(float(width)), round(float(height))) == (595, 842)
 
 
+def test_a_page_written_again_leaves_no_pdf_of_the_one_before(
+    publication: Publication, tmp_path: Path
+) -> None:
+    (file,) = write_briefs(publication, tmp_path, languages=["zh"])
+    file.with_suffix(".pdf").write_bytes(b"%PDF- of an earlier publication")
+    write_briefs(publication, tmp_path, languages=["zh"])
+    assert not file.with_suffix(".pdf").exists()
+
+
 def test_without_a_browser_the_reason_and_the_way_out_are_said(
     publication: Publication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

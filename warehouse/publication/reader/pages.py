@@ -450,7 +450,7 @@ class Publication:
             and cell.year >= clause.due_year
         )
 
-    def units_behind(self, clause: PublishedClause, year: int) -> set[str]:
+    def units_of_clause(self, clause: PublishedClause, year: int) -> set[str]:
         """Return the units that a clause's figure is made of: those in its scope, else all."""
         return {u.code for u in self.units if self.cell(clause, u, year)} or {
             unit.code for unit in self.units
@@ -458,7 +458,7 @@ class Publication:
 
     def missing_forms(self, clause: PublishedClause, year: int) -> list[Reporting]:
         """Return the forms that the clause's indicator needs of a year and that are not in force."""
-        forms, regions = self.clause_forms[clause.clause_id], self.units_behind(clause, year)
+        forms, regions = self.clause_forms[clause.clause_id], self.units_of_clause(clause, year)
         return [
             row
             for row in self.reporting
