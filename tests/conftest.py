@@ -31,6 +31,7 @@ from flows.run import FORK_SERVER_AHEAD, Run
 from flows.settings import Settings
 from flows.sources.model import Pulled
 from transforms.forms import FORMS, Form, Kind
+from transforms.forms import PACKAGED as PACKAGED_FORMS
 from warehouse.archive import Receipt
 from warehouse.indicators.definitions import Catalogue
 from warehouse.ledger.ingest import Ingested
@@ -259,6 +260,19 @@ class Home:
     ) -> Path:
         """Hand in several forms and years of one unit, as one workbook."""
         return self.deliver(f"{unit}/{name}", book_bytes(years), received)
+
+    def define(self, path: str, text: str) -> Path:
+        """A definition of its own, below ``definitions/``."""
+        file = self.root / "definitions" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+        return file
+
+    def define_form(self, name: str, old: str, new: str) -> None:
+        """A packaged form anew, with ``new`` instead of ``old`` in its record."""
+        text = (PACKAGED_FORMS / f"{name}.yaml").read_text("utf-8")
+        assert old in text
+        self.define(f"forms/{name}.yaml", text.replace(old, new))
 
     def regions(
         self,

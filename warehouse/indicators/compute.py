@@ -180,6 +180,7 @@ JOIN kept k USING (indicator_id)
 CROSS JOIN calendar y
 JOIN indicator_form f USING (indicator_id)
 LEFT JOIN expected e ON e.region_code = s.unit AND e.form = f.form
+    AND y.year BETWEEN coalesce(e.from_year, y.year) AND coalesce(e.to_year, y.year)
 LEFT JOIN version_in_force c ON c.expected AND c.region_code = s.unit AND c.form = f.form
     AND c.year = y.year - f.years_before
 LEFT JOIN required a
@@ -318,16 +319,16 @@ def _part(indicator: Indicator, name: str, part: Part, membership: str) -> str:
     return f"""
     SELECT {indicator_id} AS indicator_id, {literal(name)} AS part, * FROM (
         WITH m AS (
-            SELECT region_code, unit, year FROM {membership}
+            SELECT region_code AS place, unit, year AS of_year FROM {membership}
             WHERE indicator_id = {indicator_id} AND {known}
         ), found AS (
-            SELECT m.region_code, m.year, ({part.value})::{NUMERIC} AS value
+            SELECT place, of_year, ({part.value})::{NUMERIC} AS value
             FROM m JOIN (SELECT * FROM "{_MADE}{part.source}" WHERE {part.rows}) s
-                ON s.region_code = m.unit AND s.year = m.year - {part.years_before}
-            GROUP BY m.region_code, m.year
+                ON s.region_code = m.unit AND s.year = m.of_year - {part.years_before}
+            GROUP BY place, of_year
         )
-        SELECT region_code, year, coalesce(value, 0) AS value
-        FROM (SELECT DISTINCT region_code, year FROM m)
-        LEFT JOIN found USING (region_code, year)
+        SELECT place AS region_code, of_year AS year, coalesce(value, 0) AS value
+        FROM (SELECT DISTINCT place, of_year FROM m)
+        LEFT JOIN found USING (place, of_year)
     )
     """

@@ -69,7 +69,7 @@ CASE WHEN NOT s.accepted THEN 'returned' WHEN f.submission_id IS NULL THEN 'supe
 """
 
 #: The last day on which a submission is in time, as a date in China.
-_DEADLINE = "make_date(y.year + f.due_years_after, f.due_month, f.due_day)"
+_DEADLINE = "make_date(y.year + f.due_years_after, f.due_month, f.due_day) + f.grace_days::INTEGER"
 
 TABLES: tuple[PublishedTable, ...] = (
     PublishedTable(
@@ -461,6 +461,7 @@ TABLES: tuple[PublishedTable, ...] = (
             max(s.received_at) AS last_received_at
         FROM region u CROSS JOIN form f CROSS JOIN calendar y
         LEFT JOIN expected e ON (e.region_code, e.form) = (u.region_code, f.form)
+            AND y.year BETWEEN coalesce(e.from_year, y.year) AND coalesce(e.to_year, y.year)
         LEFT JOIN submission s ON (s.region_code, s.form, s.year) = (u.region_code, f.form, y.year)
         WHERE u.level = 'reporting_unit'
         GROUP BY u.region_code, f.form, y.year, e.form
