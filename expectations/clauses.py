@@ -64,7 +64,7 @@ class Clause(BaseModel):
     plan about it, under whatever number, end where this one begins. ``coverage_floor`` is the
     share of units below which a region gets no verdict, where it is not that of the plan.
     ``targets`` are other thresholds, of single regions and years. ``judged_at`` says who is judged: every
-    region, or those above the units alone (a count that the city has to reach together; its units are
+    region, or the topmost one alone (a count that the city has to reach together; the regions below it are
     monitored, but for those with a target of their own).
     """
 
@@ -88,7 +88,7 @@ class Clause(BaseModel):
     replaces: str | None = None
     coverage_floor: Floor | None = None
     targets: tuple[Target, ...] = ()
-    judged_at: Literal["everywhere", "above_units"] = "everywhere"
+    judged_at: Literal["everywhere", "city"] = "everywhere"
 
     @property
     def exact_threshold(self) -> Fraction:

@@ -126,14 +126,14 @@ def _has_rows(connection: duckdb.DuckDBPyConnection, check: Check) -> bool:
 #: Every clause, region and year, with all that a verdict needs to know. ``entering`` are the units
 #: that the figure judged is made of: for a clause that never falls those with a value in both years. The
 #: threshold is the target of that region (and year), else that of that year, else the clause's own; a
-#: unit that is not ``concerned`` is monitored: the clause asks it of the regions above.
+#: region that is not ``concerned`` is monitored: the clause asks it of the topmost one.
 _GROUND = """
 CREATE OR REPLACE TEMP TABLE ground AS
 SELECT
     c.* REPLACE (coalesce(t.threshold, c.threshold) AS threshold,
         coalesce(t.p, c.p)::HUGEINT AS p, coalesce(t.q, c.q)::HUGEINT AS q),
     t.year IS NOT NULL AS interim,
-    NOT v.is_unit OR c.judged_at = 'everywhere' OR t.region_code IS NOT NULL AS concerned,
+    c.judged_at = 'everywhere' OR r.parent_code IS NULL OR t.region_code IS NOT NULL AS concerned,
     v.region_code, v.year, v.known, v.applies, v.is_unit, v.expected_units, v.asked, v.answered,
     v.value AS own_value, v.denominator AS own_denominator, k.has_bottom,
     l.indicator_id IS NOT NULL AS comparable,
@@ -151,6 +151,7 @@ SELECT
 FROM plan_clause c
 JOIN indicator_value v USING (indicator_id)
 JOIN kept k USING (indicator_id)
+JOIN region r ON r.region_code = v.region_code
 LEFT JOIN like_for_like l ON c.kind = 'never_falls'
     AND (l.indicator_id, l.region_code, l.year) = (v.indicator_id, v.region_code, v.year)
 LEFT JOIN divisor d ON (d.indicator_id, d.region_code, d.year)

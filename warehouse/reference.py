@@ -165,6 +165,22 @@ class Reference:
         )
 
     @cached_property
+    def merged(self) -> dict[str, str]:
+        """By each unit that was merged, the unit that it is part of now."""
+        successor = dict(
+            self.units.select("region_code", "successor")
+            .filter(pl.col("successor").is_not_null())
+            .iter_rows()
+        )
+        now = {}
+        for unit in successor:
+            here = unit
+            while here in successor:
+                here = successor[here]
+            now[unit] = here
+        return now
+
+    @cached_property
     def with_townships(self) -> frozenset[str]:
         """The units that have townships (镇, 乡, 民族乡) in any year of the list."""
         kinds = self.townships.filter(pl.col("kind").is_in(_TOWNSHIP_KINDS))

@@ -176,6 +176,7 @@ def sample(
             mess=mess,
             seed=seed,
             scale=scale,
+            expected=reference.expected,
             on_file=lambda _: advance(),
         )
     shown.say(f"{len(paths)} made-up files in {out}")
@@ -489,10 +490,11 @@ def definitions() -> None:
 @_home
 def check_definitions(home: Path | None) -> None:
     """Tell whether they are whole and consistent, and run their examples; exit code 1 where not."""
+    from flows.settings import load_settings
     from flows.terminal.definitions import failing_examples
 
     defined = _defined(home)
-    problems = failing_examples(defined)
+    problems = failing_examples(load_settings(home), defined)
     for problem in problems:
         click.echo(f"jzedu: {problem}", err=True)
     if problems:

@@ -19,7 +19,7 @@ from expectations.definitions import FOLDER, INDICATORS_FILE, PLAN_FILE, WARNING
 from expectations.warnings import WARNINGS
 from flows.settings import Settings
 from transforms.forms import PACKAGED as PACKAGED_FORMS
-from warehouse.indicators.definitions import INDICATORS
+from warehouse.indicators.definitions import INDICATORS, read_catalogue
 from warehouse.indicators.trying import examples_that_fail
 
 #: The lists in a file of definitions, and by which of its fields a record in them is known.
@@ -46,10 +46,17 @@ class Source:
     text: str
 
 
-def failing_examples(definitions: Definitions) -> list[str]:
-    """Return a sentence on each example of an indicator that does not give what it says."""
+def failing_examples(settings: Settings, definitions: Definitions) -> list[str]:
+    """Return a sentence on each example of the home's own indicators that does not give what it says.
+
+    Those of the package speak of the package's parameters, and are run by its tests.
+    """
+    file = settings.home / FOLDER / INDICATORS_FILE
+    if not file.exists():
+        return []
+    own = [definitions.catalogue.by_id[i.indicator_id] for i in read_catalogue(file).indicators]
     with definitions.in_use():
-        return list(examples_that_fail(definitions.catalogue, definitions.catalogue.indicators))
+        return [f"{file}, {said}" for said in examples_that_fail(definitions.catalogue, own)]
 
 
 def sources(settings: Settings) -> list[Source]:

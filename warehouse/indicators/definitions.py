@@ -204,9 +204,11 @@ class Gap(_Record):
 class Example(_Record):
     """A case worked by hand: rows of forms of one unit and year, and the parts they must give.
 
-    ``earlier`` holds the rows of so many years before. ``asked`` is given for a share of answers.
+    They are rows of ``year``; ``earlier`` holds those of so many years before. ``asked`` is given for a share
+    of answers.
     """
 
+    year: int = 2020
     given: dict[str, list[dict[str, object]]]
     earlier: dict[PositiveInt, dict[str, list[dict[str, object]]]] = {}
     numerator: str | None

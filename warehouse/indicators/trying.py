@@ -18,9 +18,9 @@ from warehouse.ledger.schema import prepare
 from warehouse.reference import Reference
 from warehouse.sql import literal
 
-#: The year of an example, and the townships of its unit.
-YEAR = 2020
+#: The townships of the unit of an example.
 TOWNSHIPS = ("甲镇", "乙乡")
+_RECEIVED = datetime(2020, 9, 15)
 
 
 def expressions_that_fail(
@@ -107,13 +107,13 @@ def examples_that_fail(catalogue: Catalogue, indicators: Iterable[Indicator]) ->
             if problem is not None:
                 yield f"indicator {indicator.indicator_id}, example {place}: {problem}"
                 return
-        first = YEAR - max((max(e.earlier, default=0) for _, _, e in cases), default=0)
+        first = min(example.year - max(example.earlier, default=0) for _, _, example in cases)
         ids = dict.fromkeys(indicator.indicator_id for indicator, _, _ in cases)
         compute(connection, catalogue, reference, ids, (), first)
         for number, (indicator, place, example) in enumerate(cases):
             found = connection.execute(
                 "SELECT numerator, denominator, asked FROM indicator_value WHERE (indicator_id,"
-                f" region_code, year) = ({literal(indicator.indicator_id)}, {literal(_city(number))}, {YEAR})"
+                f" region_code, year) = ({literal(indicator.indicator_id)}, {literal(_city(number))}, {example.year})"
             ).fetchone()
             said = (example.numerator, example.denominator, example.asked)
             if found is None or not all(map(_equal, found, said)):
@@ -165,7 +165,7 @@ def _hand_in(connection: duckdb.DuckDBPyConnection, number: int, example: Exampl
             connection.execute(
                 "INSERT INTO submission (submission_id, region_code, form, year, sha256, received_at,"
                 f" accepted) VALUES ({literal(submission)}, {literal(_unit(number))}, {literal(name)},"
-                f" {YEAR - before}, {literal(submission)}, {literal(datetime(YEAR, 9, 15))}, true)"
+                f" {example.year - before}, {literal(submission)}, {literal(_RECEIVED)}, true)"
             )
             for place, row in enumerate(rows, start=1):
                 unknown = sorted(set(row) - set(form.by_name))
@@ -180,7 +180,7 @@ def _hand_in(connection: duckdb.DuckDBPyConnection, number: int, example: Exampl
                 query = (
                     f'INSERT INTO submitted."{name}" (submission_id, region_code, year, sheet, "row",'
                     f" {names}) VALUES ({literal(submission)}, {literal(_unit(number))},"
-                    f" {YEAR - before}, 'example', {place}, {', '.join(values)})"
+                    f" {example.year - before}, 'example', {place}, {', '.join(values)})"
                 )
                 if (problem := _problem(connection, [query])) is not None:
                     return problem
@@ -202,7 +202,7 @@ def _neutral(form: Form, row: Mapping[str, object], place: int) -> dict[str, obj
         Kind.BOOL: False,
         Kind.GRADE: 1,
         Kind.TIME: "08:00:00",
-        Kind.DATE: f"{YEAR}-09-01",
+        Kind.DATE: "2020-09-01",
     }
     return {
         column.name: column.choices[0] if column.choices else of_kind[column.kind]

@@ -92,7 +92,7 @@ TABLES: tuple[PublishedTable, ...] = (
     ),
     PublishedTable(
         "section",
-        "工作领域: 每行一个规划的工作领域",
+        "工作领域: 每行一个领域",
         "Sections: each row is a field of work of the plan",
         _columns(
             _SECTION,
@@ -134,7 +134,7 @@ TABLES: tuple[PublishedTable, ...] = (
     ),
     PublishedTable(
         "clause",
-        "条款: 每行一条规划承诺",
+        "条款: 每行一条承诺",
         "Clauses: each row is a commitment of the plan",
         _columns(
             _CLAUSE,
@@ -218,6 +218,29 @@ TABLES: tuple[PublishedTable, ...] = (
         ),
         "SELECT indicator_id, region_code, year, numerator, denominator, value, reporting_units,"
         " expected_units, asked, answered FROM indicator_value WHERE published",
+    ),
+    PublishedTable(
+        "indicator_value_as_now",
+        "现行区划下的指标值: 每行一个指标、一个有单位并入的单位和一个年度, 并入前的年度合并计算",
+        "Values as they are now: each row is an indicator, a unit that others were merged into and a"
+        " year, with the units merged taken together in the years before",
+        _columns(
+            _INDICATOR,
+            REGION_CODE,
+            YEAR,
+            ("numerator", "DECIMAL(38,6)", "分子, 精确值", "Numerator, exact"),
+            ("denominator", "DECIMAL(38,6)", "分母, 精确值", "Denominator, exact"),
+            ("value", "DOUBLE", "指标值(按指标单位)", "Value in the indicator's unit"),
+            (
+                "reporting_units",
+                "INTEGER",
+                "已报齐并计入的单位数",
+                "Units that reported and enter the value",
+            ),
+            _EXPECTED_UNITS,
+        ),
+        "SELECT indicator_id, region_code, year, numerator, denominator, value, reporting_units,"
+        " expected_units FROM value_as_now",
     ),
     PublishedTable(
         "attainment",
@@ -491,7 +514,7 @@ TABLES: tuple[PublishedTable, ...] = (
             ("published_at", "TIMESTAMP", "发布时间(UTC)", "Time of publication (UTC)"),
             ("previous_id", "VARCHAR", "上一次发布", "The publication before"),
             ("code_version", "VARCHAR", "程序版本", "Version of the code"),
-            ("plan_version", "VARCHAR", "规划条款版本", "Version of the plan file"),
+            ("plan_version", "VARCHAR", "条款版本", "Version of the plan file"),
             ("submissions", "BIGINT", "在用的报送数", "Submissions in force"),
             (
                 "changes",
