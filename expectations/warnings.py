@@ -12,20 +12,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from string import Template
 from typing import Annotated, Literal, Self
 
 import duckdb
 import polars as pl
-import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from expectations.engine import Broken, Expectation
 from transforms.checks.findings import MARKED_CELLS, Finding, Submission, is_one_cause, told
 from transforms.checks.rules import RULES
-from transforms.forms import FORMS, Form, Kind, Rule
+from transforms.definitions import DefinitionError, InUse, read_definitions
+from transforms.forms import FORMS, FORMS_IN_USE, Form, FormSet, Kind, Rule
 from transforms.records import WARNING
 from warehouse.sql import table_from
 
@@ -61,21 +61,23 @@ class _Record(BaseModel):
     def _sound(self) -> Self:
         unknown = set(() if self.forms == "all" else self.forms) - set(FORMS)
         if unknown:
-            raise ValueError(f"{self.number}: no form {', '.join(sorted(unknown))}")
+            raise ValueError(
+                f"there is no form {', '.join(sorted(unknown))}; there are {', '.join(FORMS)}"
+            )
         if "{" in self.query:
-            raise ValueError(f"{self.number}: a query must not hold braces")
+            raise ValueError("a query must not hold braces; write it without")
         try:
             for wording in (self.zh, self.en):
                 wording.format(**dict.fromkeys(_PLACEHOLDERS, ""))
         except (KeyError, IndexError) as error:
-            raise ValueError(f"{self.number}: no such thing to fill in: {error}") from None
+            raise ValueError(f"there is nothing to fill in for {error} in the wording") from None
         return self
 
 
 class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    parts: dict[str, str]
+    parts: dict[str, str] = {}
     rules: tuple[_Record, ...]
 
 
@@ -92,16 +94,49 @@ class WarningRule:
     query: str
 
 
-@cache
-def load_warnings(file: Path = WARNINGS) -> Mapping[str, WarningRule]:
-    """Return the warnings in ``file`` by their ids, in its order.
+@lru_cache(maxsize=8)
+def _packaged(forms: FormSet) -> Mapping[str, WarningRule]:
+    """Return the warnings of the package for ``forms``, which are in use, by their ids."""
+    content = read_definitions(WARNINGS, _File, of_package=True)
+    return _by_id(content, content.parts)
+
+
+def read_warnings(own: Path) -> Mapping[str, WarningRule]:
+    """Return the warnings of the package, and those of the file ``own`` of a home, by their ids.
+
+    A rule of the home's with the number and a form of a packaged one takes its place.
 
     Raises:
-        ValueError: a record is not well formed, or an id is used twice (pydantic's
-            ValidationError is one).
-        KeyError: a query names something that is not there to be filled in.
+        DefinitionError: a record is not well formed, an id is used twice, or a query names something that
+            is not there to be filled in.
     """
-    content = _File.model_validate(yaml.load(file.read_text("utf-8"), yaml.CSafeLoader))
+    packaged = _packaged(FORMS_IN_USE.get())
+    if not own.exists():
+        return packaged
+    content = read_definitions(own, _File)
+    parts = read_definitions(WARNINGS, _File, of_package=True).parts
+    try:
+        further = _by_id(content, {**parts, **content.parts})
+    except KeyError as error:
+        raise DefinitionError(
+            f"{own}: a query names ${error.args[0]}, which is not there"
+        ) from None
+    except ValueError as error:
+        raise DefinitionError(f"{own}: {error}") from None
+    return {**packaged, **further}
+
+
+#: Which warnings are in use.
+WARNINGS_IN_USE: InUse[Mapping[str, WarningRule]] = InUse(lambda: _packaged(FORMS_IN_USE.get()))
+
+
+def load_warnings() -> Mapping[str, WarningRule]:
+    """Return the warnings in use by their ids, in the order of their files."""
+    return WARNINGS_IN_USE.get()
+
+
+def _by_id(content: _File, parts: Mapping[str, str]) -> dict[str, WarningRule]:
+    """Return the warnings of a file by their ids."""
     found: dict[str, WarningRule] = {}
     for record in content.rules:
         forms = {name: {} for name in FORMS} if record.forms == "all" else record.forms
@@ -114,7 +149,7 @@ def load_warnings(file: Path = WARNINGS) -> Mapping[str, WarningRule]:
             )
             if rule.id in found or rule.id in RULES:
                 raise ValueError(f"rule id {rule.id} is used twice")
-            query = Template(record.query).substitute({**content.parts, **_facts(form), **own})
+            query = Template(record.query).substitute({**parts, **_facts(form), **own})
             found[rule.id] = WarningRule(rule, form, query)
     return found
 

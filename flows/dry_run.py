@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from expectations.definitions import FOLDER
 from flows.settings import Settings
 from warehouse.publication.release import DATABASE
 
@@ -21,13 +22,17 @@ _PREFIX = "jzedu-rehearsal-"
 
 
 @contextmanager
-def rehearse(settings: Settings, plan: Path | None = None) -> Iterator[Settings]:
+def rehearse(
+    settings: Settings, plan: Path | None = None, definitions: Path | None = None
+) -> Iterator[Settings]:
     """Yield the settings of a temporary home that sees the archive and the publication of ``settings``.
 
-    ``plan`` is the plan file to judge by there. The caller keeps runs from writing to the real
+    ``plan`` is the plan file to judge by there, ``definitions`` a folder in the place of the home's
+    ``definitions/``. The caller keeps runs from writing to the real
     home, so that the copies are whole.
     """
     _sweep()
+    own = definitions or settings.home / FOLDER
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, _held(Path(folder)) as home:
         if settings.warehouse.exists():
             shutil.copyfile(settings.warehouse, home / settings.warehouse.name)
@@ -35,8 +40,9 @@ def rehearse(settings: Settings, plan: Path | None = None) -> Iterator[Settings]
             if journal.exists():
                 shutil.copyfile(journal, home / journal.name)
         (home / "archive").symlink_to(settings.archive)
-        if (settings.home / "reference").exists():
-            (home / "reference").symlink_to(settings.home / "reference")
+        for name, place in (("reference", settings.home / "reference"), (FOLDER, own)):
+            if place.exists():
+                (home / name).symlink_to(place.absolute())
         (home / "published").mkdir()
         if (settings.published / DATABASE).exists():
             (home / "published" / DATABASE).symlink_to(settings.published / DATABASE)

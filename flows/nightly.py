@@ -28,10 +28,17 @@ from flows.dry_run import rehearse  # noqa: E402
 from flows.lock import no_writer, only_writer  # noqa: E402
 from flows.permissions import keep_private  # noqa: E402
 from flows.progress import Steps  # noqa: E402
-from flows.run import AT_TERMINAL, OPENED_AHEAD, Opened, Run, StepFailed, named  # noqa: E402
+from flows.run import (  # noqa: E402
+    AT_TERMINAL,
+    OPENED_AHEAD,
+    Opened,
+    Run,
+    StepFailed,
+    definitions_of,
+    named,
+)
 from flows.settings import Settings, load_settings  # noqa: E402
 from flows.sources.model import Pulled  # noqa: E402
-from transforms.forms import FORMS  # noqa: E402
 from transforms.names import shown as show_name  # noqa: E402
 from warehouse.ledger.ingest import Ingested  # noqa: E402
 from warehouse.ledger.store import Scope  # noqa: E402
@@ -39,7 +46,6 @@ from warehouse.publication.reader import open_publication  # noqa: E402
 from warehouse.publication.reader.runs import read_handed  # noqa: E402
 from warehouse.publication.release import DATABASE  # noqa: E402
 from warehouse.publication.revisions import Revision  # noqa: E402
-from warehouse.reference import load_reference  # noqa: E402
 
 T = TypeVar("T")
 
@@ -163,6 +169,7 @@ def backfill(
     forms: Sequence[str] | None = None,
     dry_run: bool = False,
     plan: str | None = None,
+    definitions: str | None = None,
     accept_shrink: bool = False,
 ) -> dict[str, Any]:
     """Take what the archive of this process's home holds for some years through the whole way again.
@@ -175,6 +182,7 @@ def backfill(
         forms: Forms by their names (kindergarten, school, class …); none for all of them.
         dry_run: Only list what would change in which indicator, and change nothing.
         plan: Judge by this plan file of the home instead of the one in use; in a dry run only.
+        definitions: Use this folder of the home instead of its definitions/; in a dry run only.
         accept_shrink: Publish even where a whole unit or form vanishes.
     """
     asked = _asked(
@@ -183,16 +191,25 @@ def backfill(
         forms=forms or (),
         dry_run=dry_run,
         plan=plan,
+        definitions=definitions,
         accept_shrink=accept_shrink,
     )
     settings = load_settings()
     if asked.plan and not asked.dry_run:
         raise StepFailed("open", "a plan file was given for a real run", "Give it with a dry run.")
-    scope = Scope(asked.years, _units(settings, asked.regions), asked.forms)
+    if asked.definitions and not asked.dry_run:
+        raise StepFailed(
+            "open", "definitions were given for a real run", "Give them with a dry run."
+        )
+    scope = _scope(settings, asked)
     shown = Steps()
     if asked.dry_run:
         with no_writer(settings.home, shown.say, patience(settings)):
-            rehearsal = rehearse(settings, _plan_to_try(settings, asked.plan))
+            rehearsal = rehearse(
+                settings,
+                _to_try(settings, asked.plan, "plan"),
+                _to_try(settings, asked.definitions, "definitions"),
+            )
             with rehearsal as copy, Run.open(copy) as run:
                 run.warm_up()
                 loaded: Any = _reload(run, scope, shown)
@@ -220,6 +237,7 @@ class _Asked(BaseModel):
     forms: tuple[str, ...] = ()
     dry_run: bool = False
     plan: str | None = None
+    definitions: str | None = None
     accept_shrink: bool = False
 
 
@@ -233,28 +251,25 @@ def _asked(**parameters: object) -> _Asked:
         raise StepFailed("open", f"{place}: {problem['msg']}", remedy) from None
     if "years" in parameters and not asked.years:
         raise StepFailed("open", "no years were named", remedy)
-    for form in asked.forms:
-        if form not in FORMS:
-            known = ", ".join(FORMS)
-            raise StepFailed("open", f"no form {show_name(form)}; there are {known}", remedy)
     return asked
 
 
-def _plan_to_try(settings: Settings, plan: str | None) -> Path | None:
-    """Return the plan file of a dry run: from a terminal any, from a server one that lies in the home."""
-    if not plan:
+def _to_try(settings: Settings, named: str | None, option: str) -> Path | None:
+    """Return what a dry run tries: from a terminal any path, from a server one that lies in the home."""
+    if not named:
         return None
     if AT_TERMINAL.get():
-        return Path(plan)
+        return Path(named)
     home = settings.home.resolve()
-    file = (home / plan).resolve()
-    if not file.is_relative_to(home):
+    place = (home / named).resolve()
+    if not place.is_relative_to(home):
+        what = {"plan": "the plan file", "definitions": "the folder"}[option]
         raise StepFailed(
             "open",
-            f"the plan file {show_name(plan)} does not lie in {home}",
-            "Put it there, or try it from a terminal: jzedu backfill --dry-run --plan.",
+            f"{what} {show_name(named)} does not lie in {home}",
+            f"Put it there, or try it from a terminal: jzedu backfill --dry-run --{option}.",
         )
-    return file
+    return place
 
 
 @contextmanager
@@ -265,13 +280,21 @@ def _writing(settings: Settings, shown: Steps, doing: str) -> Iterator[None]:
         yield
 
 
-def _units(settings: Settings, words: Sequence[str]) -> tuple[str, ...]:
-    """Return the codes of reporting units that are named by code, name or alias."""
+def _scope(settings: Settings, asked: _Asked) -> Scope:
+    """Return what is to be read again; units are named by code, name or alias."""
     with named("open"):
-        reference = load_reference(settings.home)
+        defined = definitions_of(settings)
     codes = []
-    for word in words:
-        code = reference.unit_of(word)
+    for form in asked.forms:
+        if form not in defined.forms:
+            known = ", ".join(defined.forms)
+            raise StepFailed(
+                "open",
+                f"no form {show_name(form)}; there are {known}",
+                "Correct what was asked for and run again.",
+            )
+    for word in asked.regions:
+        code = defined.reference.unit_of(word)
         if code is None:
             raise StepFailed(
                 "open",
@@ -279,7 +302,7 @@ def _units(settings: Settings, words: Sequence[str]) -> tuple[str, ...]:
                 "Name units of regions.csv, by code or name.",
             )
         codes.append(code)
-    return tuple(codes)
+    return Scope(asked.years, tuple(codes), asked.forms)
 
 
 def _told(run: Run, shown: Steps, facts: Night) -> Night:

@@ -17,21 +17,23 @@ from typing import Self
 import duckdb
 
 from expectations.acknowledged import AcknowledgementError, Lapsed
-from expectations.clauses import NATIONAL_RULE_2021, PLAN, Plan, PlanError, load_plan
+from expectations.clauses import Plan
+from expectations.definitions import Definitions, load_definitions
 from expectations.engine import Engine, EngineStopped
 from expectations.suites import Check
 from flows.permissions import make_home, make_open, private_folder, shut
 from flows.settings import Settings
 from flows.sources.model import Pulled
 from flows.step_errors import TOLD, cause_of
+from transforms.definitions import DefinitionError
 from transforms.names import SENTENCE, shown
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
-from warehouse.indicators.definitions import Catalogue, load_catalogue
+from warehouse.indicators.definitions import Catalogue
 from warehouse.ledger.ingest import Ingested
 from warehouse.ledger.store import WarehouseLocked, open_warehouse
 from warehouse.publication.compare import Comparison
 from warehouse.publication.release import DATABASE
-from warehouse.reference import Reference, ReferenceError, load_reference
+from warehouse.reference import Reference
 from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
 
 #: An engine that is warming up while Prefect starts, see :mod:`flows.terminal.runner`.
@@ -63,7 +65,7 @@ def named(step: str) -> Iterator[None]:
         yield
     except StepFailed:
         raise
-    except (PlanError, ReferenceError, AcknowledgementError) as error:
+    except (DefinitionError, AcknowledgementError) as error:
         raise StepFailed(step, str(error), "Correct that file and run again.") from error
     except (ArchiveDamaged, WarehouseLocked, WorkersFailed) as error:
         raise StepFailed(step, str(error), "Then run again.") from error
@@ -88,9 +90,7 @@ class Run:
     """
 
     settings: Settings
-    reference: Reference
-    catalogue: Catalogue
-    plan: Plan
+    definitions: Definitions
     archive: Archive
     connection: duckdb.DuckDBPyConnection
     opened: ExitStack
@@ -106,6 +106,21 @@ class Run:
     lapsed: tuple[Lapsed, ...] = ()
     damaged: list[str] = field(default_factory=list)
     comparison: Comparison = field(default_factory=Comparison)
+
+    @property
+    def reference(self) -> Reference:
+        """Regions and townships."""
+        return self.definitions.reference
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The indicators."""
+        return self.definitions.catalogue
+
+    @property
+    def plan(self) -> Plan:
+        """The clauses, with those of the national rule sets that are switched on."""
+        return self.definitions.plan
 
     def tell_damage(self, damage: object) -> None:
         """Note a sentence on something damaged, once."""
@@ -145,23 +160,17 @@ class Run:
     def open(cls, settings: Settings) -> Iterator[Self]:
         """Yield a run over ``settings.home``; closes the warehouse and the engine at the end."""
         with named("open"):
+            definitions = definitions_of(settings)
             _prepare(settings)
-            reference = load_reference(settings.home)
-            catalogue = load_catalogue()
-            plan = plan_of(settings)
-            for clause in plan.clauses:
-                if clause.indicator_id not in catalogue.by_id:
-                    raise PlanError(
-                        f"clause {clause.clause_id} of the plan file {settings.plan or PLAN} speaks of"
-                        f" the indicator {clause.indicator_id}, which is not defined"
-                    )
             archive = Archive(settings.archive)
-        with ExitStack() as for_good, ExitStack() as stack:
+        with definitions.in_use(), ExitStack() as for_good, ExitStack() as stack:
             with named("open"):
-                opened = open_warehouse(settings.warehouse, reference, patience=_PATIENCE)
+                opened = open_warehouse(
+                    settings.warehouse, definitions.reference, patience=_PATIENCE
+                )
                 connection = stack.enter_context(opened)
                 shut(settings.warehouse)
-            run = cls(settings, reference, catalogue, plan, archive, connection, stack, for_good)
+            run = cls(settings, definitions, archive, connection, stack, for_good)
             try:
                 yield run
             finally:
@@ -209,10 +218,13 @@ def still_there(file: Path) -> None:
         raise FileNotFoundError(errno.ENOENT, "was taken away during the run", str(file))
 
 
-def plan_of(settings: Settings) -> Plan:
-    """Return the plan that ``settings`` ask for, with the national rules where they are switched on."""
-    plan = load_plan(settings.plan or PLAN)
-    return plan.with_rules(load_plan(NATIONAL_RULE_2021)) if settings.national_rules else plan
+def definitions_of(settings: Settings) -> Definitions:
+    """Return the definitions that ``settings`` ask for: forms, indicators, plan, warnings, lists.
+
+    Raises:
+        DefinitionError: something is wrong in them; all of it is told.
+    """
+    return load_definitions(settings.home, settings.plan, settings.catalogues)
 
 
 @dataclass(frozen=True)

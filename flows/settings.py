@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from expectations.engine import PATIENCE
 from flows.sources.settings import Sources
@@ -48,6 +48,11 @@ class NotifySettings(BaseModel):
     blocks: tuple[str, ...] = ()
 
 
+def _listed(value: object) -> object:
+    """Return names that are given in one text, as in the environment, as a list."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
 class Settings(BaseModel):
     """All settings of one installation.
 
@@ -55,8 +60,9 @@ class Settings(BaseModel):
     (None: half of what there is); Great Expectations answers within ``suite_seconds``. ``limits`` bound what a single submitted file may
     unpack to (:class:`transforms.formats.Limits`). ``keep_publications`` earlier publications stay in
     ``published/history/``. ``waiting_minutes`` is how long a run waits for another before somebody
-    is told. ``plan`` is another plan file than the packaged one; ``national_rules`` adds the national
-    rule of 2021 to it. ``office`` is who issues the page about the city. ``sources`` are the places beside the inbox that submissions come from
+    is told. ``plan`` is another plan file than that of ``definitions/`` or of the package;
+    ``catalogues`` names the national rule sets of the package that are added to it. ``office`` is who issues the page about
+    the city. ``sources`` are the places beside the inbox that submissions come from
     (:mod:`flows.sources`).
     """
 
@@ -69,7 +75,7 @@ class Settings(BaseModel):
     keep_publications: int = Field(default=30, ge=1)
     waiting_minutes: float = Field(default=60, gt=0, le=7 * 24 * 60)
     plan: Path | None = None
-    national_rules: bool = False
+    catalogues: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     office: str = Field(default="", max_length=60)
     limits: Limits = Limits()
     sources: Sources = ()

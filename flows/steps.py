@@ -23,7 +23,6 @@ import polars as pl
 
 from expectations.acknowledged import FILE as ACKNOWLEDGEMENTS
 from expectations.acknowledged import load_acknowledgements, mark_acknowledged
-from expectations.clauses import Plan
 from expectations.suites import suites_of
 from expectations.verdicts import judge, lay_out
 from expectations.warnings import SUITE, TABLE, expectations, write_warnings
@@ -403,7 +402,7 @@ def _imprint(run: Run, given: list[str]) -> Imprint:
         publication_id=next_id(now, run.settings.published, given),
         published_at=now,
         code_version=code_version(),
-        plan_version=_plan_stamp(run.plan),
+        plan_version=_plan_stamp(run),
     )
 
 
@@ -514,7 +513,7 @@ def published_clauses(run: Run) -> pl.DataFrame:
     return pl.DataFrame(
         [
             {
-                **clause.model_dump(exclude={"replaces", "coverage_floor"}),
+                **clause.model_dump(exclude={"replaces", "coverage_floor", "targets", "judged_at"}),
                 "scope": run.catalogue.by_id[clause.indicator_id].scope,
             }
             for clause in run.plan.clauses
@@ -537,15 +536,19 @@ def code_version() -> str:
 
 
 def _stamp(run: Run) -> str:
-    """Return what a publication is made by: program, plan, indicators, reference lists, acknowledgements."""
+    """Return what a publication is made by: program, definitions, reference lists, acknowledgements."""
     lists = hashlib.sha256(run.catalogue.model_dump_json().encode())
     files = [run.reference.folder / name for name in ("regions.csv", "townships.csv")]
     for file in (*files, run.settings.home / ACKNOWLEDGEMENTS):
         lists.update(file.read_bytes() if file.exists() else b"")
-    return f"{code_version()} {_plan_stamp(run.plan)} {lists.hexdigest()[:8]}"
+    return f"{code_version()} {_plan_stamp(run)} {lists.hexdigest()[:8]}"
 
 
-def _plan_stamp(plan: Plan) -> str:
-    """Return the plan's version with a mark of its content, so that an edited plan is another one."""
+def _plan_stamp(run: Run) -> str:
+    """Return the plan's version with marks of its content and of the home's definitions, where there are any.
+
+    So an edited plan is another one, and a figure says by which definitions it was made.
+    """
+    plan, mark = run.plan, run.definitions.mark
     content = hashlib.sha256(plan.model_dump_json().encode()).hexdigest()[:8]
-    return f"{plan.plan_version}#{content}"
+    return f"{plan.plan_version}#{content}" + (f"+{mark}" if mark else "")

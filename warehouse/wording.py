@@ -8,12 +8,13 @@ the report's pages say is in :mod:`warehouse.report.words`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from transforms.forms import FORMS as _FORMS
+from transforms.forms import OfForms
 
 
 class Text(NamedTuple):
@@ -181,7 +182,9 @@ def figure(shown: str, unit: str | None) -> Text:
 #: The statuses that are a verdict; the others say why there is none.
 VERDICTS = ("met", "not_met", "on_track", "off_track", "not_due")
 
-FORMS: dict[str, Text] = {name: Text(form.zh, form.en) for name, form in _FORMS.items()}
+FORMS: Mapping[str, Text] = OfForms(
+    lambda forms: {name: Text(form.zh, form.en) for name, form in forms.items()}
+)
 
 #: How a figure moved against the year before.
 DIRECTIONS: dict[str, Text] = {

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from flows import steps
 from flows.dry_run import rehearse
-from flows.run import Run, StepFailed, fork_server
+from flows.run import Run, StepFailed, definitions_of, fork_server
 from flows.settings import Settings, load_settings
 from transforms.checks.findings import with_messages
 from transforms.names import SENTENCE, shown
@@ -29,7 +29,7 @@ from transforms.submissions import Examined, examine
 from warehouse.archive import Archive, Receipt
 from warehouse.ledger.ingest import Lost, read_deliveries
 from warehouse.outbox import ReturnSheet, ending, write_sheets
-from warehouse.reference import Reference, load_reference
+from warehouse.reference import Reference
 from warehouse.workers.pool import Workers
 
 #: What is told of a submission and of a finding, as the publication names it.
@@ -101,15 +101,17 @@ def check_files(
 
     Raises:
         StepFailed: a step of the check failed.
+        DefinitionError: the home's definitions cannot be used.
     """
     settings = load_settings(home)
-    reference = load_reference(settings.home)
+    defined = definitions_of(settings)
     with (
+        defined.in_use(),
         TemporaryDirectory(prefix="jzedu-check-") as folder,
         fork_server() as forking,
         Workers(forking, settings.workers, settings.memory) as workers,
     ):
-        reading = _Reading(Archive(Path(folder)), reference, settings, workers)
+        reading = _Reading(Archive(Path(folder)), defined.reference, settings, workers)
         return _check(files, unit, out, reading, say)
 
 

@@ -26,22 +26,21 @@ import duckdb
 from rich.console import Console
 from rich.markup import escape
 
-from expectations.clauses import PlanError
 from flows.after.metrics import last_success
 from flows.after.notify import URLS
 from flows.lock import holder
-from flows.run import plan_of
+from flows.run import definitions_of
 from flows.service.client import healthy, next_night
 from flows.service.state import API, last_serving, read_login
 from flows.settings import Settings, SettingsError, load_settings
 from flows.sources.folder import FolderSource, Hangs
 from flows.sources.model import SourceError
 from transforms.china import ZONE_NAME
+from transforms.definitions import DefinitionError
 from warehouse.archive import Archive
 from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE
 from warehouse.publication.standing import is_whole
-from warehouse.reference import ReferenceError, load_reference
 from warehouse.report.printing import NAMES, browser
 
 State = Literal["ok", "warn", "fail"]
@@ -154,12 +153,12 @@ def _versions() -> Iterator[Line]:
 
 def _settings(settings: Settings) -> Iterator[Line]:
     try:
-        plan = plan_of(settings)
-        units = len(load_reference(settings.home).units)
-    except (PlanError, ReferenceError) as error:
+        defined = definitions_of(settings)
+    except DefinitionError as error:
         yield Line("settings", "fail", str(error), "Correct that file and run again.")
         return
-    yield Line("settings", "ok", f"plan {plan.plan_version}, {units} reporting units")
+    plan, units = defined.plan.plan_version, len(defined.reference.units)
+    yield Line("settings", "ok", f"plan {plan}, {units} reporting units")
     told = len(os.environ.get(URLS, "").split()) + len(settings.notify.blocks)
     where = f"to {told} places, on {', '.join(settings.notify.on)}" if told else "off"
     yield Line("notifications", "ok", where)

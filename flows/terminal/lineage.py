@@ -38,7 +38,7 @@ _PARTS = {
 _NOT_IN = {True: "未报齐, 未计入 does not enter", False: "不要求报送 not expected"}
 _CAUSES = {
     "submission": "报送 submission",
-    "plan": "规划条款变化 change of the plan",
+    "plan": "条款变化 change of the plan",
     "code": "程序变化 change of the program",
     None: "定义或名单变化 change of a definition or list",
 }

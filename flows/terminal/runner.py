@@ -43,6 +43,7 @@ from flows.service.temporary import (
 from flows.settings import Settings, load_settings
 from flows.step_errors import TOLD, cause_of
 from flows.terminal.scorecard import say_made_up, show_changes, show_scorecard
+from transforms.definitions import DefinitionError
 from transforms.importing import no_collecting
 from warehouse.ledger.store import Scope
 from warehouse.publication.release import DATABASE
@@ -120,6 +121,7 @@ def run_backfill(
     *,
     dry_run: bool,
     plan: Path | None,
+    definitions: Path | None,
     accept_shrink: bool,
 ) -> None:
     """Run the backfill flow, show what changed, and end the process with its exit code."""
@@ -141,6 +143,7 @@ def run_backfill(
             list(scope.forms),
             dry_run=dry_run,
             plan=str(plan) if plan else None,
+            definitions=str(definitions) if definitions else None,
             accept_shrink=accept_shrink,
         )
     if dry_run:
@@ -183,6 +186,13 @@ def _answered(console: Console) -> Iterator[None]:
     try:
         yield
     except StepFailed as error:
+        told = error.__cause__
+        if isinstance(told, DefinitionError) and len(told.problems) > 1:
+            for problem in told.problems:
+                console.print(f"  {problem}", highlight=False, markup=False, soft_wrap=True)
+            error = StepFailed(
+                error.step, f"{len(told.problems)} definitions are wrong", error.remedy
+            )
         console.print("[red]jzedu:[/]", end=" ")
         console.print(str(error), highlight=False, markup=False)
         console.print("Nothing was published; the last publication stands.")

@@ -552,7 +552,7 @@ def test_there_is_something_to_publish_once(home: Home, tmp_path: Path) -> None:
     )
     with Run.open(home.settings.model_copy(update={"plan": plan})) as run:
         assert steps.must_publish(run)
-    with Run.open(home.settings.model_copy(update={"national_rules": True})) as run:
+    with Run.open(home.settings.model_copy(update={"catalogues": ("national-2021",)})) as run:
         assert steps.must_publish(run)
     # And so are other reasons given for warnings.
     (home.root / "explanations.yaml").write_text("explanations: []\n", "utf-8")

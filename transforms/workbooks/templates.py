@@ -60,8 +60,9 @@ _NUMBER_FORMATS = {
 #: The spellings of a grade that say the stage too; 7 and 初一 may be typed as well.
 _GRADES = (*(f"{n}年级" for n in "一二三四五六七八九"), "高一", "高二", "高三")
 
-#: Examples by kind, and the columns for which that would read oddly or break a rule of the form.
+#: What stands as an example where the column's record gives none.
 _EXAMPLE_OF_KIND = {
+    Kind.TEXT: "示例",
     Kind.CODE: "2121000001",
     Kind.INT: "12",
     Kind.NUMBER: "1234.56",
@@ -70,38 +71,6 @@ _EXAMPLE_OF_KIND = {
     Kind.DATE: "2020-09-01",
     Kind.GRADE: "三年级",
 }
-_EXAMPLES = {
-    "institution_name": "示例学校",
-    "township": "示例镇",
-    "class_name": "1班",
-    "item": "县管校聘改革",
-    "document": "示例教发〔2020〕1号",
-    "founded_year": "1998",
-    "class_start_time": "08:00",
-    "evening_end_time": "21:00",
-    "monthly_fee": "650",
-    "fee_ceiling": "800",
-    "children_enrolled": "180",
-    "children_aged_3_5": "165",
-    "primary_students": "540",
-    "junior_students": "0",
-    "senior_students": "0",
-    "vocational_students": "0",
-    "boarders": "60",
-    "heads_eligible": "1",
-    "heads_rotated": "1",
-    "backbone_rotated": "3",
-    "backbone_rotated_weak": "2",
-    "students": "45",
-    "population": "5230",
-    "students_average": "10250",
-    "teacher_pay_total": "12345.6",
-    "teachers": "1500",
-    "civil_pay_total": "8234.5",
-    "civil_servants": "1000",
-}
-#: Codes begin with the kind of institution and the province: a primary school, but for these forms.
-_CODES = {"kindergarten": "1121000001", "vocational": "3621000001"}
 
 
 def write_template(
@@ -347,7 +316,7 @@ def _write_example(book: Workbook, sheet: Worksheet, form: Form) -> None:
     for row, column in enumerate(form.columns, 1):
         letter = xl_col_to_name(row - 1)
         sheet.write_string(row, 0, f"{letter}列 {column.titled}", cell)
-        sheet.write_string(row, 1, _example(form, column), text)
+        sheet.write_string(row, 1, _example(column), text)
         need = "必填" if column.required else "可不填"
         hint = _hint(column)
         sheet.write_string(row, 2, f"{need}; {hint}" if hint else need, cell)
@@ -355,10 +324,8 @@ def _write_example(book: Workbook, sheet: Worksheet, form: Form) -> None:
     _on_a4(sheet)
 
 
-def _example(form: Form, column: Column) -> str:
+def _example(column: Column) -> str:
     """Return what could stand in the column; all examples of a form together make a row without error."""
-    if column.kind is Kind.CODE and column.name in form.key:
-        return _CODES.get(form.name, _EXAMPLE_OF_KIND[Kind.CODE])
-    if column.choices:
-        return column.choices[0]
-    return _EXAMPLES.get(column.name) or _EXAMPLE_OF_KIND[column.kind]
+    if column.example is not None:
+        return column.example
+    return column.choices[0] if column.choices else _EXAMPLE_OF_KIND[column.kind]

@@ -28,13 +28,10 @@ class WarehouseOutdated(WarehouseLocked):
     """An earlier version of this program has filled the warehouse, and nothing was read since."""
 
 
-_KEPT_BY_SUBMISSION = (
-    "submission",
-    "submission_sheet",
-    "submission_layout",
-    "finding",
-    *(f'submitted."{name}"' for name in FORMS),
-)
+def _kept_by_submission() -> list[str]:
+    """Return the tables whose rows belong to a submission."""
+    about = ("submission", "submission_sheet", "submission_layout", "finding")
+    return [*about, *(f'submitted."{name}"' for name in FORMS)]
 
 
 @dataclass(frozen=True)
@@ -179,7 +176,7 @@ def forget(
         " WHERE (sha256, CASE WHEN contains(path, '/') THEN split_part(path, '/', 1) ELSE '' END)"
         " IN (SELECT (sha256, folder) FROM forgotten)"
     ).fetchall()
-    for table in _KEPT_BY_SUBMISSION:
+    for table in _kept_by_submission():
         connection.execute(
             f"DELETE FROM {table} WHERE submission_id IN (SELECT submission_id FROM forgotten)"
         )
@@ -213,7 +210,7 @@ def load(
         INSERT INTO delivery BY NAME SELECT * EXCLUDE (receipt) FROM deliveries;
         """
     )
-    for table in _KEPT_BY_SUBMISSION:
+    for table in _kept_by_submission():
         connection.execute(
             f"DELETE FROM {table} WHERE submission_id IN (SELECT submission_id FROM fresh WHERE NOT is_new)"
         )

@@ -121,10 +121,16 @@ def _forms() -> pl.DataFrame:
     """Return the forms with the days on which they are due."""
     return pl.DataFrame(
         [
-            (form.name, form.deadline.years_after, form.deadline.month, form.deadline.day)
+            (
+                form.name,
+                form.deadline.years_after,
+                form.deadline.month,
+                form.deadline.day,
+                form.deadline.grace_days,
+            )
             for form in FORMS.values()
         ],
-        schema=["form", "due_years_after", "due_month", "due_day"],
+        schema=["form", "due_years_after", "due_month", "due_day", "grace_days"],
         orient="row",
     )
 

@@ -22,7 +22,7 @@ from warehouse.wording import STATUS_MEANINGS, STATUSES
 _PLAN_ORDER = Field(
     "plan_order",
     "BIGINT",
-    "顺序: 条款在规划中的位置, 用于排序(2.10排在2.9之后)",
+    "顺序: 条款的先后, 用于排序(2.10排在2.9之后)",
     "Place of the clause in the plan, to sort by (2.10 comes after 2.9)",
 )
 
@@ -158,7 +158,7 @@ LEFT JOIN year_on_year AS y ON y.clause_id = a.clause_id
     ),
     PublishedTable(
         "plan_progress",
-        "规划进展: 每行一条条款和一个年度, 各判定的单位数(不含全市)",
+        "进展: 每行一条条款和一个年度, 各判定的单位数(不含全市)",
         "Progress of the plan: each row is a clause and a year, with the number of units (the city"
         " left out) by verdict",
         (

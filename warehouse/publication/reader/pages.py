@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from warehouse import coverage
 from warehouse.figures import Number, behind
-from warehouse.indicators.definitions import Catalogue, load_catalogue
+from warehouse.indicators.definitions import CATALOGUE_IN_USE, Catalogue
 from warehouse.indicators.year_on_year import FLOOR
 from warehouse.publication.finding_history import OPEN
 from warehouse.publication.reader.door import Issue, Reader, YearState, in_focus
@@ -385,7 +385,7 @@ class Publication:
     @cached_property
     def clause_forms(self) -> dict[str, frozenset[str]]:
         """Return the forms that each clause's indicator draws on, by clause_id."""
-        catalogue = load_catalogue()
+        catalogue = CATALOGUE_IN_USE.get()
         return {
             clause.clause_id: forms_of(clause.formula, catalogue, self.forms)
             for clause in self.clauses
