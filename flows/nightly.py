@@ -30,6 +30,7 @@ from flows.permissions import keep_private  # noqa: E402
 from flows.progress import Steps  # noqa: E402
 from flows.run import (  # noqa: E402
     AT_TERMINAL,
+    DEFINITIONS_TO_TRY,
     OPENED_AHEAD,
     Opened,
     Run,
@@ -169,7 +170,6 @@ def backfill(
     forms: Sequence[str] | None = None,
     dry_run: bool = False,
     plan: str | None = None,
-    definitions: str | None = None,
     accept_shrink: bool = False,
 ) -> dict[str, Any]:
     """Take what the archive of this process's home holds for some years through the whole way again.
@@ -182,7 +182,6 @@ def backfill(
         forms: Forms by their names (kindergarten, school, class …); none for all of them.
         dry_run: Only list what would change in which indicator, and change nothing.
         plan: Judge by this plan file of the home instead of the one in use; in a dry run only.
-        definitions: Use this folder of the home instead of its definitions/; in a dry run only.
         accept_shrink: Publish even where a whole unit or form vanishes.
     """
     asked = _asked(
@@ -191,24 +190,17 @@ def backfill(
         forms=forms or (),
         dry_run=dry_run,
         plan=plan,
-        definitions=definitions,
         accept_shrink=accept_shrink,
     )
     settings = load_settings()
     if asked.plan and not asked.dry_run:
         raise StepFailed("open", "a plan file was given for a real run", "Give it with a dry run.")
-    if asked.definitions and not asked.dry_run:
-        raise StepFailed(
-            "open", "definitions were given for a real run", "Give them with a dry run."
-        )
     scope = _scope(settings, asked)
     shown = Steps()
     if asked.dry_run:
         with no_writer(settings.home, shown.say, patience(settings)):
             rehearsal = rehearse(
-                settings,
-                _to_try(settings, asked.plan, "plan"),
-                _to_try(settings, asked.definitions, "definitions"),
+                settings, _plan_to_try(settings, asked.plan), DEFINITIONS_TO_TRY.get()
             )
             with rehearsal as copy, Run.open(copy) as run:
                 run.warm_up()
@@ -237,7 +229,6 @@ class _Asked(BaseModel):
     forms: tuple[str, ...] = ()
     dry_run: bool = False
     plan: str | None = None
-    definitions: str | None = None
     accept_shrink: bool = False
 
 
@@ -254,22 +245,21 @@ def _asked(**parameters: object) -> _Asked:
     return asked
 
 
-def _to_try(settings: Settings, named: str | None, option: str) -> Path | None:
-    """Return what a dry run tries: from a terminal any path, from a server one that lies in the home."""
-    if not named:
+def _plan_to_try(settings: Settings, plan: str | None) -> Path | None:
+    """Return the plan file of a dry run: from a terminal any, from a server one that lies in the home."""
+    if not plan:
         return None
     if AT_TERMINAL.get():
-        return Path(named)
+        return Path(plan)
     home = settings.home.resolve()
-    place = (home / named).resolve()
-    if not place.is_relative_to(home):
-        what = {"plan": "the plan file", "definitions": "the folder"}[option]
+    file = (home / plan).resolve()
+    if not file.is_relative_to(home):
         raise StepFailed(
             "open",
-            f"{what} {show_name(named)} does not lie in {home}",
-            f"Put it there, or try it from a terminal: jzedu backfill --dry-run --{option}.",
+            f"the plan file {show_name(plan)} does not lie in {home}",
+            "Put it there, or try it from a terminal: jzedu backfill --dry-run --plan.",
         )
-    return place
+    return file
 
 
 @contextmanager

@@ -188,7 +188,7 @@ def _names(content: object, place: Place) -> Iterator[str]:
     for part, after in zip_longest(place, place[1:]):
         if isinstance(part, int) and isinstance(here, list):
             here = here[part] if part < len(here) else None
-            first = next(iter(here.values()), None) if isinstance(here, dict) and here else None
+            first = next(iter(here.values()), None) if isinstance(here, dict) else here
             yield str(first) if isinstance(first, str | int | float) else f"number {part + 1}"
         else:
             # Of clauses 2.1 the clause 2.1.

@@ -24,6 +24,7 @@ from flows.profile import profiled
 from flows.progress import Steps
 from flows.run import (
     AT_TERMINAL,
+    DEFINITIONS_TO_TRY,
     FORK_SERVER_AHEAD,
     OPENED_AHEAD,
     STARTED_AHEAD,
@@ -137,13 +138,13 @@ def run_backfill(
 
         if server is not None:
             server.wait()
+        DEFINITIONS_TO_TRY.set(definitions)
         night: Any = backfill(
             list(scope.years),
             list(scope.regions),
             list(scope.forms),
             dry_run=dry_run,
             plan=str(plan) if plan else None,
-            definitions=str(definitions) if definitions else None,
             accept_shrink=accept_shrink,
         )
     if dry_run:
