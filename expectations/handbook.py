@@ -96,7 +96,7 @@ def _section(heading: str, groups: Iterable[list[Rule]]) -> str:
 
 
 def _entry(group: list[Rule]) -> str:
-    """Return one rule: its ids, wording, what to do, reason and example."""
+    """Return one rule: its ids, wording, what to do, reason, example and what usually explains it."""
     rule = group[0]
     severity = {"error": "错误 error", "warning": "提示 warning"}[rule.severity]
     wording = f"{rule.zh.format(**_FILLED_ZH)} / {rule.en.format(**_FILLED_EN)}"
@@ -108,6 +108,13 @@ def _entry(group: list[Rule]) -> str:
             f"- **怎么办 What to do**: {rule.remedy_zh} / {rule.remedy_en}",
             f"- **原因 Reason**: {rule.reason_zh} / {rule.reason_en}",
             f"- **例 Example**: {rule.example}",
+            *(
+                [
+                    f"- **通常可以说明的情况 Usually acceptable**: {rule.accepted_zh} / {rule.accepted_en}"
+                ]
+                if rule.accepted_zh
+                else []
+            ),
             "",
         ]
     )
@@ -122,6 +129,9 @@ _FILLED_ZH = {
     "expected": "‹要求›",
     "key": "‹对象›",
     "cells": "‹n›",
+    "columns": "‹各列›",
+    "name": "‹机构›",
+    "names": "‹各机构›",
 }
 _FILLED_EN = {
     "form": "‹form›",
@@ -131,4 +141,7 @@ _FILLED_EN = {
     "expected_en": "‹expected›",
     "key": "‹key›",
     "cells": "‹n›",
+    "columns": "‹columns›",
+    "name": "‹institution›",
+    "names": "‹institutions›",
 }

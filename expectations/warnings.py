@@ -22,12 +22,16 @@ import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
+from expectations.clauses import Plan, load_plan
 from expectations.engine import Broken, Expectation
+from expectations.questions import asked_items, items_table, unanswered_rows
 from transforms.checks.findings import MARKED_CELLS, Finding, Submission, is_one_cause, told
 from transforms.checks.rules import RULES
 from transforms.forms import FORMS, Form, Kind, Rule
+from transforms.forms.model import rule_id
 from transforms.records import WARNING
-from warehouse.sql import table_from
+from warehouse.indicators.definitions import Catalogue, load_catalogue
+from warehouse.sql import lent, table_from
 
 WARNINGS = Path(__file__).with_name("warnings.yaml")
 
@@ -40,7 +44,16 @@ WHOLE = "all"
 #: Whole numbers that add up to nothing.
 _NO_TOTALS = ("founded_year", "age")
 
-_PLACEHOLDERS = ("form", "column", "value", "other", "key", "cells")
+#: What a message may fill in. ``name`` is the institution that the first row is about, ``names`` the first
+#: few of all rows, ``columns`` all columns concerned; what is missing is the key, or nothing.
+_PLACEHOLDERS = ("form", "column", "columns", "value", "other", "key", "cells", "name", "names")
+
+#: So many institutions are named in a message, and so many of the columns.
+_NAMED = 5
+
+
+#: The number of a rule, of the same form or of the one that is named.
+_NUMBER = r"^([A-Z]+-)?W[1-9][0-9]$"
 
 
 class _Record(BaseModel):
@@ -54,7 +67,10 @@ class _Record(BaseModel):
     remedy_en: str
     reason_zh: str
     reason_en: str
+    accepted_zh: str
+    accepted_en: str
     example: str
+    gives_way_to: tuple[Annotated[str, StringConstraints(pattern=_NUMBER)], ...] = ()
     query: str
 
     @model_validator(mode="after")
@@ -84,17 +100,30 @@ class WarningRule:
     """One warning of one form: its wording, and the query for what is concerned.
 
     ``query`` gives one row for each row of a sheet that breaks the rule; its columns are
-    explained at the top of ``warnings.yaml``.
+    explained at the top of ``warnings.yaml``. ``gives_way_to`` are the ids of rules beside whose
+    findings this one is silent, because they have the same cause.
     """
 
     rule: Rule
     form: Form
     query: str
+    gives_way_to: frozenset[str] = frozenset()
 
 
 @cache
 def load_warnings(file: Path = WARNINGS) -> Mapping[str, WarningRule]:
+    """Return the warnings in ``file`` by their ids, in its order, for the packaged plan.
+
+    Raises:
+        ValueError, KeyError: as :func:`read_warnings` does.
+    """
+    return read_warnings(file, load_plan(), load_catalogue())
+
+
+def read_warnings(file: Path, plan: Plan, catalogue: Catalogue) -> Mapping[str, WarningRule]:
     """Return the warnings in ``file`` by their ids, in its order.
+
+    Questions and items that they ask for are those of ``plan`` and its indicators in ``catalogue``.
 
     Raises:
         ValueError: a record is not well formed, or an id is used twice (pydantic's
@@ -102,6 +131,8 @@ def load_warnings(file: Path = WARNINGS) -> Mapping[str, WarningRule]:
         KeyError: a query names something that is not there to be filled in.
     """
     content = _File.model_validate(yaml.load(file.read_text("utf-8"), yaml.CSafeLoader))
+    asked = {"items": items_table(asked_items(plan, catalogue))}
+    numbers = {record.number for record in content.rules}
     found: dict[str, WarningRule] = {}
     for record in content.rules:
         forms = {name: {} for name in FORMS} if record.forms == "all" else record.forms
@@ -110,17 +141,26 @@ def load_warnings(file: Path = WARNINGS) -> Mapping[str, WarningRule]:
             rule = Rule(
                 code=form.code,
                 severity="warning",
-                **record.model_dump(exclude={"forms", "query"}),
+                **record.model_dump(exclude={"forms", "query", "gives_way_to"}),
             )
             if rule.id in found or rule.id in RULES:
                 raise ValueError(f"rule id {rule.id} is used twice")
-            query = Template(record.query).substitute({**content.parts, **_facts(form), **own})
-            found[rule.id] = WarningRule(rule, form, query)
+            facts = {**content.parts, **asked, **_facts(form, plan, catalogue)}
+            parts = {part: Template(text).substitute(facts) for part, text in own.items()}
+            query = Template(record.query).substitute({**facts, **parts})
+            others = (
+                number if "-" in number else rule_id(form.code, number)
+                for number in record.gives_way_to
+            )
+            found[rule.id] = WarningRule(rule, form, query, frozenset(others) - {rule.id})
+    unknown = {other for warning in found.values() for other in warning.gives_way_to} - set(found)
+    if stray := {other for other in unknown if other.partition("-")[2] not in numbers}:
+        raise ValueError(f"no rule {', '.join(sorted(stray))} to give way to")
     return found
 
 
-def _facts(form: Form) -> dict[str, str]:
-    """Return what a query may take from the form's definition."""
+def _facts(form: Form, plan: Plan, catalogue: Catalogue) -> dict[str, str]:
+    """Return what a query may take from the form's definition, and what the plan asks of the form."""
     totals = [
         column.name
         for column in form.columns
@@ -134,6 +174,7 @@ def _facts(form: Form) -> dict[str, str]:
         "columns": _listed(form.by_name),
         "totals": _listed(totals),
         "total_rows": " AND ".join(only) or "true",
+        "unanswered": unanswered_rows(form, plan, catalogue),
     }
 
 
@@ -256,8 +297,11 @@ def write_warnings(connection: duckdb.DuckDBPyConnection, broken: Broken) -> int
             "SEMI JOIN raised USING (submission_id)"
         ).fetchall()
     }
+    told_of = list(_of_their_own(list(_together(causes, origins)), origins))
+    names = _names(connection, told_of, origins)
     rows = [
-        _row(cause, origins[cause.submission_id], letters) for cause in _together(causes, origins)
+        _row(cause, origins[cause.submission_id], letters, named)
+        for cause, named in zip(told_of, names, strict=True)
     ]
     frame = pl.DataFrame(rows, schema=WARNING.schema, orient="row").sort(
         "region_code", "form", "year", "rule_id", "key", "submission_id"
@@ -294,8 +338,72 @@ def _together(causes: Iterable[_Cause], origins: Mapping[str, _Origin]) -> Itera
         )
 
 
+def _of_their_own(causes: Sequence[_Cause], origins: Mapping[str, _Origin]) -> Iterator[_Cause]:
+    """Yield the causes but for those that another finding accounts for.
+
+    A rule gives way (:attr:`WarningRule.gives_way_to`) to a finding of the same unit and year that is
+    about the same institution or a whole form, or, in the same submission, about the same column or
+    rows.
+    """
+    about = {thing for cause in causes for thing in _about(cause, origins[cause.submission_id])}
+    for cause in causes:
+        origin = origins[cause.submission_id]
+        place = (origin.region_code, origin.year)
+        accounted = any(
+            (other, *place, cause.key.partition(" ")[0]) in about
+            or (other, *place, WHOLE) in about
+            or any((other, cause.submission_id, column) in about for column in cause.columns)
+            or all((other, cause.submission_id, cause.sheet, row) in about for row in cause.rows)
+            for other in load_warnings()[cause.rule_id].gives_way_to
+        )
+        if not accounted:
+            yield cause
+
+
+def _about(cause: _Cause, origin: _Origin) -> Iterator[tuple[object, ...]]:
+    """Yield what a finding is about, in all the ways in which another may be about the same."""
+    place = (cause.rule_id, origin.region_code, origin.year)
+    yield (*place, cause.key.partition(" ")[0])
+    for column in cause.columns:
+        yield (cause.rule_id, cause.submission_id, column)
+    for row in cause.rows:
+        yield (cause.rule_id, cause.submission_id, cause.sheet, row)
+
+
+def _names(
+    connection: duckdb.DuckDBPyConnection, causes: Sequence[_Cause], origins: Mapping[str, _Origin]
+) -> list[list[str]]:
+    """Return for each cause the first few institutions that its rows name, in the order of the rows."""
+    found: list[list[str]] = [[] for _ in causes]
+    by_form: dict[str, list[tuple[int, str, str, int]]] = {}
+    for number, cause in enumerate(causes):
+        form = origins[cause.submission_id].form
+        if "institution_name" in FORMS[form].by_name:
+            by_form.setdefault(form, []).extend(
+                (number, cause.submission_id, cause.sheet, row) for row in cause.rows
+            )
+    for form, rows in by_form.items():
+        types = {
+            "number": pl.Int64,
+            "submission_id": pl.String,
+            "sheet": pl.String,
+            "row": pl.Int64,
+        }
+        with lent(connection, wanted=pl.DataFrame(rows, types, orient="row")):
+            for number, names in connection.execute(
+                f"SELECT number, list(DISTINCT institution_name ORDER BY institution_name)"
+                f' FROM wanted JOIN standing."{form}" USING (submission_id, sheet, "row")'
+                " WHERE institution_name IS NOT NULL GROUP BY number"
+            ).fetchall():
+                found[number] = names
+    return found
+
+
 def _row(
-    cause: _Cause, origin: _Origin, letters: Mapping[tuple[str, str, str], str]
+    cause: _Cause,
+    origin: _Origin,
+    letters: Mapping[tuple[str, str, str], str],
+    names: Sequence[str],
 ) -> dict[str, object]:
     """Return one row of the table ``warning``."""
     warning = load_warnings()[cause.rule_id]
@@ -311,6 +419,10 @@ def _row(
         "other": cause.other,
         "key": cause.key,
         "cells": cause.cells,
+        "columns": "、".join(form.by_name[name].header for name in cause.columns[:_NAMED])
+        + ("等" if len(cause.columns) > _NAMED else ""),
+        "name": names[0] if names else cause.key,
+        "names": "、".join(names[:_NAMED]) + ("等" if len(names) > _NAMED else ""),
     }
     zh, en = rule.zh.format(**words), rule.en.format(**words)
     if cause.alike > 1:

@@ -26,6 +26,10 @@ from transforms.tables.model import Table, cell_name
 MARKED_CELLS = 1000
 #: More different bad contents than these, in half of the rows, are a bad column rather than bad cells.
 _COLUMN_CONTENTS = 5
+#: From so many rows on nearly all of them are more than a few.
+_COLUMN_ROWS = 5
+#: So many further contents of a bad column are quoted.
+_EXAMPLES = 2
 #: Rules that a whole column may break, so that their findings say how many of its cells do.
 _OF_A_COLUMN = ("E02", "E03", "E04", "W03")
 _SHOWN = 60
@@ -139,13 +143,13 @@ def make_finding(
     cells: int | None = None,
     wanted: tuple[str, str] | None = None,
     remedy: tuple[str, str] | None = None,
-    more: int = 0,
+    examples: Sequence[str] = (),
 ) -> Finding:
     """Return the finding that a rule was broken, with its sentences written out.
 
     ``wanted`` and ``remedy`` (each in Chinese and English) take the place of what the column
-    expects and of what the rule says to do. ``more`` is the number of further cells with other
-    contents that the same cause touches.
+    expects and of what the rule says to do. ``examples`` are further contents that the same cause
+    touches.
     """
     rule = RULES[rule_id]
     form = None if submission.form is None else FORMS[submission.form]
@@ -162,8 +166,11 @@ def make_finding(
     count = cells if cells is not None else max(1, len(places))
     zh, en = rule.zh.format(**words), rule.en.format(**words)
     if count > 1 and rule.number in _OF_A_COLUMN:
-        zh += f"; 同一列共{count}个单元格" + ("如此" if not more else "不合要求")
-        en += f"; {count} cells of the column " + ("are like this" if not more else "are bad")
+        zh += f"; 同一列共{count}个单元格" + ("不合要求" if examples else "如此")
+        en += f"; {count} cells of the column " + ("are bad" if examples else "are like this")
+        if examples:
+            zh += f", 又如{''.join(f'“{_short(text)}”' for text in examples)}"
+            en += f", such as {', '.join(f'“{_short(text)}”' for text in examples)}"
     return Finding(
         submission=submission,
         rule=rule,
@@ -183,9 +190,11 @@ def is_one_cause(contents: int, hits: int, rows: int) -> bool:
     """Return whether what is wrong in a column has one cause, and not one for each content.
 
     So many different contents in at least half of the rows (an old list of codes, the file of
-    another unit) are a bad column.
+    another unit) are a bad column, and so are any contents in nearly all of them.
     """
-    return contents > _COLUMN_CONTENTS and 2 * hits >= rows
+    if contents > _COLUMN_CONTENTS and 2 * hits >= rows:
+        return True
+    return contents > 1 and rows >= _COLUMN_ROWS and 10 * hits >= 9 * rows
 
 
 @dataclass(frozen=True)
@@ -244,10 +253,16 @@ def settle(
                 value=cause["value"],
                 other=cause["other"],
                 cells=cause["cells"],
-                more=hits - cause["hits"] if spread else 0,
+                examples=_examples(group) if spread else (),
             )
             found.append(Placed(finding, submission, table, columns.get(str(name), -1), hits))
     return found
+
+
+def _examples(group: pl.DataFrame) -> list[str]:
+    """Return the first few contents of a bad column, after the one that its finding quotes."""
+    contents = group["value"].unique(maintain_order=True).drop_nulls().to_list()
+    return [text for text in contents if text != group["value"][0]][:_EXAMPLES]
 
 
 def _together(group: pl.DataFrame) -> dict[str, Any]:
