@@ -139,7 +139,7 @@ def factor(
 
     def plant(to: Planter) -> Planted:
         unit, code = to.institution(form, pl.col(column) >= least)
-        to.put(form, unit, column, (pl.col(column) * times).floor(), OF == code)
+        to.put(form, unit, column, (pl.col(column) * times).floor(), code == OF)
         return Planted(f"{form}.{column} × {times:g}", (unit,), code, rules)
 
     return plant
@@ -150,7 +150,7 @@ def twice(to: Planter) -> Planted:
     codes = to.city["school", "210701", to.now].filter(pl.col("stage") == "小学")
     code = next(c for c in codes["institution_code"] if f"210701 {c}" not in to.used)
     to.used.add(f"210701 {code}")
-    row = codes.filter(OF == code)
+    row = codes.filter(code == OF)
     key = ("school", "210702", to.now)
     to.city[key] = pl.concat([to.city[key], row])
     return Planted("a school in two units", ("210701", "210702"), code, ("W24",))
@@ -159,21 +159,21 @@ def twice(to: Planter) -> Planted:
 def renamed(to: Planter) -> Planted:
     """Give the code of a school another name."""
     unit, code = to.institution("school", COMPULSORY)
-    to.put("school", unit, "institution_name", pl.lit("实验学校东校区"), OF == code)
+    to.put("school", unit, "institution_name", pl.lit("实验学校东校区"), code == OF)
     return Planted("another name", (unit,), code, ("W25",))
 
 
 def other_kind(to: Planter) -> Planted:
     """Call a primary school one of nine years, with pupils for it."""
     unit, code = to.institution("school", pl.col("stage") == "小学")
-    to.put("school", unit, "stage", pl.lit("九年一贯制学校"), OF == code)
+    to.put("school", unit, "stage", pl.lit("九年一贯制学校"), code == OF)
     return Planted("another kind", (unit,), code, ("W25",))
 
 
 def left_out(to: Planter) -> Planted:
     """Leave a school out of the school form, while the other forms have it."""
     unit, code = to.institution("school", COMPULSORY)
-    to.drop("school", unit, OF == code)
+    to.drop("school", unit, code == OF)
     return Planted("a school left out", (unit,), code, ("W26",))
 
 
@@ -212,7 +212,7 @@ def other_grade(to: Planter) -> Planted:
         "school", (pl.col("stage") == "小学") & (pl.col("primary_students") > 300)
     )
     frame = to.city["class", unit, to.now]
-    wrong = (OF == code) & (pl.col("grade") == 3)
+    wrong = (code == OF) & (pl.col("grade") == 3)
     to.city["class", unit, to.now] = frame.with_columns(
         class_name=pl.when(wrong).then(pl.col("class_name") + "甲").otherwise("class_name"),
         grade=pl.when(wrong).then(4).otherwise("grade"),
@@ -226,10 +226,10 @@ def no_grade(to: Planter) -> Planted:
         "school", (pl.col("stage") == "小学") & (pl.col("primary_students") > 200)
     )
     frame = to.city["class", unit, to.now]
-    gone = (OF == code) & (pl.col("grade") == 5)
+    gone = (code == OF) & (pl.col("grade") == 5)
     pupils = frame.filter(gone)["students"].sum()
     to.drop("class", unit, gone)
-    to.put("school", unit, "primary_students", pl.col("primary_students") - pupils, OF == code)
+    to.put("school", unit, "primary_students", pl.col("primary_students") - pupils, code == OF)
     return Planted("a grade left out", (unit,), code, ("W22",))
 
 
