@@ -67,8 +67,8 @@ def write_returns(
     """Bring the outbox up to date; give the return sheets that were written.
 
     A file with findings has one answer, ``outbox/<region_code>/<path in the inbox>`` (without a folder
-    named by the code) and :func:`ending`, with the findings of all submissions in it; a file that
-    was replaced at its path is answered no more. A sheet that says the same already is left alone;
+    named by the code) and :func:`ending`, with the findings of all submissions in it; what was
+    replaced, at its path or by a later version of the form under another name, is answered no more. A sheet that says the same already is left alone;
     one whose findings are gone (a warning that no longer holds, or was explained) is taken away.
 
     Raises WorkersFailed, ArchiveDamaged and OSError.
@@ -155,6 +155,16 @@ def _take_away(sheet: Path, outbox: Path) -> None:
 def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[ReturnSheet]:
     cursor = connection.execute(
         """
+        WITH taken AS (
+            SELECT s.submission_id, s.region_code, s.form, s.year,
+                min(coalesce(d.taken_at, d.received_at)) AS at
+            FROM submission s JOIN delivery d USING (sha256, path)
+            WHERE s.region_code IS NOT NULL AND s.form IS NOT NULL AND s.year IS NOT NULL
+            GROUP BY ALL
+        ), answered AS (
+            SELECT t.submission_id FROM taken t JOIN taken n USING (region_code, form, year)
+            WHERE n.at > t.at
+        )
         SELECT s.sha256, s.folder, s.path, s.entry, s.region_code AS unit, f.submission_id,
             f.region_code, f.form, f.year, f.severity, f.rule_id, f.sheet, f.cell, f."row",
             f.column_name, f.value, f.problem_zh, f.problem_en, f.remedy_zh, f.remedy_en, f.cells,
@@ -173,6 +183,9 @@ def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[ReturnSheet]:
                 PARTITION BY path
                 ORDER BY coalesce(taken_at, received_at) DESC, sha256 DESC) = 1
         ) d ON d.path = s.path AND d.sha256 = s.sha256
+        -- What came later for the same form, under whatever name, is the unit's answer. Who sent a
+        -- file that is dated in the future must hear of that until it is put right.
+        WHERE f.rule_id = 'FIL-W01' OR s.submission_id NOT IN (FROM answered)
         ORDER BY s.path, s.entry, f.severity, f.sheet, f."row", f.cell, f.rule_id, f.problem_zh
         """
     )
