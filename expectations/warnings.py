@@ -9,7 +9,6 @@ the table ``warning``, one row for each cause.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -428,17 +427,13 @@ def _row(
     if cause.alike > 1:
         zh = f"同一列有{cause.alike}处不符, 很可能出于同一原因, 例如: {zh}"
         en = f"{cause.alike} findings in the column, most likely with one cause; one of them: {en}"
-    # What an explanation must repeat; JSON's quotes are YAML's too.
-    named = {"key": cause.key} | ({} if cause.figure is None else {"figure": cause.figure})
-    copied = ", ".join(f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in named.items())
-    remedy_zh = f"{rule.remedy_zh}情况属实的, 请说明原因, 由教育局登记({copied})。"
-    remedy_en = (
-        f"{rule.remedy_en} Where it is right as it stands, give the reason to register ({copied})."
-    )
+    # The office finds what an acknowledgement must repeat under the finding's number.
+    remedy_zh = f"{rule.remedy_zh}情况属实的, 请在反馈表中写明原因, 随下次报送交回。"
+    remedy_en = f"{rule.remedy_en} Where it is right as it stands, write the reason into the answer and hand it in."
     finding = Finding(
         submission=Submission(cause.submission_id, origin.region_code, origin.form, origin.year),
         rule=rule,
-        **told(zh, en, form, cause.sheet, places[0] if places else None),
+        **told(zh, en),
         remedy_zh=remedy_zh,
         remedy_en=remedy_en,
         sheet=cause.sheet,

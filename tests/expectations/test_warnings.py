@@ -1139,17 +1139,29 @@ def test_what_the_same_schools_leave_open_is_one_finding(table: pl.DataFrame) ->
     )
 
 
-def test_a_message_says_thing_place_and_way_out(table: pl.DataFrame) -> None:
+def test_a_message_says_what_is_wrong_and_the_way_out(table: pl.DataFrame) -> None:
     (finding,) = of(table, "CLS-W14")
-    cell = place("CLS-W14", "class", "students", 0)
     assert finding["message_zh"] == (
-        f"班级学生数表工作表“班级学生数表” {cell}: “2121000001 小学”各班人数合计89, "
-        "与中小学校基本情况表的在校生数90不符。请核对是否漏报或重报班级, 以及两张表的填报时点是否一致。"
-        '情况属实的, 请说明原因, 由教育局登记(key: "2121000001 小学", figure: "89/90")。'
+        "“学校2121000001”(2121000001 小学)各班人数合计89, 与中小学校基本情况表的在校生数90不符。"
+        "请核对是否漏报或重报班级, 以及两张表的填报时点是否一致。"
+        "情况属实的, 请在反馈表中写明原因, 随下次报送交回。"
     )
     assert finding["message_zh"].endswith(finding["remedy_zh"])
-    assert f"cell {cell}: the classes of " in finding["message_en"]
-    assert '(key: "2121000001 小学", figure: "89/90")' in finding["message_en"]
+    assert finding["message_en"].startswith("the classes of ")
+
+
+def test_a_township_that_is_not_listed_is_told_with_the_nearest_of_the_year(
+    table: pl.DataFrame,
+) -> None:
+    (finding,) = of(table, "KG-W13")
+    said = finding["problem_zh"].partition("最相近的是")[2]
+    assert "甲镇" in said
+    assert "旧镇" not in said
+
+
+def test_no_message_has_a_word_of_the_program(table: pl.DataFrame) -> None:
+    for message in table["problem_zh"].to_list() + table["remedy_zh"].to_list():
+        assert not re.search(r"\b(key|figure|all|missing|None|[a-z]+_[a-z]+)\b", message), message
 
 
 def test_the_table_has_the_columns_of_a_finding(city: Home, table: pl.DataFrame) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from transforms.characters import visible
+from transforms.checks.hints import hint
 from transforms.checks.rules import RULES
 from transforms.checks.values import expected
 from transforms.forms import FORMS, Column, Form
@@ -32,6 +33,8 @@ _COLUMN_ROWS = 5
 _EXAMPLES = 2
 #: Rules that a whole column may break, so that their findings say how many of its cells do.
 _OF_A_COLUMN = ("E02", "E03", "E04", "W03")
+#: Rules about what stands in a cell, for which something may be suggested.
+_HINTED = ("E03", "E04")
 _SHOWN = 60
 
 RAW_SCHEMA: dict[str, pl.DataType] = {
@@ -62,7 +65,7 @@ class Submission:
 class Finding:
     """One cause of trouble in a submission: what is wrong, and apart from it what to do.
 
-    The sentences of ``problem`` name the place. ``places`` are the cells that the cause touches, the
+    ``places`` are the cells that the cause touches, the
     first of them being where it stands, at most :data:`MARKED_CELLS`; ``cells`` counts all of them.
     """
 
@@ -116,18 +119,9 @@ def with_messages(findings: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def told(
-    zh: str, en: str, form: Form | None, sheet: str | None, cell: str | None
-) -> dict[str, str]:
-    """Return ``problem_zh`` and ``problem_en``: the place, then what is wrong there."""
-    name = form.zh if form else ""
-    place_zh = f"{name}{f'工作表“{sheet}”' if sheet else ''}{f' {cell}' if cell else ''}"
-    parts = (name, f'sheet "{sheet}"' if sheet else "", f"cell {cell}" if cell else "")
-    place_en = ", ".join(part for part in parts if part)
-    return {
-        "problem_zh": f"{place_zh}: {zh}。" if place_zh else f"{zh}。",
-        "problem_en": f"{place_en}: {en}." if place_en else f"{en}.",
-    }
+def told(zh: str, en: str) -> dict[str, str]:
+    """Return ``problem_zh`` and ``problem_en`` as sentences; the place stands in columns of its own."""
+    return {"problem_zh": f"{zh}。", "problem_en": f"{en}."}
 
 
 def make_finding(
@@ -165,6 +159,9 @@ def make_finding(
     }
     count = cells if cells is not None else max(1, len(places))
     zh, en = rule.zh.format(**words), rule.en.format(**words)
+    if column is not None and rule.number in _HINTED:
+        meant_zh, meant_en = hint(column, value)
+        zh, en = (f"{zh}; {meant_zh}", f"{en}; {meant_en}") if meant_zh else (zh, en)
     if count > 1 and rule.number in _OF_A_COLUMN:
         zh += f"; 同一列共{count}个单元格" + ("不合要求" if examples else "如此")
         en += f"; {count} cells of the column " + ("are bad" if examples else "are like this")
@@ -174,7 +171,7 @@ def make_finding(
     return Finding(
         submission=submission,
         rule=rule,
-        **told(zh, en, form, sheet, places[0] if places else None),
+        **told(zh, en),
         remedy_zh=remedy_zh,
         remedy_en=remedy_en,
         sheet=sheet,
