@@ -43,7 +43,7 @@ def unanswered_rows(form: Form, plan: Plan, catalogue: Catalogue) -> str:
 
     Its columns: submission_id, sheet, row, column_name (the question), asked (how many rows of the
     submission are asked it), blank (whether this one leaves it open). Questions are those of the
-    indicators that are shares of answers (docs/plan.md, *A*).
+    indicators that are shares of answers (docs/plan.md, *Blank answers*).
     """
     found: dict[str, str] = {}
     for indicator in _of_the_plan(plan, catalogue):

@@ -9,6 +9,7 @@ the table ``warning``, one row for each cause.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -428,8 +429,11 @@ def _row(
         zh = f"同一列有{cause.alike}处不符, 很可能出于同一原因, 例如: {zh}"
         en = f"{cause.alike} findings in the column, most likely with one cause; one of them: {en}"
     # The office finds what an acknowledgement must repeat under the finding's number.
-    remedy_zh = f"{rule.remedy_zh}情况属实的, 请在反馈表中写明原因, 随下次报送交回。"
-    remedy_en = f"{rule.remedy_en} Where it is right as it stands, write the reason into the answer and hand it in."
+    remedy_zh = f"{rule.remedy_zh}情况属实的(通常如: {rule.accepted_zh}), 请在反馈表中写明原因, 随下次报送交回。"
+    remedy_en = (
+        f"{rule.remedy_en} Where it is right as it stands (usually: {rule.accepted_en}), write the reason into the"
+        " answer and hand it in with the next delivery."
+    )
     finding = Finding(
         submission=Submission(cause.submission_id, origin.region_code, origin.form, origin.year),
         rule=rule,
@@ -442,5 +446,19 @@ def _row(
         column_name=column.name,
         value=cause.value,
         cells=cause.cells,
+        institution=names[0] if len(names) == 1 else None,
     )
-    return {**finding.record(), "key": cause.key, "figure": cause.figure, "explained": None}
+    return {
+        **finding.record(),
+        "key": cause.key,
+        "figure": cause.figure,
+        "explained": None,
+        "number": _number(origin, cause),
+        "refused": None,
+    }
+
+
+def _number(origin: _Origin, cause: _Cause) -> str:
+    """Return the number of a finding: the same for as long as an acknowledgement of it would hold."""
+    parts = (origin.region_code, origin.year, cause.rule_id, cause.key, cause.figure or "")
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:8].upper()

@@ -136,6 +136,7 @@ def load_reference(home: Path) -> Reference:
     regions = _read(
         folder / "regions.csv",
         ("region_code", "region_name", "aliases", "level", "parent_code", "kind"),
+        optional=("contact",),
     )
     columns = (
         "county_code",
@@ -178,7 +179,7 @@ def load_reference(home: Path) -> Reference:
     return reference
 
 
-def _read(file: Path, columns: tuple[str, ...]) -> pl.DataFrame:
+def _read(file: Path, columns: tuple[str, ...], optional: tuple[str, ...] = ()) -> pl.DataFrame:
     try:
         frame = pl.read_csv(file, infer_schema=False)
     except pl.exceptions.PolarsError as error:
@@ -186,4 +187,5 @@ def _read(file: Path, columns: tuple[str, ...]) -> pl.DataFrame:
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise ReferenceError(f"{file}: the column {', '.join(missing)} is missing")
-    return frame.select(columns)
+    blank = [pl.lit(None, pl.String).alias(name) for name in optional if name not in frame.columns]
+    return frame.with_columns(blank).select(*columns, *optional)

@@ -81,6 +81,7 @@ class Finding:
     column_name: str | None
     value: str | None
     cells: int
+    institution: str | None = None
 
     def record(self) -> dict[str, object]:
         """Return the row of :data:`transforms.records.FINDING`."""
@@ -102,6 +103,7 @@ class Finding:
             "remedy_en": self.remedy_en,
             "cells": self.cells,
             "places": list(self.places),
+            "institution": self.institution,
         }
 
 
@@ -138,6 +140,7 @@ def make_finding(
     wanted: tuple[str, str] | None = None,
     remedy: tuple[str, str] | None = None,
     examples: Sequence[str] = (),
+    institution: str | None = None,
 ) -> Finding:
     """Return the finding that a rule was broken, with its sentences written out.
 
@@ -180,6 +183,7 @@ def make_finding(
         column_name=column.name if column else None,
         value=value,
         cells=count,
+        institution=institution,
     )
 
 
@@ -211,10 +215,12 @@ def settle(
     tables: Sequence[Table],
     submissions: Sequence[Submission],
     sizes: Mapping[tuple[int, int], int],
+    names: Mapping[tuple[int, int], str],
 ) -> list[Placed]:
     """Turn raw rows (:data:`RAW_SCHEMA`) into findings, one for each cause.
 
-    ``sizes`` gives the number of data rows for every pair of submission and table.
+    ``sizes`` gives the number of data rows for every pair of submission and table, ``names`` the
+    institution for pairs of table and row.
     """
     causes = (
         raw_rows.sort("submission", "table", "row", "column")
@@ -235,9 +241,11 @@ def settle(
         columns = tables[table].columns
         spread = is_one_cause(group.height, hits, sizes[submission, table])
         for cause in [_together(group)] if spread else group.iter_rows(named=True):
+            concerned = {names.get((table, row)) for row in cause["rows"]}
             finding = make_finding(
                 submissions[submission],
                 str(rule_id),
+                institution=concerned.pop() if len(concerned) == 1 else None,
                 sheet=tables[table].sheet,
                 places=[
                     cell_name(row, columns[place])
