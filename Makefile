@@ -66,6 +66,10 @@ format: $(DEVELOPMENT) ## Bring every file into the house format
 bench-reading: $(RUNTIME) ## Time reading a workbook beside what fastexcel alone takes
 	@POLARS_MAX_THREADS=1 $(BIN)/python benchmarks/reading.py
 
+.PHONY: bench-gate
+bench-gate: $(RUNTIME) ## Plant 40 errors in the made-up city, and count those that the warnings find
+	@$(BIN)/python -m benchmarks.gate
+
 .PHONY: picture
 picture: $(RUNTIME) ## Draw the city page of the made-up city for the README (needs chromium)
 	@command -v chromium >/dev/null || { echo "make picture needs chromium" >&2; exit 1; }

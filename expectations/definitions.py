@@ -72,11 +72,15 @@ def load_definitions(
     with FORMS_IN_USE.have(forms):
         reference = problems.of(lambda: load_reference(home))
         catalogue = problems.of(lambda: _catalogue(folder / INDICATORS_FILE, forms))
-        warnings = problems.of(lambda: read_warnings(folder / WARNINGS_FILE))
         chosen = problems.of(lambda: plan_of(home, plan, national))
         if catalogue is not None and chosen is not None and reference is not None:
             regions = set(reference.regions["region_code"])
             problems += _unwired(chosen, plan or _plan_file(home), catalogue, regions)
+        # Where plan or indicators are not sound, warnings are held against those of the package.
+        sound = not problems.told and chosen is not None and catalogue is not None
+        asked_by = chosen if sound and chosen else load_plan()
+        asked_of = catalogue if sound and catalogue else load_catalogue()
+        warnings = problems.of(lambda: read_warnings(folder / WARNINGS_FILE, asked_by, asked_of))
         if catalogue is not None and reference is not None and not problems.told:
             problems += _tried(folder, forms, catalogue, reference)
     if problems.told:

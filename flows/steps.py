@@ -502,6 +502,7 @@ def send_returns(
             run.settings.outbox,
             limits=run.settings.limits,
             workers=run.workers,
+            today=_today(),
             on_file=on_file,
         )
         hand_out(run.settings.outbox)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -343,6 +344,69 @@ def explain(
 
 @cli.command()
 @_home
+@click.option("--accept", multiple=True, metavar="NUMBER", help="Accept the reason of this number.")
+@click.option("--refuse", multiple=True, metavar="NUMBER", help="Refuse the reason of this number.")
+@click.option("--who", default="教育局", show_default=True, help="Office or role, never a name.")
+@click.option(
+    "--until",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Last day on which it holds [default: in a year].",
+)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def reasons(
+    home: Path | None,
+    accept: tuple[str, ...],
+    refuse: tuple[str, ...],
+    who: str,
+    until: datetime | None,
+    as_json: bool,
+) -> None:
+    """List what units wrote for warnings; accept or refuse it.
+
+    What is accepted is written into explanations.yaml and holds from the next run on, until the figure
+    changes or the day has passed. What is refused is told in the unit's answer.
+    """
+    from datetime import UTC
+
+    from rich.console import Console
+
+    from expectations.acknowledged import AcknowledgementError
+    from flows.settings import load_settings
+    from flows.terminal import reasons as given_reasons
+    from transforms.china import CHINA
+    from warehouse.ledger.store import WarehouseLocked, WarehouseOutdated
+
+    settings = load_settings(home)
+    last = (
+        until.date()
+        if until
+        else datetime.now(UTC).astimezone(CHINA).date() + given_reasons.HOLDS_FOR
+    )
+    try:
+        given = given_reasons.open_reasons(settings)
+        for numbers, accepted in ((accept, True), (refuse, False)):
+            if numbers:
+                given_reasons.settle_reasons(
+                    settings, given, numbers, accepted=accepted, who=who, until=last
+                )
+    except given_reasons.UnknownNumber as error:
+        raise click.UsageError(str(error)) from None
+    except (AcknowledgementError, WarehouseLocked, WarehouseOutdated) as error:
+        _fail(str(error))
+    decided = {number.upper() for number in (*accept, *refuse)}
+    left = [one for one in given if one.number not in decided]
+    if as_json:
+        click.echo(json.dumps(given_reasons.as_records(left), ensure_ascii=False, indent=2))
+        return
+    if decided:
+        click.echo(
+            f"{len(accept)} accepted, {len(refuse)} refused: told with the next run (jzedu nightly)"
+        )
+    given_reasons.show_reasons(Console(width=None if sys.stdout.isatty() else 160), left)
+
+
+@cli.command()
+@_home
 @click.option(
     "--out", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR"
 )
@@ -351,7 +415,7 @@ def explain(
 )
 def template(home: Path | None, out: Path, forms: str | None) -> None:
     """Write blank workbooks to fill in, made from the form definitions."""
-    from datetime import UTC, datetime
+    from datetime import UTC
 
     from transforms.workbooks.templates import write_template
 

@@ -103,6 +103,7 @@ class Rule:
     """The wording of one check, the same wherever it is shown.
 
     ``zh`` and ``en`` may use ``{form}``, ``{column}``, ``{value}``, ``{expected}`` and ``{other}``.
+    ``accepted_*`` are reasons for which what is warned of usually stands; an error has none.
     ``code`` is that of the form, or FIL for what concerns a whole file; a rule as the record of a form
     has it has none yet (:mod:`transforms.checks.rules` gives it the form's).
     """
@@ -117,6 +118,8 @@ class Rule:
     reason_en: str
     example: str
     code: str = ""
+    accepted_zh: str = ""
+    accepted_en: str = ""
 
     @property
     def id(self) -> str:

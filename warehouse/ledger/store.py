@@ -12,7 +12,7 @@ import duckdb
 import polars as pl
 
 from transforms.forms import FORMS
-from transforms.records import DELIVERY, SUBMISSION
+from transforms.records import DELIVERY, REASON, SUBMISSION
 from transforms.submissions import Examined
 from warehouse.archive import Receipt
 from warehouse.ledger.schema import is_outdated, prepare
@@ -181,6 +181,20 @@ def forget(
             f"DELETE FROM {table} WHERE submission_id IN (SELECT submission_id FROM forgotten)"
         )
     return sorted(Receipt(*row) for row in rows)
+
+
+def keep_reasons(connection: duckdb.DuckDBPyConnection, reasons: pl.DataFrame) -> None:
+    """Keep what units wrote for warnings (:data:`transforms.records.REASON`), each file's anew.
+
+    The caller holds the transaction.
+    """
+    if reasons.is_empty():
+        return
+    with lent(connection, given=reasons):
+        connection.execute(
+            "DELETE FROM reason WHERE (sha256, region_code) IN (SELECT (sha256, region_code) FROM given);"
+            f"INSERT INTO reason SELECT DISTINCT {REASON.names} FROM given"
+        )
 
 
 def load(
