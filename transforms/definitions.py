@@ -182,14 +182,31 @@ def _line_of(node: yaml.Node | None, place: Place) -> int:
     return line
 
 
+#: By what the records of lists are known.
+_IDS = (
+    "clause_id",
+    "indicator_id",
+    "name",
+    "number",
+    "parameter",
+    "scope",
+    "section",
+    "region_code",
+)
+
+
 def _names(content: object, place: Place) -> Iterator[str]:
-    """Yield the words for a place: of a list, the record by the first thing it says of itself."""
+    """Yield the words for a place: of a list, the record by its id where it has one."""
     here: Any = content
     for part, after in zip_longest(place, place[1:]):
         if isinstance(part, int) and isinstance(here, list):
             here = here[part] if part < len(here) else None
-            first = next(iter(here.values()), None) if isinstance(here, dict) else here
-            yield str(first) if isinstance(first, str | int | float) else f"number {part + 1}"
+            known = (
+                next((here[key] for key in _IDS if key in here), None)
+                if isinstance(here, dict)
+                else here
+            )
+            yield str(known) if isinstance(known, str | int | float) else f"number {part + 1}"
         else:
             # Of clauses 2.1 the clause 2.1.
             yield str(part).removesuffix("s") if isinstance(after, int) else str(part)
