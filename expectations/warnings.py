@@ -24,9 +24,10 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 from expectations.engine import Broken, Expectation
 from transforms.checks.findings import MARKED_CELLS, Finding, Submission, is_one_cause, told
 from transforms.checks.rules import RULES
-from transforms.definitions import DefinitionError, InUse, read_definitions
+from transforms.definitions import DefinitionError, InUse
 from transforms.forms import FORMS, FORMS_IN_USE, Form, FormSet, Kind, Rule
 from transforms.records import WARNING
+from transforms.yaml_records import read_definitions
 from warehouse.sql import table_from
 
 WARNINGS = Path(__file__).with_name("warnings.yaml")
