@@ -14,7 +14,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from transforms.definitions import DefinitionError, Place, read_definitions
+from transforms.definitions import DefinitionError
+from transforms.yaml_records import Place, read_definitions
 
 PLAN = Path(__file__).with_name("plan.yaml")
 #: Where the national rule sets stand, a plan file each.

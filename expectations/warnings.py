@@ -26,10 +26,11 @@ from expectations.engine import Broken, Expectation
 from expectations.questions import asked_items, items_table, unanswered_rows
 from transforms.checks.findings import MARKED_CELLS, Finding, Submission, is_one_cause, told
 from transforms.checks.rules import RULES
-from transforms.definitions import DefinitionError, InUse, read_definitions
+from transforms.definitions import DefinitionError, InUse
 from transforms.forms import FORMS, FORMS_IN_USE, Form, FormSet, Kind, Rule
 from transforms.forms.model import rule_id
 from transforms.records import WARNING
+from transforms.yaml_records import read_definitions
 from warehouse.indicators.definitions import Catalogue, load_catalogue
 from warehouse.sql import lent, table_from
 

@@ -10,9 +10,10 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from expectations.definitions import FOLDER
 from flows.settings import Settings
@@ -23,16 +24,15 @@ _PREFIX = "jzedu-rehearsal-"
 
 @contextmanager
 def rehearse(
-    settings: Settings, plan: Path | None = None, definitions: Path | None = None
+    settings: Settings, plan: Path | None = None, instead: Mapping[str, Path] = MappingProxyType({})
 ) -> Iterator[Settings]:
     """Yield the settings of a temporary home that sees the archive and the publication of ``settings``.
 
-    ``plan`` is the plan file to judge by there, ``definitions`` a folder in the place of the home's
-    ``definitions/``. The caller keeps runs from writing to the real
+    ``plan`` is the plan file to judge by there, ``instead`` has folders in the place of the home's
+    ``definitions/`` and ``reference/``. The caller keeps runs from writing to the real
     home, so that the copies are whole.
     """
     _sweep()
-    own = definitions or settings.home / FOLDER
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, _held(Path(folder)) as home:
         if settings.warehouse.exists():
             shutil.copyfile(settings.warehouse, home / settings.warehouse.name)
@@ -40,7 +40,8 @@ def rehearse(
             if journal.exists():
                 shutil.copyfile(journal, home / journal.name)
         (home / "archive").symlink_to(settings.archive)
-        for name, place in (("reference", settings.home / "reference"), (FOLDER, own)):
+        for name in (FOLDER, "reference"):
+            place = instead.get(name, settings.home / name)
             if place.exists():
                 (home / name).symlink_to(place.absolute())
         (home / "published").mkdir()

@@ -30,8 +30,8 @@ from flows.permissions import keep_private  # noqa: E402
 from flows.progress import Steps  # noqa: E402
 from flows.run import (  # noqa: E402
     AT_TERMINAL,
-    DEFINITIONS_TO_TRY,
     OPENED_AHEAD,
+    TO_TRY,
     Opened,
     Run,
     StepFailed,
@@ -199,9 +199,7 @@ def backfill(
     shown = Steps()
     if asked.dry_run:
         with no_writer(settings.home, shown.say, patience(settings)):
-            rehearsal = rehearse(
-                settings, _plan_to_try(settings, asked.plan), DEFINITIONS_TO_TRY.get()
-            )
+            rehearsal = rehearse(settings, _plan_to_try(settings, asked.plan), TO_TRY.get() or {})
             with rehearsal as copy, Run.open(copy) as run:
                 run.warm_up()
                 loaded: Any = _reload(run, scope, shown)

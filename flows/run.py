@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -40,9 +40,9 @@ from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
 STARTED_AHEAD: ContextVar[Engine | None] = ContextVar("started_ahead", default=None)
 #: Whether somebody at a terminal started the run, who may name files anywhere, see :mod:`flows.terminal.runner`.
 AT_TERMINAL: ContextVar[bool] = ContextVar("at_terminal", default=False)
-#: A folder that a dry run uses instead of the home's definitions/. Definitions hold SQL, which is run: somebody
-#: at a terminal may name them, a server may not, and so they are no parameter of a flow.
-DEFINITIONS_TO_TRY: ContextVar[Path | None] = ContextVar("definitions_to_try", default=None)
+#: Folders that a dry run uses instead of the home's definitions/ and reference/. Definitions hold SQL, which is
+#: run: somebody at a terminal may name them, a server may not, and so they are no parameter of a flow.
+TO_TRY: ContextVar[Mapping[str, Path] | None] = ContextVar("to_try", default=None)
 #: A fork server of workers that was started ahead likewise.
 FORK_SERVER_AHEAD: ContextVar[ForkServer | None] = ContextVar("fork_server_ahead", default=None)
 #: For so many seconds a run waits for what a killed one has left to let go of the warehouse.

@@ -169,6 +169,13 @@ def test_merged_units_are_seen_as_they_were_and_as_they_are_now(qinghe: Home) ->
     )
     assert as_now == as_they_were
     assert qinghe.ask("SELECT DISTINCT region_code FROM indicator_value_as_now") == [("990121",)]
+    assert (
+        qinghe.ask(
+            "SELECT n.* FROM indicator_value_as_now n ANTI JOIN indicator_value"
+            " USING (indicator_id, region_code, year)"
+        )
+        == []
+    )
     # What is no sum is not added up: the variation over the schools of both.
     ((west, together),) = qinghe.ask(
         "SELECT v.value, n.value FROM indicator_value v JOIN indicator_value_as_now n"

@@ -219,6 +219,11 @@ def nightly(home: Path | None, accept_shrink: bool, profile: bool) -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Use this folder instead of the home's definitions/; in a dry run only.",
 )
+@click.option(
+    "--reference",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Use this folder instead of the home's reference/; in a dry run only.",
+)
 @_accept_shrink
 def backfill(
     home: Path | None,
@@ -228,6 +233,7 @@ def backfill(
     dry_run: bool,
     plan: Path | None,
     definitions: Path | None,
+    reference: Path | None,
     accept_shrink: bool,
 ) -> None:
     """Take what the archive holds for some years through the whole way again."""
@@ -239,8 +245,10 @@ def backfill(
             "--plan tries a plan out and needs --dry-run; "
             "the plan of publications is a setting (settings.toml: plan)"
         )
-    if definitions is not None and not dry_run:
-        raise click.UsageError("--definitions tries definitions out and needs --dry-run")
+    tried = {"definitions": definitions, "reference": reference}
+    instead = {name: folder for name, folder in tried.items() if folder is not None}
+    if instead and not dry_run:
+        raise click.UsageError(f"--{next(iter(instead))} tries a folder out and needs --dry-run")
     chosen = _codes(regions, home).units["region_code"].to_list() if regions else []
     names = [form.name for form in _forms(forms, home)] if forms else []
     scope = Scope(years, tuple(chosen), tuple(names))
@@ -249,7 +257,7 @@ def backfill(
         scope,
         dry_run=dry_run,
         plan=plan,
-        definitions=definitions,
+        instead=instead,
         accept_shrink=accept_shrink,
     )
 

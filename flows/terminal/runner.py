@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -24,10 +24,10 @@ from flows.profile import profiled
 from flows.progress import Steps
 from flows.run import (
     AT_TERMINAL,
-    DEFINITIONS_TO_TRY,
     FORK_SERVER_AHEAD,
     OPENED_AHEAD,
     STARTED_AHEAD,
+    TO_TRY,
     Opened,
     Run,
     StepFailed,
@@ -122,7 +122,7 @@ def run_backfill(
     *,
     dry_run: bool,
     plan: Path | None,
-    definitions: Path | None,
+    instead: Mapping[str, Path],
     accept_shrink: bool,
 ) -> None:
     """Run the backfill flow, show what changed, and end the process with its exit code."""
@@ -138,7 +138,7 @@ def run_backfill(
 
         if server is not None:
             server.wait()
-        DEFINITIONS_TO_TRY.set(definitions)
+        TO_TRY.set(instead)
         night: Any = backfill(
             list(scope.years),
             list(scope.regions),

@@ -111,7 +111,7 @@ def test_a_dry_run_of_other_definitions_tells_which_verdicts_turn_and_changes_no
     ):
         (tried / name).write_text(text, "utf-8")
     before = canteens.rows()
-    with rehearse(canteens.settings, definitions=tried) as copy, Run.open(copy) as run:
+    with rehearse(canteens.settings, instead={"definitions": tried}) as copy, Run.open(copy) as run:
         run.engine = cast(Engine, ByHand(run.plan, run.catalogue))
         steps.reload_deliveries(run, Scope((2020,)), lambda: None)
         steps.evaluate(run)
@@ -139,3 +139,24 @@ def test_wrong_definitions_stop_a_run_before_anything_is_made(home: Home) -> Non
     said = str(caught.value)
     assert "canteen.yaml, line 11, column meals type:" in said
     assert {file.name for file in home.root.iterdir()} == {"definitions"}
+
+
+def test_a_dry_run_of_another_region_list_tells_what_closing_a_unit_does(
+    canteens: Home, tmp_path: Path
+) -> None:
+    head = "region_code,region_name,aliases,level,parent_code,kind,valid_from_year,valid_to_year,successor\n"
+    (tmp_path / "regions.csv").write_text(
+        f"{head}210700,锦州市,,city,,地级市,,,\n"
+        f"{YIXIAN},义县,,reporting_unit,210700,县,,2019,{GUTA}\n"
+        f"{GUTA},古塔区,,reporting_unit,210700,市辖区,,,\n",
+        "utf-8",
+    )
+    with (
+        rehearse(canteens.settings, instead={"reference": tmp_path}) as copy,
+        Run.open(copy) as run,
+    ):
+        run.engine = cast(Engine, ByHand(run.plan, run.catalogue))
+        steps.reload_deliveries(run, Scope((2020,)), lambda: None)
+        steps.evaluate(run)
+        found = {(one.region_code, one.old_status, one.new_status) for one in steps.changes(run)}
+    assert (YIXIAN, "not_met", "not_applicable") in found

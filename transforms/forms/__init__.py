@@ -18,7 +18,6 @@ from typing import Generic, TypeVar
 from transforms.definitions import DefinitionError, InUse
 from transforms.forms.calendar import CALENDAR, read_calendar
 from transforms.forms.model import Column, Form, Kind, RowCheck, Rule, TotalCheck
-from transforms.forms.records import read_form
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -49,6 +48,9 @@ class FormSet(Mapping[str, Form]):
 @cache
 def packaged_forms() -> FormSet:
     """Return the forms that come with the package."""
+    # Not at the top: what opens files is handed its forms, and starts sooner without what reads them.
+    from transforms.forms.records import read_form
+
     forms = [read_form(file, of_package=True) for file in sorted(PACKAGED.glob("*.yaml"))]
     calendar = read_calendar(PACKAGED / CALENDAR, {form.name for form in forms})
     return FormSet(replace(form, deadline=calendar[form.name]) for form in forms)
@@ -67,6 +69,8 @@ def read_forms(folder: Path) -> FormSet:
     calendar_file = folder / CALENDAR
     if not files and not calendar_file.exists():
         return packaged_forms()
+    from transforms.forms.records import read_form
+
     problems: list[str] = []
     own: dict[str, tuple[Path, Form]] = {}
     for file in files:

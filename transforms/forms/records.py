@@ -15,8 +15,8 @@ from typing import Annotated
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from transforms.definitions import Place, read_definitions
 from transforms.forms.model import Column, Deadline, Form, Kind, RowCheck, Rule, TotalCheck
+from transforms.yaml_records import Place, read_definitions
 
 #: Of the names of forms and columns: they are names of tables and columns in SQL too.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]

@@ -27,8 +27,9 @@ from pydantic import (
     model_validator,
 )
 
-from transforms.definitions import InUse, Place, read_definitions
+from transforms.definitions import InUse
 from transforms.forms import FormSet
+from transforms.yaml_records import Place, read_definitions
 from warehouse.sql import literal
 
 INDICATORS = Path(__file__).with_name("indicators.yaml")

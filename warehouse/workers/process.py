@@ -37,7 +37,6 @@ from transforms.forms import (
     FORMS_IN_USE,
     Form,
     FormSet,
-    packaged_forms,
 )
 from transforms.importing import no_collecting
 
@@ -65,10 +64,10 @@ class OrderPart(Generic[T]):
 
 @dataclass(frozen=True)
 class Given:
-    """An order as it goes to a worker: a pickle, and that of the forms in use, None for the packaged ones."""
+    """An order as it goes to a worker: a pickle, and that of the forms in use."""
 
     order: bytes
-    forms: bytes | None
+    forms: bytes
 
 
 @dataclass(frozen=True)
@@ -99,13 +98,13 @@ def given(order: object) -> Given:
 
 
 @lru_cache(maxsize=8)
-def _pickled(forms: FormSet) -> bytes | None:
-    return None if forms is packaged_forms() else pickle.dumps(tuple(forms.values()))
+def _pickled(forms: FormSet) -> bytes:
+    return pickle.dumps(tuple(forms.values()))
 
 
 @lru_cache(maxsize=2)
-def _forms(pickled: bytes | None) -> FormSet:
-    return packaged_forms() if pickled is None else FormSet(pickle.loads(pickled))
+def _forms(pickled: bytes) -> FormSet:
+    return FormSet(pickle.loads(pickled))
 
 
 def packed(message: object) -> bytes:
@@ -156,7 +155,6 @@ def _serve() -> None:
     with no_collecting():
         for name in _NEEDED:
             import_module(name)
-        packaged_forms()
 
     run = socket.socket(fileno=sys.stdin.fileno())
     scratch, _held = _scratch()
