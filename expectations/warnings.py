@@ -3,7 +3,7 @@
 An error looks at its own submission alone. What shows only when submissions are held against each
 other, or against last year's, is a warning: it lets the submission in and is computed anew each
 night over everything in force, so that the order of arrival never matters. Every rule of
-``warnings.yaml`` and form is one expectation; :func:`write_warnings` turns what breaks it into
+``warnings.yaml`` is one expectation; :func:`write_warnings` turns what breaks it into
 the table ``warning``, one row for each cause.
 """
 
@@ -31,7 +31,7 @@ from transforms.forms import FORMS, Form, Kind, Rule
 from transforms.forms.model import rule_id
 from transforms.records import WARNING
 from warehouse.indicators.definitions import Catalogue, load_catalogue
-from warehouse.sql import lent, table_from
+from warehouse.sql import lent, literal, table_from
 
 WARNINGS = Path(__file__).with_name("warnings.yaml")
 
@@ -190,21 +190,21 @@ _CAUSES = Template(
 WITH hit AS (
 $query
 ), on_sheet AS (
-    SELECT submission_id, key, columns, sheet,
+    SELECT rule_id, submission_id, key, columns, sheet,
         list("row" ORDER BY "row")[1:{MARKED_CELLS}] AS rows, min(value) AS value,
         min(other) AS other, min(figure) AS figure, count(*) AS hits, sum(cells) AS cells
-    FROM hit GROUP BY submission_id, key, columns, sheet
+    FROM hit GROUP BY rule_id, submission_id, key, columns, sheet
 ), cause AS (
-    SELECT submission_id, key, columns, min(sheet) AS sheet, arg_min(rows, sheet) AS rows,
+    SELECT rule_id, submission_id, key, columns, min(sheet) AS sheet, arg_min(rows, sheet) AS rows,
         min(value) AS value, min(other) AS other, min(figure) AS figure,
         sum(hits)::BIGINT AS hits, sum(cells)::BIGINT AS cells
-    FROM on_sheet GROUP BY submission_id, key, columns
+    FROM on_sheet GROUP BY rule_id, submission_id, key, columns
 ), numbered AS (
     SELECT region_code, dense_rank() OVER (ORDER BY region_code) % 200 AS place, cause
     FROM cause JOIN version_in_force USING (submission_id)
 )
 SELECT list(DISTINCT region_code ORDER BY region_code) AS units,
-    list(cause ORDER BY cause.submission_id, cause.key) AS findings
+    list(cause ORDER BY cause.rule_id, cause.submission_id, cause.key) AS findings
 FROM numbered GROUP BY place ORDER BY place
 """
 )
@@ -216,20 +216,36 @@ def warning_rules() -> list[Rule]:
 
 
 def expectations() -> list[Expectation]:
-    """Return the suite: for :meth:`expectations.engine.Engine.run` with :data:`TABLE` as its table."""
+    """Return the suite: for :meth:`expectations.engine.Engine.run` with :data:`TABLE` as its table.
+
+    A rule is one expectation for all its forms: what an expectation costs beside its query would
+    otherwise be most of the check.
+    """
     return [
         Expectation(
-            name,
-            unexpected_rows(warning),
-            f"{name} 未发现 / none found: {_in_general(warning.rule)}",
+            number,
+            unexpected_rows(rules),
+            f"{number} 未发现 / none found: {_in_general(rules[0].rule)}",
         )
-        for name, warning in load_warnings().items()
+        for number, rules in by_number().items()
     ]
 
 
-def unexpected_rows(warning: WarningRule) -> str:
-    """Return the query that gives, for each unit that has any, the list of findings of ``warning``."""
-    return _CAUSES.substitute(query=warning.query)
+def by_number() -> dict[str, list[WarningRule]]:
+    """Return the rules of each number, one for every form that it is of."""
+    found: dict[str, list[WarningRule]] = {}
+    for warning in load_warnings().values():
+        found.setdefault(warning.rule.number, []).append(warning)
+    return found
+
+
+def unexpected_rows(warnings: Iterable[WarningRule]) -> str:
+    """Return the query that gives, for each unit that has any, the list of findings of ``warnings``."""
+    queries = (
+        f"SELECT {literal(warning.rule.id)} AS rule_id, * FROM (\n{warning.query}\n)"
+        for warning in warnings
+    )
+    return _CAUSES.substitute(query="\nUNION ALL BY NAME\n".join(queries))
 
 
 def _in_general(rule: Rule) -> str:
@@ -273,8 +289,8 @@ def write_warnings(connection: duckdb.DuckDBPyConnection, broken: Broken) -> int
     one cause (:func:`~transforms.checks.findings.is_one_cause`) is one row, whose key is :data:`WHOLE`.
     """
     causes = [
-        _Cause(rule_id, **finding)
-        for rule_id, units in broken.items()
+        _Cause(**finding)
+        for units in broken.values()
         for unit in units
         for finding in unit["findings"]
     ]

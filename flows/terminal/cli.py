@@ -389,8 +389,16 @@ def reasons(
 @click.option(
     "--forms", metavar="FORMS", help="Forms, by name or Chinese name, separated by commas."
 )
-def template(home: Path | None, out: Path, forms: str | None) -> None:
-    """Write blank workbooks to fill in, made from the form definitions."""
+@click.option("--unit", metavar="UNIT", help="With --year: fill in what is known of this unit.")
+@click.option("--year", type=int, metavar="N", help="With --unit: the year to be reported.")
+def template(
+    home: Path | None, out: Path, forms: str | None, unit: str | None, year: int | None
+) -> None:
+    """Write workbooks to fill in, made from the form definitions.
+
+    With --unit and --year they begin with last year's institutions and figures, the townships and the
+    plan's items.
+    """
     from datetime import UTC
 
     from expectations.clauses import PlanError
@@ -403,6 +411,21 @@ def template(home: Path | None, out: Path, forms: str | None) -> None:
         first_year = plan_of(load_settings(home)).begins
     except PlanError as error:
         _fail(str(error))
+    if (unit is None) != (year is None):
+        raise click.UsageError("--unit and --year go together")
+    if unit is not None and year is not None:
+        from flows.terminal.template import write_known_templates
+        from warehouse.ledger.store import WarehouseLocked, WarehouseOutdated
+
+        code = reference.unit_of(unit)
+        if code is None:
+            raise click.BadParameter(f"no reporting unit {unit!r}", param_hint="--unit")
+        try:
+            for file in write_known_templates(load_settings(home), out, _forms(forms), code, year):
+                click.echo(str(file))
+        except (WarehouseLocked, WarehouseOutdated) as error:
+            _fail(str(error))
+        return
     this_year = datetime.now(UTC).year
     chosen = _forms(forms)
     out.mkdir(parents=True, exist_ok=True)
