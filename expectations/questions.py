@@ -45,7 +45,8 @@ def unanswered_rows(form: Form, plan: Plan, catalogue: Catalogue) -> str:
     submission are asked it), blank (whether this one leaves it open). Questions are those of the
     indicators that are shares of answers (docs/plan.md, *Blank answers*).
     """
-    found: dict[str, str] = {}
+    asked: dict[tuple[str, str], dict[str, str]] = {}
+    known: set[str] = set()
     for indicator in _of_the_plan(plan, catalogue):
         share = indicator.share
         if (
@@ -54,16 +55,19 @@ def unanswered_rows(form: Form, plan: Plan, catalogue: Catalogue) -> str:
             or form.name not in catalogue.forms_of(share.source)
         ):
             continue
-        rows = _source(share.source, catalogue)
         for column in form.columns:
-            if column.name not in found and re.search(rf"\b{column.name}\b", share.test):
-                found[column.name] = (
-                    f"SELECT submission_id, sheet, \"row\", '{column.name}' AS column_name, "
-                    "count(*) OVER (PARTITION BY submission_id) AS asked, "
-                    f'"{column.name}" IS NULL AND ({share.test}) IS NULL AS blank '
-                    f"FROM ({rows}) WHERE {share.rows} AND sheet IS NOT NULL"
-                )
-    return " UNION ALL ".join(found.values()) or _NO_ROWS
+            if column.name not in known and re.search(rf"\b{column.name}\b", share.test):
+                known.add(column.name)
+                blank = f'"{column.name}" IS NULL AND ({share.test}) IS NULL'
+                asked.setdefault((share.source, share.rows), {})[column.name] = blank
+    # Questions to the same rows are asked of them together.
+    queries = (
+        f'SELECT submission_id, sheet, "row", count(*) OVER (PARTITION BY submission_id) AS asked, '
+        f"unnest({_list(blanks)}) AS column_name, unnest([{', '.join(blanks.values())}]) AS blank "
+        f"FROM ({_source(source, catalogue)}) WHERE ({rows}) AND sheet IS NOT NULL"
+        for (source, rows), blanks in asked.items()
+    )
+    return " UNION ALL BY NAME ".join(queries) or _NO_ROWS
 
 
 def asked_items(plan: Plan, catalogue: Catalogue) -> tuple[AskedItem, ...]:

@@ -3,7 +3,7 @@
 An error looks at its own submission alone. What shows only when submissions are held against each
 other, or against last year's, is a warning: it lets the submission in and is computed anew each
 night over everything in force, so that the order of arrival never matters. Every rule of
-``warnings.yaml`` and form is one expectation; :func:`write_warnings` turns what breaks it into
+``warnings.yaml`` is one expectation; :func:`write_warnings` turns what breaks it into
 the table ``warning``, one row for each cause.
 """
 
@@ -32,7 +32,7 @@ from transforms.forms.model import rule_id
 from transforms.records import WARNING
 from transforms.yaml_records import read_definitions
 from warehouse.indicators.definitions import Catalogue, load_catalogue
-from warehouse.sql import lent, table_from
+from warehouse.sql import lent, literal, table_from
 
 WARNINGS = Path(__file__).with_name("warnings.yaml")
 
@@ -68,8 +68,8 @@ class _Record(BaseModel):
     remedy_en: str
     reason_zh: str
     reason_en: str
-    accepted_zh: str
-    accepted_en: str
+    accepted_zh: str = ""
+    accepted_en: str = ""
     example: str
     gives_way_to: tuple[Annotated[str, StringConstraints(pattern=_NUMBER)], ...] = ()
     query: str
@@ -229,21 +229,21 @@ _CAUSES = Template(
 WITH hit AS (
 $query
 ), on_sheet AS (
-    SELECT submission_id, key, columns, sheet,
+    SELECT rule_id, submission_id, key, columns, sheet,
         list("row" ORDER BY "row")[1:{MARKED_CELLS}] AS rows, min(value) AS value,
         min(other) AS other, min(figure) AS figure, count(*) AS hits, sum(cells) AS cells
-    FROM hit GROUP BY submission_id, key, columns, sheet
+    FROM hit GROUP BY rule_id, submission_id, key, columns, sheet
 ), cause AS (
-    SELECT submission_id, key, columns, min(sheet) AS sheet, arg_min(rows, sheet) AS rows,
+    SELECT rule_id, submission_id, key, columns, min(sheet) AS sheet, arg_min(rows, sheet) AS rows,
         min(value) AS value, min(other) AS other, min(figure) AS figure,
         sum(hits)::BIGINT AS hits, sum(cells)::BIGINT AS cells
-    FROM on_sheet GROUP BY submission_id, key, columns
+    FROM on_sheet GROUP BY rule_id, submission_id, key, columns
 ), numbered AS (
     SELECT region_code, dense_rank() OVER (ORDER BY region_code) % 200 AS place, cause
     FROM cause JOIN version_in_force USING (submission_id)
 )
 SELECT list(DISTINCT region_code ORDER BY region_code) AS units,
-    list(cause ORDER BY cause.submission_id, cause.key) AS findings
+    list(cause ORDER BY cause.rule_id, cause.submission_id, cause.key) AS findings
 FROM numbered GROUP BY place ORDER BY place
 """
 )
@@ -255,20 +255,36 @@ def warning_rules() -> list[Rule]:
 
 
 def expectations() -> list[Expectation]:
-    """Return the suite: for :meth:`expectations.engine.Engine.run` with :data:`TABLE` as its table."""
+    """Return the suite: for :meth:`expectations.engine.Engine.run` with :data:`TABLE` as its table.
+
+    A rule is one expectation for all its forms: what an expectation costs beside its query would
+    otherwise be most of the check.
+    """
     return [
         Expectation(
-            name,
-            unexpected_rows(warning),
-            f"{name} 未发现 / none found: {_in_general(warning.rule)}",
+            number,
+            unexpected_rows(rules),
+            f"{number} 未发现 / none found: {_in_general(rules[0].rule)}",
         )
-        for name, warning in load_warnings().items()
+        for number, rules in by_number().items()
     ]
 
 
-def unexpected_rows(warning: WarningRule) -> str:
-    """Return the query that gives, for each unit that has any, the list of findings of ``warning``."""
-    return _CAUSES.substitute(query=warning.query)
+def by_number() -> dict[str, list[WarningRule]]:
+    """Return the rules of each number, one for every form that it is of."""
+    found: dict[str, list[WarningRule]] = {}
+    for warning in load_warnings().values():
+        found.setdefault(warning.rule.number, []).append(warning)
+    return found
+
+
+def unexpected_rows(warnings: Iterable[WarningRule]) -> str:
+    """Return the query that gives, for each unit that has any, the list of findings of ``warnings``."""
+    queries = (
+        f"SELECT {literal(warning.rule.id)} AS rule_id, * FROM (\n{warning.query}\n)"
+        for warning in warnings
+    )
+    return _CAUSES.substitute(query="\nUNION ALL BY NAME\n".join(queries))
 
 
 def _in_general(rule: Rule) -> str:
@@ -312,8 +328,8 @@ def write_warnings(connection: duckdb.DuckDBPyConnection, broken: Broken) -> int
     one cause (:func:`~transforms.checks.findings.is_one_cause`) is one row, whose key is :data:`WHOLE`.
     """
     causes = [
-        _Cause(rule_id, **finding)
-        for rule_id, units in broken.items()
+        _Cause(**finding)
+        for units in broken.values()
         for unit in units
         for finding in unit["findings"]
     ]
@@ -468,9 +484,11 @@ def _row(
         zh = f"同一列有{cause.alike}处不符, 很可能出于同一原因, 例如: {zh}"
         en = f"{cause.alike} findings in the column, most likely with one cause; one of them: {en}"
     # The office finds what an acknowledgement must repeat under the finding's number.
-    remedy_zh = f"{rule.remedy_zh}情况属实的(通常如: {rule.accepted_zh}), 请在反馈表中写明原因, 随下次报送交回。"
+    usual_zh = f"(通常如: {rule.accepted_zh})" if rule.accepted_zh else ""
+    usual_en = f" (usually: {rule.accepted_en})" if rule.accepted_en else ""
+    remedy_zh = f"{rule.remedy_zh}情况属实的{usual_zh}, 请在反馈表中写明原因, 随下次报送交回。"
     remedy_en = (
-        f"{rule.remedy_en} Where it is right as it stands (usually: {rule.accepted_en}), write the reason into the"
+        f"{rule.remedy_en} Where it is right as it stands{usual_en}, write the reason into the"
         " answer and hand it in with the next delivery."
     )
     finding = Finding(

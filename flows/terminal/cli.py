@@ -421,13 +421,39 @@ def reasons(
 @click.option(
     "--forms", metavar="FORMS", help="Forms, by name or Chinese name, separated by commas."
 )
-def template(home: Path | None, out: Path, forms: str | None) -> None:
-    """Write blank workbooks to fill in, made from the form definitions."""
+@click.option("--unit", metavar="UNIT", help="With --year: fill in what is known of this unit.")
+@click.option("--year", type=int, metavar="N", help="With --unit: the year to be reported.")
+def template(
+    home: Path | None, out: Path, forms: str | None, unit: str | None, year: int | None
+) -> None:
+    """Write workbooks to fill in, made from the form definitions.
+
+    With --unit and --year they begin with last year's institutions and figures, the townships and the
+    plan's items.
+    """
     from datetime import UTC
 
     from transforms.workbooks.templates import write_template
 
     defined = _defined(home)
+    if (unit is None) != (year is None):
+        raise click.UsageError("--unit and --year go together")
+    if unit is not None and year is not None:
+        from flows.settings import load_settings
+        from flows.terminal.template import write_known_templates
+        from warehouse.ledger.store import WarehouseLocked, WarehouseOutdated
+
+        code = defined.reference.unit_of(unit)
+        if code is None:
+            raise click.BadParameter(f"no reporting unit {unit!r}", param_hint="--unit")
+        try:
+            for file in write_known_templates(
+                load_settings(home), defined, out, _forms(forms, home), code, year
+            ):
+                click.echo(str(file))
+        except (WarehouseLocked, WarehouseOutdated) as error:
+            _fail(str(error))
+        return
     this_year = datetime.now(UTC).year
     chosen = _forms(forms, home)
     out.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ from expectations.acknowledged import (
     load_acknowledgements,
     mark_acknowledged,
 )
-from expectations.warnings import load_warnings, unexpected_rows, write_warnings
+from expectations.warnings import by_number, unexpected_rows, write_warnings
 from tests.conftest import Home, MakeHome
 from warehouse.ledger.schema import refresh
 from warehouse.ledger.store import open_warehouse
@@ -95,8 +95,8 @@ def connection(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     with open_warehouse(settings.warehouse, load_reference(settings.home)) as connection:
         refresh(connection)
         broken = {}
-        for name, warning in load_warnings().items():
-            cursor = connection.execute(unexpected_rows(warning))
+        for name, warnings in by_number().items():
+            cursor = connection.execute(unexpected_rows(warnings))
             columns = [column[0] for column in cursor.description or ()]
             broken[name] = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
         assert write_warnings(connection, broken) == 2

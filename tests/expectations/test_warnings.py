@@ -27,6 +27,7 @@ from expectations.engine import Broken, Engine
 from expectations.warnings import (
     SUITE,
     TABLE,
+    by_number,
     expectations,
     load_warnings,
     read_warnings,
@@ -958,8 +959,8 @@ def edits_of(name: str) -> tuple[Edit, ...]:
 def plainly(connection: duckdb.DuckDBPyConnection) -> Broken:
     """What the suite has to give, from DuckDB itself."""
     broken: Broken = {}
-    for name, warning in load_warnings().items():
-        cursor = connection.execute(unexpected_rows(warning))
+    for name, warnings in by_number().items():
+        cursor = connection.execute(unexpected_rows(warnings))
         columns = [column[0] for column in cursor.description or ()]
         broken[name] = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
     return broken
@@ -1148,7 +1149,7 @@ def test_a_message_says_what_is_wrong_and_the_way_out(table: pl.DataFrame) -> No
     assert finding["message_zh"] == (
         "“学校2121000001”(2121000001 小学)各班人数合计89, 与中小学校基本情况表的在校生数90不符。"
         "请核对是否漏报或重报班级, 以及两张表的填报时点是否一致。"
-        "情况属实的, 请在反馈表中写明原因, 随下次报送交回。"
+        "情况属实的(通常如: 两表填报时点不同), 请在反馈表中写明原因, 随下次报送交回。"
     )
     assert finding["message_zh"].endswith(finding["remedy_zh"])
     assert finding["message_en"].startswith("the classes of ")
@@ -1177,7 +1178,7 @@ def test_the_table_has_the_columns_of_a_finding(city: Home, table: pl.DataFrame)
             ).fetchall()
             for name in ("finding", "warning")
         }
-    more = [(name, "VARCHAR") for name in ("key", "figure", "explained")]
+    more = [(name, "VARCHAR") for name in ("key", "figure", "explained", "number", "refused")]
     assert columns["warning"] == columns["finding"] + more
     assert list(WARNING.schema) == [name for name, _ in columns["warning"]]
 

@@ -54,7 +54,11 @@ KNOWN_HEADERS = OfForms(_lookup)
 
 #: What nearly every form has beside its own columns: known, ignored and not spoken of.
 _BESIDE = frozenset(
-    ("序号", "编号", "备注", "说明", "联系人", "联系电话", "电话", "填表人", "审核人", "日期")
+    (
+        *("序号", "编号", "备注", "说明", "联系人", "联系电话", "电话", "填表人", "审核人", "日期"),
+        # Templates show last year's figure in a column of this name.
+        "上年数",
+    )
 )
 
 
