@@ -49,7 +49,11 @@ def unanswered_rows(form: Form, plan: Plan, catalogue: Catalogue) -> str:
     known: set[str] = set()
     for indicator in _of_the_plan(plan, catalogue):
         share = indicator.share
-        if share is None or not share.of_answers or form.name not in catalogue.forms_of(share.source):
+        if (
+            share is None
+            or not share.of_answers
+            or form.name not in catalogue.forms_of(share.source)
+        ):
             continue
         for column in form.columns:
             if column.name not in known and re.search(rf"\b{column.name}\b", share.test):
