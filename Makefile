@@ -86,6 +86,7 @@ docs: $(RUNTIME) ## Make the pages of docs/ that come from definitions
 	$(BIN)/python -c "from expectations.warnings import warning_rules; \
 		from expectations.handbook import rules_markdown; \
 		print(rules_markdown(warning_rules()), end='')" > docs/rules.md
+	cp transforms/workbooks/guide.md docs/填报说明.md
 
 # Of what the nights are: SCALE times the city, or UNITS made-up counties (100 are a province), or a
 # region list of one's own.

@@ -251,12 +251,12 @@ def _heading(findings: pl.DataFrame, today: date) -> Heading:
     forms = known.select("year", "form").unique().sort("year", "form").rows()
     name, contact = findings["region_name"][0], findings["contact"][0]
     returned = (findings["severity"] == "error").any()
-    before = known["before"].drop_nulls()
+    before = known["before"].drop_nulls().sort().to_list()
     standing = ""
     if returned and forms:
         standing = (
-            f"版本: {max(before.to_list())}收到的版本继续有效, 直到更正后的版本被接收。"
-            if before.len()
+            f"版本: {before[-1]}收到的版本继续有效, 直到更正后的版本被接收。"
+            if before
             else "版本: 此前没有已接收的版本, 更正之前按未报送统计。"
         )
     return Heading(

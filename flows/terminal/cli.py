@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import click
 
@@ -490,17 +490,29 @@ def template(
     show_default=True,
     help="Where return sheets are written.",
 )
+@click.option(
+    "--lang",
+    type=click.Choice(["zh", "en"]),
+    help="Language of what is printed [default: by the locale, Chinese where it says nothing].",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def check(
-    home: Path | None, files: tuple[Path, ...], unit: str | None, out: Path, as_json: bool
+    home: Path | None,
+    files: tuple[Path, ...],
+    unit: str | None,
+    out: Path,
+    lang: Literal["zh", "en"] | None,
+    as_json: bool,
 ) -> None:
     """Try files out: their findings, here and as return sheets; nothing is kept.
 
     Exit code 1 where a submission in them would be returned.
     """
+    import os
+
     from rich.console import Console
 
-    from flows.terminal.check import check_files, show_checked
+    from flows.terminal.check import check_files, language_of, show_checked
 
     reference = _codes(None, home)
     code = None
@@ -510,12 +522,14 @@ def check(
             raise click.BadParameter(f"no reporting unit {unit!r}", param_hint="--unit")
     console = Console(width=None if sys.stdout.isatty() else 120)
     say = (lambda _: None) if as_json else (lambda said: console.print(f"[dim]{said}[/]"))
-    checked = check_files(list(files), home, code, out, say)
+    asked = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    language = lang or language_of(next(filter(None, asked), None))
+    checked = check_files(list(files), home, code, out, say, language)
     if as_json:
         click.echo(json.dumps([one.as_record() for one in checked], ensure_ascii=False, indent=2))
     else:
         for one in checked:
-            show_checked(console, one)
+            show_checked(console, one, language)
     sys.exit(0 if all(one.is_accepted for one in checked) else 1)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, time
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -329,9 +328,7 @@ def _write(sheet: Worksheet, row: int, place: int, value: object, look: Format) 
         case bool():
             sheet.write_string(row, place, "是" if value else "否", look)
         case int() | float() | Decimal():
-            sheet.write_number(row, place, value, look)
-        case time() | date():
-            sheet.write_datetime(row, place, value, look)
+            sheet.write_number(row, place, float(value), look)
         case _:
             sheet.write_string(row, place, str(value), look)
 

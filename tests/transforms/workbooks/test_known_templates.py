@@ -18,6 +18,7 @@ from transforms.forms import FORMS
 from transforms.reading import read_file
 from transforms.submissions import Examined, examine
 from transforms.workbooks.known_templates import (
+    GUIDE,
     GUIDE_SHEET,
     LAST_YEAR,
     NEEDED,
@@ -123,6 +124,11 @@ def test_example_and_guide_are_sheets_of_their_own(tmp_path: Path) -> None:
     assert book.sheetnames[1:3] == [EXAMPLE_SHEET, GUIDE_SHEET]
     words = "\n".join(str(row[0].value) for row in book[GUIDE_SHEET].iter_rows())
     assert "情况属实" in words
+
+
+def test_the_guide_on_paper_is_the_one_of_the_template() -> None:
+    page = Path(__file__).parents[3] / "docs" / "填报说明.md"
+    assert page.read_text("utf-8") == GUIDE.read_text("utf-8"), "run make docs"
 
 
 @pytest.mark.parametrize("form", NEEDED)
