@@ -121,10 +121,12 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
 	--no-annotate --custom-compile-command "make lock" $(UPGRADE)
 
 .PHONY: lock
-lock: ## Remake the two lock files from pyproject.toml (needs uv)
+lock: ## Remake the lock files from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	echo "setuptools>=80" | $(COMPILE) pyproject.toml - --output-file requirements.lock
-	$(COMPILE) pyproject.toml --group dev --constraints requirements.lock \
+	$(COMPILE) pyproject.toml --extra lake --constraints requirements.lock \
+		--output-file requirements-lake.lock
+	$(COMPILE) pyproject.toml --extra lake --group dev --constraints requirements.lock \
 		--output-file requirements-dev.lock
 
 SUPERSET_VENV ?= .venv-superset
