@@ -15,7 +15,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from flows.settings import Settings
+from warehouse.lake import Lake
+from warehouse.ledger.store import copy_warehouse
 from warehouse.publication.release import DATABASE
+from warehouse.reference import load_reference
 
 _PREFIX = "jzedu-rehearsal-"
 
@@ -29,7 +32,11 @@ def rehearse(settings: Settings, plan: Path | None = None) -> Iterator[Settings]
     """
     _sweep()
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, _held(Path(folder)) as home:
-        if settings.warehouse.exists():
+        if isinstance(settings.place, Lake):
+            copy_warehouse(
+                settings.place, home / settings.warehouse.name, load_reference(settings.home)
+            )
+        elif settings.warehouse.exists():
             shutil.copyfile(settings.warehouse, home / settings.warehouse.name)
             journal = settings.warehouse.with_name(settings.warehouse.name + ".wal")
             if journal.exists():
@@ -40,7 +47,8 @@ def rehearse(settings: Settings, plan: Path | None = None) -> Iterator[Settings]
         (home / "published").mkdir()
         if (settings.published / DATABASE).exists():
             (home / "published" / DATABASE).symlink_to(settings.published / DATABASE)
-        yield settings.model_copy(update={"home": home, "plan": plan or settings.plan})
+        tried = {"home": home, "lake": None, "plan": plan or settings.plan}
+        yield settings.model_copy(update=tried)
 
 
 @contextmanager

@@ -291,7 +291,8 @@ def explain(
     from flows.settings import load_settings
     from flows.terminal.lineage import json_of, publication_file, show_explanation
     from warehouse.indicators.definitions import load_catalogue
-    from warehouse.ledger.store import WarehouseLocked
+    from warehouse.lake import LakeFailed
+    from warehouse.place import WarehouseLocked
     from warehouse.reference import load_reference
 
     settings = load_settings(home)
@@ -299,7 +300,7 @@ def explain(
         with no_writer(settings.home, partial(click.echo, err=True)):
             explanation = warehouse.lineage.figure.explain(
                 publication_file(settings.published, publication),
-                settings.warehouse,
+                settings.place,
                 load_reference(settings.home),
                 load_catalogue(),
                 indicator,
@@ -309,7 +310,7 @@ def explain(
             )
     except warehouse.lineage.figure.CannotExplain as error:
         raise click.UsageError(str(error)) from None
-    except WarehouseLocked as error:
+    except (LakeFailed, WarehouseLocked) as error:
         _fail(str(error))
     if as_json:
         click.echo(json_of(explanation))

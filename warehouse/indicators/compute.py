@@ -19,7 +19,6 @@ import polars as pl
 from transforms.forms import FORMS
 from warehouse.indicators import year_on_year
 from warehouse.indicators.definitions import Catalogue, Indicator, Part
-from warehouse.ledger.schema import refresh
 from warehouse.reference import Reference
 from warehouse.sql import literal, table_from
 
@@ -40,6 +39,7 @@ def compute(
 ) -> None:
     """Fill the temporary tables that verdicts and publication are made from.
 
+    ``version_in_force`` is up to date (:func:`warehouse.ledger.schema.refresh`).
     ``indicator_ids`` are computed; ``compared``, some of them, also like for like between years.
 
     ``indicator_value`` (docs/contract.md, *Tables*) with beside it ``known`` (all expected forms are in force),
@@ -75,7 +75,6 @@ def _index(
     wanted: list[Indicator],
     first_year: int,
 ) -> None:
-    refresh(connection)
     parts = [
         (indicator.indicator_id, name, form, part.years_before)
         for indicator in wanted
