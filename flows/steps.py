@@ -49,6 +49,7 @@ from warehouse.ledger.store import (
     mark_published,
     originals_in,
     published_files,
+    use_lake,
 )
 from warehouse.outbox import write_returns
 from warehouse.place import reached_by, second_connection
@@ -57,6 +58,7 @@ from warehouse.publication.filling import Imprint, attach, detach, export, fill,
 from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE, keep_standing, release, release_folders
 from warehouse.publication.revisions import Revision, beside, ids_given, list_revisions, standing_id
+from warehouse.publication.shared import is_shared, share
 from warehouse.publication.standing import files_of, is_complete, next_id, standing
 from warehouse.sql import literal
 
@@ -362,10 +364,21 @@ def publish(run: Run) -> Imprint | None:
         else:
             release(staged.parent, published, imprint.publication_id, keep)
         hand_out(published)
+        if run.fence is not None:
+            _share(run)
         with run.writing():
             mark_published(run.connection, _stamp(run), files_of(published))
         run.tend(_now())
     return None if same else imprint
+
+
+def _share(run: Run) -> None:
+    """Have the publication that stands in the lake as well."""
+    with beside(run.connection, run.settings.published / DATABASE):
+        use_lake(run.connection)
+        if not is_shared(run.connection):
+            with run.writing():
+                share(run.connection)
 
 
 def fill_publication(run: Run) -> Path:

@@ -36,6 +36,7 @@ from transforms.sample import write_sample
 from warehouse.lake import SCHEME, Fence, Lake, LakeFailed, NoLongerWriter, tend
 from warehouse.ledger.store import Scope, transaction
 from warehouse.place import connect
+from warehouse.publication.tables import TABLES
 from warehouse.reference import load_reference
 
 YIXIAN, HEISHAN, GUTA = "210727", "210726", "210702"
@@ -44,26 +45,36 @@ SNAPSHOTS = 10
 
 
 @pytest.fixture(scope="module")
-def services() -> Iterator[tuple[Postgres, Storage]]:
-    """PostgreSQL and an S3 server, which the environment names."""
-    with postgres() as catalog, storage() as data, pytest.MonkeyPatch.context() as patch:
+def catalog() -> Iterator[Postgres]:
+    """PostgreSQL, which the environment names."""
+    with postgres() as server, pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("PG", "AWS_"))]:
             patch.delenv(name)
-        for name, value in {**catalog.environment, **data.environment}.items():
+        for name, value in server.environment.items():
             patch.setenv(name, value)
-        yield catalog, data
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared(catalog: Postgres) -> Iterator[Storage]:
+    """An S3 server, which the environment names."""
+    with storage() as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        yield server
 
 
 class LakeHome(Home):
-    """A home whose warehouse is a lake of its own."""
+    """A home whose warehouse is a lake of its own, its rows in a folder or in a bucket."""
 
-    def __init__(self, root: Path, catalog: Postgres, **settings: object) -> None:
+    def __init__(self, root: Path, catalog: Postgres, *, on_storage: bool = False) -> None:
         self.server, self.database = catalog, catalog.database()
-        lake = {
-            "catalog": f"{SCHEME}dbname={self.database}",
-            "data": f"s3://jzedu/{self.database}",
-        }
-        super().__init__(root, warehouse=lake, **settings)
+        rows = root.with_name(f"{root.name}-rows")
+        data = f"s3://jzedu/{self.database}" if on_storage else str(rows)
+        if not on_storage:
+            rows.mkdir(parents=True)
+        lake = {"catalog": f"{SCHEME}dbname={self.database}", "data": data}
+        super().__init__(root, warehouse=lake)
 
     @property
     def lake(self) -> Lake:
@@ -88,9 +99,9 @@ class LakeHome(Home):
 
 
 @pytest.fixture
-def lake_home(tmp_path: Path, services: tuple[Postgres, Storage]) -> LakeHome:
+def lake_home(tmp_path: Path, catalog: Postgres) -> LakeHome:
     """An empty home with an empty lake."""
-    return LakeHome(tmp_path / "home", services[0])
+    return LakeHome(tmp_path / "home", catalog)
 
 
 def whole_night(home: Home) -> steps.Imprint | None:
@@ -113,11 +124,11 @@ def people(number: int) -> Sequence[Row]:
 
 @pytest.fixture(scope="module")
 def cities(
-    tmp_path_factory: pytest.TempPathFactory, services: tuple[Postgres, Storage]
+    tmp_path_factory: pytest.TempPathFactory, catalog: Postgres, shared: Storage
 ) -> tuple[Home, LakeHome]:
     """Two counties over two years as they really send, in a file and in a lake."""
     root = tmp_path_factory.mktemp("cities")
-    file, lake = Home(root / "file"), LakeHome(root / "lake", services[0])
+    file, lake = Home(root / "file"), LakeHome(root / "lake", catalog, on_storage=True)
     reference = load_reference(root)
     units = reference.units["region_code"].is_in([YIXIAN, HEISHAN])
     write_sample(
@@ -183,11 +194,51 @@ def test_no_table_of_the_warehouse_has_a_type_that_a_lake_changes(
     assert lake.ask_lake(query) == columns
 
 
+def test_readers_find_the_publication_in_the_lake(
+    lake_home: LakeHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake_home.sheet(YIXIAN, "population", 2020, people(10))
+    lake_home.night()
+    lake_home.server.ask(lake_home.database, _READER)
+    monkeypatch.setenv("PGUSER", "reader")
+    with connect(lake_home.lake, read_only=True) as reader:
+        reader.execute("BEGIN")
+        ask = "SELECT region_code FROM published.submission ORDER BY ALL"
+        assert reader.execute(ask).fetchall() == [(YIXIAN,)]
+        monkeypatch.setenv("PGUSER", "postgres")
+        lake_home.sheet(HEISHAN, "population", 2020, people(20))
+        lake_home.night()
+        assert reader.execute(ask).fetchall() == [(YIXIAN,)], "it is reading the one before"
+        reader.execute("COMMIT")
+        assert reader.execute(ask).fetchall() == [(HEISHAN,), (YIXIAN,)]
+        comments = (
+            "SELECT table_name, column_name, data_type, comment FROM duckdb_columns()"
+            " WHERE (database_name, schema_name) = ({}) ORDER BY ALL"
+        )
+        shared = reader.execute(comments.format("'warehouse', 'published'")).fetchall()
+        reader.execute(f"ATTACH '{lake_home.publication}' AS file (READ_ONLY)")
+        for table in TABLES:
+            for one, two in (("file", "warehouse.published"), ("warehouse.published", "file")):
+                query = f"FROM {one}.{table.name} EXCEPT ALL FROM {two}.{table.name}"
+                assert not reader.execute(query).fetchall(), table.name
+        names = {table.name for table in TABLES}
+        published = reader.execute(comments.format("'file', 'main'")).fetchall()
+        assert shared == [column for column in published if column[0] in names]
+        with pytest.raises(duckdb.Error):
+            reader.execute("DELETE FROM published.submission")
+
+
+_READER = """
+CREATE ROLE reader LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO reader
+"""
+
+
 def test_what_postgres_loses_is_made_again_from_the_archive(
-    cities: tuple[Home, LakeHome], tmp_path: Path, services: tuple[Postgres, Storage]
+    cities: tuple[Home, LakeHome], tmp_path: Path, catalog: Postgres
 ) -> None:
     lake = cities[1]
-    again = LakeHome(tmp_path / "home", services[0])
+    again = LakeHome(tmp_path / "home", catalog)
     shutil.copytree(lake.settings.archive, again.settings.archive)
     again.settings.inbox.mkdir()
     whole_night(again)
@@ -415,14 +466,14 @@ def test_upkeep_gives_up_old_states_and_keeps_every_row(lake_home: LakeHome) -> 
 
 
 def test_postgres_that_is_restarted_in_a_run_fails_it_with_a_sentence(
-    lake_home: LakeHome, services: tuple[Postgres, Storage]
+    lake_home: LakeHome, catalog: Postgres
 ) -> None:
     lake_home.sheet(YIXIAN, "population", 2020, people(10))
     lake_home.night()
     before = lake_home.rows()
     lake_home.sheet(HEISHAN, "population", 2020, people(10))
     with pytest.raises(StepFailed, match="PostgreSQL") as failed:
-        _load_while_it_restarts(lake_home, services[0])
+        _load_while_it_restarts(lake_home, catalog)
     assert "\n" not in str(failed.value)
     assert lake_home.rows() == before
     assert len(lake_home.night().read) == 1
@@ -439,11 +490,12 @@ def _load_while_it_restarts(home: LakeHome, server: Postgres) -> None:
 
 
 def test_a_run_without_storage_fails_with_a_sentence_and_the_publication_stands(
-    lake_home: LakeHome, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, catalog: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with storage() as own:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", own.endpoint)
-        # More rows than DuckLake keeps in its catalogue.
+        for name, value in own.environment.items():
+            monkeypatch.setenv(name, value)
+        lake_home = LakeHome(tmp_path / "home", catalog, on_storage=True)
         rows = [{"institution_name": f"园{n}"} for n in range(50)]
         lake_home.sheet(YIXIAN, "kindergarten", 2020, rows)
         lake_home.night()

@@ -157,7 +157,7 @@ def use_mirror(connection: duckdb.DuckDBPyConnection, file: Path, reference: Ref
             connection,
             CATALOG,
             _MIRROR,
-            f"SEMI JOIN {CATALOG}.version_in_force USING (submission_id)",
+            f"SEMI JOIN {_MIRROR}.version_in_force USING (submission_id)",
         )
 
 
