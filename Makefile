@@ -91,6 +91,16 @@ bench: $(RUNTIME) ## Time a first night and a night without news (SCALE=1 YEARS=
 	@$(BIN)/python -m benchmarks.nights --scale $(SCALE) --years $(YEARS) \
 		$(if $(UNITS),--units $(UNITS)) $(if $(REGIONS),--regions $(REGIONS))
 
+# A province over eight years, its warehouse a file and then a lake: an empty database and an empty place.
+PROVINCE = $(BIN)/python -m benchmarks.nights --scale $(SCALE) --units $(or $(UNITS),100) \
+	--years $(if $(filter file,$(origin YEARS)),2015-2022,$(YEARS))
+.PHONY: bench-scale
+bench-scale: $(DEVELOPMENT) ## Time a province's nights with a file and with a lake (CATALOG=ducklake:postgres:… DATA=s3://…)
+	@[ -n "$(CATALOG)" ] && [ -n "$(DATA)" ] || { echo "make bench-scale needs CATALOG and DATA:" \
+		"docs/scale.md" >&2; exit 1; }
+	@$(PROVINCE)
+	@$(PROVINCE) --catalog="$(CATALOG)" --data="$(DATA)"
+
 PEERS_VENV ?= .venv-peers
 PEERS := $(PEERS_VENV)/.peers
 ROUNDS ?= 3
