@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from flows.run import named
 from flows.settings import Settings
 from warehouse.lake import Lake
 from warehouse.ledger.store import copy_warehouse
@@ -28,14 +29,17 @@ def rehearse(settings: Settings, plan: Path | None = None) -> Iterator[Settings]
     """Yield the settings of a temporary home that sees the archive and the publication of ``settings``.
 
     ``plan`` is the plan file to judge by there. The caller keeps runs from writing to the real
-    home, so that the copies are whole.
+    home, so that the copies are whole. The warehouse there is a file, whatever it is a copy of.
+
+    Raises:
+        StepFailed: the warehouse is a lake that cannot be reached.
     """
     _sweep()
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, _held(Path(folder)) as home:
         if isinstance(settings.place, Lake):
-            copy_warehouse(
-                settings.place, home / settings.warehouse.name, load_reference(settings.home)
-            )
+            with named("open"):
+                reference = load_reference(settings.home)
+                copy_warehouse(settings.place, home / settings.warehouse.name, reference)
         elif settings.warehouse.exists():
             shutil.copyfile(settings.warehouse, home / settings.warehouse.name)
             journal = settings.warehouse.with_name(settings.warehouse.name + ".wal")

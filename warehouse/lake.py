@@ -49,6 +49,10 @@ class LakeFailed(Exception):
     """The lake cannot be used; the message says why, and what to do."""
 
 
+class LakeEmpty(LakeFailed):
+    """Nothing was ever written to the lake."""
+
+
 class NoLongerWriter(LakeFailed):
     """Another run writes to the lake: what this one has not committed is lost."""
 
@@ -75,6 +79,7 @@ class Lake:
         """Return a connection that uses the lake.
 
         Raises:
+            LakeEmpty: it is to be read only, and nothing was ever written to it.
             LakeFailed: it cannot be reached, or what it needs is not installed.
         """
         connection = duckdb.connect()
@@ -83,10 +88,20 @@ class Lake:
                 connection.execute(statement)
         except duckdb.Error as error:
             connection.close()
-            # What DuckDB quotes of a statement may hold a key.
-            said = str(error).strip().splitlines()[0]
-            raise LakeFailed(f"{self} cannot be opened: {said}. {_REMEDY}") from None
+            raise self._cannot_open(str(error)) from None
         return connection
+
+    def _cannot_open(self, said: str) -> LakeFailed:
+        """Return what DuckDB has ``said``, without what it may quote of a statement: a key, perhaps."""
+        if "does not exist - and creating" in said:
+            return LakeEmpty(f"{self} is empty; run jzedu nightly, which fills it from the archive")
+        first = said.strip().splitlines()[0].rstrip(".")
+        if "does not match existing data path" in said:
+            return LakeFailed(
+                f"{self}: {first}. Set data, in [warehouse], to where its rows are, or catalog to an empty"
+                " database"
+            )
+        return LakeFailed(f"{self} cannot be opened: {first}. {_REMEDY}")
 
     def statements(
         self, *, read_only: bool, environ: Mapping[str, str] = os.environ

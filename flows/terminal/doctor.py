@@ -38,7 +38,7 @@ from flows.sources.folder import FolderSource, Hangs
 from flows.sources.model import SourceError
 from transforms.china import ZONE_NAME
 from warehouse.archive import Archive
-from warehouse.lake import Lake, LakeFailed
+from warehouse.lake import Lake, LakeEmpty, LakeFailed
 from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE
 from warehouse.publication.standing import is_whole
@@ -255,16 +255,15 @@ def _sources(probes: Iterable[Probe]) -> Iterator[Line]:
 
 
 def _lake(lake: Lake) -> Iterator[Line]:
-    """Yield whether the lake can be reached, and who writes to it."""
+    """Yield whether the lake can be read."""
     try:
         with contextlib.closing(lake.connect(read_only=True)) as connection:
             row = connection.execute("SELECT count(*) FROM submission").fetchone()
-    except LakeFailed as error:
-        yield Line(
-            "warehouse", "fail", str(error), "Each night fails, and loses nothing, until then."
-        )
-    except duckdb.CatalogException:
+    except (LakeEmpty, duckdb.CatalogException):
         yield Line("warehouse", "warn", f"{lake} is empty", "Run: jzedu nightly")
+    except LakeFailed as error:
+        do = "Each night fails, and loses nothing, until then."
+        yield Line("warehouse", "fail", str(error), do)
     except duckdb.Error as error:
         do = "See that its storage is up and can be reached from here: docs/scale.md."
         yield Line("warehouse", "fail", str(error).strip().splitlines()[0], do)

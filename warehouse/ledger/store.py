@@ -14,7 +14,7 @@ from transforms.forms import FORMS
 from transforms.records import DELIVERY, LEDGER, SUBMISSION
 from transforms.submissions import Examined
 from warehouse.archive import Receipt
-from warehouse.lake import CATALOG, Fence
+from warehouse.lake import CATALOG, Fence, LakeEmpty
 from warehouse.ledger.schema import is_outdated, prepare
 from warehouse.place import Place, WarehouseLocked, connect
 from warehouse.reference import Reference
@@ -125,15 +125,18 @@ def transaction(
 def copy_warehouse(place: Place, file: Path, reference: Reference) -> None:
     """Write what the warehouse at ``place`` holds into the new warehouse ``file``, as of one moment.
 
-    Of a warehouse of another layout nothing is taken: a run over the copy reads the archive again, as
-    it would over the warehouse itself.
+    Of a warehouse of another layout, or an empty lake, nothing is taken: a run over the copy reads the
+    archive again, as it would over the warehouse itself.
 
     Raises:
         LakeFailed: as :func:`warehouse.place.connect`.
     """
     with open_warehouse(file, reference):
         pass
-    connection = connect(place, read_only=True)
+    try:
+        connection = connect(place, read_only=True)
+    except LakeEmpty:
+        return
     try:
         if not is_outdated(connection):
             connection.execute(f"ATTACH {literal(file)} AS copy")
