@@ -96,6 +96,16 @@ bench: $(RUNTIME) ## Time a first night and a night without news (SCALE=1 YEARS=
 	@$(BIN)/python -m benchmarks.nights --scale $(SCALE) --years $(YEARS) \
 		$(if $(UNITS),--units $(UNITS)) $(if $(REGIONS),--regions $(REGIONS))
 
+# A province over eight years, its warehouse a file and then a lake: an empty database and an empty place.
+PROVINCE = $(BIN)/python -m benchmarks.nights --scale $(SCALE) --units $(or $(UNITS),100) \
+	--years $(if $(filter file,$(origin YEARS)),2015-2022,$(YEARS))
+.PHONY: bench-scale
+bench-scale: $(DEVELOPMENT) ## Time a province's nights with a file and with a lake (CATALOG=ducklake:postgres:… DATA=s3://…)
+	@[ -n "$(CATALOG)" ] && [ -n "$(DATA)" ] || { echo "make bench-scale needs CATALOG and DATA:" \
+		"docs/scale.md" >&2; exit 1; }
+	@$(PROVINCE)
+	@$(PROVINCE) --catalog="$(CATALOG)" --data="$(DATA)"
+
 PEERS_VENV ?= .venv-peers
 PEERS := $(PEERS_VENV)/.peers
 ROUNDS ?= 3
@@ -126,10 +136,12 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
 	--no-annotate --custom-compile-command "make lock" $(UPGRADE)
 
 .PHONY: lock
-lock: ## Remake the two lock files from pyproject.toml (needs uv)
+lock: ## Remake the lock files from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	echo "setuptools>=80" | $(COMPILE) pyproject.toml - --output-file requirements.lock
-	$(COMPILE) pyproject.toml --group dev --constraints requirements.lock \
+	$(COMPILE) pyproject.toml --extra lake --constraints requirements.lock \
+		--output-file requirements-lake.lock
+	$(COMPILE) pyproject.toml --extra lake --group dev --constraints requirements.lock \
 		--output-file requirements-dev.lock
 
 SUPERSET_VENV ?= .venv-superset

@@ -16,8 +16,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from expectations.definitions import FOLDER
+from flows.run import named
 from flows.settings import Settings
+from warehouse.lake import Lake
+from warehouse.ledger.store import copy_warehouse
 from warehouse.publication.release import DATABASE
+from warehouse.reference import load_reference
 
 _PREFIX = "jzedu-rehearsal-"
 
@@ -30,11 +34,18 @@ def rehearse(
 
     ``plan`` is the plan file to judge by there, ``instead`` has folders in the place of the home's
     ``definitions/`` and ``reference/``. The caller keeps runs from writing to the real
-    home, so that the copies are whole.
+    home, so that the copies are whole. The warehouse there is a file, whatever it is a copy of.
+
+    Raises:
+        StepFailed: the warehouse is a lake that cannot be reached.
     """
     _sweep()
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, _held(Path(folder)) as home:
-        if settings.warehouse.exists():
+        if isinstance(settings.place, Lake):
+            with named("open"):
+                reference = load_reference(settings.home)
+                copy_warehouse(settings.place, home / settings.warehouse.name, reference)
+        elif settings.warehouse.exists():
             shutil.copyfile(settings.warehouse, home / settings.warehouse.name)
             journal = settings.warehouse.with_name(settings.warehouse.name + ".wal")
             if journal.exists():
@@ -47,7 +58,8 @@ def rehearse(
         (home / "published").mkdir()
         if (settings.published / DATABASE).exists():
             (home / "published" / DATABASE).symlink_to(settings.published / DATABASE)
-        yield settings.model_copy(update={"home": home, "plan": plan or settings.plan})
+        tried = {"home": home, "lake": None, "plan": plan or settings.plan}
+        yield settings.model_copy(update=tried)
 
 
 @contextmanager

@@ -157,7 +157,7 @@ def _opened() -> Iterator[tuple[Opened, Steps]]:
         yield _pull(ahead.run, ahead), shown
         return
     settings = load_settings()
-    with _writing(settings, shown, "jzedu nightly"), Run.open(settings) as run:
+    with _writing(settings, shown, "jzedu nightly") as run:
         with shown.step("pull"):
             found = _pull(run)
         yield found, shown
@@ -208,7 +208,7 @@ def backfill(
                     changes: Any = _compare(run)
         leave_rehearsal(changes)
         return asdict(Night(new=loaded.deliveries, changes=[asdict(c) for c in changes]))
-    with _writing(settings, shown, "jzedu backfill"), Run.open(settings) as run:
+    with _writing(settings, shown, "jzedu backfill") as run:
         run.accept_shrink = asked.accept_shrink
         run.warm_up()
         loaded = _reload(run, scope, shown)
@@ -261,11 +261,15 @@ def _plan_to_try(settings: Settings, plan: str | None) -> Path | None:
 
 
 @contextmanager
-def _writing(settings: Settings, shown: Steps, doing: str) -> Iterator[None]:
-    """Be the only run that writes to the home; what it writes is nobody else's to read."""
+def _writing(settings: Settings, shown: Steps, doing: str) -> Iterator[Run]:
+    """Yield the only run that writes to the home; what it writes is nobody else's to read."""
     keep_private()
-    with only_writer(settings.home, shown.say, patience(settings), doing):
-        yield
+    waiting = patience(settings)
+    with (
+        only_writer(settings.home, shown.say, waiting, doing),
+        Run.open(settings, shown.say, waiting) as run,
+    ):
+        yield run
 
 
 def _scope(settings: Settings, asked: _Asked) -> Scope:

@@ -7,11 +7,16 @@
 from __future__ import annotations
 
 import errno
+import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
 from typing import Self
 
 import duckdb
@@ -21,6 +26,7 @@ from expectations.clauses import Plan
 from expectations.definitions import Definitions, load_definitions
 from expectations.engine import Engine, EngineStopped
 from expectations.suites import Check
+from flows.lock import Patience, only_writer_of
 from flows.permissions import make_home, make_open, private_folder, shut
 from flows.settings import Settings
 from flows.sources.model import Pulled
@@ -29,12 +35,16 @@ from transforms.definitions import DefinitionError
 from transforms.names import SENTENCE, shown
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
 from warehouse.indicators.definitions import Catalogue
+from warehouse.lake import Fence, Lake, LakeFailed, tend
 from warehouse.ledger.ingest import Ingested
-from warehouse.ledger.store import WarehouseLocked, open_warehouse
+from warehouse.ledger.store import open_warehouse, transaction, use_lake, use_mirror
+from warehouse.place import WarehouseLocked
 from warehouse.publication.compare import Comparison
 from warehouse.publication.release import DATABASE
 from warehouse.reference import Reference
 from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
+
+_log = logging.getLogger(__name__)
 
 #: An engine that is warming up while Prefect starts, see :mod:`flows.terminal.runner`.
 STARTED_AHEAD: ContextVar[Engine | None] = ContextVar("started_ahead", default=None)
@@ -47,6 +57,8 @@ TO_TRY: ContextVar[Mapping[str, Path] | None] = ContextVar("to_try", default=Non
 FORK_SERVER_AHEAD: ContextVar[ForkServer | None] = ContextVar("fork_server_ahead", default=None)
 #: For so many seconds a run waits for what a killed one has left to let go of the warehouse.
 _PATIENCE = 10
+#: How the folder of a lake's copy begins, in the home.
+_MIRROR = ".mirror-"
 
 
 class StepFailed(Exception):
@@ -70,7 +82,7 @@ def named(step: str) -> Iterator[None]:
         raise
     except (DefinitionError, AcknowledgementError) as error:
         raise StepFailed(step, str(error), "Correct that file and run again.") from error
-    except (ArchiveDamaged, WarehouseLocked, WorkersFailed) as error:
+    except (ArchiveDamaged, LakeFailed, WarehouseLocked, WorkersFailed) as error:
         raise StepFailed(step, str(error), "Then run again.") from error
     except EngineStopped as error:
         raise StepFailed(
@@ -109,6 +121,8 @@ class Run:
     lapsed: tuple[Lapsed, ...] = ()
     damaged: list[str] = field(default_factory=list)
     comparison: Comparison = field(default_factory=Comparison)
+    fence: Fence | None = None
+    _turn: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def reference(self) -> Reference:
@@ -148,8 +162,55 @@ class Run:
         return self.hired
 
     @contextmanager
+    def writing(self, connection: duckdb.DuckDBPyConnection | None = None) -> Iterator[None]:
+        """Commit what the block writes into the warehouse: all of it or nothing, and as its only writer.
+
+        ``connection`` is a further one to the run's warehouse. In a lake one transaction of a run follows
+        another, also where steps go on beside each other.
+
+        Raises:
+            NoLongerWriter: another run writes to the lake.
+        """
+        used = connection or self.connection
+        with nullcontext() if self.fence is None else self._turn:
+            if self.fence is not None:
+                use_lake(used)
+            with transaction(used, self.fence):
+                yield
+
+    def compute_apart(self) -> None:
+        """Have what follows compute from a copy of the lake, where the warehouse is one."""
+        if isinstance(self.settings.place, Lake):
+            for left in self.settings.home.glob(f"{_MIRROR}*"):  # by a run that was killed
+                rmtree(left, ignore_errors=True)
+            folder = self.opened_for_good.enter_context(
+                TemporaryDirectory(prefix=_MIRROR, dir=self.settings.home)
+            )
+            use_mirror(self.connection, Path(folder, "mirror.duckdb"), self.reference)
+
+    def tend(self, now: datetime) -> None:
+        """Keep the warehouse small and quick, where it is a lake; ``now`` is UTC.
+
+        What cannot be done is logged, and done by the next night: all is published by then.
+        """
+        if self.fence is None:
+            return
+        with self._turn:
+            use_lake(self.connection)
+            try:
+                tend(self.connection, now)
+            except duckdb.Error as error:
+                _log.warning("the lake could not be tended: %s", cause_of(error).reason)
+
+    @contextmanager
     def closed(self) -> Iterator[None]:
-        """Let go of the warehouse while the block runs, so that the engine can open it."""
+        """Let go of the warehouse while the block runs, so that the engine can open it.
+
+        A lake can be open in several processes.
+        """
+        if isinstance(self.settings.place, Lake):
+            yield
+            return
         self.opened.close()
         try:
             still_there(self.settings.warehouse)
@@ -160,20 +221,33 @@ class Run:
 
     @classmethod
     @contextmanager
-    def open(cls, settings: Settings) -> Iterator[Self]:
-        """Yield a run over ``settings.home``; closes the warehouse and the engine at the end."""
+    def open(
+        cls,
+        settings: Settings,
+        on_wait: Callable[[str], None] = lambda _: None,
+        patience: Patience | None = None,
+    ) -> Iterator[Self]:
+        """Yield a run over ``settings.home``; closes the warehouse and the engine at the end.
+
+        Of a warehouse that is a lake it is the only writer, on whatever machine; it waits for another, with
+        ``on_wait`` and ``patience`` as :func:`flows.lock.only_writer`.
+        """
         with named("open"):
             definitions = definitions_of(settings)
             _prepare(settings)
             archive = Archive(settings.archive)
         with definitions.in_use(), ExitStack() as for_good, ExitStack() as stack:
             with named("open"):
-                opened = open_warehouse(
-                    settings.warehouse, definitions.reference, patience=_PATIENCE
-                )
+                place, fence = settings.place, None
+                if isinstance(place, Lake):
+                    for_good.enter_context(only_writer_of(place, on_wait, patience))
+                opened = open_warehouse(place, definitions.reference, patience=_PATIENCE)
                 connection = stack.enter_context(opened)
+                if isinstance(place, Lake):
+                    fence = Fence(connection)
                 shut(settings.warehouse)
             run = cls(settings, definitions, archive, connection, stack, for_good)
+            run.fence = fence
             try:
                 yield run
             finally:

@@ -10,12 +10,22 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from expectations.engine import PATIENCE
 from flows.sources.settings import Sources
 from transforms.formats import Limits
+from warehouse.lake import SCHEME, Lake
+from warehouse.place import Place
 
 
 class SettingsError(Exception):
@@ -53,6 +63,39 @@ def _listed(value: object) -> object:
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
+class LakeSettings(BaseModel):
+    """A warehouse that is a DuckLake: where its ``catalog`` is, and its ``data`` (:class:`warehouse.lake.Lake`).
+
+    Secrets and endpoints come from the environment.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    catalog: str
+    data: str
+
+    @field_validator("catalog")
+    @classmethod
+    def _in_postgres(cls, catalog: str) -> str:
+        if not catalog.startswith(SCHEME) or not catalog.removeprefix(SCHEME).strip():
+            raise ValueError(f'write "{SCHEME}dbname=… host=…": the catalogue is in PostgreSQL')
+        if "password" in catalog.lower():
+            raise ValueError("no password in the settings; set PGPASSWORD or PGPASSFILE")
+        return catalog
+
+    @field_validator("data")
+    @classmethod
+    def _for_all(cls, data: str) -> str:
+        if data.startswith("s3://"):
+            if not urlsplit(data).netloc:
+                raise ValueError("write s3://bucket/prefix")
+        elif "://" in data or not Path(data).is_absolute():
+            raise ValueError(
+                "write s3://bucket/prefix, or the whole path of a folder that every machine sees there"
+            )
+        return data.rstrip("/") + "/"
+
+
 class Settings(BaseModel):
     """All settings of one installation.
 
@@ -63,7 +106,7 @@ class Settings(BaseModel):
     is told. ``plan`` is another plan file than that of ``definitions/`` or of the package;
     ``catalogues`` names the national rule sets of the package that are added to it. ``office`` is who issues the page about
     the city. ``sources`` are the places beside the inbox that submissions come from
-    (:mod:`flows.sources`).
+    (:mod:`flows.sources`). ``lake`` is the section ``[warehouse]``: a warehouse that is not the file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -81,6 +124,7 @@ class Settings(BaseModel):
     sources: Sources = ()
     notify: NotifySettings = NotifySettings()
     serve: ServeSettings = ServeSettings()
+    lake: LakeSettings | None = Field(default=None, validation_alias="warehouse")
 
     @property
     def inbox(self) -> Path:
@@ -94,8 +138,15 @@ class Settings(BaseModel):
 
     @property
     def warehouse(self) -> Path:
-        """The working warehouse."""
+        """The working warehouse, where it is a file."""
         return self.home / "warehouse.duckdb"
+
+    @property
+    def place(self) -> Place:
+        """The working warehouse: a file, or a lake."""
+        if self.lake is None:
+            return self.warehouse
+        return Lake(self.lake.catalog.removeprefix(SCHEME), self.lake.data, self.home)
 
     @property
     def published(self) -> Path:
@@ -123,7 +174,7 @@ def load_settings(home: Path | None = None) -> Settings:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{file} cannot be read: {error}") from None
     for name in Settings.model_fields:
-        if name not in ("home", "limits", "sources", "notify", "serve") and (
+        if name not in ("home", "limits", "sources", "notify", "serve", "lake") and (
             text := os.environ.get(f"JZEDU_{name.upper()}")
         ):
             values[name] = text

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -49,13 +49,16 @@ from warehouse.ledger.store import (
     mark_published,
     originals_in,
     published_files,
+    use_lake,
 )
 from warehouse.outbox import write_returns
+from warehouse.place import reached_by, second_connection
 from warehouse.publication.compare import compare, is_comparable, says_the_same
 from warehouse.publication.filling import Imprint, attach, detach, export, fill, record, stage
 from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE, keep_standing, release, release_folders
 from warehouse.publication.revisions import Revision, beside, ids_given, list_revisions, standing_id
+from warehouse.publication.shared import is_shared, share
 from warehouse.publication.standing import files_of, is_complete, next_id, standing
 from warehouse.sql import literal
 
@@ -171,7 +174,7 @@ def load_deliveries(run: Run, receipts: list[Receipt], on_file: Callable[[], Non
     nothing is published before all are there.
     """
     with named("load"):
-        run.loaded = _ingest(run, receipts, on_file, lambda: _transaction(run.connection))
+        run.loaded = _ingest(run, receipts, on_file, run.writing)
     for sentence in run.loaded.lost:
         run.tell_damage(sentence)
     return run.loaded
@@ -198,7 +201,7 @@ def reload_deliveries(run: Run, scope: Scope, on_file: Callable[[], None]) -> In
     an interrupted run either. Deliveries that were never read are read whole, as the nightly run
     would. What cannot be read again, because its original is damaged, stays as it was.
     """
-    with named("load"), _transaction(run.connection):
+    with named("load"), run.writing():
         damage = run.archive.damage(originals_in(run.connection, scope))
         known = forget(run.connection, scope, damage)
         again = _ingest(run, known, on_file, nullcontext)
@@ -213,19 +216,6 @@ def reload_deliveries(run: Run, scope: Scope, on_file: Callable[[], None]) -> In
     for sentence in (*map(str, damage.values()), *again.lost, *new.lost):
         run.tell_damage(sentence)
     return run.loaded
-
-
-@contextmanager
-def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    connection.execute("BEGIN")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # What failed may have ended the transaction, and must not be hidden by saying so.
-        with suppress(duckdb.Error):
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _ingest(
@@ -256,12 +246,15 @@ def check_across(run: Run) -> int:
         acknowledgements = load_acknowledgements(run.settings.home / ACKNOWLEDGEMENTS)
         run.warm_up()
         assert run.engine is not None
-        refresh(run.connection)
+        with run.writing():
+            refresh(run.connection)
         with run.closed():
             suites = {SUITE: expectations()}
-            broken = run.engine.run(run.settings.warehouse, TABLE, suites)
-        found = write_warnings(run.connection, broken[SUITE]) + warn_of_future(run.connection)
-        run.lapsed = tuple(mark_acknowledged(run.connection, acknowledgements, _today()))
+            database, attaching = reached_by(run.settings.place)
+            broken = run.engine.run(database, TABLE, suites, attaching=attaching)
+        with run.writing():
+            found = write_warnings(run.connection, broken[SUITE]) + warn_of_future(run.connection)
+            run.lapsed = tuple(mark_acknowledged(run.connection, acknowledgements, _today()))
     return found
 
 
@@ -288,6 +281,9 @@ def compute_indicators(run: Run) -> int:
     """Compute all indicators into a staged publication; give the number of checks to run."""
     with named("compute"):
         clauses = run.plan.clauses
+        with run.writing():
+            refresh(run.connection)
+        run.compute_apart()
         run.staged = stage(run.connection, run.settings.published)
         compute_tables(
             run.connection,
@@ -366,7 +362,11 @@ def publish(run: Run) -> Imprint | None:
         else:
             release(staged.parent, published, imprint.publication_id, keep)
         hand_out(published)
-        mark_published(run.connection, _stamp(run), files_of(published))
+        if run.fence is not None:
+            _share(run)
+        with run.writing():
+            mark_published(run.connection, _stamp(run), files_of(published))
+        run.tend(_now())
     return None if same else imprint
 
 
@@ -386,6 +386,15 @@ def _write_pages(run: Run, source: Path, folder: Path) -> None:
         if publication is not None:
             for problem in printing.finish():
                 _log.info("the page about the city is not there as PDF: %s", problem)
+
+
+def _share(run: Run) -> None:
+    """Have the publication that stands in the lake as well."""
+    with beside(run.connection, run.settings.published / DATABASE):
+        use_lake(run.connection)
+        if not is_shared(run.connection):
+            with run.writing():
+                share(run.connection)
 
 
 def fill_publication(run: Run) -> Path:
@@ -469,7 +478,7 @@ class Answering:
 
     def __init__(self, run: Run) -> None:
         # A connection of its own: one may be used by one thread at a time.
-        self._connection = run.connection.cursor()
+        self._connection = second_connection(run.connection)
         self._stopped = threading.Event()
 
     def send(self, run: Run) -> list[Path]:
@@ -504,6 +513,7 @@ def send_returns(
             workers=run.workers,
             today=_today(),
             on_file=on_file,
+            kept=run.writing,
         )
         hand_out(run.settings.outbox)
         return written

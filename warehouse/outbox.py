@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -22,6 +22,7 @@ from transforms.forms import FORMS
 from transforms.records import FINDING
 from transforms.workbooks.heading import Heading
 from warehouse.archive import Archive, ArchiveDamaged
+from warehouse.ledger.store import transaction
 from warehouse.sql import lent
 from warehouse.workers.pool import Breach, Order, Workers
 from warehouse.workers.process import OrderPart
@@ -77,12 +78,14 @@ def write_returns(
     workers: Workers,
     today: date,
     on_file: Callable[[], None] = lambda: None,
+    kept: Callable[[duckdb.DuckDBPyConnection], AbstractContextManager[None]] = transaction,
 ) -> list[Path]:
     """Bring the outbox up to date; give the return sheets that were written.
 
     A file with findings has one answer, ``outbox/<region_code>/<path in the inbox>`` (without a folder
     named by the code) and :func:`ending`, with the findings of all submissions in it; what was
     replaced, at its path or by a later version of the form under another name, is answered no more. A sheet that says the same already is left alone; one whose findings are gone (a warning that no longer holds, or was explained) is taken away.
+    What was sent is noted within a ``kept(connection)``.
 
     Raises WorkersFailed, ArchiveDamaged and OSError.
     """
@@ -96,7 +99,8 @@ def write_returns(
     gone = set(known) - {str(sheet.target) for sheet in sheets}
     for target in gone:
         _take_away(outbox / target, outbox)
-    _note_sent(connection, gone, {})
+    note = partial(_note_sent, connection, kept)
+    note(gone, {})
     written: list[ReturnSheet] = []
     noted = 0
     try:
@@ -104,30 +108,35 @@ def write_returns(
             written.append(sheet)
             on_file()
             if len(written) - noted == _NOTED_TOGETHER:
-                _note_written(connection, written[noted:])
+                _note_written(note, written[noted:])
                 noted = len(written)
     finally:
-        _note_written(connection, written[noted:])
+        _note_written(note, written[noted:])
     return [outbox / sheet.target for sheet in written]
 
 
-def _note_written(connection: duckdb.DuckDBPyConnection, sheets: Sequence[ReturnSheet]) -> None:
+def _note_written(
+    note: Callable[[Collection[str], Mapping[str, str]], None], sheets: Sequence[ReturnSheet]
+) -> None:
     marks = {str(sheet.target): sheet.mark for sheet in sheets}
-    _note_sent(connection, marks, marks)
+    note(marks, marks)
 
 
 def _note_sent(
-    connection: duckdb.DuckDBPyConnection, gone: Collection[str], sent: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection,
+    kept: Callable[[duckdb.DuckDBPyConnection], AbstractContextManager[None]],
+    gone: Collection[str],
+    sent: Mapping[str, str],
 ) -> None:
     """Note in one transaction that the answers ``gone`` are no more, and that ``sent`` (target, mark) are there."""
     if not gone and not sent:
         return
     before = pl.DataFrame({"target": list(gone)}, {"target": pl.String})
     now = pl.DataFrame(list(sent.items()), {"target": pl.String, "mark": pl.String}, orient="row")
-    with lent(connection, before=before, now=now):
+    with lent(connection, before=before, now=now), kept(connection):
         connection.execute(
-            "BEGIN; DELETE FROM sent WHERE target IN (SELECT target FROM before);"
-            "INSERT INTO sent SELECT target, mark FROM now; COMMIT"
+            "DELETE FROM sent WHERE target IN (SELECT target FROM before);"
+            "INSERT INTO sent SELECT target, mark FROM now"
         )
 
 

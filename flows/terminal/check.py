@@ -31,6 +31,7 @@ from transforms.submissions import Examined, examine
 from warehouse.archive import Archive, Receipt
 from warehouse.ledger.ingest import Lost, read_deliveries
 from warehouse.outbox import ReturnSheet, ending, write_sheets
+from warehouse.place import is_there
 from warehouse.reference import Reference
 from warehouse.workers.pool import Workers
 
@@ -155,7 +156,7 @@ def _check(
     examined = examine(documents, reference.unit_named)
     # A unit that is not known says nothing about the file: it is a dry run, not a delivery.
     findings = examined.findings.filter(pl.col("rule_id") != "FIL-E03")
-    if settings.warehouse.exists() and all(receipt.folder != "?" for receipt in receipts):
+    if is_there(settings.place) and all(receipt.folder != "?" for receipt in receipts):
         say(_FRAME[language]["across"])
         findings = pl.concat([findings, _across(settings, archive, receipts, examined)])
     checked = []

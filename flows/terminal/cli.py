@@ -325,14 +325,15 @@ def explain(
     from flows.lock import no_writer
     from flows.settings import load_settings
     from flows.terminal.lineage import json_of, publication_file, show_explanation
-    from warehouse.ledger.store import WarehouseLocked
+    from warehouse.lake import LakeFailed
+    from warehouse.place import WarehouseLocked
 
     settings, defined = load_settings(home), _defined(home)
     try:
         with no_writer(settings.home, partial(click.echo, err=True)):
             explanation = warehouse.lineage.figure.explain(
                 publication_file(settings.published, publication),
-                settings.warehouse,
+                settings.place,
                 defined.reference,
                 defined.catalogue,
                 indicator,
@@ -342,7 +343,7 @@ def explain(
             )
     except warehouse.lineage.figure.CannotExplain as error:
         raise click.UsageError(str(error)) from None
-    except WarehouseLocked as error:
+    except (LakeFailed, WarehouseLocked) as error:
         _fail(str(error))
     if as_json:
         click.echo(json_of(explanation))
@@ -382,7 +383,8 @@ def reasons(
     from flows.settings import load_settings
     from flows.terminal import reasons as given_reasons
     from transforms.china import CHINA
-    from warehouse.ledger.store import WarehouseLocked, WarehouseOutdated
+    from warehouse.ledger.store import WarehouseOutdated
+    from warehouse.place import WarehouseLocked
 
     settings = load_settings(home)
     last = (
@@ -441,7 +443,8 @@ def template(
     if unit is not None and year is not None:
         from flows.settings import load_settings
         from flows.terminal.template import write_known_templates
-        from warehouse.ledger.store import WarehouseLocked, WarehouseOutdated
+        from warehouse.ledger.store import WarehouseOutdated
+        from warehouse.place import WarehouseLocked
 
         code = defined.reference.unit_of(unit)
         if code is None:

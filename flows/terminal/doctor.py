@@ -38,6 +38,7 @@ from flows.sources.model import SourceError
 from transforms.china import ZONE_NAME
 from transforms.definitions import DefinitionError
 from warehouse.archive import Archive
+from warehouse.lake import Lake, LakeEmpty, LakeFailed
 from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE
 from warehouse.publication.standing import is_whole
@@ -267,7 +268,27 @@ def _sources(probes: Iterable[Probe]) -> Iterator[Line]:
             yield Line(f"source {name}", "fail", problem, do)
 
 
+def _lake(lake: Lake) -> Iterator[Line]:
+    """Yield whether the lake can be read."""
+    try:
+        with contextlib.closing(lake.connect(read_only=True)) as connection:
+            row = connection.execute("SELECT count(*) FROM submission").fetchone()
+    except (LakeEmpty, duckdb.CatalogException):
+        yield Line("warehouse", "warn", f"{lake} is empty", "Run: jzedu nightly")
+    except LakeFailed as error:
+        do = "Each night fails, and loses nothing, until then."
+        yield Line("warehouse", "fail", str(error), do)
+    except duckdb.Error as error:
+        do = "See that its storage is up and can be reached from here: docs/scale.md."
+        yield Line("warehouse", "fail", str(error).strip().splitlines()[0], do)
+    else:
+        yield Line("warehouse", "ok", f"{row[0] if row else 0} submissions in {lake}")
+
+
 def _warehouse(settings: Settings) -> Iterator[Line]:
+    if isinstance(settings.place, Lake):
+        yield from _lake(settings.place)
+        return
     file = settings.warehouse
     if not file.exists():
         yield Line("warehouse", "warn", f"{file} is not there yet", "Run: jzedu nightly")

@@ -16,6 +16,7 @@ from expectations.reasons import GivenReason, decide, given_reasons
 from flows.settings import Settings
 from transforms.names import SENTENCE, shown
 from warehouse.ledger.store import open_warehouse
+from warehouse.place import is_there
 from warehouse.reference import load_reference
 
 #: So long an accepted reason holds, unless somebody says otherwise.
@@ -33,10 +34,10 @@ def open_reasons(settings: Settings) -> list[GivenReason]:
         WarehouseLocked: a run writes to the warehouse.
         WarehouseOutdated: it is another version's.
     """
-    if not settings.warehouse.exists():
+    if not is_there(settings.place):
         return []
     reference = load_reference(settings.home)
-    with open_warehouse(settings.warehouse, reference, read_only=True) as connection:
+    with open_warehouse(settings.place, reference, read_only=True) as connection:
         return given_reasons(connection)
 
 

@@ -108,8 +108,9 @@ def _nightly(accept_shrink: bool, server: TemporaryServer | None = None) -> dict
 @contextmanager
 def _opened(settings: Settings, shown: Steps) -> Iterator[Opened]:
     """Yield the run with its lock held, once what is new is in the archive."""
-    lock = only_writer(settings.home, shown.say, patience(settings), "jzedu nightly")
-    with lock, Run.open(settings) as run:
+    waiting = patience(settings)
+    lock = only_writer(settings.home, shown.say, waiting, "jzedu nightly")
+    with lock, Run.open(settings, shown.say, waiting) as run:
         found = steps.look(run)
         for file in found.pulled.waiting:
             shown.say(f"  left for the next night: {file}")

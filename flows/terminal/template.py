@@ -15,6 +15,7 @@ from transforms.forms import Form
 from transforms.workbooks.known_templates import Known, write_known_template
 from warehouse.ledger.last_year import rows_in_force
 from warehouse.ledger.store import open_warehouse
+from warehouse.place import is_there
 from warehouse.reference import Reference
 
 
@@ -47,8 +48,8 @@ def write_known_templates(
     out.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         connection = None
-        if settings.warehouse.exists():
-            warehouse = open_warehouse(settings.warehouse, reference, read_only=True)
+        if is_there(settings.place):
+            warehouse = open_warehouse(settings.place, reference, read_only=True)
             connection = stack.enter_context(warehouse)
         for form in forms:
             rows = rows_in_force(connection, form, unit, year - 1) if connection else []

@@ -27,7 +27,8 @@ from flows.run import Run, StepFailed
 from flows.settings import Settings
 from tests.conftest import AsCsv, Home, MakeHome
 from warehouse.archive import Archive
-from warehouse.ledger.store import WarehouseLocked, open_warehouse
+from warehouse.ledger.store import open_warehouse
+from warehouse.place import WarehouseLocked
 from warehouse.publication.tables import OF_THE_MOMENT, TABLES
 from warehouse.reference import load_reference
 

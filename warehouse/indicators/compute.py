@@ -23,7 +23,6 @@ import polars as pl
 from transforms.forms import FORMS
 from warehouse.indicators import year_on_year
 from warehouse.indicators.definitions import Catalogue, Indicator, Part, PartName
-from warehouse.ledger.schema import refresh
 from warehouse.reference import Reference
 from warehouse.sql import literal, table_from
 
@@ -42,6 +41,7 @@ def compute(
 ) -> None:
     """Fill the temporary tables that verdicts and publication are made from.
 
+    ``version_in_force`` is up to date (:func:`warehouse.ledger.schema.refresh`).
     ``indicator_ids`` are computed; ``compared``, some of them, also like for like between years.
 
     ``indicator_value`` (docs/contract.md, *Tables*) with beside it ``known`` (all expected forms are in force),
@@ -79,7 +79,6 @@ def _index(
     wanted: list[Indicator],
     first_year: int,
 ) -> None:
-    refresh(connection)
     parts = [
         (indicator.indicator_id, name, form, part.years_before)
         for indicator in wanted

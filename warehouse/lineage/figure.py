@@ -35,6 +35,7 @@ from warehouse.lineage.model import (
     Verdict,
     Version,
 )
+from warehouse.place import Place
 from warehouse.publication.reader.queries import clause_order, standings
 from warehouse.reference import Reference, folder_key
 from warehouse.sql import literal
@@ -46,7 +47,7 @@ class CannotExplain(Exception):
 
 def explain(
     published: Path,
-    warehouse: Path,
+    warehouse: Place,
     reference: Reference,
     catalogue: Catalogue,
     indicator: str,
@@ -65,14 +66,16 @@ def explain(
         CannotExplain: the indicator or region is unknown or ambiguous; there is no such figure for
             that region and year.
         FileNotFoundError: one of the two files is not there.
-        WarehouseLocked: a run is writing to the warehouse.
+        WarehouseLocked: a run is writing to the warehouse, which is a file.
+        LakeFailed: the warehouse is a lake that cannot be reached.
     """
     _must_be_there(published, "there is no such publication")
-    _must_be_there(
-        warehouse,
-        "the rows behind the figures stand there, and it is gone; the next night makes it again from"
-        " the archive",
-    )
+    if isinstance(warehouse, Path):
+        _must_be_there(
+            warehouse,
+            "the rows behind the figures stand there, and it is gone; the next night makes it again"
+            " from the archive",
+        )
     with open_warehouse(warehouse, reference, read_only=True) as connection:
         ((catalog,),) = connection.execute("SELECT current_database()").fetchall()
         connection.execute(

@@ -82,7 +82,7 @@ def fill(
         "DROP TABLE publication.attainment; DROP TABLE publication.judgement"
     )
     # One transaction: a commit for each of some hundred comments would wait for the disk each time.
-    connection.execute(f"BEGIN; {'; '.join(_definitions())}; COMMIT")
+    connection.execute(f"BEGIN; {'; '.join(definitions())}; COMMIT")
     for table in TABLES:
         if table.name in queries:
             _insert(connection, table, queries[table.name])
@@ -99,15 +99,15 @@ def export(file: Path, folder: Path) -> None:
             connection.execute(f"COPY {table.name} TO {target}")
 
 
-def _definitions() -> Iterator[str]:
-    """Yield the statements that create the published tables, with their comments."""
+def definitions(place: str = "publication") -> Iterator[str]:
+    """Yield the statements that create the published tables in ``place`` anew, with their comments."""
     for table in TABLES:
-        yield f"CREATE TABLE publication.{table.name} ({table.definition})"
+        yield f"CREATE OR REPLACE TABLE {place}.{table.name} ({table.definition})"
         wording = literal(f"{table.zh} / {table.en}")
-        yield f"COMMENT ON TABLE publication.{table.name} IS {wording}"
+        yield f"COMMENT ON TABLE {place}.{table.name} IS {wording}"
         for column in table.columns:
             wording = literal(f"{column.zh} / {column.en}")
-            yield f'COMMENT ON COLUMN publication.{table.name}."{column.name}" IS {wording}'
+            yield f'COMMENT ON COLUMN {place}.{table.name}."{column.name}" IS {wording}'
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: PublishedTable, query: str) -> None:
