@@ -229,8 +229,13 @@ def _tried(
             if part is not None
         )
     ]
-    # A warning holds forms against each other: where one of them is another, any may fail.
-    further = warnings if own_forms else further_warnings(warnings)
+    # A warning holds forms against each other: where one that the package knows is another, any may fail.
+    known_anew = set(own_forms) & packaged_forms().keys()
+    further = {
+        name: warning
+        for name, warning in warnings.items()
+        if known_anew or warning.form.name in own_forms
+    } | further_warnings(warnings)
     if not changed and not own_views and not further:
         return
     # Only here: a home without definitions of its own needs no database for them.
