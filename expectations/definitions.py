@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from expectations.clauses import PLAN, Plan, catalogues, load_plan
-from expectations.warnings import WARNINGS_IN_USE, WarningRule, read_warnings
+from expectations.warnings import (
+    WARNINGS_IN_USE,
+    WarningRule,
+    further_warnings,
+    read_warnings,
+    unexpected_rows,
+)
 from transforms.definitions import DefinitionError
 from transforms.forms import FORMS_IN_USE, FormSet, packaged_forms, read_forms
 from warehouse.indicators.definitions import (
@@ -25,6 +31,7 @@ from warehouse.indicators.definitions import (
     packaged_catalogue,
     read_catalogue,
 )
+from warehouse.ledger.schema import refresh
 from warehouse.reference import Reference, load_reference
 
 T = TypeVar("T")
@@ -81,8 +88,11 @@ def load_definitions(
         asked_by = chosen if sound and chosen else load_plan()
         asked_of = catalogue if sound and catalogue else load_catalogue()
         warnings = problems.of(lambda: read_warnings(folder / WARNINGS_FILE, asked_by, asked_of))
-        if catalogue is not None and reference is not None and not problems.told:
-            problems += _tried(folder, forms, catalogue, reference)
+        if catalogue and chosen and reference and not problems.told:
+            if own_forms := _own_forms(forms):
+                # What the package measures in columns that a form has no more concerns nobody here.
+                catalogue = _needed(catalogue, chosen, folder / INDICATORS_FILE)
+            problems += _tried(folder, own_forms, catalogue, warnings or {}, reference)
     if problems.told:
         raise DefinitionError(problems.told)
     assert reference and catalogue and warnings and chosen
@@ -180,22 +190,38 @@ def _unwired(
                 yield f"{where}, targets: there is no region {target.region_code} in regions.csv"
 
 
+def _own_forms(forms: FormSet) -> set[str]:
+    """Return the forms that the package does not know with these columns."""
+    known = packaged_forms()
+    return {
+        name
+        for name, form in forms.items()
+        if name not in known or form.columns != known[name].columns
+    }
+
+
+def _needed(catalogue: Catalogue, plan: Plan, file: Path) -> Catalogue:
+    """Return the indicators of ``plan`` and those of the home's ``file``, with the views that they need."""
+    own = read_catalogue(file) if file.exists() else Catalogue()
+    wanted = {clause.indicator_id for clause in plan.clauses}
+    wanted |= {indicator.indicator_id for indicator in own.indicators}
+    return catalogue.only(wanted, {view.name for view in own.views})
+
+
 def _tried(
-    folder: Path, forms: FormSet, catalogue: Catalogue, reference: Reference
+    folder: Path,
+    own_forms: Collection[str],
+    catalogue: Catalogue,
+    warnings: Mapping[str, WarningRule],
+    reference: Reference,
 ) -> Iterator[str]:
     """Yield a sentence on each expression that does not run, of those that are not just as the package has them."""
     packaged = load_catalogue()
-    known_forms = packaged_forms()
-    own_forms = {
-        name
-        for name, form in forms.items()
-        if name not in known_forms or form.columns != known_forms[name].columns
-    }
     known_views = {view.name: view for view in packaged.views}
     own_views = {
         view.name
         for view in catalogue.views
-        if view != known_views.get(view.name) or own_forms.intersection(view.forms)
+        if view != known_views.get(view.name) or set(own_forms).intersection(view.forms)
     }
     changed = [
         one
@@ -207,13 +233,29 @@ def _tried(
             if part is not None
         )
     ]
-    if not changed and not own_views:
+    # A warning holds forms against each other: where one that the package knows is another, any may fail.
+    known_anew = set(own_forms) & packaged_forms().keys()
+    further = {
+        name: warning
+        for name, warning in warnings.items()
+        if known_anew or warning.form.name in own_forms
+    } | further_warnings(warnings)
+    if not changed and not own_views and not further:
         return
     # Only here: a home without definitions of its own needs no database for them.
-    from warehouse.indicators.trying import expressions_that_fail
+    from warehouse.indicators.trying import (
+        empty_warehouse,
+        expressions_that_fail,
+        queries_that_fail,
+    )
 
-    for problem in expressions_that_fail(catalogue, changed, own_views, reference):
-        yield f"{folder / INDICATORS_FILE}, {problem}"
+    with empty_warehouse(reference) as connection:
+        for problem in expressions_that_fail(connection, catalogue, changed, own_views):
+            yield f"{folder / INDICATORS_FILE}, {problem}"
+        refresh(connection)
+        queries = {name: unexpected_rows(warning) for name, warning in further.items()}
+        for problem in queries_that_fail(connection, queries):
+            yield f"{folder / WARNINGS_FILE}, rule {problem}; give that rule anew there, or the form the column"
 
 
 def _mark(folder: Path) -> str:

@@ -157,6 +157,12 @@ def read_warnings(own: Path | None, plan: Plan, catalogue: Catalogue) -> Mapping
 WARNINGS_IN_USE: InUse[Mapping[str, WarningRule]] = InUse(lambda: _packaged(FORMS_IN_USE.get()))
 
 
+def further_warnings(warnings: Mapping[str, WarningRule]) -> dict[str, WarningRule]:
+    """Return those of ``warnings`` that are not just as the package has them."""
+    packaged = _packaged(FORMS_IN_USE.get())
+    return {name: one for name, one in warnings.items() if one is not packaged.get(name)}
+
+
 def load_warnings() -> Mapping[str, WarningRule]:
     """Return the warnings in use by their ids, in the order of their files."""
     return WARNINGS_IN_USE.get()

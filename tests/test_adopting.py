@@ -176,6 +176,16 @@ def test_merged_units_are_seen_as_they_were_and_as_they_are_now(qinghe: Home) ->
         )
         == []
     )
+    assert qinghe.ask(
+        "SELECT DISTINCT region_code FROM trend_as_now WHERE level = 'reporting_unit' ORDER BY 1"
+    ) == [("990111",), ("990112",), ("990121",)]
+    assert (
+        qinghe.ask(
+            "SELECT year, numerator, denominator FROM trend_as_now WHERE year > 2021"
+            " AND (indicator_id, region_code) = ('books_per_pupil', '990121') ORDER BY 1"
+        )
+        == as_now
+    )
     # What is no sum is not added up: the variation over the schools of both.
     ((west, together),) = qinghe.ask(
         "SELECT v.value, n.value FROM indicator_value v JOIN indicator_value_as_now n"

@@ -215,11 +215,16 @@ def test_a_warning_of_a_home_is_one_more(home: Home) -> None:
     rule = {
         "number": "W60", "forms": {"safety": {}}, "zh": "{value}", "en": "{value}", "remedy_zh": "改",
         "remedy_en": "correct", "reason_zh": "因", "reason_en": "because", "example": "例",
-        "query": "SELECT submission_id FROM standing.\"$form\"",
+        "query": "SELECT submission_id, sheet, \"row\", ['hazards_found'] AS columns, NULL::VARCHAR AS value,"
+        " NULL::VARCHAR AS other, 'a' AS key, NULL::VARCHAR AS figure, 1 AS cells FROM standing.\"$form\"",
     }  # fmt: skip
     packaged = load_definitions(home.root).warnings
     define(home, "warnings.yaml", rules=[rule])
     assert load_definitions(home.root).warnings.keys() == {*packaged, "SAF-W60"}
+    query = rule["query"].replace("sheet,", "shet,")  # type: ignore[attr-defined]
+    define(home, "warnings.yaml", rules=[{**rule, "query": query}])
+    (problem,) = problems(home)
+    assert 'rule SAF-W60: Referenced column "shet" not found' in problem
     define(home, "warnings.yaml", rules=[{**rule, "forms": {"bus": {}}}])
     (problem,) = problems(home)
     assert "rule W60: there is no form bus" in problem
@@ -252,3 +257,16 @@ def test_two_homes_in_one_process_do_not_see_each_other(home: Home, tmp_path: Pa
             assert FORMS["class"].zh == "班级学生数表"
         assert FORMS["class"].zh == "班级情况表"
     assert FORMS["class"].zh == "班级学生数表"
+
+
+def test_a_form_may_lack_what_no_clause_asks_for(home: Home) -> None:
+    line = "  - {name: cloud_platform, header: 接入教育云平台, type: bool, en: Connected to the education cloud}\n"
+    home.define_form("school", line, "")
+    # The packaged plan asks for it.
+    (problem,) = problems(home)
+    assert (
+        'indicator cloud_platform_share, share: Referenced column "cloud_platform" not found'
+        in problem
+    )
+    a_plan(home, {**CLAUSE, "indicator_id": "dropouts"})
+    assert list(load_definitions(home.root).catalogue.by_id) == ["dropouts"]

@@ -10,7 +10,7 @@ the units that can be compared between two years.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import time
 from decimal import Decimal
 from functools import cache, cached_property
@@ -415,6 +415,24 @@ class Catalogue(_Record):
             scopes=self.scopes,
             views=tuple(_filled(view, figures) for view in self.views),
             indicators=tuple(_filled(one, figures) for one in self.indicators),
+        )
+
+    def only(self, indicator_ids: Collection[str], views: Collection[str]) -> Catalogue:
+        """Return the catalogue with these indicators, and with ``views`` and those that they need."""
+        kept = tuple(one for one in self.indicators if one.indicator_id in indicator_ids)
+        needed = {*views, *(part.source for one in kept for part in one.parts.values())}
+        needed |= {one.causes.source for one in kept if one.causes is not None}
+        by_name = {view.name: view for view in self.views}
+        waiting = [name for name in needed if name in by_name]
+        while waiting:
+            words = set(re.findall(r"\w+", by_name[waiting.pop()].sql)) & by_name.keys()
+            waiting += words - needed
+            needed |= words
+        return Catalogue(
+            parameters=self.parameters,
+            scopes=self.scopes,
+            views=tuple(view for view in self.views if view.name in needed),
+            indicators=kept,
         )
 
     @cached_property

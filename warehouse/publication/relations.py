@@ -30,6 +30,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "attainment_latest": ("clause_id", "region_code"),
     "plan_progress": ("clause_id", "year"),
     "trend": ("indicator_id", "region_code", "year"),
+    "trend_as_now": ("indicator_id", "region_code", "year"),
 }
 
 
@@ -50,6 +51,7 @@ class Relation:
 
 RELATIONS: tuple[Relation, ...] = (
     Relation("region", ("parent_code",), "region", optional=True),
+    Relation("region", ("successor",), "region", optional=True),
     Relation("clause", ("indicator_id",), "indicator"),
     Relation("indicator_value", ("indicator_id",), "indicator"),
     Relation("indicator_value", ("region_code",), "region"),
@@ -94,4 +96,6 @@ RELATIONS: tuple[Relation, ...] = (
     Relation("plan_progress", ("indicator_id",), "indicator"),
     Relation("trend", ("indicator_id",), "indicator"),
     Relation("trend", ("region_code",), "region"),
+    Relation("trend_as_now", ("indicator_id",), "indicator"),
+    Relation("trend_as_now", ("region_code",), "region"),
 )

@@ -90,8 +90,12 @@ TABLES: tuple[PublishedTable, ...] = (
             ),
             ("parent_code", "VARCHAR", "上级地区代码", "Region it belongs to"),
             ("kind", "VARCHAR", "类型", "Kind of region"),
+            ("valid_from_year", "INTEGER", "起始年份", "First year in which it is there"),
+            ("valid_to_year", "INTEGER", "终止年份", "Last year in which it is there"),
+            ("successor", "VARCHAR", "并入的地区代码", "Region that it became part of"),
         ),
-        "SELECT region_code, region_name, level, parent_code, kind FROM region",
+        "SELECT region_code, region_name, level, parent_code, kind, valid_from_year, valid_to_year,"
+        " successor FROM region",
     ),
     PublishedTable(
         "section",

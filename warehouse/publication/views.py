@@ -218,6 +218,37 @@ LEFT JOIN (
 ) AS y ON y.indicator_id = v.indicator_id AND y.region_code = v.region_code AND y.year = v.year
 """,
     ),
+    PublishedTable(
+        "trend_as_now",
+        "现行区划下的趋势: 每行一个指标、地区和年度; 已并入的单位不再列出, 并入前的年度与接收单位合并计算",
+        "Trend by the regions of today: each row is an indicator, a region and a year; units that were"
+        " merged are not listed, and their earlier years are taken together with those of the unit"
+        " that they are part of now",
+        (
+            *_of("indicator", "indicator_id", "name_zh", "name_en", "unit", "better", "section"),
+            *_of("region", "region_code", "region_name", "level"),
+            *_of("indicator_value", "year", "numerator", "denominator", "value"),
+        ),
+        """
+WITH as_now AS (
+    SELECT indicator_id, region_code, year, numerator, denominator, value
+    FROM indicator_value_as_now
+    UNION ALL
+    SELECT indicator_id, region_code, year, numerator, denominator, value
+    FROM indicator_value AS v
+    WHERE NOT EXISTS (
+        SELECT 1 FROM indicator_value_as_now AS n
+        WHERE n.indicator_id = v.indicator_id AND n.region_code = v.region_code AND n.year = v.year
+    )
+)
+SELECT i.indicator_id, i.name_zh, i.name_en, i.unit, i.better, i.section,
+    r.region_code, r.region_name, r.level, v.year, v.numerator, v.denominator, v.value
+FROM as_now AS v
+JOIN indicator AS i ON i.indicator_id = v.indicator_id
+JOIN region AS r ON r.region_code = v.region_code
+WHERE r.successor IS NULL
+""",
+    ),
 )
 
 
