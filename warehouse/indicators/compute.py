@@ -285,6 +285,11 @@ def _sources(connection: duckdb.DuckDBPyConnection, wanted: list[Indicator]) -> 
         )
 
 
+def rows_of(source: str) -> str:
+    """Return the rows of a source that :func:`compute` has read, as SQL names them."""
+    return f'"{_MADE}{source}"'
+
+
 def source_name(source: str) -> str:
     """Return a source of an indicator as SQL names it: a form in force, or a view."""
     return f'current."{source}"' if source in FORMS else source
@@ -322,7 +327,7 @@ def _part(indicator: Indicator, name: str, part: Part, membership: str) -> str:
             WHERE indicator_id = {indicator_id} AND {known}
         ), found AS (
             SELECT m.region_code, m.year, ({part.value})::{NUMERIC} AS value
-            FROM m JOIN (SELECT * FROM "{_MADE}{part.source}" WHERE {part.rows}) s
+            FROM m JOIN (SELECT * FROM {rows_of(part.source)} WHERE {part.rows}) s
                 ON s.region_code = m.unit AND s.year = m.year - {part.years_before}
             GROUP BY m.region_code, m.year
         )

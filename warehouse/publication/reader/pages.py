@@ -24,7 +24,7 @@ from warehouse.figures import Number, behind
 from warehouse.indicators.definitions import Catalogue, load_catalogue
 from warehouse.indicators.year_on_year import FLOOR
 from warehouse.publication.reader.door import Issue, Reader, YearState, in_focus
-from warehouse.publication.reader.queries import CLAUSE_ORDER, standings
+from warehouse.publication.reader.queries import CLAUSE_ORDER, standings, turning
 from warehouse.publication.reader.runs import read_revisions
 from warehouse.publication.revisions import Revision
 from warehouse.wording import FORMS, PLACE_SUFFIXES, REGION_KINDS, STATUSES, VERDICTS, Text
@@ -40,7 +40,7 @@ PUBLICATIONS_LISTED = 20
 _LATE_ORDER = list(STATUSES)
 Key = TypeVar("Key")
 T = TypeVar("T")
-Placed = TypeVar("Placed", "Judgement", "Outlook", "YearOnYear", "Standing")
+Placed = TypeVar("Placed", "Judgement", "Outlook", "YearOnYear", "Standing", "Turning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +289,17 @@ class YearOnYear:
 
 
 @dataclass(frozen=True, slots=True)
+class Turning:
+    """How many institutions there are of whom each alone turns a verdict, and the `names` of the first few."""
+
+    clause_id: str
+    region_code: str
+    year: int
+    institutions: int
+    names: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How the units below a region stand with a clause; `against_most_units`: most are not as the region is."""
 
@@ -323,6 +334,7 @@ class Publication:
     year_on_year: dict[tuple[str, str, int], YearOnYear] = field(default_factory=dict)
     year_states: list[YearState] = field(default_factory=list)
     standings: dict[tuple[str, str, int], Standing] = field(default_factory=dict)
+    turning: dict[tuple[str, str, int], Turning] = field(default_factory=dict)
 
     @cached_property
     def city(self) -> Region:
@@ -494,6 +506,9 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
         year_on_year=_by_place(reader.rows(_compared, _YEAR_ON_YEAR)),
         year_states=year_states,
         standings=_by_place(reader.rows(Standing, f"FROM ({standings()})")),
+        turning=_by_place(reader.rows(Turning, turning()))
+        if reader.has_column("turning_institution", "status")
+        else {},
     )
 
 
