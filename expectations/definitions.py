@@ -253,7 +253,7 @@ def _tried(
         for problem in expressions_that_fail(connection, catalogue, changed, own_views):
             yield f"{folder / INDICATORS_FILE}, {problem}"
         refresh(connection)
-        queries = {name: unexpected_rows(warning) for name, warning in further.items()}
+        queries = {name: unexpected_rows([warning]) for name, warning in further.items()}
         for problem in queries_that_fail(connection, queries):
             yield f"{folder / WARNINGS_FILE}, rule {problem}; give that rule anew there, or the form the column"
 

@@ -66,7 +66,7 @@ def checks(clauses: Iterable[Clause], indicators: Mapping[str, Indicator]) -> li
         indicator = indicators[clause.indicator_id]
         wording = f"{clause.clause_id} {clause.statement_zh} / {clause.statement_en}"
         found.append(
-            Check("reached", clause.clause_id, "true", _reached(clause, indicator), wording)
+            Check("reached", clause.clause_id, "true", reached(clause, indicator), wording)
         )
         if clause.kind == "level":
             found.append(
@@ -81,7 +81,8 @@ def checks(clauses: Iterable[Clause], indicators: Mapping[str, Indicator]) -> li
     return found
 
 
-def _reached(clause: Clause, indicator: Indicator) -> str:
+def reached(clause: Clause, indicator: Indicator) -> str:
+    """Return the condition that a figure reaches what ``clause`` asks, over the columns of judgement."""
     if clause.kind == "never_falls":
         return (
             f"numerator * previous_denominator {clause.comparator} previous_numerator * denominator"

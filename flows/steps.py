@@ -24,6 +24,7 @@ import polars as pl
 from expectations.acknowledged import FILE as ACKNOWLEDGEMENTS
 from expectations.acknowledged import load_acknowledgements, mark_acknowledged
 from expectations.suites import suites_of
+from expectations.turning import write_turning
 from expectations.verdicts import judge, lay_out
 from expectations.warnings import SUITE, TABLE, expectations, write_warnings
 from flows.after.metrics import last_sources
@@ -310,6 +311,7 @@ def judge_clauses(run: Run) -> int:
         )
         attach(run.connection, staged)
         judge(run.connection, broken)
+        write_turning(run.connection, run.plan.clauses, run.catalogue)
         row = run.connection.execute("SELECT count(*) FROM publication.attainment").fetchone()
     return int(row[0]) if row else 0
 

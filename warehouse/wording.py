@@ -210,3 +210,21 @@ def against_text(status: str, judged: int, met: int) -> Text:
         f"但{judged}个有判定的单位中{met}个达标",
         f"yet {met} of {judged} units with a verdict meet it",
     )
+
+
+def turning_text(status: str, institutions: int, names: str) -> Text:
+    """Return the sentence that each of ``institutions``, alone, turns the verdict ``status``.
+
+    ``names`` are the first few of them.
+    """
+    and_more = "等" if institutions > TURNING_NAMED else ""
+    other_zh, other_en = ("未达标", "not met") if status == "met" else ("达标", "met")
+    return Text(
+        f"判定取决于单独一所机构: 不计{names}{and_more}{institutions}所中的任何一所, 即为{other_zh}",
+        f"the verdict hangs on a single institution: without any one of {institutions} ({names}"
+        f"{' …' if and_more else ''}) it would be {other_en}",
+    )
+
+
+#: So many of the institutions that turn a verdict are named.
+TURNING_NAMED = 3

@@ -57,6 +57,7 @@ _OF_FINDING = (
     "row",
     "column_name",
     "value",
+    "institution",
     "message_zh",
     "message_en",
     "cells",

@@ -159,7 +159,7 @@ def _verdict(console: Console, v: Verdict, e: Explanation) -> None:
     if v.gap:
         gap = _with_unit(show_value(v.gap, e.unit), e.unit)
         _say(console, f"  差距 gap: {gap} = {show_plain(v.gap_quantity)} {v.gap_unit}")
-    for note in (v.coverage, v.against):
+    for note in (v.coverage, v.against, v.turning):
         if note is not None:
             _say(console, f"  ! {note.zh}\n    {note.en}", "yellow")
     if v.interpretation:

@@ -150,6 +150,30 @@ def test_an_accepted_reason_lapses_with_its_figure(home: Home, run: Run) -> None
         assert decide(home) == []
 
 
+def test_a_correction_inside_the_returned_workbook_is_accepted_and_the_answer_goes(
+    home: Home, run: Run
+) -> None:
+    rows = [{"age": 3, "population": "五百人左右"}, {"age": 4, "population": 510}]
+    home.book(UNIT, {YEAR: {"population": rows}}, name="人口2020年.xlsx")
+    (returned,) = [answer for answer in night(run) if answer.name.endswith(".退回.xlsx")]
+    assert returned.name == "人口2020年.xlsx.退回.xlsx"
+    assert "此前没有已接收的版本" in told(returned)
+    book = openpyxl.load_workbook(returned)
+    sheet = book["学龄人口表"]
+    (wrong,) = [cell for row in sheet.iter_rows() for cell in row if cell.value == "五百人左右"]
+    assert wrong.comment is not None
+    wrong.value = 500
+    book.save(home.settings.inbox / UNIT / returned.name)
+    left = night(run)
+    assert [answer.name for answer in left] == ["班级学生数表2020年.csv.已接收-有提示.xlsx"]
+    assert run.connection.execute(
+        "SELECT age, population FROM standing.population ORDER BY age"
+    ).fetchall() == [(3, 500), (4, 510)]
+    assert run.connection.execute(
+        "SELECT count(*) FROM finding WHERE rule_id LIKE 'FIL%'"
+    ).fetchone() == (0,)
+
+
 def test_a_number_that_nobody_gave_a_reason_for_is_told(home: Home, run: Run) -> None:
     night(run)
     with run.closed():

@@ -63,7 +63,7 @@ def fill(
 ) -> None:
     """Write all tables but the record of publications (:func:`record`), and create the views.
 
-    ``publication.attainment`` must be there already; ``clauses`` and ``sections`` have the columns of
+    ``publication.attainment`` and the temporary table ``turning`` must be there already; ``clauses`` and ``sections`` have the columns of
     the published tables ``clause`` and ``section``.
     """
     wanted = set(clauses["indicator_id"])
@@ -77,6 +77,7 @@ def fill(
     queries["clause"] = "SELECT * FROM published_clause"
     queries["section"] = "SELECT * FROM published_section"
     queries["attainment"] = "SELECT * FROM judged"
+    queries["turning_institution"] = "SELECT * FROM turning"
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE judged AS SELECT * FROM publication.attainment;"
         "DROP TABLE publication.attainment; DROP TABLE publication.judgement"

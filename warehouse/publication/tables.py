@@ -428,6 +428,19 @@ TABLES: tuple[PublishedTable, ...] = (
         ),
     ),
     PublishedTable(
+        "turning_institution",
+        "左右判定的机构: 每行一所仅凭自身就使判定翻转的机构",
+        "Fragile verdicts: each row is an institution without which a clause's verdict would be the opposite",
+        _columns(
+            _CLAUSE,
+            REGION_CODE,
+            YEAR,
+            ("institution_code", "VARCHAR", "机构标识码", "Institution code"),
+            ("institution_name", "VARCHAR", "机构名称", "Institution name"),
+            ("status", "VARCHAR", "现有判定: met, not_met", "The verdict as it stands"),
+        ),
+    ),
+    PublishedTable(
         SUBMISSION.name,
         SUBMISSION.zh,
         SUBMISSION.en,
