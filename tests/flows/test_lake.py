@@ -191,8 +191,9 @@ def test_no_table_of_the_warehouse_has_a_type_that_a_lake_changes(
         *(("submitted", form) for form in FORMS),
     }
     # DuckLake stores it as DOUBLE, and says nothing.
-    assert not [column for column in columns if "HUGEINT" in column[-1]]
-    assert lake.ask_lake(query) == columns
+    in_lake = lake.ask_lake(query)
+    assert not [column for column in (*columns, *in_lake) if "HUGEINT" in column[-1]]
+    assert [column for column in in_lake if column[0] != "published"] == columns
 
 
 def test_readers_find_the_publication_in_the_lake(
