@@ -352,7 +352,7 @@ def publish(run: Run) -> Imprint | None:
         detach(run.connection)
         source = before if before is not None and same else staged
         export(source, staged.with_name("parquet"))
-        _write_pages(run, source, staged.parent)
+        write_pages(run, source, staged.parent)
         if run.engine is not None:
             run.engine.docs_written()
         hand_out(staged.parent)
@@ -372,7 +372,7 @@ def publish(run: Run) -> Imprint | None:
     return None if same else imprint
 
 
-def _write_pages(run: Run, source: Path, folder: Path) -> None:
+def write_pages(run: Run, source: Path, folder: Path) -> None:
     """Write what people look at, made from the publication in ``source``, into ``folder``."""
     # Not before there is something to publish: most nights have nothing.
     from warehouse.publication.reader.pages import read_publication

@@ -202,7 +202,7 @@ class ByHand:
 def without_pages() -> Iterator[None]:
     """Leave out the pages of the report: they take longer than all the rest of a night."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("warehouse.report.write_report", lambda *_: None)
+        patch.setattr("flows.steps.write_pages", lambda *_: None)
         yield
 
 
