@@ -67,7 +67,7 @@ def _query(clause: Clause, indicator: Indicator, parts: Iterable[str]) -> str:
         institution_name, status
     FROM (
         SELECT j.region_code, j.year, s.institution_code, s.institution_name, a.status,
-            j.numerator - s.n AS numerator, j.denominator - s.d AS denominator
+            j.numerator - s.n AS numerator, j.denominator - s.d AS denominator, j.p, j.q
         FROM (
             SELECT unit, year, institution_code, institution_name, sum(n)::HUGEINT AS n,
                 sum(d)::HUGEINT AS d
