@@ -27,7 +27,11 @@ class PlainSuites:
     """The suite of the warnings in plain DuckDB; that Great Expectations gives the same is tested with the rules."""
 
     def run(
-        self, database: Path, table: str, suites: Mapping[str, Sequence[Expectation]]
+        self,
+        database: Path,
+        table: str,
+        suites: Mapping[str, Sequence[Expectation]],
+        attaching: Sequence[str] = (),
     ) -> dict[str, Broken]:
         """Return the unexpected rows of every expectation."""
         found: dict[str, Broken] = {}

@@ -15,7 +15,7 @@ from transforms.forms import FORMS, Form, Kind
 from transforms.forms.model import DUCKDB_TYPES
 from warehouse.indicators.compute import compute, source_name
 from warehouse.indicators.definitions import Catalogue, Example, Indicator
-from warehouse.ledger.schema import prepare
+from warehouse.ledger.schema import prepare, refresh
 from warehouse.reference import Reference
 from warehouse.sql import literal
 
@@ -133,6 +133,7 @@ def examples_that_fail(catalogue: Catalogue, indicators: Iterable[Indicator]) ->
                 return
         first = min(example.year - max(example.earlier, default=0) for _, _, example in cases)
         ids = dict.fromkeys(indicator.indicator_id for indicator, _, _ in cases)
+        refresh(connection)
         compute(connection, catalogue, reference, ids, (), first)
         for number, (indicator, place, example) in enumerate(cases):
             found = connection.execute(
