@@ -66,6 +66,10 @@ format: $(DEVELOPMENT) ## Bring every file into the house format
 bench-reading: $(RUNTIME) ## Time reading a workbook beside what fastexcel alone takes
 	@POLARS_MAX_THREADS=1 $(BIN)/python benchmarks/reading.py
 
+.PHONY: bench-gate
+bench-gate: $(RUNTIME) ## Plant 40 errors in the made-up city, and count those that the warnings find
+	@$(BIN)/python -m benchmarks.gate
+
 .PHONY: picture
 picture: $(RUNTIME) ## Draw the city page of the made-up city for the README (needs chromium)
 	@command -v chromium >/dev/null || { echo "make picture needs chromium" >&2; exit 1; }
@@ -82,6 +86,7 @@ docs: $(RUNTIME) ## Make the pages of docs/ that come from definitions
 	$(BIN)/python -c "from expectations.warnings import warning_rules; \
 		from expectations.handbook import rules_markdown; \
 		print(rules_markdown(warning_rules()), end='')" > docs/rules.md
+	cp transforms/workbooks/guide.md docs/填报说明.md
 
 # Of what the nights are: SCALE times the city, or UNITS made-up counties (100 are a province), or a
 # region list of one's own.
@@ -90,6 +95,16 @@ YEARS ?= 2018-2022
 bench: $(RUNTIME) ## Time a first night and a night without news (SCALE=1 YEARS=2018-2022 UNITS=100 REGIONS=FILE)
 	@$(BIN)/python -m benchmarks.nights --scale $(SCALE) --years $(YEARS) \
 		$(if $(UNITS),--units $(UNITS)) $(if $(REGIONS),--regions $(REGIONS))
+
+# A province over eight years, its warehouse a file and then a lake: an empty database and an empty place.
+PROVINCE = $(BIN)/python -m benchmarks.nights --scale $(SCALE) --units $(or $(UNITS),100) \
+	--years $(if $(filter file,$(origin YEARS)),2015-2022,$(YEARS))
+.PHONY: bench-scale
+bench-scale: $(DEVELOPMENT) ## Time a province's nights with a file and with a lake (CATALOG=ducklake:postgres:… DATA=s3://…)
+	@[ -n "$(CATALOG)" ] && [ -n "$(DATA)" ] || { echo "make bench-scale needs CATALOG and DATA:" \
+		"docs/scale.md" >&2; exit 1; }
+	@$(PROVINCE)
+	@$(PROVINCE) --catalog="$(CATALOG)" --data="$(DATA)"
 
 PEERS_VENV ?= .venv-peers
 PEERS := $(PEERS_VENV)/.peers
@@ -121,10 +136,12 @@ COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-ha
 	--no-annotate --custom-compile-command "make lock" $(UPGRADE)
 
 .PHONY: lock
-lock: ## Remake the two lock files from pyproject.toml (needs uv)
+lock: ## Remake the lock files from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
 	echo "setuptools>=80" | $(COMPILE) pyproject.toml - --output-file requirements.lock
-	$(COMPILE) pyproject.toml --group dev --constraints requirements.lock \
+	$(COMPILE) pyproject.toml --extra lake --constraints requirements.lock \
+		--output-file requirements-lake.lock
+	$(COMPILE) pyproject.toml --extra lake --group dev --constraints requirements.lock \
 		--output-file requirements-dev.lock
 
 SUPERSET_VENV ?= .venv-superset

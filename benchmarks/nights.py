@@ -1,14 +1,18 @@
 """A first night and a night without news, step by step: `make bench`.
 
     python -m benchmarks.nights [--scale 1] [--years 2018-2022] [--units N | --regions FILE.csv]
+        [--catalog CATALOG --data DATA]
 
 Over the made-up city, or over so many made-up counties (`--units 100` is a province), or over the
-units of a region list of one's own. The last line is for comparing versions.
+units of a region list of one's own. With a catalogue and a place of data the warehouse is that lake, which
+must be empty (docs/scale.md); what its PostgreSQL and its storage take is not counted. The last line is for
+comparing versions.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import re
@@ -78,7 +82,11 @@ def main() -> None:
     which.add_argument(
         "--regions", type=Path, help="a region list; townships.csv may lie beside it"
     )
+    parser.add_argument("--catalog", help="ducklake:postgres:…, of an empty database")
+    parser.add_argument("--data", help="s3://… or a folder")
     arguments = parser.parse_args()
+    if (arguments.catalog is None) is not (arguments.data is None):
+        parser.error("--catalog and --data belong together")
     console = Console(width=None if sys.stdout.isatty() else 100)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
@@ -97,6 +105,10 @@ def main() -> None:
                 options = ("--out", str(home / "inbox"), "--years", arguments.years)
                 at = ("--home", str(home), "--init")
                 run(home, prefect, "sample", *at, *options, "--scale", arguments.scale)
+            if arguments.catalog:
+                lake = {"catalog": arguments.catalog, "data": arguments.data}
+                lines = (f"{name} = {json.dumps(value)}\n" for name, value in lake.items())
+                (home / "settings.toml").write_text("[warehouse]\n" + "".join(lines), "utf-8")
             workbooks = sum(1 for _ in (home / "inbox").rglob("*.xlsx"))
             console.print(f"{workbooks} workbooks")
             nights = {}
@@ -109,6 +121,7 @@ def main() -> None:
                 f"years={arguments.years}",
                 f"units={arguments.units or (arguments.regions and arguments.regions.name) or 'city'}",
                 f"workbooks={workbooks}",
+                f"warehouse={'lake' if arguments.catalog else 'file'}",
                 f"cores={len(os.sched_getaffinity(0))}",
                 f"load={os.getloadavg()[2]:.1f}",
                 f"python={platform.python_version()}",

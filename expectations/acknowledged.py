@@ -19,6 +19,9 @@ taken as the text that stands there. A record::
       reason: 一个班10月并入邻校, 两表填报时点不同
       who: 义县教育局计财科     # an office or a role, no person's name
       until: 2021-08-31        # the last day on which it holds
+
+A record with ``refused: true`` says that the office does not accept this reason; the answer to the unit
+then says so. :mod:`expectations.reasons` writes records for what units hand in.
 """
 
 from __future__ import annotations
@@ -67,6 +70,7 @@ class Acknowledgement(BaseModel):
     reason: _Given
     who: _Given
     until: date
+    refused: bool = False
 
     @model_validator(mode="after")
     def _of_a_warning(self) -> Self:
@@ -138,7 +142,10 @@ def load_acknowledgements(file: Path) -> tuple[Acknowledgement, ...]:
             ).replace("Value error, ", "")
             raise AcknowledgementError(f"{file}, line {record['line']}: {problems}") from None
         twin = found.setdefault(_about(acknowledgement), acknowledgement)
-        if twin is not acknowledgement:
+        if twin is not acknowledgement and twin.refused:
+            # What was refused may be answered anew, with another reason.
+            found[_about(acknowledgement)] = acknowledgement
+        elif twin is not acknowledgement:
             raise AcknowledgementError(
                 f"{file}, line {acknowledgement.line}: the same warning is explained in line "
                 f"{twin.line}; keep one of them"
@@ -164,7 +171,7 @@ def mark_acknowledged(
     A warning is explained by its reason and who gave it. :func:`expectations.warnings.write_warnings`
     must have written the table.
     """
-    connection.execute("UPDATE warning SET explained = NULL")
+    connection.execute("UPDATE warning SET explained = NULL, refused = NULL")
     if not acknowledgements:
         return []
     frame = pl.DataFrame(
@@ -177,17 +184,20 @@ def mark_acknowledged(
                 "key": acknowledgement.key,
                 "figure": acknowledgement.figure,
                 "given": f"{acknowledgement.reason} ({acknowledgement.who})",
+                "refused": acknowledgement.reason if acknowledgement.refused else None,
                 "until": acknowledgement.until,
             }
             for number, acknowledgement in enumerate(acknowledgements)
         ],
-        schema_overrides={"figure": pl.String()},
+        schema_overrides={"figure": pl.String(), "refused": pl.String()},
     )
     table_from(connection, "TEMP TABLE acknowledgement", frame)
     connection.execute(_ANSWERED)
     connection.execute(
         f"""
-        UPDATE warning SET explained = a.given FROM answered a
+        UPDATE warning SET refused = a.refused,
+            explained = CASE WHEN a.refused IS NULL THEN a.given END
+        FROM answered a
         WHERE (warning.submission_id, warning.rule_id, warning.key)
             = (a.submission_id, a.rule_id, a.key)
             AND a.same_figure AND a.until >= DATE {literal(today)}

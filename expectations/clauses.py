@@ -6,17 +6,21 @@ and every wording of a clause come from its record in ``plan.yaml`` (or another 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from transforms.definitions import DefinitionError
+from transforms.yaml_records import Place, read_definitions
 
 PLAN = Path(__file__).with_name("plan.yaml")
-NATIONAL_RULE_2021 = Path(__file__).with_name("national_2021.yaml")
+#: Where the national rule sets stand, a plan file each.
+CATALOGUES = Path(__file__).with_name("catalogues")
+NATIONAL_RULE_2021 = CATALOGUES / "national-2021.yaml"
 
 Kind = Literal["level", "standing", "never_falls", "milestone", "monitor"]
 
@@ -25,8 +29,30 @@ Kind = Literal["level", "standing", "never_falls", "milestone", "monitor"]
 Floor = Annotated[Decimal, Field(ge=0, le=1, max_digits=7, decimal_places=6)]
 
 
-class PlanError(Exception):
+class PlanError(DefinitionError):
     """A plan file cannot be used; the message says which clause and what is wrong."""
+
+
+class Target(BaseModel):
+    """Another threshold of a clause: for a region, for a year, or both.
+
+    Without ``year`` it holds for the region instead of the clause's own (a signed 任务书). With ``year`` it
+    is an interim value: in that year the clause is judged by it as in a year in which it is due; without
+    ``region_code`` for everybody who has no target of their own for it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    region_code: str | None = None
+    year: int | None = None
+    threshold: Decimal
+    source: str
+
+    @model_validator(mode="after")
+    def _narrows(self) -> Self:
+        if self.region_code is None and self.year is None:
+            raise ValueError("a target is for a region_code, a year or both; give one of them")
+        return self
 
 
 class Clause(BaseModel):
@@ -38,6 +64,9 @@ class Clause(BaseModel):
     all other years it is only monitored. ``replaces`` names an indicator: the clauses of another
     plan about it, under whatever number, end where this one begins. ``coverage_floor`` is the
     share of units below which a region gets no verdict, where it is not that of the plan.
+    ``targets`` are other thresholds, of single regions and years. ``judged_at`` says who is judged: every
+    region, or the topmost one alone (a count that the city has to reach together; the regions below it are
+    monitored, but for those with a target of their own).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +88,8 @@ class Clause(BaseModel):
     source: str
     replaces: str | None = None
     coverage_floor: Floor | None = None
+    targets: tuple[Target, ...] = ()
+    judged_at: Literal["everywhere", "city"] = "everywhere"
 
     @property
     def exact_threshold(self) -> Fraction:
@@ -82,6 +113,11 @@ class Clause(BaseModel):
             raise ValueError("an interpretation needs its basis, in both languages")
         if self.effective_to is not None and self.effective_to < self.effective_from:
             raise ValueError("effective_to lies before effective_from")
+        if self.targets and not fixed:
+            raise ValueError(f"a clause of kind {self.kind} has no targets")
+        meant = [(target.region_code, target.year) for target in self.targets]
+        if len(set(meant)) < len(meant):
+            raise ValueError("two targets are for the same region and year; take one out")
         return self
 
 
@@ -100,7 +136,8 @@ class Plan(BaseModel):
 
     A region above the units gets no verdict while fewer than ``coverage_floor`` of the units
     expected enter its figure. ``first_year`` is the first one of which anything is published; without it
-    the one before the first clause holds.
+    the one before the first clause holds. A plan that ``extends`` the packaged one has only what is other in
+    it (:meth:`over`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -108,10 +145,11 @@ class Plan(BaseModel):
     plan_version: str
     title_zh: str
     title_en: str
+    extends: Literal["packaged"] | None = None
     first_year: int | None = None
     coverage_floor: Floor = Decimal("0.8")
     sections: tuple[Section, ...] = ()
-    clauses: tuple[Clause, ...]
+    clauses: tuple[Clause, ...] = ()
 
     @property
     def begins(self) -> int:
@@ -125,25 +163,44 @@ class Plan(BaseModel):
         floor = clause.coverage_floor
         return self.coverage_floor if floor is None else floor
 
-    @model_validator(mode="after")
-    def _unique(self) -> Self:
-        ids = [clause.clause_id for clause in self.clauses]
-        twice = sorted({name for name in ids if ids.count(name) > 1})
-        if twice:
-            raise ValueError(f"clause {', '.join(twice)} stands there twice")
-        if not ids:
-            raise ValueError("the plan has no clause")
-        numbers = [section.section for section in self.sections]
-        again = sorted({number for number in numbers if numbers.count(number) > 1})
-        if again:
-            raise ValueError(f"section {', '.join(map(str, again))} stands there twice")
-        if numbers:
-            for clause in self.clauses:
+    def problems(self) -> Iterator[tuple[Place, str]]:
+        """Yield what contradicts itself in the plan."""
+        if not self.clauses and not self.extends:
+            yield (), "the plan has no clause; give at least one"
+        ids: set[str] = set()
+        for i, clause in enumerate(self.clauses):
+            if clause.clause_id in ids:
+                yield ("clauses", i), "the clause stands there twice; give one of them another id"
+            ids.add(clause.clause_id)
+        numbers: set[int] = set()
+        for i, section in enumerate(self.sections):
+            if section.section in numbers:
+                yield ("sections", i), "the section stands there twice; take one out"
+            numbers.add(section.section)
+        if numbers and not self.extends:
+            for i, clause in enumerate(self.clauses):
                 if clause.section not in numbers:
-                    raise ValueError(
-                        f"clause {clause.clause_id} is in section {clause.section}, which has no name"
+                    yield (
+                        ("clauses", i, "section"),
+                        f"the section {clause.section} has no name; add it to sections",
                     )
-        return self
+
+    def over(self, packaged: Plan) -> Plan:
+        """Return this plan laid over ``packaged``: its clauses and sections instead of those of the same id."""
+        clauses = {clause.clause_id: clause for clause in (*packaged.clauses, *self.clauses)}
+        sections = {one.section: one for one in (*packaged.sections, *self.sections)}
+        given = self.model_fields_set
+        return self.model_copy(
+            update={
+                "clauses": tuple(clauses.values()),
+                "sections": tuple(sections[number] for number in sorted(sections)),
+                "first_year": self.first_year if "first_year" in given else packaged.first_year,
+                "coverage_floor": self.coverage_floor
+                if "coverage_floor" in given
+                else packaged.coverage_floor,
+                "extends": None,
+            }
+        )
 
     def with_rules(self, other: Plan) -> Plan:
         """Return this plan with the clauses of ``other`` beside it; what they replace ends before them.
@@ -190,39 +247,11 @@ def load_plan(file: Path = PLAN) -> Plan:
         PlanError: the file is missing, is no YAML, or a clause in it is not well formed.
     """
     try:
-        content = yaml.load(file.read_text("utf-8"), _OnceOnlyLoader)
-        return Plan.model_validate(content)
-    except OSError as error:
-        raise PlanError(f"the plan file {file} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise PlanError(f"the plan file {file} is not UTF-8: save it as UTF-8") from None
-    except yaml.YAMLError as error:
-        raise PlanError(f"the plan file {file} is no YAML: {error}") from None
-    except ValidationError as error:
-        problems = "; ".join(_spell(problem, content) for problem in error.errors())
-        raise PlanError(f"the plan file {file} is not well formed: {problems}") from None
+        return read_definitions(file, Plan)
+    except DefinitionError as error:
+        raise PlanError(error.problems) from None
 
 
-class _OnceOnlyLoader(yaml.CSafeLoader):
-    """YAML in which a key may stand once: of two thresholds none is silently dropped."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return the mapping of ``node``, as the base class makes it."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f'the key "{key}" stands twice', node.start_mark
-                )
-        return super().construct_mapping(node, deep)
-
-
-def _spell(problem: ErrorDetails, content: object) -> str:
-    """Return one thing that is wrong, with the clause it is wrong in."""
-    place = [str(part) for part in problem["loc"]]
-    if place[:1] == ["clauses"] and len(place) > 1 and isinstance(content, dict):
-        clause = content["clauses"][int(place[1])]
-        name = clause.get("clause_id") if isinstance(clause, dict) else None
-        place = [f"clause {name or 'number ' + str(int(place[1]) + 1)}", *place[2:]]
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{' '.join(place)}: {message}" if place else message
+def catalogues() -> dict[str, Path]:
+    """Return the national rule sets that come with the package, files by their names."""
+    return {file.stem: file for file in sorted(CATALOGUES.glob("*.yaml"))}

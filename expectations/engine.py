@@ -15,8 +15,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
@@ -99,10 +99,12 @@ class Engine:
         table: str,
         suites: Mapping[str, Sequence[Expectation]],
         docs: Path | None = None,
+        attaching: Sequence[str] = (),
     ) -> dict[str, Broken]:
         """Run ``suites`` (by name) with ``table`` of ``database`` as ``{batch}``.
 
-        No other connection may have the file open meanwhile. ``docs`` is a folder that gets the
+        No other connection may have the file open meanwhile. ``attaching`` are statements that each
+        connection begins with, as :func:`warehouse.place.reached_by` gives them. ``docs`` is a folder that gets the
         Data Docs of everything this engine has run so far; they are written after the answer, and
         are there when :meth:`docs_written` returns.
 
@@ -120,6 +122,7 @@ class Engine:
                     if expectations
                 },
                 "docs": str(docs) if docs is not None else None,
+                "attaching": list(attaching),
             }
         )
         self._docs_due = docs is not None
@@ -306,6 +309,39 @@ def _expectation() -> type[Any]:
 
 
 def _carry_out(
+    context: Any, expectation_type: type[Any], source_name: str, order: dict[str, Any]
+) -> dict[str, Any]:
+    with _attaching(order["attaching"]):
+        return _judged(context, expectation_type, source_name, order)
+
+
+@contextmanager
+def _attaching(statements: Sequence[str]) -> Iterator[None]:
+    """Have every connection to a database that is made within the block begin with ``statements``."""
+    if not statements:
+        yield
+        return
+    from sqlalchemy import event
+    from sqlalchemy.pool import Pool
+
+    def attach(connection: Any, _: object) -> None:
+        cursor = connection.cursor()
+        try:
+            for statement in statements:
+                cursor.execute(statement)
+        except Exception as error:
+            # Not the statement, which may hold a key.
+            said = str(error).strip().splitlines()[0]
+            raise RuntimeError(f"the warehouse cannot be opened: {said}") from None
+
+    event.listen(Pool, "connect", attach)
+    try:
+        yield
+    finally:
+        event.remove(Pool, "connect", attach)
+
+
+def _judged(
     context: Any, expectation_type: type[Any], source_name: str, order: dict[str, Any]
 ) -> dict[str, Any]:
     import great_expectations as gx

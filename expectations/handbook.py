@@ -30,14 +30,17 @@ used again.
 _EXPLAINING = """\
 ## 说明属实的提示 / Explaining a warning
 
-看似有误、实际属实的提示, 可由教育局登记说明, 写入 `JZEDU_HOME/explanations.yaml`; 提示随即标为已说明。
-`key` 和 `figure` 照抄提示信息中给出的内容, 提示中没有 `figure` 的不写; `who` 写单位或岗位, 不写个人姓名。
-超过 `until` 所写日期、数据发生变化, 或不再有对应的提示时, 说明失效, 运行时会列出。错误不能说明, 只能更正。
+看似有误、实际属实的提示, 由填报单位在反馈表“情况属实的, 写明原因”一栏写明原因, 把反馈表放回原来的文件夹。
+教育局用 `jzedu reasons` 查看, 用 `--accept 编号` 采纳、`--refuse 编号` 不采纳; 采纳的写入
+`JZEDU_HOME/explanations.yaml`, 提示随即标为已说明, 不采纳的写在下一份反馈表里。教育局也可以直接登记:
+`who` 写单位或岗位, 不写个人姓名。超过 `until` 所写日期、数据发生变化, 或不再有对应的提示时, 说明失效, 运行时会列出。错误不能说明, 只能更正。
 
-What looks wrong and is right can be explained: the education office writes a record into
-`JZEDU_HOME/explanations.yaml`, and the warning is shown as explained. `key` and `figure` are
-copied from the warning's message (no `figure` where it gives none); `who` is an office or a role,
-never a person's name. An explanation lapses after the day of `until`, when the figure changes, or
+What looks wrong and is right can be explained: the unit writes the reason into its answer and puts it
+back into its folder. The education office sees it with `jzedu reasons`, and accepts it with
+`--accept NUMBER` or refuses it with `--refuse NUMBER`. What is accepted is a record of
+`JZEDU_HOME/explanations.yaml`, and the warning is shown as explained; a refusal is told in the next
+answer. The office may also write a record itself; `who` is an office or a role, never a person's
+name. An explanation lapses after the day of `until`, when the figure changes, or
 when there is no such warning any more; the run names those that have lapsed. An error cannot be
 explained, only corrected.
 
@@ -96,7 +99,7 @@ def _section(heading: str, groups: Iterable[list[Rule]]) -> str:
 
 
 def _entry(group: list[Rule]) -> str:
-    """Return one rule: its ids, wording, what to do, reason and example."""
+    """Return one rule: its ids, wording, what to do, reason, example and what usually explains it."""
     rule = group[0]
     severity = {"error": "错误 error", "warning": "提示 warning"}[rule.severity]
     wording = f"{rule.zh.format(**_FILLED_ZH)} / {rule.en.format(**_FILLED_EN)}"
@@ -108,6 +111,13 @@ def _entry(group: list[Rule]) -> str:
             f"- **怎么办 What to do**: {rule.remedy_zh} / {rule.remedy_en}",
             f"- **原因 Reason**: {rule.reason_zh} / {rule.reason_en}",
             f"- **例 Example**: {rule.example}",
+            *(
+                [
+                    f"- **通常可以说明的情况 Usually acceptable**: {rule.accepted_zh} / {rule.accepted_en}"
+                ]
+                if rule.accepted_zh
+                else []
+            ),
             "",
         ]
     )
@@ -122,6 +132,9 @@ _FILLED_ZH = {
     "expected": "‹要求›",
     "key": "‹对象›",
     "cells": "‹n›",
+    "columns": "‹各列›",
+    "name": "‹机构›",
+    "names": "‹各机构›",
 }
 _FILLED_EN = {
     "form": "‹form›",
@@ -131,4 +144,7 @@ _FILLED_EN = {
     "expected_en": "‹expected›",
     "key": "‹key›",
     "cells": "‹n›",
+    "columns": "‹columns›",
+    "name": "‹institution›",
+    "names": "‹institutions›",
 }

@@ -1,7 +1,7 @@
 """What has to hold for each clause, as SQL conditions over exact whole numbers.
 
 Every check is over the table ``judgement`` (:mod:`expectations.verdicts`), whose numerators and
-denominators are HUGEINT millionths: nothing is rounded and nothing divided. Two suites: *reached*
+denominators are HUGEINT millionths and whose threshold is p / q: nothing is rounded and nothing divided. Two suites: *reached*
 (the threshold, or last year's figure) and *pace* (the straight line to the threshold). A share of
 answers with blanks has three rows there, one for each ``reading`` of the blanks.
 """
@@ -66,14 +66,14 @@ def checks(clauses: Iterable[Clause], indicators: Mapping[str, Indicator]) -> li
         indicator = indicators[clause.indicator_id]
         wording = f"{clause.clause_id} {clause.statement_zh} / {clause.statement_en}"
         found.append(
-            Check("reached", clause.clause_id, "true", _reached(clause, indicator), wording)
+            Check("reached", clause.clause_id, "true", reached(clause, indicator), wording)
         )
         if clause.kind == "level":
             found.append(
                 Check(
                     "pace",
                     clause.clause_id,
-                    f"first_year < year AND year < {clause.due_year}",
+                    f"first_year < year AND year < {clause.due_year} AND NOT interim",
                     _on_pace(clause, indicator),
                     f"{wording} (达标进度 / on the straight line to the threshold)",
                 )
@@ -81,16 +81,13 @@ def checks(clauses: Iterable[Clause], indicators: Mapping[str, Indicator]) -> li
     return found
 
 
-def _reached(clause: Clause, indicator: Indicator) -> str:
+def reached(clause: Clause, indicator: Indicator) -> str:
+    """Return the condition that a figure reaches what ``clause`` asks, over the columns of judgement."""
     if clause.kind == "never_falls":
         return (
             f"numerator * previous_denominator {clause.comparator} previous_numerator * denominator"
         )
-    threshold = clause.exact_threshold
-    return (
-        f"{indicator.scale * threshold.denominator}::HUGEINT * numerator {clause.comparator} "
-        f"{threshold.numerator}::HUGEINT * denominator"
-    )
+    return f"{indicator.scale}::HUGEINT * q * numerator {clause.comparator} p * denominator"
 
 
 def _on_pace(clause: Clause, indicator: Indicator) -> str:
@@ -99,11 +96,10 @@ def _on_pace(clause: Clause, indicator: Indicator) -> str:
     value >= first + (threshold - first) * (year - first_year) / (due - first_year), multiplied
     out by both denominators and the years.
     """
-    threshold, due = clause.exact_threshold, clause.due_year
-    scale = indicator.scale * threshold.denominator
+    due, scale = clause.due_year, indicator.scale
     return (
-        f"{scale}::HUGEINT * numerator * first_denominator * ({due} - first_year) "
+        f"{scale}::HUGEINT * q * numerator * first_denominator * ({due} - first_year) "
         f"{clause.comparator} "
-        f"{scale}::HUGEINT * first_numerator * denominator * ({due} - year) "
-        f"+ {threshold.numerator}::HUGEINT * denominator * first_denominator * (year - first_year)"
+        f"{scale}::HUGEINT * q * first_numerator * denominator * ({due} - year) "
+        f"+ p * denominator * first_denominator * (year - first_year)"
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from fractions import Fraction
 
 import duckdb
 import polars as pl
@@ -54,7 +55,7 @@ def lay_out(
         threshold = clause.threshold
         rows.append(
             {
-                **clause.model_dump(exclude={"threshold", "replaces", "coverage_floor"}),
+                **clause.model_dump(exclude={"threshold", "replaces", "coverage_floor", "targets"}),
                 "threshold": threshold,
                 "coverage_floor": plan.floor_of(clause),
                 "p": clause.exact_threshold.numerator if threshold is not None else None,
@@ -79,6 +80,7 @@ def lay_out(
         },
     )
     table_from(connection, "TEMP TABLE plan_clause", frame)
+    table_from(connection, "TEMP TABLE plan_target", _targets(plan))
     connection.execute(_GROUND)
     connection.execute(_JUDGEMENT)
     wired = checks(plan.clauses, catalogue.by_id)
@@ -93,12 +95,45 @@ def lay_out(
     )
 
 
+def _targets(plan: Plan) -> pl.DataFrame:
+    """Return the thresholds of single regions and years, exact as p / q."""
+    exact = [
+        (
+            clause.clause_id,
+            target.region_code,
+            target.year,
+            target.threshold,
+            Fraction(target.threshold),
+        )
+        for clause in plan.clauses
+        for target in clause.targets
+    ]
+    return pl.DataFrame(
+        [(*rest, fraction.numerator, fraction.denominator) for *rest, fraction in exact],
+        schema={
+            "clause_id": pl.String(),
+            "region_code": pl.String(),
+            "year": pl.Int64(),
+            "threshold": pl.Decimal(18, 6),
+            "p": pl.Int64(),
+            "q": pl.Int64(),
+        },
+        orient="row",
+    )
+
+
 #: Every clause, region and year, with all that a verdict needs to know. ``entering`` are the units
-#: that the figure judged is made of: for a clause that never falls those with a value in both years.
+#: that the figure judged is made of: for a clause that never falls those with a value in both years. The
+#: threshold is the target of that region (and year), else that of that year, else the clause's own; a
+#: region that is not ``concerned`` is monitored: the clause asks it of the topmost one.
 _GROUND = """
 CREATE OR REPLACE TEMP TABLE ground AS
 SELECT
-    c.*, v.region_code, v.year, v.known, v.applies, v.is_unit, v.expected_units, v.asked, v.answered,
+    c.* REPLACE (coalesce(t.threshold, c.threshold) AS threshold,
+        coalesce(t.p, c.p)::HUGEINT AS p, coalesce(t.q, c.q)::HUGEINT AS q),
+    t.year IS NOT NULL AS interim,
+    c.judged_at = 'everywhere' OR r.parent_code IS NULL OR t.region_code IS NOT NULL AS concerned,
+    v.region_code, v.year, v.known, v.applies, v.is_unit, v.expected_units, v.asked, v.answered,
     v.value AS own_value, v.denominator AS own_denominator, k.has_bottom,
     l.indicator_id IS NOT NULL AS comparable,
     CASE WHEN c.kind = 'never_falls' THEN coalesce(l.units, 0) ELSE v.reporting_units END
@@ -115,11 +150,18 @@ SELECT
 FROM plan_clause c
 JOIN indicator_value v USING (indicator_id)
 JOIN kept k USING (indicator_id)
+JOIN region r ON r.region_code = v.region_code
 LEFT JOIN like_for_like l ON c.kind = 'never_falls'
     AND (l.indicator_id, l.region_code, l.year) = (v.indicator_id, v.region_code, v.year)
 LEFT JOIN divisor d ON (d.indicator_id, d.region_code, d.year)
     = (v.indicator_id, v.region_code, v.year)
+LEFT JOIN plan_target t ON t.clause_id = c.clause_id
+    AND coalesce(t.region_code, v.region_code) = v.region_code AND coalesce(t.year, v.year) = v.year
 WHERE v.published
+QUALIFY row_number() OVER (
+    PARTITION BY c.clause_id, v.region_code, v.year
+    ORDER BY t.region_code NULLS LAST, t.year NULLS LAST
+) = 1
 """
 
 _JUDGEMENT = f"""
@@ -135,13 +177,13 @@ WITH valued AS (
     FROM ground
     WHERE known AND applies AND own_value IS NOT NULL
 ), reported AS (
-    SELECT clause_id, region_code, year, numerator, denominator, previous_numerator,
+    SELECT clause_id, region_code, year, p, q, interim, numerator, denominator, previous_numerator,
         previous_denominator, divisor, blanks,
         first_value(year) OVER earliest AS first_year,
         first_value(numerator) OVER earliest AS first_numerator,
         first_value(denominator) OVER earliest AS first_denominator
     FROM valued
-    WHERE kind <> 'monitor'
+    WHERE kind <> 'monitor' AND concerned
         AND (kind <> 'never_falls' OR comparable)
     WINDOW earliest AS (PARTITION BY clause_id, region_code ORDER BY year)
 )
@@ -186,7 +228,8 @@ WITH outcome AS (
     SELECT j.clause_id, j.region_code, j.year, j.reading,
         CASE
             WHEN r.reading IS NULL THEN 'met'
-            WHEN c.kind IN ('standing', 'never_falls') OR j.year >= c.due_year THEN 'not_met'
+            WHEN c.kind IN ('standing', 'never_falls') OR j.year >= c.due_year OR j.interim
+                THEN 'not_met'
             WHEN c.kind = 'milestone' OR j.first_year >= j.year THEN 'not_due'
             WHEN p.reading IS NULL THEN 'on_track'
             ELSE 'off_track'
@@ -214,7 +257,7 @@ WITH outcome AS (
             WHEN own_value IS NULL THEN 'no_data'
             WHEN kind = 'never_falls' AND NOT comparable THEN 'no_data'
             WHEN kind = 'monitor' OR g.year < effective_from OR g.year > effective_to
-                THEN 'monitored'
+                OR NOT concerned THEN 'monitored'
         END AS without_verdict,
         -- Whoever is silent could only add to a count that is too large already.
         s.verdict = 'not_met' AND NOT has_bottom AND comparator = '<=' AND kind <> 'never_falls'
@@ -240,7 +283,7 @@ SELECT clause_id, indicator_id, region_code, year,
     CASE WHEN kind = 'never_falls' AND judged
         THEN scale * n::DOUBLE / d::DOUBLE ELSE own_value END AS value,
     CASE WHEN kind = 'never_falls' AND judged
-        THEN scale * n0::DOUBLE / d0::DOUBLE ELSE threshold::DOUBLE END AS threshold,
+        THEN scale * n0::DOUBLE / d0::DOUBLE WHEN concerned THEN threshold::DOUBLE END AS threshold,
     coalesce(without_verdict, CASE
         WHEN NOT is_unit AND entering < coverage_floor * expected_units AND NOT beyond_doubt
             THEN 'insufficient'

@@ -3,31 +3,36 @@
 An error looks at its own submission alone. What shows only when submissions are held against each
 other, or against last year's, is a warning: it lets the submission in and is computed anew each
 night over everything in force, so that the order of arrival never matters. Every rule of
-``warnings.yaml`` and form is one expectation; :func:`write_warnings` turns what breaks it into
+``warnings.yaml`` is one expectation; :func:`write_warnings` turns what breaks it into
 the table ``warning``, one row for each cause.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from string import Template
 from typing import Annotated, Literal, Self
 
 import duckdb
 import polars as pl
-import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
+from expectations.clauses import Plan, load_plan
 from expectations.engine import Broken, Expectation
+from expectations.questions import asked_items, items_table, unanswered_rows
 from transforms.checks.findings import MARKED_CELLS, Finding, Submission, is_one_cause, told
 from transforms.checks.rules import RULES
-from transforms.forms import FORMS, Form, Kind, Rule
+from transforms.definitions import DefinitionError, InUse
+from transforms.forms import FORMS, FORMS_IN_USE, Form, FormSet, Kind, Rule
+from transforms.forms.model import rule_id
 from transforms.records import WARNING
-from warehouse.sql import table_from
+from transforms.yaml_records import read_definitions
+from warehouse.indicators.definitions import Catalogue, load_catalogue
+from warehouse.sql import lent, literal, table_from
 
 WARNINGS = Path(__file__).with_name("warnings.yaml")
 
@@ -40,7 +45,16 @@ WHOLE = "all"
 #: Whole numbers that add up to nothing.
 _NO_TOTALS = ("founded_year", "age")
 
-_PLACEHOLDERS = ("form", "column", "value", "other", "key", "cells")
+#: What a message may fill in. ``name`` is the institution that the first row is about, ``names`` the first
+#: few of all rows, ``columns`` all columns concerned; what is missing is the key, or nothing.
+_PLACEHOLDERS = ("form", "column", "columns", "value", "other", "key", "cells", "name", "names")
+
+#: So many institutions are named in a message, and so many of the columns.
+_NAMED = 5
+
+
+#: The number of a rule, of the same form or of the one that is named.
+_NUMBER = r"^([A-Z]+-)?W[1-9][0-9]$"
 
 
 class _Record(BaseModel):
@@ -54,28 +68,33 @@ class _Record(BaseModel):
     remedy_en: str
     reason_zh: str
     reason_en: str
+    accepted_zh: str = ""
+    accepted_en: str = ""
     example: str
+    gives_way_to: tuple[Annotated[str, StringConstraints(pattern=_NUMBER)], ...] = ()
     query: str
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
         unknown = set(() if self.forms == "all" else self.forms) - set(FORMS)
         if unknown:
-            raise ValueError(f"{self.number}: no form {', '.join(sorted(unknown))}")
+            raise ValueError(
+                f"there is no form {', '.join(sorted(unknown))}; there are {', '.join(FORMS)}"
+            )
         if "{" in self.query:
-            raise ValueError(f"{self.number}: a query must not hold braces")
+            raise ValueError("a query must not hold braces; write it without")
         try:
             for wording in (self.zh, self.en):
                 wording.format(**dict.fromkeys(_PLACEHOLDERS, ""))
         except (KeyError, IndexError) as error:
-            raise ValueError(f"{self.number}: no such thing to fill in: {error}") from None
+            raise ValueError(f"there is nothing to fill in for {error} in the wording") from None
         return self
 
 
 class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    parts: dict[str, str]
+    parts: dict[str, str] = {}
     rules: tuple[_Record, ...]
 
 
@@ -84,24 +103,76 @@ class WarningRule:
     """One warning of one form: its wording, and the query for what is concerned.
 
     ``query`` gives one row for each row of a sheet that breaks the rule; its columns are
-    explained at the top of ``warnings.yaml``.
+    explained at the top of ``warnings.yaml``. ``gives_way_to`` are the ids of rules beside whose
+    findings this one is silent, because they have the same cause.
     """
 
     rule: Rule
     form: Form
     query: str
+    gives_way_to: frozenset[str] = frozenset()
 
 
 @cache
-def load_warnings(file: Path = WARNINGS) -> Mapping[str, WarningRule]:
-    """Return the warnings in ``file`` by their ids, in its order.
+def _content() -> _File:
+    """Return the file of the package."""
+    return read_definitions(WARNINGS, _File, of_package=True)
+
+
+@lru_cache(maxsize=8)
+def _packaged(forms: FormSet) -> Mapping[str, WarningRule]:
+    """Return the warnings of the package for the packaged plan and ``forms``, which are in use."""
+    return read_warnings(None, load_plan(), load_catalogue())
+
+
+def read_warnings(own: Path | None, plan: Plan, catalogue: Catalogue) -> Mapping[str, WarningRule]:
+    """Return the warnings of the package, and those of the file ``own`` of a home, by their ids.
+
+    A rule of the home's with the number and a form of a packaged one takes its place.
+
+    Questions and items that they ask for are those of ``plan`` and its indicators in ``catalogue``.
 
     Raises:
-        ValueError: a record is not well formed, or an id is used twice (pydantic's
-            ValidationError is one).
-        KeyError: a query names something that is not there to be filled in.
+        DefinitionError: a record is not well formed, an id is used twice, or a query names something that
+            is not there to be filled in.
     """
-    content = _File.model_validate(yaml.load(file.read_text("utf-8"), yaml.CSafeLoader))
+    content = _content()
+    packaged = _by_id(content, content.parts, plan, catalogue)
+    if own is None or not own.exists():
+        return packaged
+    further = read_definitions(own, _File)
+    try:
+        found = _by_id(further, {**content.parts, **further.parts}, plan, catalogue)
+        _check_giving_way({**packaged, **found})
+    except KeyError as error:
+        raise DefinitionError(
+            f"{own}: a query names ${error.args[0]}, which is not there"
+        ) from None
+    except ValueError as error:
+        raise DefinitionError(f"{own}: {error}") from None
+    return {**packaged, **found}
+
+
+#: Which warnings are in use.
+WARNINGS_IN_USE: InUse[Mapping[str, WarningRule]] = InUse(lambda: _packaged(FORMS_IN_USE.get()))
+
+
+def further_warnings(warnings: Mapping[str, WarningRule]) -> dict[str, WarningRule]:
+    """Return those of ``warnings`` that are not just as the package has them."""
+    packaged = _packaged(FORMS_IN_USE.get())
+    return {name: one for name, one in warnings.items() if one is not packaged.get(name)}
+
+
+def load_warnings() -> Mapping[str, WarningRule]:
+    """Return the warnings in use by their ids, in the order of their files."""
+    return WARNINGS_IN_USE.get()
+
+
+def _by_id(
+    content: _File, parts: Mapping[str, str], plan: Plan, catalogue: Catalogue
+) -> dict[str, WarningRule]:
+    """Return the warnings of a file by their ids; ``parts`` are pieces of SQL that queries take up."""
+    asked = {"items": items_table(asked_items(plan, catalogue))}
     found: dict[str, WarningRule] = {}
     for record in content.rules:
         forms = {name: {} for name in FORMS} if record.forms == "all" else record.forms
@@ -110,17 +181,31 @@ def load_warnings(file: Path = WARNINGS) -> Mapping[str, WarningRule]:
             rule = Rule(
                 code=form.code,
                 severity="warning",
-                **record.model_dump(exclude={"forms", "query"}),
+                **record.model_dump(exclude={"forms", "query", "gives_way_to"}),
             )
             if rule.id in found or rule.id in RULES:
                 raise ValueError(f"rule id {rule.id} is used twice")
-            query = Template(record.query).substitute({**content.parts, **_facts(form), **own})
-            found[rule.id] = WarningRule(rule, form, query)
+            facts = {**parts, **asked, **_facts(form, plan, catalogue)}
+            given = {part: Template(text).substitute(facts) for part, text in own.items()}
+            query = Template(record.query).substitute({**facts, **given})
+            others = (
+                number if "-" in number else rule_id(form.code, number)
+                for number in record.gives_way_to
+            )
+            found[rule.id] = WarningRule(rule, form, query, frozenset(others) - {rule.id})
     return found
 
 
-def _facts(form: Form) -> dict[str, str]:
-    """Return what a query may take from the form's definition."""
+def _check_giving_way(warnings: Mapping[str, WarningRule]) -> None:
+    """Raise ValueError where a rule gives way to a number that no rule has."""
+    numbers = {name.partition("-")[2] for name in warnings}
+    others = {other for warning in warnings.values() for other in warning.gives_way_to}
+    if stray := {other for other in others if other.partition("-")[2] not in numbers}:
+        raise ValueError(f"there is no rule {', '.join(sorted(stray))} to give way to")
+
+
+def _facts(form: Form, plan: Plan, catalogue: Catalogue) -> dict[str, str]:
+    """Return what a query may take from the form's definition, and what the plan asks of the form."""
     totals = [
         column.name
         for column in form.columns
@@ -134,6 +219,7 @@ def _facts(form: Form) -> dict[str, str]:
         "columns": _listed(form.by_name),
         "totals": _listed(totals),
         "total_rows": " AND ".join(only) or "true",
+        "unanswered": unanswered_rows(form, plan, catalogue),
     }
 
 
@@ -149,21 +235,21 @@ _CAUSES = Template(
 WITH hit AS (
 $query
 ), on_sheet AS (
-    SELECT submission_id, key, columns, sheet,
+    SELECT rule_id, submission_id, key, columns, sheet,
         list("row" ORDER BY "row")[1:{MARKED_CELLS}] AS rows, min(value) AS value,
         min(other) AS other, min(figure) AS figure, count(*) AS hits, sum(cells) AS cells
-    FROM hit GROUP BY submission_id, key, columns, sheet
+    FROM hit GROUP BY rule_id, submission_id, key, columns, sheet
 ), cause AS (
-    SELECT submission_id, key, columns, min(sheet) AS sheet, arg_min(rows, sheet) AS rows,
+    SELECT rule_id, submission_id, key, columns, min(sheet) AS sheet, arg_min(rows, sheet) AS rows,
         min(value) AS value, min(other) AS other, min(figure) AS figure,
         sum(hits)::BIGINT AS hits, sum(cells)::BIGINT AS cells
-    FROM on_sheet GROUP BY submission_id, key, columns
+    FROM on_sheet GROUP BY rule_id, submission_id, key, columns
 ), numbered AS (
     SELECT region_code, dense_rank() OVER (ORDER BY region_code) % 200 AS place, cause
     FROM cause JOIN version_in_force USING (submission_id)
 )
 SELECT list(DISTINCT region_code ORDER BY region_code) AS units,
-    list(cause ORDER BY cause.submission_id, cause.key) AS findings
+    list(cause ORDER BY cause.rule_id, cause.submission_id, cause.key) AS findings
 FROM numbered GROUP BY place ORDER BY place
 """
 )
@@ -175,20 +261,36 @@ def warning_rules() -> list[Rule]:
 
 
 def expectations() -> list[Expectation]:
-    """Return the suite: for :meth:`expectations.engine.Engine.run` with :data:`TABLE` as its table."""
+    """Return the suite: for :meth:`expectations.engine.Engine.run` with :data:`TABLE` as its table.
+
+    A rule is one expectation for all its forms: what an expectation costs beside its query would
+    otherwise be most of the check.
+    """
     return [
         Expectation(
-            name,
-            unexpected_rows(warning),
-            f"{name} 未发现 / none found: {_in_general(warning.rule)}",
+            number,
+            unexpected_rows(rules),
+            f"{number} 未发现 / none found: {_in_general(rules[0].rule)}",
         )
-        for name, warning in load_warnings().items()
+        for number, rules in by_number().items()
     ]
 
 
-def unexpected_rows(warning: WarningRule) -> str:
-    """Return the query that gives, for each unit that has any, the list of findings of ``warning``."""
-    return _CAUSES.substitute(query=warning.query)
+def by_number() -> dict[str, list[WarningRule]]:
+    """Return the rules of each number, one for every form that it is of."""
+    found: dict[str, list[WarningRule]] = {}
+    for warning in load_warnings().values():
+        found.setdefault(warning.rule.number, []).append(warning)
+    return found
+
+
+def unexpected_rows(warnings: Iterable[WarningRule]) -> str:
+    """Return the query that gives, for each unit that has any, the list of findings of ``warnings``."""
+    queries = (
+        f"SELECT {literal(warning.rule.id)} AS rule_id, * FROM (\n{warning.query}\n)"
+        for warning in warnings
+    )
+    return _CAUSES.substitute(query="\nUNION ALL BY NAME\n".join(queries))
 
 
 def _in_general(rule: Rule) -> str:
@@ -232,8 +334,8 @@ def write_warnings(connection: duckdb.DuckDBPyConnection, broken: Broken) -> int
     one cause (:func:`~transforms.checks.findings.is_one_cause`) is one row, whose key is :data:`WHOLE`.
     """
     causes = [
-        _Cause(rule_id, **finding)
-        for rule_id, units in broken.items()
+        _Cause(**finding)
+        for units in broken.values()
         for unit in units
         for finding in unit["findings"]
     ]
@@ -256,8 +358,11 @@ def write_warnings(connection: duckdb.DuckDBPyConnection, broken: Broken) -> int
             "SEMI JOIN raised USING (submission_id)"
         ).fetchall()
     }
+    told_of = list(_of_their_own(list(_together(causes, origins)), origins))
+    names = _names(connection, told_of, origins)
     rows = [
-        _row(cause, origins[cause.submission_id], letters) for cause in _together(causes, origins)
+        _row(cause, origins[cause.submission_id], letters, named)
+        for cause, named in zip(told_of, names, strict=True)
     ]
     frame = pl.DataFrame(rows, schema=WARNING.schema, orient="row").sort(
         "region_code", "form", "year", "rule_id", "key", "submission_id"
@@ -294,8 +399,72 @@ def _together(causes: Iterable[_Cause], origins: Mapping[str, _Origin]) -> Itera
         )
 
 
+def _of_their_own(causes: Sequence[_Cause], origins: Mapping[str, _Origin]) -> Iterator[_Cause]:
+    """Yield the causes but for those that another finding accounts for.
+
+    A rule gives way (:attr:`WarningRule.gives_way_to`) to a finding of the same unit and year that is
+    about the same institution or a whole form, or, in the same submission, about the same column or
+    rows.
+    """
+    about = {thing for cause in causes for thing in _about(cause, origins[cause.submission_id])}
+    for cause in causes:
+        origin = origins[cause.submission_id]
+        place = (origin.region_code, origin.year)
+        accounted = any(
+            (other, *place, cause.key.partition(" ")[0]) in about
+            or (other, *place, WHOLE) in about
+            or any((other, cause.submission_id, column) in about for column in cause.columns)
+            or all((other, cause.submission_id, cause.sheet, row) in about for row in cause.rows)
+            for other in load_warnings()[cause.rule_id].gives_way_to
+        )
+        if not accounted:
+            yield cause
+
+
+def _about(cause: _Cause, origin: _Origin) -> Iterator[tuple[object, ...]]:
+    """Yield what a finding is about, in all the ways in which another may be about the same."""
+    place = (cause.rule_id, origin.region_code, origin.year)
+    yield (*place, cause.key.partition(" ")[0])
+    for column in cause.columns:
+        yield (cause.rule_id, cause.submission_id, column)
+    for row in cause.rows:
+        yield (cause.rule_id, cause.submission_id, cause.sheet, row)
+
+
+def _names(
+    connection: duckdb.DuckDBPyConnection, causes: Sequence[_Cause], origins: Mapping[str, _Origin]
+) -> list[list[str]]:
+    """Return for each cause the first few institutions that its rows name, in the order of the rows."""
+    found: list[list[str]] = [[] for _ in causes]
+    by_form: dict[str, list[tuple[int, str, str, int]]] = {}
+    for number, cause in enumerate(causes):
+        form = origins[cause.submission_id].form
+        if "institution_name" in FORMS[form].by_name:
+            by_form.setdefault(form, []).extend(
+                (number, cause.submission_id, cause.sheet, row) for row in cause.rows
+            )
+    for form, rows in by_form.items():
+        types = {
+            "number": pl.Int64,
+            "submission_id": pl.String,
+            "sheet": pl.String,
+            "row": pl.Int64,
+        }
+        with lent(connection, wanted=pl.DataFrame(rows, types, orient="row")):
+            for number, names in connection.execute(
+                f"SELECT number, list(DISTINCT institution_name ORDER BY institution_name)"
+                f' FROM wanted JOIN standing."{form}" USING (submission_id, sheet, "row")'
+                " WHERE institution_name IS NOT NULL GROUP BY number"
+            ).fetchall():
+                found[number] = names
+    return found
+
+
 def _row(
-    cause: _Cause, origin: _Origin, letters: Mapping[tuple[str, str, str], str]
+    cause: _Cause,
+    origin: _Origin,
+    letters: Mapping[tuple[str, str, str], str],
+    names: Sequence[str],
 ) -> dict[str, object]:
     """Return one row of the table ``warning``."""
     warning = load_warnings()[cause.rule_id]
@@ -311,22 +480,27 @@ def _row(
         "other": cause.other,
         "key": cause.key,
         "cells": cause.cells,
+        "columns": "、".join(form.by_name[name].header for name in cause.columns[:_NAMED])
+        + ("等" if len(cause.columns) > _NAMED else ""),
+        "name": names[0] if names else cause.key,
+        "names": "、".join(names[:_NAMED]) + ("等" if len(names) > _NAMED else ""),
     }
     zh, en = rule.zh.format(**words), rule.en.format(**words)
     if cause.alike > 1:
         zh = f"同一列有{cause.alike}处不符, 很可能出于同一原因, 例如: {zh}"
         en = f"{cause.alike} findings in the column, most likely with one cause; one of them: {en}"
-    # What an explanation must repeat; JSON's quotes are YAML's too.
-    named = {"key": cause.key} | ({} if cause.figure is None else {"figure": cause.figure})
-    copied = ", ".join(f"{k}: {json.dumps(v, ensure_ascii=False)}" for k, v in named.items())
-    remedy_zh = f"{rule.remedy_zh}情况属实的, 请说明原因, 由教育局登记({copied})。"
+    # The office finds what an acknowledgement must repeat under the finding's number.
+    usual_zh = f"(通常如: {rule.accepted_zh})" if rule.accepted_zh else ""
+    usual_en = f" (usually: {rule.accepted_en})" if rule.accepted_en else ""
+    remedy_zh = f"{rule.remedy_zh}情况属实的{usual_zh}, 请在反馈表中写明原因, 随下次报送交回。"
     remedy_en = (
-        f"{rule.remedy_en} Where it is right as it stands, give the reason to register ({copied})."
+        f"{rule.remedy_en} Where it is right as it stands{usual_en}, write the reason into the"
+        " answer and hand it in with the next delivery."
     )
     finding = Finding(
         submission=Submission(cause.submission_id, origin.region_code, origin.form, origin.year),
         rule=rule,
-        **told(zh, en, form, cause.sheet, places[0] if places else None),
+        **told(zh, en),
         remedy_zh=remedy_zh,
         remedy_en=remedy_en,
         sheet=cause.sheet,
@@ -335,5 +509,19 @@ def _row(
         column_name=column.name,
         value=cause.value,
         cells=cause.cells,
+        institution=names[0] if len(names) == 1 else None,
     )
-    return {**finding.record(), "key": cause.key, "figure": cause.figure, "explained": None}
+    return {
+        **finding.record(),
+        "key": cause.key,
+        "figure": cause.figure,
+        "explained": None,
+        "number": _number(origin, cause),
+        "refused": None,
+    }
+
+
+def _number(origin: _Origin, cause: _Cause) -> str:
+    """Return the number of a finding: the same for as long as an acknowledgement of it would hold."""
+    parts = (origin.region_code, origin.year, cause.rule_id, cause.key, cause.figure or "")
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:8].upper()

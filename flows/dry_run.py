@@ -10,37 +10,56 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
+from expectations.definitions import FOLDER
+from flows.run import named
 from flows.settings import Settings
+from warehouse.lake import Lake
+from warehouse.ledger.store import copy_warehouse
 from warehouse.publication.release import DATABASE
+from warehouse.reference import load_reference
 
 _PREFIX = "jzedu-rehearsal-"
 
 
 @contextmanager
-def rehearse(settings: Settings, plan: Path | None = None) -> Iterator[Settings]:
+def rehearse(
+    settings: Settings, plan: Path | None = None, instead: Mapping[str, Path] = MappingProxyType({})
+) -> Iterator[Settings]:
     """Yield the settings of a temporary home that sees the archive and the publication of ``settings``.
 
-    ``plan`` is the plan file to judge by there. The caller keeps runs from writing to the real
-    home, so that the copies are whole.
+    ``plan`` is the plan file to judge by there, ``instead`` has folders in the place of the home's
+    ``definitions/`` and ``reference/``. The caller keeps runs from writing to the real
+    home, so that the copies are whole. The warehouse there is a file, whatever it is a copy of.
+
+    Raises:
+        StepFailed: the warehouse is a lake that cannot be reached.
     """
     _sweep()
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, _held(Path(folder)) as home:
-        if settings.warehouse.exists():
+        if isinstance(settings.place, Lake):
+            with named("open"):
+                reference = load_reference(settings.home)
+                copy_warehouse(settings.place, home / settings.warehouse.name, reference)
+        elif settings.warehouse.exists():
             shutil.copyfile(settings.warehouse, home / settings.warehouse.name)
             journal = settings.warehouse.with_name(settings.warehouse.name + ".wal")
             if journal.exists():
                 shutil.copyfile(journal, home / journal.name)
         (home / "archive").symlink_to(settings.archive)
-        if (settings.home / "reference").exists():
-            (home / "reference").symlink_to(settings.home / "reference")
+        for name in (FOLDER, "reference"):
+            place = instead.get(name, settings.home / name)
+            if place.exists():
+                (home / name).symlink_to(place.absolute())
         (home / "published").mkdir()
         if (settings.published / DATABASE).exists():
             (home / "published" / DATABASE).symlink_to(settings.published / DATABASE)
-        yield settings.model_copy(update={"home": home, "plan": plan or settings.plan})
+        tried = {"home": home, "lake": None, "plan": plan or settings.plan}
+        yield settings.model_copy(update=tried)
 
 
 @contextmanager

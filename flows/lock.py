@@ -1,7 +1,8 @@
 """One writer at a time, and none while somebody reads the warehouse: a lock on JZEDU_HOME.
 
 The kernel releases it when its holder ends, however it ends, so that a killed run never blocks the
-next one. Who waits is told for whom: which process, doing what, since when.
+next one. Who waits is told for whom: which process, doing what, since when. A warehouse that is a lake has
+a lock of its own beside it, for the runs of all machines.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from flows.permissions import make_home, shut
 from transforms.names import shown
+from warehouse.lake import Lake
 
 _FILE = ".lock"
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -93,6 +95,21 @@ def no_writer(
         os.close(descriptor)
 
 
+@contextmanager
+def only_writer_of(
+    lake: Lake, on_wait: Callable[[str], None], patience: Patience | None = None
+) -> Iterator[None]:
+    """Be the only run that writes to ``lake``, of all machines; wait for another as :func:`only_writer` does.
+
+    Raises:
+        LakeFailed: its PostgreSQL does not answer.
+    """
+    with closing(lake.claim()) as claim:
+        if (other := claim.take()) is not None:
+            _wait(f"another run ({other}) is writing to {lake}", claim.wait, on_wait, patience)
+        yield
+
+
 def holder(home: Path) -> Holder | None:
     """Return who writes to ``home`` at this moment; None where nobody does, or it cannot be looked at."""
     try:
@@ -123,10 +140,19 @@ def _take(
             return f"somebody{f' ({readers})' if readers else ''} is reading {home}"
         return f"another run ({_writer(descriptor)}) is writing to {home}"
 
-    said = sentence()
+    _wait(sentence(), lambda: fcntl.flock(descriptor, kind), on_wait, patience)
+
+
+def _wait(
+    said: str,
+    take: Callable[[], None],
+    on_wait: Callable[[str], None],
+    patience: Patience | None,
+) -> None:
+    """Take a lock once it is free, after saying who holds it."""
     on_wait(f"{said}; waiting for it to end")
     if patience is None:
-        fcntl.flock(descriptor, kind)
+        take()
         return
     timer = threading.Timer(
         patience.seconds,
@@ -138,7 +164,7 @@ def _take(
     timer.daemon = True
     timer.start()
     try:
-        fcntl.flock(descriptor, kind)
+        take()
     finally:
         timer.cancel()
 

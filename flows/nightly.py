@@ -28,10 +28,18 @@ from flows.dry_run import rehearse  # noqa: E402
 from flows.lock import no_writer, only_writer  # noqa: E402
 from flows.permissions import keep_private  # noqa: E402
 from flows.progress import Steps  # noqa: E402
-from flows.run import AT_TERMINAL, OPENED_AHEAD, Opened, Run, StepFailed, named  # noqa: E402
+from flows.run import (  # noqa: E402
+    AT_TERMINAL,
+    OPENED_AHEAD,
+    TO_TRY,
+    Opened,
+    Run,
+    StepFailed,
+    definitions_of,
+    named,
+)
 from flows.settings import Settings, load_settings  # noqa: E402
 from flows.sources.model import Pulled  # noqa: E402
-from transforms.forms import FORMS  # noqa: E402
 from transforms.names import shown as show_name  # noqa: E402
 from warehouse.ledger.ingest import Ingested  # noqa: E402
 from warehouse.ledger.store import Scope  # noqa: E402
@@ -39,7 +47,6 @@ from warehouse.publication.reader import open_publication  # noqa: E402
 from warehouse.publication.reader.runs import read_handed  # noqa: E402
 from warehouse.publication.release import DATABASE  # noqa: E402
 from warehouse.publication.revisions import Revision  # noqa: E402
-from warehouse.reference import load_reference  # noqa: E402
 
 T = TypeVar("T")
 
@@ -150,7 +157,7 @@ def _opened() -> Iterator[tuple[Opened, Steps]]:
         yield _pull(ahead.run, ahead), shown
         return
     settings = load_settings()
-    with _writing(settings, shown, "jzedu nightly"), Run.open(settings) as run:
+    with _writing(settings, shown, "jzedu nightly") as run:
         with shown.step("pull"):
             found = _pull(run)
         yield found, shown
@@ -188,11 +195,11 @@ def backfill(
     settings = load_settings()
     if asked.plan and not asked.dry_run:
         raise StepFailed("open", "a plan file was given for a real run", "Give it with a dry run.")
-    scope = Scope(asked.years, _units(settings, asked.regions), asked.forms)
+    scope = _scope(settings, asked)
     shown = Steps()
     if asked.dry_run:
         with no_writer(settings.home, shown.say, patience(settings)):
-            rehearsal = rehearse(settings, _plan_to_try(settings, asked.plan))
+            rehearsal = rehearse(settings, _plan_to_try(settings, asked.plan), TO_TRY.get() or {})
             with rehearsal as copy, Run.open(copy) as run:
                 run.warm_up()
                 loaded: Any = _reload(run, scope, shown)
@@ -201,7 +208,7 @@ def backfill(
                     changes: Any = _compare(run)
         leave_rehearsal(changes)
         return asdict(Night(new=loaded.deliveries, changes=[asdict(c) for c in changes]))
-    with _writing(settings, shown, "jzedu backfill"), Run.open(settings) as run:
+    with _writing(settings, shown, "jzedu backfill") as run:
         run.accept_shrink = asked.accept_shrink
         run.warm_up()
         loaded = _reload(run, scope, shown)
@@ -233,10 +240,6 @@ def _asked(**parameters: object) -> _Asked:
         raise StepFailed("open", f"{place}: {problem['msg']}", remedy) from None
     if "years" in parameters and not asked.years:
         raise StepFailed("open", "no years were named", remedy)
-    for form in asked.forms:
-        if form not in FORMS:
-            known = ", ".join(FORMS)
-            raise StepFailed("open", f"no form {show_name(form)}; there are {known}", remedy)
     return asked
 
 
@@ -258,20 +261,32 @@ def _plan_to_try(settings: Settings, plan: str | None) -> Path | None:
 
 
 @contextmanager
-def _writing(settings: Settings, shown: Steps, doing: str) -> Iterator[None]:
-    """Be the only run that writes to the home; what it writes is nobody else's to read."""
+def _writing(settings: Settings, shown: Steps, doing: str) -> Iterator[Run]:
+    """Yield the only run that writes to the home; what it writes is nobody else's to read."""
     keep_private()
-    with only_writer(settings.home, shown.say, patience(settings), doing):
-        yield
+    waiting = patience(settings)
+    with (
+        only_writer(settings.home, shown.say, waiting, doing),
+        Run.open(settings, shown.say, waiting) as run,
+    ):
+        yield run
 
 
-def _units(settings: Settings, words: Sequence[str]) -> tuple[str, ...]:
-    """Return the codes of reporting units that are named by code, name or alias."""
+def _scope(settings: Settings, asked: _Asked) -> Scope:
+    """Return what is to be read again; units are named by code, name or alias."""
     with named("open"):
-        reference = load_reference(settings.home)
+        defined = definitions_of(settings)
     codes = []
-    for word in words:
-        code = reference.unit_of(word)
+    for form in asked.forms:
+        if form not in defined.forms:
+            known = ", ".join(defined.forms)
+            raise StepFailed(
+                "open",
+                f"no form {show_name(form)}; there are {known}",
+                "Correct what was asked for and run again.",
+            )
+    for word in asked.regions:
+        code = defined.reference.unit_of(word)
         if code is None:
             raise StepFailed(
                 "open",
@@ -279,7 +294,7 @@ def _units(settings: Settings, words: Sequence[str]) -> tuple[str, ...]:
                 "Name units of regions.csv, by code or name.",
             )
         codes.append(code)
-    return tuple(codes)
+    return Scope(asked.years, tuple(codes), asked.forms)
 
 
 def _told(run: Run, shown: Steps, facts: Night) -> Night:

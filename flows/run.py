@@ -7,41 +7,58 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
 from typing import Self
 
 import duckdb
 
 from expectations.acknowledged import AcknowledgementError, Lapsed
-from expectations.clauses import NATIONAL_RULE_2021, PLAN, Plan, PlanError, load_plan
+from expectations.clauses import Plan
+from expectations.definitions import Definitions, load_definitions
 from expectations.engine import Engine, EngineStopped
 from expectations.suites import Check
+from flows.lock import Patience, only_writer_of
 from flows.permissions import make_home, make_open, private_folder, shut
 from flows.settings import Settings
 from flows.sources.model import Pulled
 from flows.step_errors import TOLD, cause_of
+from transforms.definitions import DefinitionError
 from transforms.names import SENTENCE, shown
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
-from warehouse.indicators.definitions import Catalogue, load_catalogue
+from warehouse.indicators.definitions import Catalogue
+from warehouse.lake import Fence, Lake, LakeFailed, tend
 from warehouse.ledger.ingest import Ingested
-from warehouse.ledger.store import WarehouseLocked, open_warehouse
+from warehouse.ledger.store import open_warehouse, transaction, use_lake, use_mirror
+from warehouse.place import WarehouseLocked
 from warehouse.publication.compare import Comparison
 from warehouse.publication.release import DATABASE
-from warehouse.reference import Reference, ReferenceError, load_reference
+from warehouse.reference import Reference
 from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
+
+_log = logging.getLogger(__name__)
 
 #: An engine that is warming up while Prefect starts, see :mod:`flows.terminal.runner`.
 STARTED_AHEAD: ContextVar[Engine | None] = ContextVar("started_ahead", default=None)
 #: Whether somebody at a terminal started the run, who may name files anywhere, see :mod:`flows.terminal.runner`.
 AT_TERMINAL: ContextVar[bool] = ContextVar("at_terminal", default=False)
+#: Folders that a dry run uses instead of the home's definitions/ and reference/. Definitions hold SQL, which is
+#: run: somebody at a terminal may name them, a server may not, and so they are no parameter of a flow.
+TO_TRY: ContextVar[Mapping[str, Path] | None] = ContextVar("to_try", default=None)
 #: A fork server of workers that was started ahead likewise.
 FORK_SERVER_AHEAD: ContextVar[ForkServer | None] = ContextVar("fork_server_ahead", default=None)
 #: For so many seconds a run waits for what a killed one has left to let go of the warehouse.
 _PATIENCE = 10
+#: How the folder of a lake's copy begins, in the home.
+_MIRROR = ".mirror-"
 
 
 class StepFailed(Exception):
@@ -63,9 +80,9 @@ def named(step: str) -> Iterator[None]:
         yield
     except StepFailed:
         raise
-    except (PlanError, ReferenceError, AcknowledgementError) as error:
+    except (DefinitionError, AcknowledgementError) as error:
         raise StepFailed(step, str(error), "Correct that file and run again.") from error
-    except (ArchiveDamaged, WarehouseLocked, WorkersFailed) as error:
+    except (ArchiveDamaged, LakeFailed, WarehouseLocked, WorkersFailed) as error:
         raise StepFailed(step, str(error), "Then run again.") from error
     except EngineStopped as error:
         raise StepFailed(
@@ -88,9 +105,7 @@ class Run:
     """
 
     settings: Settings
-    reference: Reference
-    catalogue: Catalogue
-    plan: Plan
+    definitions: Definitions
     archive: Archive
     connection: duckdb.DuckDBPyConnection
     opened: ExitStack
@@ -106,6 +121,23 @@ class Run:
     lapsed: tuple[Lapsed, ...] = ()
     damaged: list[str] = field(default_factory=list)
     comparison: Comparison = field(default_factory=Comparison)
+    fence: Fence | None = None
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def reference(self) -> Reference:
+        """Regions and townships."""
+        return self.definitions.reference
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The indicators."""
+        return self.definitions.catalogue
+
+    @property
+    def plan(self) -> Plan:
+        """The clauses, with those of the national rule sets that are switched on."""
+        return self.definitions.plan
 
     def tell_damage(self, damage: object) -> None:
         """Note a sentence on something damaged, once."""
@@ -130,8 +162,55 @@ class Run:
         return self.hired
 
     @contextmanager
+    def writing(self, connection: duckdb.DuckDBPyConnection | None = None) -> Iterator[None]:
+        """Commit what the block writes into the warehouse: all of it or nothing, and as its only writer.
+
+        ``connection`` is a further one to the run's warehouse. In a lake one transaction of a run follows
+        another, also where steps go on beside each other.
+
+        Raises:
+            NoLongerWriter: another run writes to the lake.
+        """
+        used = connection or self.connection
+        with nullcontext() if self.fence is None else self._turn:
+            if self.fence is not None:
+                use_lake(used)
+            with transaction(used, self.fence):
+                yield
+
+    def compute_apart(self) -> None:
+        """Have what follows compute from a copy of the lake, where the warehouse is one."""
+        if isinstance(self.settings.place, Lake):
+            for left in self.settings.home.glob(f"{_MIRROR}*"):  # by a run that was killed
+                rmtree(left, ignore_errors=True)
+            folder = self.opened_for_good.enter_context(
+                TemporaryDirectory(prefix=_MIRROR, dir=self.settings.home)
+            )
+            use_mirror(self.connection, Path(folder, "mirror.duckdb"), self.reference)
+
+    def tend(self, now: datetime) -> None:
+        """Keep the warehouse small and quick, where it is a lake; ``now`` is UTC.
+
+        What cannot be done is logged, and done by the next night: all is published by then.
+        """
+        if self.fence is None:
+            return
+        with self._turn:
+            use_lake(self.connection)
+            try:
+                tend(self.connection, now)
+            except duckdb.Error as error:
+                _log.warning("the lake could not be tended: %s", cause_of(error).reason)
+
+    @contextmanager
     def closed(self) -> Iterator[None]:
-        """Let go of the warehouse while the block runs, so that the engine can open it."""
+        """Let go of the warehouse while the block runs, so that the engine can open it.
+
+        A lake can be open in several processes.
+        """
+        if isinstance(self.settings.place, Lake):
+            yield
+            return
         self.opened.close()
         try:
             still_there(self.settings.warehouse)
@@ -142,26 +221,33 @@ class Run:
 
     @classmethod
     @contextmanager
-    def open(cls, settings: Settings) -> Iterator[Self]:
-        """Yield a run over ``settings.home``; closes the warehouse and the engine at the end."""
+    def open(
+        cls,
+        settings: Settings,
+        on_wait: Callable[[str], None] = lambda _: None,
+        patience: Patience | None = None,
+    ) -> Iterator[Self]:
+        """Yield a run over ``settings.home``; closes the warehouse and the engine at the end.
+
+        Of a warehouse that is a lake it is the only writer, on whatever machine; it waits for another, with
+        ``on_wait`` and ``patience`` as :func:`flows.lock.only_writer`.
+        """
         with named("open"):
+            definitions = definitions_of(settings)
             _prepare(settings)
-            reference = load_reference(settings.home)
-            catalogue = load_catalogue()
-            plan = plan_of(settings)
-            for clause in plan.clauses:
-                if clause.indicator_id not in catalogue.by_id:
-                    raise PlanError(
-                        f"clause {clause.clause_id} of the plan file {settings.plan or PLAN} speaks of"
-                        f" the indicator {clause.indicator_id}, which is not defined"
-                    )
             archive = Archive(settings.archive)
-        with ExitStack() as for_good, ExitStack() as stack:
+        with definitions.in_use(), ExitStack() as for_good, ExitStack() as stack:
             with named("open"):
-                opened = open_warehouse(settings.warehouse, reference, patience=_PATIENCE)
+                place, fence = settings.place, None
+                if isinstance(place, Lake):
+                    for_good.enter_context(only_writer_of(place, on_wait, patience))
+                opened = open_warehouse(place, definitions.reference, patience=_PATIENCE)
                 connection = stack.enter_context(opened)
+                if isinstance(place, Lake):
+                    fence = Fence(connection)
                 shut(settings.warehouse)
-            run = cls(settings, reference, catalogue, plan, archive, connection, stack, for_good)
+            run = cls(settings, definitions, archive, connection, stack, for_good)
+            run.fence = fence
             try:
                 yield run
             finally:
@@ -209,10 +295,13 @@ def still_there(file: Path) -> None:
         raise FileNotFoundError(errno.ENOENT, "was taken away during the run", str(file))
 
 
-def plan_of(settings: Settings) -> Plan:
-    """Return the plan that ``settings`` ask for, with the national rules where they are switched on."""
-    plan = load_plan(settings.plan or PLAN)
-    return plan.with_rules(load_plan(NATIONAL_RULE_2021)) if settings.national_rules else plan
+def definitions_of(settings: Settings) -> Definitions:
+    """Return the definitions that ``settings`` ask for: forms, indicators, plan, warnings, lists.
+
+    Raises:
+        DefinitionError: something is wrong in them; all of it is told.
+    """
+    return load_definitions(settings.home, settings.plan, settings.catalogues)
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,23 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from expectations.engine import PATIENCE
 from flows.sources.settings import Sources
 from transforms.formats import Limits
+from warehouse.lake import SCHEME, Lake
+from warehouse.place import Place
 
 
 class SettingsError(Exception):
@@ -48,6 +58,44 @@ class NotifySettings(BaseModel):
     blocks: tuple[str, ...] = ()
 
 
+def _listed(value: object) -> object:
+    """Return names that are given in one text, as in the environment, as a list."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+class LakeSettings(BaseModel):
+    """A warehouse that is a DuckLake: where its ``catalog`` is, and its ``data`` (:class:`warehouse.lake.Lake`).
+
+    Secrets and endpoints come from the environment.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    catalog: str
+    data: str
+
+    @field_validator("catalog")
+    @classmethod
+    def _in_postgres(cls, catalog: str) -> str:
+        if not catalog.startswith(SCHEME) or not catalog.removeprefix(SCHEME).strip():
+            raise ValueError(f'write "{SCHEME}dbname=… host=…": the catalogue is in PostgreSQL')
+        if "password" in catalog.lower():
+            raise ValueError("no password in the settings; set PGPASSWORD or PGPASSFILE")
+        return catalog
+
+    @field_validator("data")
+    @classmethod
+    def _for_all(cls, data: str) -> str:
+        if data.startswith("s3://"):
+            if not urlsplit(data).netloc:
+                raise ValueError("write s3://bucket/prefix")
+        elif "://" in data or not Path(data).is_absolute():
+            raise ValueError(
+                "write s3://bucket/prefix, or the whole path of a folder that every machine sees there"
+            )
+        return data.rstrip("/") + "/"
+
+
 class Settings(BaseModel):
     """All settings of one installation.
 
@@ -55,9 +103,10 @@ class Settings(BaseModel):
     (None: half of what there is); Great Expectations answers within ``suite_seconds``. ``limits`` bound what a single submitted file may
     unpack to (:class:`transforms.formats.Limits`). ``keep_publications`` earlier publications stay in
     ``published/history/``. ``waiting_minutes`` is how long a run waits for another before somebody
-    is told. ``plan`` is another plan file than the packaged one; ``national_rules`` adds the national
-    rule of 2021 to it. ``office`` is who issues the page about the city. ``sources`` are the places beside the inbox that submissions come from
-    (:mod:`flows.sources`).
+    is told. ``plan`` is another plan file than that of ``definitions/`` or of the package;
+    ``catalogues`` names the national rule sets of the package that are added to it. ``office`` is who issues the page about
+    the city. ``sources`` are the places beside the inbox that submissions come from
+    (:mod:`flows.sources`). ``lake`` is the section ``[warehouse]``: a warehouse that is not the file.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -69,12 +118,13 @@ class Settings(BaseModel):
     keep_publications: int = Field(default=30, ge=1)
     waiting_minutes: float = Field(default=60, gt=0, le=7 * 24 * 60)
     plan: Path | None = None
-    national_rules: bool = False
+    catalogues: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     office: str = Field(default="", max_length=60)
     limits: Limits = Limits()
     sources: Sources = ()
     notify: NotifySettings = NotifySettings()
     serve: ServeSettings = ServeSettings()
+    lake: LakeSettings | None = Field(default=None, validation_alias="warehouse")
 
     @property
     def inbox(self) -> Path:
@@ -88,8 +138,15 @@ class Settings(BaseModel):
 
     @property
     def warehouse(self) -> Path:
-        """The working warehouse."""
+        """The working warehouse, where it is a file."""
         return self.home / "warehouse.duckdb"
+
+    @property
+    def place(self) -> Place:
+        """The working warehouse: a file, or a lake."""
+        if self.lake is None:
+            return self.warehouse
+        return Lake(self.lake.catalog.removeprefix(SCHEME), self.lake.data, self.home)
 
     @property
     def published(self) -> Path:
@@ -117,7 +174,7 @@ def load_settings(home: Path | None = None) -> Settings:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{file} cannot be read: {error}") from None
     for name in Settings.model_fields:
-        if name not in ("home", "limits", "sources", "notify", "serve") and (
+        if name not in ("home", "limits", "sources", "notify", "serve", "lake") and (
             text := os.environ.get(f"JZEDU_{name.upper()}")
         ):
             values[name] = text

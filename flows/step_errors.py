@@ -83,6 +83,12 @@ _SIGNS = (
         "The disk or the share gives errors or is gone: see dmesg, see that it is mounted, then run"
         " again, and look through the archive with jzedu doctor --all.",
     ),
+    _Sign(
+        (),
+        "The PostgreSQL or the storage of the warehouse, which is a lake, does not answer: see that both"
+        " are up and can be reached from here (jzedu doctor), then run again. Nothing is lost.",
+        ("DuckLake", "Postgres", "HTTP", "s3://"),
+    ),
 )
 _WAREHOUSE = (
     "The archive is whole: if the warehouse is damaged, move warehouse.duckdb away and run again."

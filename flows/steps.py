@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -23,8 +23,8 @@ import polars as pl
 
 from expectations.acknowledged import FILE as ACKNOWLEDGEMENTS
 from expectations.acknowledged import load_acknowledgements, mark_acknowledged
-from expectations.clauses import Plan
 from expectations.suites import suites_of
+from expectations.turning import write_turning
 from expectations.verdicts import judge, lay_out
 from expectations.warnings import SUITE, TABLE, expectations, write_warnings
 from flows.after.metrics import last_sources
@@ -50,13 +50,16 @@ from warehouse.ledger.store import (
     mark_published,
     originals_in,
     published_files,
+    use_lake,
 )
 from warehouse.outbox import write_returns
+from warehouse.place import reached_by, second_connection
 from warehouse.publication.compare import compare, is_comparable, says_the_same
 from warehouse.publication.filling import Imprint, attach, detach, export, fill, record, stage
 from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE, keep_standing, release, release_folders
 from warehouse.publication.revisions import Revision, beside, ids_given, list_revisions, standing_id
+from warehouse.publication.shared import is_shared, share
 from warehouse.publication.standing import files_of, is_complete, next_id, standing
 from warehouse.sql import literal
 
@@ -172,7 +175,7 @@ def load_deliveries(run: Run, receipts: list[Receipt], on_file: Callable[[], Non
     nothing is published before all are there.
     """
     with named("load"):
-        run.loaded = _ingest(run, receipts, on_file, lambda: _transaction(run.connection))
+        run.loaded = _ingest(run, receipts, on_file, run.writing)
     for sentence in run.loaded.lost:
         run.tell_damage(sentence)
     return run.loaded
@@ -199,7 +202,7 @@ def reload_deliveries(run: Run, scope: Scope, on_file: Callable[[], None]) -> In
     an interrupted run either. Deliveries that were never read are read whole, as the nightly run
     would. What cannot be read again, because its original is damaged, stays as it was.
     """
-    with named("load"), _transaction(run.connection):
+    with named("load"), run.writing():
         damage = run.archive.damage(originals_in(run.connection, scope))
         known = forget(run.connection, scope, damage)
         again = _ingest(run, known, on_file, nullcontext)
@@ -214,19 +217,6 @@ def reload_deliveries(run: Run, scope: Scope, on_file: Callable[[], None]) -> In
     for sentence in (*map(str, damage.values()), *again.lost, *new.lost):
         run.tell_damage(sentence)
     return run.loaded
-
-
-@contextmanager
-def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    connection.execute("BEGIN")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # What failed may have ended the transaction, and must not be hidden by saying so.
-        with suppress(duckdb.Error):
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _ingest(
@@ -257,12 +247,15 @@ def check_across(run: Run) -> int:
         acknowledgements = load_acknowledgements(run.settings.home / ACKNOWLEDGEMENTS)
         run.warm_up()
         assert run.engine is not None
-        refresh(run.connection)
+        with run.writing():
+            refresh(run.connection)
         with run.closed():
             suites = {SUITE: expectations()}
-            broken = run.engine.run(run.settings.warehouse, TABLE, suites)
-        found = write_warnings(run.connection, broken[SUITE]) + warn_of_future(run.connection)
-        run.lapsed = tuple(mark_acknowledged(run.connection, acknowledgements, _today()))
+            database, attaching = reached_by(run.settings.place)
+            broken = run.engine.run(database, TABLE, suites, attaching=attaching)
+        with run.writing():
+            found = write_warnings(run.connection, broken[SUITE]) + warn_of_future(run.connection)
+            run.lapsed = tuple(mark_acknowledged(run.connection, acknowledgements, _today()))
     return found
 
 
@@ -289,6 +282,9 @@ def compute_indicators(run: Run) -> int:
     """Compute all indicators into a staged publication; give the number of checks to run."""
     with named("compute"):
         clauses = run.plan.clauses
+        with run.writing():
+            refresh(run.connection)
+        run.compute_apart()
         run.staged = stage(run.connection, run.settings.published)
         compute_tables(
             run.connection,
@@ -315,6 +311,7 @@ def judge_clauses(run: Run) -> int:
         )
         attach(run.connection, staged)
         judge(run.connection, broken)
+        write_turning(run.connection, run.plan.clauses, run.catalogue)
         row = run.connection.execute("SELECT count(*) FROM publication.attainment").fetchone()
     return int(row[0]) if row else 0
 
@@ -367,7 +364,11 @@ def publish(run: Run) -> Imprint | None:
         else:
             release(staged.parent, published, imprint.publication_id, keep)
         hand_out(published)
-        mark_published(run.connection, _stamp(run), files_of(published))
+        if run.fence is not None:
+            _share(run)
+        with run.writing():
+            mark_published(run.connection, _stamp(run), files_of(published))
+        run.tend(_now())
     return None if same else imprint
 
 
@@ -389,6 +390,15 @@ def write_pages(run: Run, source: Path, folder: Path) -> None:
                 _log.info("the page about the city is not there as PDF: %s", problem)
 
 
+def _share(run: Run) -> None:
+    """Have the publication that stands in the lake as well."""
+    with beside(run.connection, run.settings.published / DATABASE):
+        use_lake(run.connection)
+        if not is_shared(run.connection):
+            with run.writing():
+                share(run.connection)
+
+
 def fill_publication(run: Run) -> Path:
     """Write all tables of the staged publication; give its file."""
     assert run.staged is not None
@@ -403,7 +413,7 @@ def _imprint(run: Run, given: list[str]) -> Imprint:
         publication_id=next_id(now, run.settings.published, given),
         published_at=now,
         code_version=code_version(),
-        plan_version=_plan_stamp(run.plan),
+        plan_version=_plan_stamp(run),
     )
 
 
@@ -470,7 +480,7 @@ class Answering:
 
     def __init__(self, run: Run) -> None:
         # A connection of its own: one may be used by one thread at a time.
-        self._connection = run.connection.cursor()
+        self._connection = second_connection(run.connection)
         self._stopped = threading.Event()
 
     def send(self, run: Run) -> list[Path]:
@@ -503,7 +513,9 @@ def send_returns(
             run.settings.outbox,
             limits=run.settings.limits,
             workers=run.workers,
+            today=_today(),
             on_file=on_file,
+            kept=run.writing,
         )
         hand_out(run.settings.outbox)
         return written
@@ -514,7 +526,7 @@ def published_clauses(run: Run) -> pl.DataFrame:
     return pl.DataFrame(
         [
             {
-                **clause.model_dump(exclude={"replaces", "coverage_floor"}),
+                **clause.model_dump(exclude={"replaces", "coverage_floor", "targets", "judged_at"}),
                 "scope": run.catalogue.by_id[clause.indicator_id].scope,
             }
             for clause in run.plan.clauses
@@ -537,15 +549,19 @@ def code_version() -> str:
 
 
 def _stamp(run: Run) -> str:
-    """Return what a publication is made by: program, plan, indicators, reference lists, acknowledgements."""
+    """Return what a publication is made by: program, definitions, reference lists, acknowledgements."""
     lists = hashlib.sha256(run.catalogue.model_dump_json().encode())
     files = [run.reference.folder / name for name in ("regions.csv", "townships.csv")]
     for file in (*files, run.settings.home / ACKNOWLEDGEMENTS):
         lists.update(file.read_bytes() if file.exists() else b"")
-    return f"{code_version()} {_plan_stamp(run.plan)} {lists.hexdigest()[:8]}"
+    return f"{code_version()} {_plan_stamp(run)} {lists.hexdigest()[:8]}"
 
 
-def _plan_stamp(plan: Plan) -> str:
-    """Return the plan's version with a mark of its content, so that an edited plan is another one."""
+def _plan_stamp(run: Run) -> str:
+    """Return the plan's version with marks of its content and of the home's definitions, where there are any.
+
+    So an edited plan is another one, and a figure says by which definitions it was made.
+    """
+    plan, mark = run.plan, run.definitions.mark
     content = hashlib.sha256(plan.model_dump_json().encode()).hexdigest()[:8]
-    return f"{plan.plan_version}#{content}"
+    return f"{plan.plan_version}#{content}" + (f"+{mark}" if mark else "")

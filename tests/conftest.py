@@ -24,13 +24,15 @@ import duckdb
 import pytest
 import xlsxwriter
 
-from expectations.clauses import Plan
+from expectations.clauses import Clause, Plan
+from expectations.definitions import Definitions
 from expectations.engine import Broken, Engine, Expectation
 from flows import steps
-from flows.run import FORK_SERVER_AHEAD, Run
-from flows.settings import Settings
+from flows.run import FORK_SERVER_AHEAD, Run, definitions_of
+from flows.settings import Settings, load_settings
 from flows.sources.model import Pulled
 from transforms.forms import FORMS, Form, Kind
+from transforms.forms import PACKAGED as PACKAGED_FORMS
 from warehouse.archive import Receipt
 from warehouse.indicators.definitions import Catalogue
 from warehouse.ledger.ingest import Ingested
@@ -136,6 +138,16 @@ def numbered(groups: Iterable[object]) -> list[int]:
     return places
 
 
+def own_threshold(clause: Clause, region: str, year: int) -> tuple[Fraction, bool]:
+    """What a clause asks of a region in a year, and whether that is an interim value of that year."""
+    for place in (region, None):
+        for when in (year, None):
+            for target in clause.targets:
+                if (target.region_code, target.year) == (place, when):
+                    return Fraction(target.threshold), when is not None
+    return Fraction(clause.threshold or 0), False
+
+
 class ByHand:
     """What the suites have to find, worked out with exact fractions and without their SQL."""
 
@@ -168,17 +180,16 @@ class ByHand:
             clause = self._clauses[clause_id]
             scale = self._scales[clause.indicator_id]
             value = scale * Fraction(n, d)
-            if clause.kind == "never_falls":
-                threshold = scale * Fraction(n0, d0)
-            else:
-                threshold = Fraction(cast(Any, clause.threshold))
+            own, interim = own_threshold(clause, region, year)
+            threshold = scale * Fraction(n0, d0) if clause.kind == "never_falls" else own
             better = operator.le if clause.comparator == "<=" else operator.ge
             row = {"region_code": region, "year": year, "reading": reading}
             if not better(value, threshold):
                 broken["reached"][clause_id].append(row)
-            if clause.kind == "level" and clause.due_year and first_year < year < clause.due_year:
+            due = clause.due_year if clause.kind == "level" and not interim else None
+            if due is not None and first_year < year < due:
                 start = scale * Fraction(n1, d1)
-                way = Fraction(year - first_year, clause.due_year - first_year)
+                way = Fraction(year - first_year, due - first_year)
                 if not better(value, start + (threshold - start) * way):
                     broken["pace"][clause_id].append(row)
         return broken
@@ -221,6 +232,20 @@ class Home:
         self.root = root
         self.settings = Settings.model_validate({"home": root, "workers": 2, **settings})
 
+    @classmethod
+    def of_folder(cls, root: Path) -> Home:
+        """The home in ``root``, with the settings that stand there."""
+        home = cls(root)
+        home.settings = load_settings(root).model_copy(update={"workers": 2})
+        return home
+
+    @contextmanager
+    def defined(self) -> Iterator[Definitions]:
+        """The definitions of the home, in use within the block."""
+        definitions = definitions_of(self.settings)
+        with definitions.in_use():
+            yield definitions
+
     def deliver(self, path: str, content: bytes, received: str = RECEIVED) -> Path:
         """Put a file into the inbox, last modified at ``received`` (UTC)."""
         file = self.settings.inbox / path
@@ -259,6 +284,19 @@ class Home:
     ) -> Path:
         """Hand in several forms and years of one unit, as one workbook."""
         return self.deliver(f"{unit}/{name}", book_bytes(years), received)
+
+    def define(self, path: str, text: str) -> Path:
+        """A definition of its own, below ``definitions/``."""
+        file = self.root / "definitions" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
+        return file
+
+    def define_form(self, name: str, old: str, new: str) -> None:
+        """A packaged form anew, with ``new`` instead of ``old`` in its record."""
+        text = (PACKAGED_FORMS / f"{name}.yaml").read_text("utf-8")
+        assert old in text
+        self.define(f"forms/{name}.yaml", text.replace(old, new))
 
     def regions(
         self,

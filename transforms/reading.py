@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import PurePosixPath
 
+from transforms.answers import Reason, reasons_in
 from transforms.formats import Limits, Unreadable, is_zip_of_files, open_zip, read_workbook
 from transforms.made_up import says_made_up
 from transforms.submissions import Document
@@ -34,10 +35,10 @@ class Found:
             return self.refused(self.data)
         name = self.outline.entry or self.outline.file_name
         try:
-            content, made_up = _tables(self.data, name, limits)
+            content, made_up, reasons = _tables(self.data, name, limits)
         except Unreadable as problem:
             return self.refused(problem)
-        return replace(self.outline, content=content, made_up=made_up)
+        return replace(self.outline, content=content, made_up=made_up, reasons=reasons)
 
     def refused(self, problem: Unreadable) -> Document:
         """Return the document of which nothing is known but why it was not read."""
@@ -107,11 +108,18 @@ def read_file(
     return [file.read(limits) for file in found]
 
 
-def _tables(data: bytes, name: str, limits: Limits) -> tuple[tuple[Table | Almost, ...], bool]:
-    """Return what was found in one file, and whether it says that it is made up."""
+def _tables(
+    data: bytes, name: str, limits: Limits
+) -> tuple[tuple[Table | Almost, ...], bool, tuple[Reason, ...] | None]:
+    """Return what was found in one file, whether it says that it is made up, and a unit's reasons."""
     found = []
     made_up = False
+    reasons: tuple[Reason, ...] | None = None
     for sheet in read_workbook(data, name, limits, is_known_header):
-        found.append(recognise(sheet))
         made_up = made_up or says_made_up(chain.from_iterable(sheet.top(_MARKED_WITHIN)))
-    return tuple(item for item in found if item is not None), made_up
+        given = reasons_in(sheet.top(sheet.cells.height))
+        if given is None:
+            found.append(recognise(sheet))
+        else:
+            reasons = (*(reasons or ()), *given)
+    return tuple(item for item in found if item is not None), made_up, reasons

@@ -191,6 +191,12 @@ FINDING = Record(
         Field("remedy_en", "VARCHAR", "怎么改(英文)", "What to do about it, in English"),
         Field("cells", "BIGINT", "这个原因涉及的单元格数", "Cells that this one cause touches"),
         Field("places", "VARCHAR[]", "这些单元格", "These cells, at most a thousand of them"),
+        Field(
+            "institution",
+            "VARCHAR",
+            "所涉机构(仅涉及一所时)",
+            "The institution it is about, where it is about one",
+        ),
     ),
 )
 
@@ -208,6 +214,31 @@ WARNING = Record(
             "对警告的说明(未说明为空)",
             "Why a warning is right as it stands; NULL where nobody explained it",
         ),
+        Field(
+            "number",
+            "VARCHAR",
+            "警告的编号(不能说明的为空)",
+            "By which a unit's reason speaks of it; NULL where no reason helps",
+        ),
+        Field(
+            "refused",
+            "VARCHAR",
+            "未被采纳的原因",
+            "The unit's reason that the office has refused; NULL where there is none",
+        ),
+    ),
+)
+
+REASON = Record(
+    "reason",
+    "单位说明的原因: 每行一条",
+    "Reasons that units gave for warnings: each row is one",
+    (
+        _SHA256,
+        REGION_CODE,
+        _RECEIVED_AT,
+        Field("number", "VARCHAR", "警告的编号", "Number of the warning"),
+        Field("reason", "VARCHAR", "原因", "Why it is right as it stands"),
     ),
 )
 
@@ -266,6 +297,7 @@ LEDGER = (
     SUBMISSION_LAYOUT,
     FINDING,
     WARNING,
+    REASON,
     SENT,
     UNPUBLISHED,
     PUBLISHED_BY,

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from transforms.accounting import SheetCount, count_rows, layout_frame, sheets_frame, totals_of
+from transforms.answers import Reason
 from transforms.checks.faults import find_faults
 from transforms.checks.findings import Finding, Submission, frame_of, make_finding
 from transforms.checks.rules import rule_of
@@ -34,7 +35,8 @@ class Document:
     ``texts`` are the words of its path that may name the year, the strongest first: the file's
     own name, then its folders from the innermost outwards. ``file_name`` is what people know it
     by (``zip/entry`` for a file in a zip, whose name in it is ``entry``). ``content`` is what was found, or why nothing was;
-    ``made_up`` whether a sheet says that its figures are (:mod:`transforms.made_up`).
+    ``made_up`` whether a sheet says that its figures are (:mod:`transforms.made_up`). ``reasons``
+    are what a sheet of an answer says, None where there is no such sheet.
     """
 
     sha256: str
@@ -45,6 +47,7 @@ class Document:
     texts: tuple[str, ...]
     content: tuple[Table | Almost, ...] | Unreadable
     made_up: bool = False
+    reasons: tuple[Reason, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,8 @@ def examine(
                     value=item.form.zh,
                     other="、".join(item.missing),
                 )
-        if not content:
+        # Reasons alone are a delivery too: the unit answers and hands in nothing new.
+        if not content and documents[number].reasons is None:
             gathered.report(gathered.submission(number, None, None), "FIL-E04")
     for name, tables in by_form.items():
         _examine_form(gathered, FORMS[name], tables)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -15,9 +16,13 @@ from typing import Self
 import duckdb
 import polars as pl
 
+from transforms.answers import REFUSED, WAITING
 from transforms.formats import Limits, expected_bytes, open_entry
+from transforms.forms import FORMS
 from transforms.records import FINDING
+from transforms.workbooks.heading import Heading
 from warehouse.archive import Archive, ArchiveDamaged
+from warehouse.ledger.store import transaction
 from warehouse.sql import lent
 from warehouse.workers.pool import Breach, Order, Workers
 from warehouse.workers.process import OrderPart
@@ -35,7 +40,15 @@ RETURNED, ACCEPTED = ".退回.xlsx", ".已接收-有提示.xlsx"
 _LONGEST_NAME, _LONGEST_PATH = 200, 1_000
 #: Letters that are not to be seen, or that file systems of other kinds do not take.
 _UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
-_TYPES = {**FINDING.schema, "unit": pl.String(), "entry": pl.String()}
+_TYPES = {
+    **FINDING.schema,
+    **{"unit": pl.String(), "entry": pl.String(), "number": pl.String(), "reason": pl.String()},
+    **{"region_name": pl.String(), "contact": pl.String(), "before": pl.Date()},
+}
+#: So many forms are named above the list.
+_NAMED = 4
+#: Whom to ask, where the region list gives no contact of the office.
+_OFFICE = "上级教育局数据审核岗"
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,7 @@ class ReturnSheet:
     name: str
     entry: str | None
     findings: pl.DataFrame
+    heading: Heading | None = None
 
     @property
     def file_name(self) -> str:
@@ -62,18 +76,20 @@ def write_returns(
     *,
     limits: Limits,
     workers: Workers,
+    today: date,
     on_file: Callable[[], None] = lambda: None,
+    kept: Callable[[duckdb.DuckDBPyConnection], AbstractContextManager[None]] = transaction,
 ) -> list[Path]:
     """Bring the outbox up to date; give the return sheets that were written.
 
     A file with findings has one answer, ``outbox/<region_code>/<path in the inbox>`` (without a folder
-    named by the code) and :func:`ending`, with the findings of all submissions in it; a file that
-    was replaced at its path is answered no more. A sheet that says the same already is left alone;
-    one whose findings are gone (a warning that no longer holds, or was explained) is taken away.
+    named by the code) and :func:`ending`, with the findings of all submissions in it; what was
+    replaced, at its path or by a later version of the form under another name, is answered no more. A sheet that says the same already is left alone; one whose findings are gone (a warning that no longer holds, or was explained) is taken away.
+    What was sent is noted within a ``kept(connection)``.
 
     Raises WorkersFailed, ArchiveDamaged and OSError.
     """
-    sheets = list(_sheets(connection))
+    sheets = list(_sheets(connection, today))
     known = dict(connection.execute("SELECT target, mark FROM sent").fetchall())
     stale = [
         sheet
@@ -83,7 +99,8 @@ def write_returns(
     gone = set(known) - {str(sheet.target) for sheet in sheets}
     for target in gone:
         _take_away(outbox / target, outbox)
-    _note_sent(connection, gone, {})
+    note = partial(_note_sent, connection, kept)
+    note(gone, {})
     written: list[ReturnSheet] = []
     noted = 0
     try:
@@ -91,30 +108,35 @@ def write_returns(
             written.append(sheet)
             on_file()
             if len(written) - noted == _NOTED_TOGETHER:
-                _note_written(connection, written[noted:])
+                _note_written(note, written[noted:])
                 noted = len(written)
     finally:
-        _note_written(connection, written[noted:])
+        _note_written(note, written[noted:])
     return [outbox / sheet.target for sheet in written]
 
 
-def _note_written(connection: duckdb.DuckDBPyConnection, sheets: Sequence[ReturnSheet]) -> None:
+def _note_written(
+    note: Callable[[Collection[str], Mapping[str, str]], None], sheets: Sequence[ReturnSheet]
+) -> None:
     marks = {str(sheet.target): sheet.mark for sheet in sheets}
-    _note_sent(connection, marks, marks)
+    note(marks, marks)
 
 
 def _note_sent(
-    connection: duckdb.DuckDBPyConnection, gone: Collection[str], sent: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection,
+    kept: Callable[[duckdb.DuckDBPyConnection], AbstractContextManager[None]],
+    gone: Collection[str],
+    sent: Mapping[str, str],
 ) -> None:
     """Note in one transaction that the answers ``gone`` are no more, and that ``sent`` (target, mark) are there."""
     if not gone and not sent:
         return
     before = pl.DataFrame({"target": list(gone)}, {"target": pl.String})
     now = pl.DataFrame(list(sent.items()), {"target": pl.String, "mark": pl.String}, orient="row")
-    with lent(connection, before=before, now=now):
+    with lent(connection, before=before, now=now), kept(connection):
         connection.execute(
-            "BEGIN; DELETE FROM sent WHERE target IN (SELECT target FROM before);"
-            "INSERT INTO sent SELECT target, mark FROM now; COMMIT"
+            "DELETE FROM sent WHERE target IN (SELECT target FROM before);"
+            "INSERT INTO sent SELECT target, mark FROM now"
         )
 
 
@@ -152,19 +174,42 @@ def _take_away(sheet: Path, outbox: Path) -> None:
             folder.rmdir()
 
 
-def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[ReturnSheet]:
+def _sheets(connection: duckdb.DuckDBPyConnection, today: date) -> Iterator[ReturnSheet]:
     cursor = connection.execute(
         """
+        WITH taken AS (
+            SELECT s.submission_id, s.region_code, s.form, s.year,
+                min(coalesce(d.taken_at, d.received_at)) AS at
+            FROM submission s JOIN delivery d USING (sha256, path)
+            WHERE s.region_code IS NOT NULL AND s.form IS NOT NULL AND s.year IS NOT NULL
+            GROUP BY ALL
+        ), answered AS (
+            SELECT t.submission_id FROM taken t JOIN taken n USING (region_code, form, year)
+            WHERE n.at > t.at
+        )
         SELECT s.sha256, s.folder, s.path, s.entry, s.region_code AS unit, f.submission_id,
             f.region_code, f.form, f.year, f.severity, f.rule_id, f.sheet, f.cell, f."row",
             f.column_name, f.value, f.problem_zh, f.problem_en, f.remedy_zh, f.remedy_en, f.cells,
-            f.places
+            f.places, f.institution, f.number,
+            CASE WHEN f.refused = r.reason THEN $refused ELSE $waiting END || r.reason AS reason,
+            u.region_name, b.before, o.contact
         FROM (
             FROM finding
             UNION ALL BY NAME
             SELECT * EXCLUDE (key, figure, explained) FROM warning WHERE explained IS NULL
         ) f
         JOIN submission s USING (submission_id)
+        LEFT JOIN (
+            SELECT region_code, number, arg_max(reason, (received_at, sha256)) AS reason
+            FROM reason GROUP BY ALL
+        ) r ON (r.region_code, r.number) = (s.region_code, f.number)
+        LEFT JOIN region u ON u.region_code = s.region_code
+        LEFT JOIN region o ON o.region_code = u.parent_code
+        LEFT JOIN (
+            SELECT region_code, form, year, submission_id AS holds, received_at::DATE AS before
+            FROM in_force
+        ) b ON (b.region_code, b.form, b.year) = (s.region_code, s.form, s.year)
+            AND b.holds <> s.submission_id
         -- Of several versions of a file at one path the unit is answered on the last one, whatever
         -- time a file that was dated in the future gives itself.
         SEMI JOIN (
@@ -173,8 +218,12 @@ def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[ReturnSheet]:
                 PARTITION BY path
                 ORDER BY coalesce(taken_at, received_at) DESC, sha256 DESC) = 1
         ) d ON d.path = s.path AND d.sha256 = s.sha256
+        -- What came later for the same form, under whatever name, is the unit's answer. Who sent a
+        -- file that is dated in the future must hear of that until it is put right.
+        WHERE f.rule_id = 'FIL-W01' OR s.submission_id NOT IN (FROM answered)
         ORDER BY s.path, s.entry, f.severity, f.sheet, f."row", f.cell, f.rule_id, f.problem_zh
-        """
+        """,
+        {"refused": REFUSED, "waiting": WAITING},
     )
     columns = [column[0] for column in cursor.description or ()]
     frame = pl.DataFrame(cursor.fetchall(), schema=columns, orient="row", schema_overrides=_TYPES)
@@ -192,7 +241,8 @@ def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[ReturnSheet]:
             hashlib.sha256(repr((path, entry)).encode("utf-8", "surrogateescape")).hexdigest()[:8],
             taken,
         )
-        said = repr((sha256, findings.select(list(FINDING.schema)).rows()))
+        told_of = (*FINDING.schema, "number", "reason", "before", "contact")
+        said = repr((sha256, findings.select(told_of).rows()))
         yield ReturnSheet(
             target=target,
             mark=hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest(),
@@ -200,7 +250,48 @@ def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[ReturnSheet]:
             name=str(inside),
             entry=str(entry) if entry else None,
             findings=findings,
+            heading=_heading(findings, today),
         )
+
+
+def _heading(findings: pl.DataFrame, today: date) -> Heading:
+    """Return whose answer it is, and what else stands above the findings of a file."""
+    known = findings.filter(pl.col("form").is_not_null(), pl.col("year").is_not_null())
+    forms = known.select("year", "form").unique().sort("year", "form").rows()
+    name, contact = findings["region_name"][0], findings["contact"][0]
+    returned = (findings["severity"] == "error").any()
+    before = known["before"].drop_nulls().sort().to_list()
+    standing = ""
+    if returned and forms:
+        standing = (
+            f"版本: {before[-1]}收到的版本继续有效, 直到更正后的版本被接收。"
+            if before
+            else "版本: 此前没有已接收的版本, 更正之前按未报送统计。"
+        )
+    return Heading(
+        unit=name or "",
+        forms=tuple(f"{year}年{FORMS[form].zh}" for year, form in forms[:_NAMED])
+        + (("等",) if len(forms) > _NAMED else ()),
+        written=today,
+        standing=standing,
+        until=_until(forms, today),
+        ask=f"咨询: {contact or _OFFICE}。",
+    )
+
+
+def _until(forms: Sequence[tuple[int, str]], today: date) -> str:
+    """Return by when corrections of ``forms`` (year, name) are due, as a line for the unit."""
+    dues = [
+        date(year + due.years_after, due.month, due.day)
+        for year, form in forms
+        for due in (FORMS[form].deadline,)
+    ]
+    if not dues:
+        return ""
+    due = min(dues)
+    if today <= due:
+        return f"期限: 请于{due:%Y-%m-%d}前报送更正或原因。"
+    return f"期限: 报送截止日{due:%Y-%m-%d}已过, 请尽快报送更正或原因。"
 
 
 def ending(findings: pl.DataFrame) -> str:
@@ -283,6 +374,7 @@ class _Writing(Order[PurePosixPath]):
             sheet.findings,
             file_name=sheet.file_name,
             original=original,
+            heading=sheet.heading,
         )
         return sheet.target
 

@@ -1,46 +1,78 @@
-"""Regions and townships: the project's own copy, or the one a user put into JZEDU_HOME.
+"""Regions, townships, and of whom which form is expected: the project's own, or those of JZEDU_HOME.
 
-Columns are those of reference/regions.csv and townships.csv. A region list for another city or
-province is data: its units hand in the forms of a county-level unit.
+Columns are those of reference/regions.csv, townships.csv and expected.csv. A region list for another city or
+province is data: its units hand in the forms of a county-level unit. A region may be there for some years only
+and have a successor.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import polars as pl
 
 import transforms
+from transforms.definitions import DefinitionError, csv_rows
 from transforms.forms import FORMS
 
 PACKAGED = Path(transforms.__file__).parent / "reference"
 
-#: Where a form is not expected of every unit (docs/contract.md, *Expected forms*), for the city of the plan.
-NOT_EXPECTED: dict[str, dict[str, frozenset[str]]] = {
-    "210700": {
-        "population": frozenset({"210701"}),
-        "salary": frozenset({"210701"}),
-        "finance": frozenset({"210701"}),
-        "vocational": frozenset({"210702", "210703", "210711", "210791", "210792"}),
-    }
-}
 _TOWNSHIP_KINDS = ("镇", "乡", "民族乡")
 
 
-class ReferenceError(Exception):
+_REGIONS = ("region_code", "region_name", "aliases", "level", "parent_code", "kind")
+_OVER_TIME = ("valid_from_year", "valid_to_year", "successor", "contact")
+_TOWNSHIPS = (
+    *("county_code", "county_name", "township_code", "township_name"),
+    *("kind", "valid_from_year", "valid_to_year"),
+)
+#: Which form is expected of whom, in the package and in a home's definitions/.
+EXPECTED = "expected.csv"
+_EXPECTED = ("form", "kind", "region_code", "expected", "from_year", "to_year")
+
+
+class ReferenceError(DefinitionError):
     """A region or township list cannot be used; the message says what is wrong in it."""
+
+
+class Expectation(NamedTuple):
+    """A row of expected.csv: whether a form is expected of units of a kind, of one unit, or (neither) of all."""
+
+    form: str
+    kind: str | None
+    region_code: str | None
+    expected: bool
+    from_year: int | None
+    to_year: int | None
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The regions, their townships and where their boundaries stand."""
+    """The regions, their townships and where their boundaries stand.
+
+    ``regions`` has also valid_from_year, valid_to_year, successor and contact, NULL where the list lacks them.
+    ``expectations`` say of whom a form is expected, a later one before an earlier; of what they do not
+    speak is expected.
+    """
 
     folder: Path
     regions: pl.DataFrame
     townships: pl.DataFrame
+    expectations: tuple[Expectation, ...] = ()
+
+    @classmethod
+    def of_rows(
+        cls, regions: Sequence[Sequence[object]], townships: Sequence[Sequence[object]]
+    ) -> Self:
+        """Return lists of rows, with the columns that a regions.csv and a townships.csv must have."""
+        listed = pl.DataFrame(regions, schema=dict.fromkeys(_REGIONS, pl.String()), orient="row")
+        schema = {name: pl.Int64() if "year" in name else pl.String() for name in _TOWNSHIPS}
+        return cls(Path(), _over_time(listed), pl.DataFrame(townships, schema=schema, orient="row"))
 
     @cached_property
     def units(self) -> pl.DataFrame:
@@ -80,15 +112,37 @@ class Reference:
 
     @cached_property
     def expected(self) -> pl.DataFrame:
-        """region_code, form: every form that is expected of a unit."""
+        """region_code, form, from_year, to_year: in which years a form in use is expected of a unit.
+
+        NULL is open; a unit that is not valid is expected to hand in nothing.
+        """
+        columns = ("region_code", "kind", "valid_from_year", "valid_to_year")
+        by_form: dict[str, list[Expectation]] = {}
+        for one in self.expectations:
+            by_form.setdefault(one.form, []).append(one)
         rows = [
-            (code, form)
-            for code, parent in self.units.select("region_code", "parent_code").iter_rows()
+            (code, form, first, last)
+            for code, kind, begins, ends in self.units.select(columns).iter_rows()
             for form in FORMS
-            if code not in NOT_EXPECTED.get(parent, {}).get(form, ())
+            for first, last in _spans(
+                [
+                    one
+                    for one in by_form.get(form, ())
+                    if one.kind in (None, kind) and one.region_code in (None, code)
+                ],
+                begins,
+                ends,
+            )
         ]
         return pl.DataFrame(
-            rows, schema={"region_code": pl.String(), "form": pl.String()}, orient="row"
+            rows,
+            schema={
+                "region_code": pl.String(),
+                "form": pl.String(),
+                "from_year": pl.Int64(),
+                "to_year": pl.Int64(),
+            },
+            orient="row",
         )
 
     @cached_property
@@ -111,6 +165,22 @@ class Reference:
         )
 
     @cached_property
+    def merged(self) -> dict[str, str]:
+        """By each unit that was merged, the unit that it is part of now."""
+        successor = dict(
+            self.units.select("region_code", "successor")
+            .filter(pl.col("successor").is_not_null())
+            .iter_rows()
+        )
+        now = {}
+        for unit in successor:
+            here = unit
+            while here in successor:
+                here = successor[here]
+            now[unit] = here
+        return now
+
+    @cached_property
     def with_townships(self) -> frozenset[str]:
         """The units that have townships (镇, 乡, 民族乡) in any year of the list."""
         kinds = self.townships.filter(pl.col("kind").is_in(_TOWNSHIP_KINDS))
@@ -122,63 +192,148 @@ def folder_key(name: str) -> str:
     return "".join(unicodedata.normalize("NFKC", name).split())
 
 
+def _spans(
+    rules: Sequence[Expectation], begins: int | None, ends: int | None
+) -> Iterator[tuple[int | None, int | None]]:
+    """Yield from which until which year something is expected, of the last rule for each year.
+
+    ``begins`` and ``ends`` are the first and last year of the unit. Where nothing changes in time there is
+    one span, or none.
+    """
+    turns = {year for rule in rules if (year := rule.from_year) is not None}
+    turns |= {rule.to_year + 1 for rule in rules if rule.to_year is not None}
+    inside = [
+        turn
+        for turn in sorted(turns)
+        if (begins is None or turn > begins) and (ends is None or turn <= ends)
+    ]
+    starts: list[int | None] = [begins, *inside]
+    ending: list[int | None] = [*(turn - 1 for turn in inside), ends]
+    for first, last in zip(starts, ending, strict=True):
+        is_expected = True
+        for rule in rules:
+            # A span lies wholly inside or outside of the years of a rule; one of its years tells.
+            after = rule.from_year is None or (first is not None and first >= rule.from_year)
+            before = rule.to_year is None or (last is not None and last <= rule.to_year)
+            if after and before:
+                is_expected = rule.expected
+        if is_expected:
+            yield first, last
+
+
 def load_reference(home: Path) -> Reference:
     """Return the reference lists: ``home/reference/`` where it has its own, else the packaged ones.
 
     A region list of one's own comes with its own townships; where these are not given, there are
-    none.
+    none. Of whom a form is expected stands in ``home/definitions/expected.csv``, over the packaged list.
 
     Raises:
-        ReferenceError: a list lacks a column, a code stands twice, or a parent is not there.
+        ReferenceError: a list lacks a column, a code stands twice, or a parent or successor is not there;
+            all of it at once.
     """
     own = home / "reference"
     folder = own if (own / "regions.csv").exists() else PACKAGED
-    regions = _read(
-        folder / "regions.csv",
-        ("region_code", "region_name", "aliases", "level", "parent_code", "kind"),
-    )
-    columns = (
-        "county_code",
-        "county_name",
-        "township_code",
-        "township_name",
-        "kind",
-        "valid_from_year",
-        "valid_to_year",
-    )
+    list_file = folder / "regions.csv"
+    try:
+        regions = _over_time(_read(list_file, _REGIONS, _OVER_TIME))
+    except pl.exceptions.InvalidOperationError:
+        raise ReferenceError(
+            f"{list_file}: valid_from_year and valid_to_year are years such as 2021, or empty"
+        ) from None
     file = own / "townships.csv" if (own / "townships.csv").exists() else folder / "townships.csv"
     townships = (
-        _read(file, columns)
+        _read(file, _TOWNSHIPS)
         if file.exists()
-        else pl.DataFrame(schema={name: pl.String() for name in columns})
+        else pl.DataFrame(schema=dict.fromkeys(_TOWNSHIPS, pl.String()))
     ).with_columns(pl.col("valid_from_year", "valid_to_year").cast(pl.Int64))
-    codes = regions["region_code"]
-    if codes.n_unique() != len(codes):
-        raise ReferenceError(f"{folder / 'regions.csv'}: a region_code stands there twice")
-    unknown = set(regions["parent_code"].drop_nulls()) - set(codes)
-    if unknown:
-        raise ReferenceError(
-            f"{folder / 'regions.csv'}: parent_code {', '.join(sorted(unknown))} has no row"
-        )
-    if regions.filter(pl.col("level") == "reporting_unit").is_empty():
-        raise ReferenceError(f"{folder / 'regions.csv'}: no row has the level reporting_unit")
-    parents = dict(regions.select("region_code", "parent_code").iter_rows())
-    for code in parents:
-        above, seen = parents[code], {code}
-        while above is not None:
-            if above in seen:
-                raise ReferenceError(
-                    f"{folder / 'regions.csv'}: {code} is above itself; correct its parent_code"
-                )
-            seen.add(above)
-            above = parents[above]
-    reference = Reference(folder, regions, townships)
+    problems = [f"{list_file}: {problem}" for problem in _problems_of(regions)]
+    expectations = [*_expectations(PACKAGED / EXPECTED, None, problems)]
+    if (expected := home / "definitions" / EXPECTED).exists():
+        expectations += _expectations(expected, regions, problems)
+    if problems:
+        raise ReferenceError(problems)
+    reference = Reference(folder, regions, townships, tuple(expectations))
     # Whose folder is whose must be clear before the first file is read.
     _ = reference.unit_by_folder
     return reference
 
 
-def _read(file: Path, columns: tuple[str, ...]) -> pl.DataFrame:
+def _problems_of(regions: pl.DataFrame) -> Iterator[str]:
+    """Yield what is wrong in a region list."""
+    codes = regions["region_code"]
+    if codes.n_unique() != len(codes):
+        yield "a region_code stands there twice; give each region its own"
+    for column in ("parent_code", "successor"):
+        unknown = set(regions[column].drop_nulls()) - set(codes)
+        if unknown:
+            yield f"{column} {', '.join(sorted(unknown))} has no row; add it, or correct the code"
+    if regions.filter(pl.col("level") == "reporting_unit").is_empty():
+        yield "no row has the level reporting_unit; mark those that hand in"
+    for column, remedy in (("parent_code", "is above itself"), ("successor", "succeeds itself")):
+        next_of = dict(regions.select("region_code", column).iter_rows())
+        for code in next_of:
+            here, seen = next_of[code], {code}
+            while here is not None and here not in seen:
+                seen.add(here)
+                here = next_of.get(here)
+            if here == code:
+                yield f"{code} {remedy}; correct its {column}"
+    lasting = regions.filter(pl.col("successor").is_not_null() & pl.col("valid_to_year").is_null())
+    for code in lasting["region_code"]:
+        yield f"{code} has a successor and no end; give its valid_to_year"
+    for code in regions.filter(pl.col("valid_to_year") < pl.col("valid_from_year"))["region_code"]:
+        yield f"{code} ends before it begins; correct valid_from_year or valid_to_year"
+
+
+def _over_time(regions: pl.DataFrame) -> pl.DataFrame:
+    """Return a region list with the columns that say from when until when a region is there."""
+    lacking = [pl.lit(None, pl.String()).alias(c) for c in _OVER_TIME if c not in regions.columns]
+    full = regions.with_columns(lacking).with_columns(
+        pl.col(*_REGIONS, *_OVER_TIME).replace("", None)
+    )
+    years = pl.col("valid_from_year", "valid_to_year")
+    return full.select(*_REGIONS, *_OVER_TIME).with_columns(years.cast(pl.Int64))
+
+
+def _expectations(
+    file: Path, regions: pl.DataFrame | None, problems: list[str]
+) -> Iterator[Expectation]:
+    """Yield the rows of an expected.csv; what is wrong in a home's goes to ``problems``.
+
+    ``regions`` are those that a home's rows may speak of; the package's speak of its own.
+    """
+    try:
+        rows = list(csv_rows(file, _EXPECTED))
+    except DefinitionError as error:
+        problems += error.problems
+        return
+    for line, row in rows:
+        where = f"{file}, line {line}, {row['form']}"
+        if regions is not None:
+            if row["form"] not in FORMS:
+                problems.append(f"{where}: there is no such form; there are {', '.join(FORMS)}")
+            for column in ("kind", "region_code"):
+                if row[column] and row[column] not in regions[column].to_list():
+                    problems.append(
+                        f"{where}, {column}: {row[column]} is in no row of regions.csv; correct it"
+                    )
+        if row["expected"] not in ("0", "1"):
+            problems.append(f"{where}, expected: write 1 or 0")
+        years = []
+        for column in ("from_year", "to_year"):
+            if row[column] and not row[column].isdecimal():
+                problems.append(f"{where}, {column}: {row[column]!r} is no year; write it as 2021")
+            years.append(int(row[column]) if row[column].isdecimal() else None)
+        yield Expectation(
+            row["form"],
+            row["kind"] or None,
+            row["region_code"] or None,
+            row["expected"] != "0",
+            *years,
+        )
+
+
+def _read(file: Path, columns: tuple[str, ...], further: tuple[str, ...] = ()) -> pl.DataFrame:
     try:
         frame = pl.read_csv(file, infer_schema=False)
     except pl.exceptions.PolarsError as error:
@@ -186,4 +341,4 @@ def _read(file: Path, columns: tuple[str, ...]) -> pl.DataFrame:
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise ReferenceError(f"{file}: the column {', '.join(missing)} is missing")
-    return frame.select(columns)
+    return frame.select(*columns, *(name for name in further if name in frame.columns))

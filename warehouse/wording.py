@@ -8,12 +8,13 @@ the report's pages say is in :mod:`warehouse.report.words`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-from transforms.forms import FORMS as _FORMS
+from transforms.forms import OfForms
 
 
 class Text(NamedTuple):
@@ -181,7 +182,9 @@ def figure(shown: str, unit: str | None) -> Text:
 #: The statuses that are a verdict; the others say why there is none.
 VERDICTS = ("met", "not_met", "on_track", "off_track", "not_due")
 
-FORMS: dict[str, Text] = {name: Text(form.zh, form.en) for name, form in _FORMS.items()}
+FORMS: Mapping[str, Text] = OfForms(
+    lambda forms: {name: Text(form.zh, form.en) for name, form in forms.items()}
+)
 
 #: How a figure moved against the year before.
 DIRECTIONS: dict[str, Text] = {
@@ -207,3 +210,21 @@ def against_text(status: str, judged: int, met: int) -> Text:
         f"但{judged}个有判定的单位中{met}个达标",
         f"yet {met} of {judged} units with a verdict meet it",
     )
+
+
+def turning_text(status: str, institutions: int, names: str) -> Text:
+    """Return the sentence that each of ``institutions``, alone, turns the verdict ``status``.
+
+    ``names`` are the first few of them.
+    """
+    and_more = "等" if institutions > TURNING_NAMED else ""
+    other_zh, other_en = ("未达标", "not met") if status == "met" else ("达标", "met")
+    return Text(
+        f"判定取决于单独一所机构: 不计{names}{and_more}{institutions}所中的任何一所, 即为{other_zh}",
+        f"the verdict hangs on a single institution: without any one of {institutions} ({names}"
+        f"{' …' if and_more else ''}) it would be {other_en}",
+    )
+
+
+#: So many of the institutions that turn a verdict are named.
+TURNING_NAMED = 3

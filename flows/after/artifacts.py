@@ -129,7 +129,7 @@ def _change_row(one: Revision) -> dict[str, Any]:
         "新判定 Now": f"{new.zh} {new.en}",
         "原值 Value before": before,
         "新值 Value now": now,
-        "起因 Cause": in_markdown(one.cause) if one.cause else "规划或程序 plan or program",
+        "起因 Cause": in_markdown(one.cause) if one.cause else "定义或程序 definitions or program",
         "† 依据 Basis": one.basis_zh or "",
     }
 

@@ -15,11 +15,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from flows.run import plan_of
+from flows.run import definitions_of
 from flows.settings import Settings
 from transforms.china import ZONE_NAME
-from transforms.forms import FORMS
-from warehouse.reference import load_reference
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -72,10 +70,11 @@ async def register(runner: Runner, client: PrefectClient, settings: Settings) ->
     from prefect.schedules import Cron
     from prefect.types.entrypoint import EntrypointType
 
+    defined = definitions_of(settings)
     choices = {
-        "years": list(range(plan_of(settings).begins, datetime.now(UTC).year + 1)),
-        "regions": load_reference(settings.home).units["region_name"].to_list(),
-        "forms": list(FORMS),
+        "years": list(range(defined.plan.begins, datetime.now(UTC).year + 1)),
+        "regions": defined.reference.units["region_name"].to_list(),
+        "forms": list(defined.forms),
     }
     ids = []
     for one in DEPLOYMENTS:

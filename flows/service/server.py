@@ -23,12 +23,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from expectations.clauses import PlanError
 from flows.children import end_marked, guarded
 from flows.environment import quiet
 from flows.lock import only_writer
 from flows.permissions import keep_private, private_folder, shut
-from flows.run import plan_of
+from flows.run import definitions_of
 from flows.service.client import healthy, next_night
 from flows.service.deployments import register, settle
 from flows.service.state import (
@@ -44,6 +43,7 @@ from flows.service.state import (
 )
 from flows.settings import Settings
 from transforms.china import ZONE_NAME
+from transforms.definitions import DefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -77,7 +77,7 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     The server keeps its database in ``JZEDU_HOME/prefect``, or in PREFECT_HOME where that is set.
 
     Raises:
-        ServeError: the address is taken, the home is served already, the plan file cannot be used, or the
+        ServeError: the address is taken, the home is served already, the definitions cannot be used, or the
             server ended.
     """
     keep_private()
@@ -88,8 +88,8 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
         raise ServeError(f"{settings.home} is being served already; end that jzedu serve first")
 
     try:
-        plan_of(settings)
-    except PlanError as error:
+        definitions_of(settings)
+    except DefinitionError as error:
         raise ServeError(f"{error}; correct that file, then start again") from None
     with only_writer(folder, refuse, doing="jzedu serve"):
         _end_what_was_left(settings, say)

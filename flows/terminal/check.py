@@ -8,11 +8,12 @@ and years run there as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import polars as pl
 from rich.console import Console
@@ -21,16 +22,20 @@ from rich.table import Table
 
 from flows import steps
 from flows.dry_run import rehearse
-from flows.run import Run, StepFailed, fork_server
+from flows.run import Run, StepFailed, definitions_of, fork_server
 from flows.settings import Settings, load_settings
 from transforms.checks.findings import with_messages
+from transforms.forms import FORMS
 from transforms.names import SENTENCE, shown
 from transforms.submissions import Examined, examine
 from warehouse.archive import Archive, Receipt
 from warehouse.ledger.ingest import Lost, read_deliveries
 from warehouse.outbox import ReturnSheet, ending, write_sheets
-from warehouse.reference import Reference, load_reference
+from warehouse.place import is_there
+from warehouse.reference import Reference
 from warehouse.workers.pool import Workers
+
+Language = Literal["zh", "en"]
 
 #: What is told of a submission and of a finding, as the publication names it.
 _OF_SUBMISSION = (
@@ -52,6 +57,7 @@ _OF_FINDING = (
     "row",
     "column_name",
     "value",
+    "institution",
     "message_zh",
     "message_en",
     "cells",
@@ -93,24 +99,27 @@ def check_files(
     unit: str | None,
     out: Path,
     say: Callable[[str], object] = lambda _: None,
+    language: Language = "zh",
 ) -> list[Checked]:
     """Check ``files`` and write their return sheets to ``out``; nothing else is kept.
 
     ``unit`` is the code of the reporting unit; without it a folder of each path that names one.
-    ``say`` hears what is being done where it takes a while.
+    ``say`` hears in ``language`` what is being done where it takes a while.
 
     Raises:
         StepFailed: a step of the check failed.
+        DefinitionError: the home's definitions cannot be used.
     """
     settings = load_settings(home)
-    reference = load_reference(settings.home)
+    defined = definitions_of(settings)
     with (
+        defined.in_use(),
         TemporaryDirectory(prefix="jzedu-check-") as folder,
         fork_server() as forking,
         Workers(forking, settings.workers, settings.memory) as workers,
     ):
-        reading = _Reading(Archive(Path(folder)), reference, settings, workers)
-        return _check(files, unit, out, reading, say)
+        reading = _Reading(Archive(Path(folder)), defined.reference, settings, workers)
+        return _check(files, unit, out, reading, say, language)
 
 
 @dataclass(frozen=True)
@@ -129,6 +138,7 @@ def _check(
     out: Path,
     reading: _Reading,
     say: Callable[[str], object],
+    language: Language,
 ) -> list[Checked]:
     archive, reference, settings = reading.archive, reading.reference, reading.settings
     receipts = []
@@ -147,8 +157,8 @@ def _check(
     examined = examine(documents, reference.unit_named)
     # A unit that is not known says nothing about the file: it is a dry run, not a delivery.
     findings = examined.findings.filter(pl.col("rule_id") != "FIL-E03")
-    if settings.warehouse.exists() and all(receipt.folder != "?" for receipt in receipts):
-        say("checking against the other forms and years …")
+    if is_there(settings.place) and all(receipt.folder != "?" for receipt in receipts):
+        say(_FRAME[language]["across"])
         findings = pl.concat([findings, _across(settings, archive, receipts, examined)])
     checked = []
     for number, file in enumerate(files):
@@ -200,33 +210,73 @@ def _across(
             return steps.warnings_of(run, examined.submissions["submission_id"].to_list())
 
 
-def show_checked(console: Console, checked: Checked) -> None:
-    """Print what a night would make of one file, for a person."""
+#: What stands around the findings, by language.
+_FRAME: Mapping[Language, Mapping[str, str]] = {
+    "zh": {
+        "form": "未识别报表",
+        "year": "未识别年份",
+        "rows": "  {form} {year}: 读到{read}行, 其中数据{data}行, 忽略{ignored}行",
+        "returned": "[red]将被退回[/]",
+        "accepted": "[green]将被接收[/]",
+        "verdict": "  {verdict}: 错误{errors}条, 提示{warnings}条",
+        "sheet": "  反馈表: {place}",
+        "across": "正在与其他报表和年度核对……",
+    },
+    "en": {
+        "form": "no form",
+        "year": "no year",
+        "rows": "  {form} {year}: {read} rows read, {data} of data, {ignored} ignored",
+        "returned": "[red]would be returned[/]",
+        "accepted": "[green]would be accepted[/]",
+        "verdict": "  {verdict}: {errors} errors, {warnings} warnings",
+        "sheet": "  return sheet: {place}",
+        "across": "checking against the other forms and years …",
+    },
+}
+_HEADERS: Mapping[Language, tuple[str, ...]] = {
+    "zh": ("", "规则", "工作表", "单元格", "机构", "说明", "数"),
+    "en": ("", "rule", "sheet", "cell", "institution", "what", "cells"),
+}
+
+
+def language_of(locale: str | None) -> Language:
+    """Return the language for people of ``locale`` (as in ``LANG``): Chinese, but for who asks for another."""
+    if not locale or locale.split(".")[0] in ("C", "POSIX"):
+        return "zh"
+    return "zh" if locale.lower().startswith("zh") else "en"
+
+
+def show_checked(console: Console, checked: Checked, language: Language = "zh") -> None:
+    """Print what a night would make of one file, for a person who reads ``language``."""
+    frame = _FRAME[language]
     findings = checked.findings
     errors = findings.filter(pl.col("severity") == "error").height
     console.print(f"\n[bold]{escape(shown(str(checked.file)))}[/]", highlight=False)
     for form, year, read, ignored in checked.submissions.select(
         "form", "year", "rows_read", "rows_ignored"
     ).iter_rows():
-        console.print(
-            f"  {form or 'no form'} {year or 'no year'}: "
-            f"{read} rows read, {read - ignored} of data, {ignored} ignored",
-            highlight=False,
+        name = getattr(FORMS[form], language) if form else frame["form"]
+        line = frame["rows"].format(
+            form=name, year=year or frame["year"], read=read, data=read - ignored, ignored=ignored
         )
+        console.print(line, highlight=False)
     if findings.height:
         table = Table(header_style="bold")
-        for header in ("", "规则", "工作表", "单元格", "说明", "数"):
+        for header in _HEADERS[language]:
             table.add_column(header, overflow="fold")
         order = with_messages(findings).sort("severity", "sheet", "row", nulls_last=True)
-        for severity, rule, sheet, cell, message, cells in order.select(
-            "severity", "rule_id", "sheet", "cell", "message_zh", "cells"
+        for severity, rule, sheet, cell, institution, message, cells in order.select(
+            *("severity", "rule_id", "sheet", "cell", "institution", f"message_{language}", "cells")
         ).iter_rows():
             mark = "[red]✗[/]" if severity == "error" else "[yellow]![/]"
-            name, said = escape(shown(sheet or "")), escape(shown(message, SENTENCE))
-            table.add_row(mark, rule, name, cell or "", said, str(cells))
+            name, whose = escape(shown(sheet or "")), escape(shown(institution or ""))
+            said = escape(shown(message, SENTENCE))
+            table.add_row(mark, rule, name, cell or "", whose, said, str(cells))
         console.print(table)
-    verdict = "[red]would be returned[/]" if errors else "[green]would be accepted[/]"
-    console.print(f"  {verdict}: {errors} errors, {findings.height - errors} warnings")
+    verdict = frame["returned"] if errors else frame["accepted"]
+    console.print(
+        frame["verdict"].format(verdict=verdict, errors=errors, warnings=findings.height - errors)
+    )
     if checked.return_sheet is not None:
         place = shown(str(checked.return_sheet))
-        console.print(f"  return sheet: {place}", highlight=False, markup=False)
+        console.print(frame["sheet"].format(place=place), highlight=False, markup=False)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import click
 
@@ -89,12 +90,11 @@ class Years(click.ParamType[tuple[int, ...]]):
 
 def _codes(regions: str | None, home: Path | None) -> Any:
     """Return the reference regions, narrowed to ``regions`` (codes or names, separated by commas)."""
+    from dataclasses import replace
+
     import polars as pl
 
-    from flows.settings import load_settings
-    from warehouse.reference import load_reference
-
-    reference = load_reference(load_settings(home).home)
+    reference = _defined(home).reference
     if regions is None:
         return reference
     codes = []
@@ -105,7 +105,17 @@ def _codes(regions: str | None, home: Path | None) -> Any:
             raise click.BadParameter(f"no reporting unit {word.strip()!r}; there are {known}")
         codes.append(code)
     keep = pl.col("region_code").is_in(codes) | (pl.col("level") != "reporting_unit")
-    return type(reference)(reference.folder, reference.regions.filter(keep), reference.townships)
+    return replace(reference, regions=reference.regions.filter(keep))
+
+
+def _defined(home: Path | None) -> Any:
+    """Return the definitions of the home, which are in use until the command ends."""
+    from flows.run import definitions_of
+    from flows.settings import load_settings
+
+    definitions = definitions_of(load_settings(home))
+    click.get_current_context().with_resource(definitions.in_use())
+    return definitions
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -167,6 +177,7 @@ def sample(
             mess=mess,
             seed=seed,
             scale=scale,
+            expected=reference.expected,
             on_file=lambda _: advance(),
         )
     shown.say(f"{len(paths)} made-up files in {out}")
@@ -203,6 +214,16 @@ def nightly(home: Path | None, accept_shrink: bool, profile: bool) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Judge by this plan file; in a dry run only.",
 )
+@click.option(
+    "--definitions",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Use this folder instead of the home's definitions/; in a dry run only.",
+)
+@click.option(
+    "--reference",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Use this folder instead of the home's reference/; in a dry run only.",
+)
 @_accept_shrink
 def backfill(
     home: Path | None,
@@ -211,6 +232,8 @@ def backfill(
     forms: str | None,
     dry_run: bool,
     plan: Path | None,
+    definitions: Path | None,
+    reference: Path | None,
     accept_shrink: bool,
 ) -> None:
     """Take what the archive holds for some years through the whole way again."""
@@ -222,10 +245,21 @@ def backfill(
             "--plan tries a plan out and needs --dry-run; "
             "the plan of publications is a setting (settings.toml: plan)"
         )
+    tried = {"definitions": definitions, "reference": reference}
+    instead = {name: folder for name, folder in tried.items() if folder is not None}
+    if instead and not dry_run:
+        raise click.UsageError(f"--{next(iter(instead))} tries a folder out and needs --dry-run")
     chosen = _codes(regions, home).units["region_code"].to_list() if regions else []
-    names = [form.name for form in _forms(forms)] if forms else []
+    names = [form.name for form in _forms(forms, home)] if forms else []
     scope = Scope(years, tuple(chosen), tuple(names))
-    run_backfill(home, scope, dry_run=dry_run, plan=plan, accept_shrink=accept_shrink)
+    run_backfill(
+        home,
+        scope,
+        dry_run=dry_run,
+        plan=plan,
+        instead=instead,
+        accept_shrink=accept_shrink,
+    )
 
 
 @cli.command()
@@ -241,6 +275,7 @@ def status(home: Path | None, year: int | None, as_json: bool) -> None:
     from warehouse.publication.release import DATABASE
 
     settings = load_settings(home)
+    _defined(home)
     database = settings.published / DATABASE
     if not database.exists():
         _fail(f"there is no publication in {settings.published} yet; run: jzedu nightly")
@@ -290,18 +325,17 @@ def explain(
     from flows.lock import no_writer
     from flows.settings import load_settings
     from flows.terminal.lineage import json_of, publication_file, show_explanation
-    from warehouse.indicators.definitions import load_catalogue
-    from warehouse.ledger.store import WarehouseLocked
-    from warehouse.reference import load_reference
+    from warehouse.lake import LakeFailed
+    from warehouse.place import WarehouseLocked
 
-    settings = load_settings(home)
+    settings, defined = load_settings(home), _defined(home)
     try:
         with no_writer(settings.home, partial(click.echo, err=True)):
             explanation = warehouse.lineage.figure.explain(
                 publication_file(settings.published, publication),
-                settings.warehouse,
-                load_reference(settings.home),
-                load_catalogue(),
+                settings.place,
+                defined.reference,
+                defined.catalogue,
                 indicator,
                 region,
                 year,
@@ -309,12 +343,76 @@ def explain(
             )
     except warehouse.lineage.figure.CannotExplain as error:
         raise click.UsageError(str(error)) from None
-    except WarehouseLocked as error:
+    except (LakeFailed, WarehouseLocked) as error:
         _fail(str(error))
     if as_json:
         click.echo(json_of(explanation))
     else:
         show_explanation(Console(width=None if sys.stdout.isatty() else 160), explanation)
+
+
+@cli.command()
+@_home
+@click.option("--accept", multiple=True, metavar="NUMBER", help="Accept the reason of this number.")
+@click.option("--refuse", multiple=True, metavar="NUMBER", help="Refuse the reason of this number.")
+@click.option("--who", default="教育局", show_default=True, help="Office or role, never a name.")
+@click.option(
+    "--until",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="Last day on which it holds [default: in a year].",
+)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def reasons(
+    home: Path | None,
+    accept: tuple[str, ...],
+    refuse: tuple[str, ...],
+    who: str,
+    until: datetime | None,
+    as_json: bool,
+) -> None:
+    """List what units wrote for warnings; accept or refuse it.
+
+    What is accepted is written into explanations.yaml and holds from the next run on, until the figure
+    changes or the day has passed. What is refused is told in the unit's answer.
+    """
+    from datetime import UTC
+
+    from rich.console import Console
+
+    from expectations.acknowledged import AcknowledgementError
+    from flows.settings import load_settings
+    from flows.terminal import reasons as given_reasons
+    from transforms.china import CHINA
+    from warehouse.ledger.store import WarehouseOutdated
+    from warehouse.place import WarehouseLocked
+
+    settings = load_settings(home)
+    last = (
+        until.date()
+        if until
+        else datetime.now(UTC).astimezone(CHINA).date() + given_reasons.HOLDS_FOR
+    )
+    try:
+        given = given_reasons.open_reasons(settings)
+        for numbers, accepted in ((accept, True), (refuse, False)):
+            if numbers:
+                given_reasons.settle_reasons(
+                    settings, given, numbers, accepted=accepted, who=who, until=last
+                )
+    except given_reasons.UnknownNumber as error:
+        raise click.UsageError(str(error)) from None
+    except (AcknowledgementError, WarehouseLocked, WarehouseOutdated) as error:
+        _fail(str(error))
+    decided = {number.upper() for number in (*accept, *refuse)}
+    left = [one for one in given if one.number not in decided]
+    if as_json:
+        click.echo(json.dumps(given_reasons.as_records(left), ensure_ascii=False, indent=2))
+        return
+    if decided:
+        click.echo(
+            f"{len(accept)} accepted, {len(refuse)} refused: told with the next run (jzedu nightly)"
+        )
+    given_reasons.show_reasons(Console(width=None if sys.stdout.isatty() else 160), left)
 
 
 @cli.command()
@@ -325,30 +423,50 @@ def explain(
 @click.option(
     "--forms", metavar="FORMS", help="Forms, by name or Chinese name, separated by commas."
 )
-def template(home: Path | None, out: Path, forms: str | None) -> None:
-    """Write blank workbooks to fill in, made from the form definitions."""
-    from datetime import UTC, datetime
+@click.option("--unit", metavar="UNIT", help="With --year: fill in what is known of this unit.")
+@click.option("--year", type=int, metavar="N", help="With --unit: the year to be reported.")
+def template(
+    home: Path | None, out: Path, forms: str | None, unit: str | None, year: int | None
+) -> None:
+    """Write workbooks to fill in, made from the form definitions.
 
-    from expectations.clauses import PlanError
-    from flows.run import plan_of
-    from flows.settings import load_settings
+    With --unit and --year they begin with last year's institutions and figures, the townships and the
+    plan's items.
+    """
+    from datetime import UTC
+
     from transforms.workbooks.templates import write_template
 
-    reference = _codes(None, home)
-    try:
-        first_year = plan_of(load_settings(home)).begins
-    except PlanError as error:
-        _fail(str(error))
+    defined = _defined(home)
+    if (unit is None) != (year is None):
+        raise click.UsageError("--unit and --year go together")
+    if unit is not None and year is not None:
+        from flows.settings import load_settings
+        from flows.terminal.template import write_known_templates
+        from warehouse.ledger.store import WarehouseOutdated
+        from warehouse.place import WarehouseLocked
+
+        code = defined.reference.unit_of(unit)
+        if code is None:
+            raise click.BadParameter(f"no reporting unit {unit!r}", param_hint="--unit")
+        try:
+            for file in write_known_templates(
+                load_settings(home), defined, out, _forms(forms, home), code, year
+            ):
+                click.echo(str(file))
+        except (WarehouseLocked, WarehouseOutdated) as error:
+            _fail(str(error))
+        return
     this_year = datetime.now(UTC).year
-    chosen = _forms(forms)
+    chosen = _forms(forms, home)
     out.mkdir(parents=True, exist_ok=True)
     for form in chosen:
         file = out / f"{form.zh}.xlsx"
         write_template(
             file,
             form,
-            regions=list(reference.units.select("region_code", "region_name").iter_rows()),
-            years=range(first_year, this_year + 1),
+            regions=list(defined.reference.units.select("region_code", "region_name").iter_rows()),
+            years=range(defined.plan.begins, this_year + 1),
         )
         click.echo(str(file))
 
@@ -375,17 +493,29 @@ def template(home: Path | None, out: Path, forms: str | None) -> None:
     show_default=True,
     help="Where return sheets are written.",
 )
+@click.option(
+    "--lang",
+    type=click.Choice(["zh", "en"]),
+    help="Language of what is printed [default: by the locale, Chinese where it says nothing].",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def check(
-    home: Path | None, files: tuple[Path, ...], unit: str | None, out: Path, as_json: bool
+    home: Path | None,
+    files: tuple[Path, ...],
+    unit: str | None,
+    out: Path,
+    lang: Literal["zh", "en"] | None,
+    as_json: bool,
 ) -> None:
     """Try files out: their findings, here and as return sheets; nothing is kept.
 
     Exit code 1 where a submission in them would be returned.
     """
+    import os
+
     from rich.console import Console
 
-    from flows.terminal.check import check_files, show_checked
+    from flows.terminal.check import check_files, language_of, show_checked
 
     reference = _codes(None, home)
     code = None
@@ -395,12 +525,14 @@ def check(
             raise click.BadParameter(f"no reporting unit {unit!r}", param_hint="--unit")
     console = Console(width=None if sys.stdout.isatty() else 120)
     say = (lambda _: None) if as_json else (lambda said: console.print(f"[dim]{said}[/]"))
-    checked = check_files(list(files), home, code, out, say)
+    asked = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    language = lang or language_of(next(filter(None, asked), None))
+    checked = check_files(list(files), home, code, out, say, language)
     if as_json:
         click.echo(json.dumps([one.as_record() for one in checked], ensure_ascii=False, indent=2))
     else:
         for one in checked:
-            show_checked(console, one)
+            show_checked(console, one, language)
     sys.exit(0 if all(one.is_accepted for one in checked) else 1)
 
 
@@ -483,9 +615,65 @@ def brief(home: Path | None, year: int | None, lang: str | None) -> None:
         click.echo(f"jzedu: no PDF: {problem}; any browser prints the page", err=True)
 
 
-def _forms(words: str | None) -> list[Any]:
+@cli.group()
+def definitions() -> None:
+    """Check, list and show what is defined in a home, over what the package brings."""
+
+
+@definitions.command("check")
+@_home
+def check_definitions(home: Path | None) -> None:
+    """Tell whether they are whole and consistent, and run their examples; exit code 1 where not."""
+    from flows.settings import load_settings
+    from flows.terminal.definitions import failing_examples
+
+    defined = _defined(home)
+    problems = failing_examples(load_settings(home), defined)
+    for problem in problems:
+        click.echo(f"jzedu: {problem}", err=True)
+    if problems:
+        sys.exit(1)
+    click.echo(
+        f"{len(defined.forms)} forms, {len(defined.catalogue.indicators)} indicators,"
+        f" {len(defined.plan.clauses)} clauses of {defined.plan.plan_version},"
+        f" {len(defined.warnings)} warnings, {len(defined.reference.units)} reporting units: all sound"
+    )
+
+
+@definitions.command("list")
+@_home
+def list_definitions(home: Path | None) -> None:
+    """List every record with the file that it comes from."""
+    from rich.console import Console
+
+    from flows.settings import load_settings
+    from flows.terminal.definitions import show_list
+
+    _defined(home)
+    show_list(Console(width=None if sys.stdout.isatty() else 140), load_settings(home))
+
+
+@definitions.command("show")
+@_home
+@click.argument("name", metavar="ID")
+def show_definition(home: Path | None, name: str) -> None:
+    """Show a record as it stands in its file: a form, an indicator, a clause, a parameter."""
+    from rich.console import Console
+
+    from flows.settings import load_settings
+    from flows.terminal.definitions import show_record
+
+    _defined(home)
+    if not show_record(
+        Console(width=None if sys.stdout.isatty() else 140), load_settings(home), name
+    ):
+        raise click.BadParameter(f"nothing is called {name!r}; jzedu definitions list names all")
+
+
+def _forms(words: str | None, home: Path | None) -> list[Any]:
     from transforms.forms import FORMS
 
+    _defined(home)
     if words is None:
         return list(FORMS.values())
     by_word = {key: form for form in FORMS.values() for key in (form.name, form.zh)}
@@ -508,12 +696,16 @@ def _fail(message: str) -> NoReturn:
 def main() -> None:
     """Run the command line; what goes wrong is one sentence, never a traceback."""
     from flows.settings import SettingsError
-    from warehouse.reference import ReferenceError
+    from transforms.definitions import DefinitionError
 
     try:
         cli(standalone_mode=True)
-    except (SettingsError, ReferenceError) as error:
+    except SettingsError as error:
         _fail(str(error))
+    except DefinitionError as error:
+        for problem in error.problems[:-1]:
+            click.echo(f"jzedu: {problem}", err=True)
+        _fail(error.problems[-1])
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         _fail(f"{place}{error.strerror or error}")

@@ -26,22 +26,22 @@ import duckdb
 from rich.console import Console
 from rich.markup import escape
 
-from expectations.clauses import PlanError
 from flows.after.metrics import last_success
 from flows.after.notify import URLS
 from flows.lock import holder
-from flows.run import plan_of
+from flows.run import definitions_of
 from flows.service.client import healthy, next_night
 from flows.service.state import API, last_serving, read_login
 from flows.settings import Settings, SettingsError, load_settings
 from flows.sources.folder import FolderSource, Hangs
 from flows.sources.model import SourceError
 from transforms.china import ZONE_NAME
+from transforms.definitions import DefinitionError
 from warehouse.archive import Archive
+from warehouse.lake import Lake, LakeEmpty, LakeFailed
 from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE
 from warehouse.publication.standing import is_whole
-from warehouse.reference import ReferenceError, load_reference
 from warehouse.report.printing import NAMES, browser
 
 State = Literal["ok", "warn", "fail"]
@@ -154,12 +154,12 @@ def _versions() -> Iterator[Line]:
 
 def _settings(settings: Settings) -> Iterator[Line]:
     try:
-        plan = plan_of(settings)
-        units = len(load_reference(settings.home).units)
-    except (PlanError, ReferenceError) as error:
+        defined = definitions_of(settings)
+    except DefinitionError as error:
         yield Line("settings", "fail", str(error), "Correct that file and run again.")
         return
-    yield Line("settings", "ok", f"plan {plan.plan_version}, {units} reporting units")
+    plan, units = defined.plan.plan_version, len(defined.reference.units)
+    yield Line("settings", "ok", f"plan {plan}, {units} reporting units")
     told = len(os.environ.get(URLS, "").split()) + len(settings.notify.blocks)
     where = f"to {told} places, on {', '.join(settings.notify.on)}" if told else "off"
     yield Line("notifications", "ok", where)
@@ -268,7 +268,27 @@ def _sources(probes: Iterable[Probe]) -> Iterator[Line]:
             yield Line(f"source {name}", "fail", problem, do)
 
 
+def _lake(lake: Lake) -> Iterator[Line]:
+    """Yield whether the lake can be read."""
+    try:
+        with contextlib.closing(lake.connect(read_only=True)) as connection:
+            row = connection.execute("SELECT count(*) FROM submission").fetchone()
+    except (LakeEmpty, duckdb.CatalogException):
+        yield Line("warehouse", "warn", f"{lake} is empty", "Run: jzedu nightly")
+    except LakeFailed as error:
+        do = "Each night fails, and loses nothing, until then."
+        yield Line("warehouse", "fail", str(error), do)
+    except duckdb.Error as error:
+        do = "See that its storage is up and can be reached from here: docs/scale.md."
+        yield Line("warehouse", "fail", str(error).strip().splitlines()[0], do)
+    else:
+        yield Line("warehouse", "ok", f"{row[0] if row else 0} submissions in {lake}")
+
+
 def _warehouse(settings: Settings) -> Iterator[Line]:
+    if isinstance(settings.place, Lake):
+        yield from _lake(settings.place)
+        return
     file = settings.warehouse
     if not file.exists():
         yield Line("warehouse", "warn", f"{file} is not there yet", "Run: jzedu nightly")

@@ -38,7 +38,7 @@ _PARTS = {
 _NOT_IN = {True: "未报齐, 未计入 does not enter", False: "不要求报送 not expected"}
 _CAUSES = {
     "submission": "报送 submission",
-    "plan": "规划条款变化 change of the plan",
+    "plan": "条款变化 change of the plan",
     "code": "程序变化 change of the program",
     None: "定义或名单变化 change of a definition or list",
 }
@@ -159,7 +159,7 @@ def _verdict(console: Console, v: Verdict, e: Explanation) -> None:
     if v.gap:
         gap = _with_unit(show_value(v.gap, e.unit), e.unit)
         _say(console, f"  差距 gap: {gap} = {show_plain(v.gap_quantity)} {v.gap_unit}")
-    for note in (v.coverage, v.against):
+    for note in (v.coverage, v.against, v.turning):
         if note is not None:
             _say(console, f"  ! {note.zh}\n    {note.en}", "yellow")
     if v.interpretation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from flows.run import (
     FORK_SERVER_AHEAD,
     OPENED_AHEAD,
     STARTED_AHEAD,
+    TO_TRY,
     Opened,
     Run,
     StepFailed,
@@ -43,6 +44,7 @@ from flows.service.temporary import (
 from flows.settings import Settings, load_settings
 from flows.step_errors import TOLD, cause_of
 from flows.terminal.scorecard import say_made_up, show_changes, show_scorecard
+from transforms.definitions import DefinitionError
 from transforms.importing import no_collecting
 from warehouse.ledger.store import Scope
 from warehouse.publication.release import DATABASE
@@ -106,8 +108,9 @@ def _nightly(accept_shrink: bool, server: TemporaryServer | None = None) -> dict
 @contextmanager
 def _opened(settings: Settings, shown: Steps) -> Iterator[Opened]:
     """Yield the run with its lock held, once what is new is in the archive."""
-    lock = only_writer(settings.home, shown.say, patience(settings), "jzedu nightly")
-    with lock, Run.open(settings) as run:
+    waiting = patience(settings)
+    lock = only_writer(settings.home, shown.say, waiting, "jzedu nightly")
+    with lock, Run.open(settings, shown.say, waiting) as run:
         found = steps.look(run)
         for file in found.pulled.waiting:
             shown.say(f"  left for the next night: {file}")
@@ -120,6 +123,7 @@ def run_backfill(
     *,
     dry_run: bool,
     plan: Path | None,
+    instead: Mapping[str, Path],
     accept_shrink: bool,
 ) -> None:
     """Run the backfill flow, show what changed, and end the process with its exit code."""
@@ -135,6 +139,7 @@ def run_backfill(
 
         if server is not None:
             server.wait()
+        TO_TRY.set(instead)
         night: Any = backfill(
             list(scope.years),
             list(scope.regions),
@@ -183,6 +188,13 @@ def _answered(console: Console) -> Iterator[None]:
     try:
         yield
     except StepFailed as error:
+        told = error.__cause__
+        if isinstance(told, DefinitionError) and len(told.problems) > 1:
+            for problem in told.problems:
+                console.print(f"  {problem}", highlight=False, markup=False, soft_wrap=True)
+            error = StepFailed(
+                error.step, f"{len(told.problems)} definitions are wrong", error.remedy
+            )
         console.print("[red]jzedu:[/]", end=" ")
         console.print(str(error), highlight=False, markup=False)
         console.print("Nothing was published; the last publication stands.")

@@ -26,6 +26,8 @@ from warehouse.wording import (
     figure,
 )
 
+#: So many regions are named for one turn of a verdict.
+_REGIONS_NAMED = 8
 _COLOURS = {
     "met": "green",
     "on_track": "green",
@@ -201,12 +203,51 @@ def show_changes(console: Console, changes: Sequence[Mapping[str, Any]]) -> None
             *(text if text == BLANK else figure(text, change.unit).zh for text in values),
             change.old_status or BLANK,
             change.new_status or BLANK,
-            escape(names.shown(change.cause or "定义(规划、程序)变化")),
+            escape(names.shown(change.cause or "定义(目标、程序)变化")),
         )
         if change.clause_id is not None and change.basis_zh is not None:
             bases[change.clause_id] = change.basis_zh
     console.print(table)
+    _show_turns(console, [Revision(**fields) for fields in changes])
     _show_bases(console, bases)
+
+
+def _show_turns(console: Console, changes: Sequence[Revision]) -> None:
+    """Print how many verdicts of which clause turn, for whom, and what is asked before and after."""
+    turns: dict[tuple[str, str], list[Revision]] = {}
+    for one in changes:
+        if one.clause_id is not None and one.old_status != one.new_status:
+            turn = f"{one.old_status or BLANK} → {one.new_status or BLANK}"
+            turns.setdefault((clause_label(one), turn), []).append(one)
+    if not turns:
+        return
+    count = sum(map(len, turns.values()))
+    table = Table(
+        title=f"{count} 个判定变化 verdicts turn", title_style="bold", header_style="bold"
+    )
+    for header in ("条款", "判定", "数", "地区", "年度", "原目标", "新目标"):
+        table.add_column(header, overflow="fold")
+    for (clause, turn), alike in turns.items():
+        regions = list(dict.fromkeys(one.region_name for one in alike))
+        more = f" … ({len(regions)})" if len(regions) > _REGIONS_NAMED else ""
+        years = sorted({one.year for one in alike})
+        table.add_row(
+            clause,
+            turn,
+            str(len(alike)),
+            "、".join(regions[:_REGIONS_NAMED]) + more,
+            str(years[0]) if len(years) == 1 else f"{years[0]}-{years[-1]}",
+            _asked(alike, [one.old_threshold for one in alike]),
+            _asked(alike, [one.threshold for one in alike]),
+        )
+    console.print(table)
+
+
+def _asked(alike: Sequence[Revision], thresholds: Sequence[float | None]) -> str:
+    """Return what is asked of some regions and years: one figure, or from which to which."""
+    known = sorted({one for one in thresholds if one is not None})
+    ends = show_apart([known[0], known[-1]], alike[0].unit, []) if known else []
+    return " – ".join(dict.fromkeys(figure(text, alike[0].unit).zh for text in ends)) or BLANK
 
 
 def _show_bases(console: Console, bases: Mapping[str, str]) -> None:

@@ -126,7 +126,7 @@ def test_the_columns_are_those_of_the_forms() -> None:
 
 def test_what_is_not_expected_is_the_same() -> None:
     reference = load_reference(PACKAGED)
-    expected = set(reference.expected.iter_rows())
+    expected = set(reference.expected.select("region_code", "form").iter_rows())
     assert {(line["region_code"], line["form"]) for line in seed("not_expected")} == {
         (code, form) for code in reference.units["region_code"] for form in FORMS
     } - expected

@@ -17,7 +17,7 @@ from expectations.acknowledged import (
     load_acknowledgements,
     mark_acknowledged,
 )
-from expectations.warnings import load_warnings, unexpected_rows, write_warnings
+from expectations.warnings import by_number, unexpected_rows, write_warnings
 from tests.conftest import Home, MakeHome
 from warehouse.ledger.schema import refresh
 from warehouse.ledger.store import open_warehouse
@@ -63,6 +63,15 @@ def home(make_home: MakeHome) -> Home:
                 "township": "石油街道",
                 "stage": "小学",
                 "primary_students": 41,
+                "arrival_time": "08:00",
+                "class_start_time": "08:10",
+                **dict.fromkeys(
+                    (
+                        *("after_school_service", "supervisor_assigned", "digital_teaching"),
+                        *("cloud_platform", "mental_health_teacher", "party_organisation"),
+                    ),
+                    True,
+                ),
             }
         ],
     )
@@ -86,8 +95,8 @@ def connection(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     with open_warehouse(settings.warehouse, load_reference(settings.home)) as connection:
         refresh(connection)
         broken = {}
-        for name, warning in load_warnings().items():
-            cursor = connection.execute(unexpected_rows(warning))
+        for name, warnings in by_number().items():
+            cursor = connection.execute(unexpected_rows(warnings))
             columns = [column[0] for column in cursor.description or ()]
             broken[name] = [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
         assert write_warnings(connection, broken) == 2
@@ -124,22 +133,19 @@ def test_an_explanation_is_shown_with_its_warning_and_no_other(
     }
 
 
-def test_a_message_gives_the_key_and_the_figure_to_copy(
+def test_a_refused_reason_explains_nothing_and_is_remembered(
     connection: duckdb.DuckDBPyConnection, written: Written
 ) -> None:
-    for message, rule in connection.execute(
-        "SELECT problem_zh || remedy_zh, rule_id FROM warning"
-    ).fetchall():
-        record = {"CLS-W14": MISMATCH, "CLS-W10": STRAY}[rule]
-        (copied,) = written(
-            "\n".join(
-                line for line in record.splitlines() if not line.strip().startswith(("key", "fig"))
-            )
-            + "\n  "
-            + message.partition("登记(")[2].partition(")。")[0].replace(", figure", "\n  figure")
-        )
-        assert mark_acknowledged(connection, [copied], TODAY) == []
-        assert explained(connection)[rule] is not None
+    assert mark_acknowledged(connection, written(f"{MISMATCH}  refused: true\n"), TODAY) == []
+    assert explained(connection)["CLS-W14"] is None
+    assert connection.execute(
+        "SELECT refused FROM warning WHERE rule_id = 'CLS-W14'"
+    ).fetchall() == [("一名学生9月转出",)]
+
+
+def test_what_was_refused_may_be_answered_anew(written: Written) -> None:
+    (one,) = written(f"{MISMATCH}  refused: true\n{MISMATCH.replace('转出', '转学')}")
+    assert (one.refused, one.reason) == (False, "一名学生9月转学")
 
 
 def test_the_next_run_forgets_what_is_no_longer_explained(

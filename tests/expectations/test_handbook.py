@@ -38,6 +38,13 @@ def test_every_rule_says_all_that_people_need(rule: Rule) -> None:
         assert words.strip(), rule.id
 
 
+@pytest.mark.parametrize("rule", warning_rules(), ids=lambda rule: rule.id)
+def test_every_warning_across_forms_says_what_usually_explains_it(rule: Rule) -> None:
+    assert re.search(r"[\u4e00-\u9fff]", rule.accepted_zh)
+    assert rule.accepted_en
+    assert rule.accepted_zh in PAGE.read_text("utf-8")
+
+
 def test_every_rule_of_reading_is_named_in_a_test() -> None:
     """By its id; one that every form has by its number."""
     folder = ROOT / "tests" / "transforms"

@@ -147,7 +147,7 @@ def city(tmp_path_factory: pytest.TempPathFactory, prefect_home: Callable[[], Pa
 def without_warehouse(city: City) -> None:
     """By a stricter plan, and all rows have to be made again from the archive."""
     settings = city.root / "settings.toml"
-    settings.write_text("national_rules = true\n", "utf-8")
+    settings.write_text('catalogues = ["national-2021"]\n', "utf-8")
     (city.root / "warehouse.duckdb").unlink()
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import polars as pl
-import pytest
 import yaml
 
 from expectations.clauses import PLAN
@@ -17,8 +14,6 @@ from flows import steps
 from flows.dry_run import rehearse
 from flows.run import Run
 from tests.conftest import ByHand, Home
-from transforms import submissions
-from transforms.forms import FORMS
 from warehouse.ledger.store import Scope
 
 YIXIAN, GUTA, CITY, OWN = "210727", "210702", "210700", "210701"
@@ -278,17 +273,14 @@ def test_a_new_year_is_opened_by_its_first_submission(home: Home) -> None:
 
 
 def test_a_version_that_a_new_rule_sends_back_is_nobodys_doing(
-    home: Home, by_hand: type[ByHand], monkeypatch: pytest.MonkeyPatch
+    home: Home, by_hand: type[ByHand]
 ) -> None:
     home.sheet(YIXIAN, "class", 2020, classes(0), name="旧2020.csv")
     home.sheet(YIXIAN, "class", 2019, classes(1), name="旧2019.csv")
     home.night()
     home.sheet(YIXIAN, "class", 2020, classes(1), name="新2020.csv", received="2020-10-01 00:00:00")
     home.night()
-    form = FORMS["class"]
-    checks = [check for check in form.row_checks if check.rule.number == "E10"]
-    stricter = tuple(dataclasses.replace(c, bad=pl.col("students") > 59) for c in checks)
-    monkeypatch.setitem(submissions.FORMS, "class", dataclasses.replace(form, row_checks=stricter))
+    home.define_form("class", "students > 150", "students > 59")
 
     with rehearse(home.settings) as copy, Run.open(copy) as run:
         run.engine = cast(Engine, by_hand(run.plan, run.catalogue))

@@ -164,7 +164,7 @@ def test_a_clock_that_leaps_and_comes_back_chooses_no_publication(
     # Of the history the oldest go first, whatever they are called.
     few = home.settings.model_copy(update={"keep_publications": 2})
     people(home, 9, 9)
-    type(home)(home.root, **few.model_dump(exclude={"home"})).night()
+    type(home)(home.root, **few.model_dump(exclude={"home"}, by_alias=True)).night()
     assert len(list(history.iterdir())) == 2
     assert ids[-1] in {path.name for path in history.iterdir()}
 

@@ -20,6 +20,7 @@ from flows import steps
 from flows.run import Run, StepFailed, named
 from flows.step_errors import TOLD, cause_of
 from tests.conftest import ByHand, Home, MakeHome
+from warehouse.ledger.store import transaction
 
 UNIT = "210702"
 MEMORY, DISK, READ_ONLY, MAY_NOT = "more memory", "free disk space", "read-only", "permissions"
@@ -117,7 +118,7 @@ def hide(error: Exception) -> None:
 
 def test_what_failed_in_a_transaction_is_not_hidden_by_its_end() -> None:
     def work() -> None:
-        with duckdb.connect() as connection, steps._transaction(connection):
+        with duckdb.connect() as connection, transaction(connection):
             connection.execute("ROLLBACK")
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/some/where")
 

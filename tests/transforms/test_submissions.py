@@ -525,6 +525,17 @@ def test_a_column_that_is_bad_throughout_is_one_finding(paper: MakePaper, hand_i
     assert error["cells"] == 60
     assert len(error["places"]) == 60
     assert error["value"] == "约30"
+    assert "60个单元格不合要求, 又如“约31”“约32”" in error["problem_zh"]
+
+
+def test_a_column_of_which_nearly_all_is_bad_is_one_finding_whatever_stands_there(
+    paper: MakePaper, hand_in: HandIn
+) -> None:
+    sheet = many(paper, "class", 60)
+    sheet.fill("stage", ["小学", *["大学", "幼儿园"] * 29, "大学"])
+    error = sole_error(hand_in(sheet), "class", "E04")
+    assert (error["cells"], error["value"]) == (59, "大学")
+    assert "又如“幼儿园”" in error["problem_zh"]
 
 
 def test_a_column_that_is_blank_throughout_is_one_finding(

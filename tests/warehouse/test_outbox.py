@@ -142,6 +142,29 @@ def test_a_file_that_was_put_right_is_answered_no_more(home: Home, as_csv: AsCsv
     assert list(home.settings.outbox.iterdir()) == []
 
 
+def test_a_correction_under_another_name_takes_the_answer_away(home: Home, as_csv: AsCsv) -> None:
+    home.deliver(f"{GUTA}/人口2020年.csv", as_csv("population", BAD), "2020-09-01 00:00:00")
+    home.deliver(f"{LINGHE}/人口2020年.csv", as_csv("population", BAD), "2020-09-01 00:00:00")
+    assert len(home.night().returned) == 2
+    name = f"{GUTA}/更正/常住人口2020年（新）.csv"
+    home.deliver(name, as_csv("population", GOOD), "2020-09-02 00:00:00")
+    assert home.night().returned == []
+    (left,) = home.settings.outbox.rglob("*.xlsx")
+    assert left.is_relative_to(home.settings.outbox / LINGHE)
+
+
+def test_a_correction_that_is_wrong_again_is_answered_in_the_place_of_the_first(
+    home: Home, as_csv: AsCsv
+) -> None:
+    home.deliver(f"{GUTA}/人口2020年.csv", as_csv("population", BAD), "2020-09-01 00:00:00")
+    home.night()
+    worse = as_csv("population", [*BAD, {"age": 40, "population": 1}])
+    home.deliver(f"{GUTA}/人口2020年更正.csv", worse, "2020-09-02 00:00:00")
+    home.night()
+    (left,) = home.settings.outbox.rglob("*.xlsx")
+    assert left.name == "人口2020年更正.csv.退回.xlsx"
+
+
 def test_an_entry_of_a_zip_cannot_climb_out(home: Home, as_csv: AsCsv) -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

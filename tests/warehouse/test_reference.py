@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from warehouse.reference import ReferenceError, load_reference
@@ -130,3 +131,90 @@ def test_a_unit_is_known_by_the_words_that_speak_of_it(
     tmp_path: Path, words: str, code: str | None
 ) -> None:
     assert load_reference(tmp_path).unit_named(words) == code
+
+
+def lists(home: Path, regions: str, expected: str = "") -> None:
+    """A region list and an expected.csv of the home's own."""
+    (home / "reference").mkdir(parents=True, exist_ok=True)
+    (home / "definitions").mkdir(exist_ok=True)
+    head = "region_code,region_name,level,aliases,parent_code,kind,valid_from_year,valid_to_year,successor\n"
+    (home / "reference" / "regions.csv").write_text(head + regions, "utf-8")
+    if expected:
+        head = "form,kind,region_code,expected,from_year,to_year\n"
+        (home / "definitions" / "expected.csv").write_text(head + expected, "utf-8")
+
+
+UNITS = (
+    "99,甲市,city,,,地级市,,,\n"
+    "9901,乙县,reporting_unit,,99,县,,2020,9902\n"
+    "9902,丙县,reporting_unit,,99,县,2019,,\n"
+)
+
+
+def spans(home: Path, form: str) -> list[tuple[str, int | None, int | None]]:
+    expected = load_reference(home).expected.filter(pl.col("form") == form)
+    return sorted(expected.select("region_code", "from_year", "to_year").iter_rows())
+
+
+def test_a_unit_is_expected_while_it_is_there(tmp_path: Path) -> None:
+    lists(tmp_path, UNITS)
+    assert spans(tmp_path, "class") == [("9901", None, 2020), ("9902", 2019, None)]
+    assert load_reference(tmp_path).merged == {"9901": "9902"}
+
+
+def test_the_last_row_that_fits_says_whether_a_form_is_expected(tmp_path: Path) -> None:
+    lists(tmp_path, UNITS, "class,,,0,,\nclass,县,,1,2018,2021\nclass,,9902,0,2020,2020\n")
+    assert spans(tmp_path, "class") == [
+        ("9901", 2018, 2020),
+        ("9902", 2019, 2019),
+        ("9902", 2021, 2021),
+    ]
+    assert spans(tmp_path, "school") == [("9901", None, 2020), ("9902", 2019, None)]
+
+
+@pytest.mark.parametrize(
+    ("regions", "said"),
+    [
+        (UNITS.replace("2020,9902", "2020,9901"), "9901 succeeds itself; correct its successor"),
+        (UNITS.replace("2020,9902", "2020,9999"), "successor 9999 has no row"),
+        (UNITS.replace("2020,9902", ",9902"), "9901 has a successor and no end"),
+        (UNITS.replace("2019,,", "2019,2018,"), "9902 ends before it begins"),
+        (UNITS.replace("2020,9902", "soon,9902"), "are years such as 2021, or empty"),
+        (UNITS.replace("9902,丙县", "9901,丙县"), "a region_code stands there twice"),
+    ],
+)
+def test_a_list_that_contradicts_itself_is_refused(tmp_path: Path, regions: str, said: str) -> None:
+    lists(tmp_path, regions)
+    with pytest.raises(ReferenceError) as caught:
+        load_reference(tmp_path)
+    assert said in str(caught.value)
+
+
+def test_a_unit_that_comes_back_to_itself_by_way_of_another_is_refused(tmp_path: Path) -> None:
+    lists(
+        tmp_path,
+        UNITS.replace(
+            "9902,丙县,reporting_unit,,99,县,2019,,",
+            "9902,丙县,reporting_unit,,99,县,2019,2021,9901",
+        ),
+    )
+    with pytest.raises(ReferenceError, match="9902 succeeds itself"):
+        load_reference(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("bus,,,0,,", "line 2, bus: there is no such form"),
+        ("class,乡,,0,,", "kind: 乡 is in no row of regions.csv"),
+        ("class,,9,0,,", "region_code: 9 is in no row of regions.csv"),
+        ("class,,,no,,", "expected: write 1 or 0"),
+        ("class,,,1,soon,", "from_year: 'soon' is no year"),
+    ],
+)
+def test_a_wrong_row_of_what_is_expected_is_told(tmp_path: Path, row: str, said: str) -> None:
+    lists(tmp_path, UNITS, row + "\n")
+    with pytest.raises(ReferenceError) as caught:
+        load_reference(tmp_path)
+    (problem,) = caught.value.problems
+    assert said in problem

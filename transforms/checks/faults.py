@@ -49,8 +49,20 @@ def find_faults(
     sizes = typed.group_by("submission", "table").len("size")
     shifted, found = find_shifted(form, tables, data, sizes, found, submissions)
     by_table = {(submission, table): size for submission, table, size in sizes.iter_rows()}
-    placed = settle(found, form, tables, submissions, by_table)
+    placed = settle(found, form, tables, submissions, by_table, _names(typed, found))
     return shifted + take_together(placed, form, tables, by_table)
+
+
+def _names(typed: pl.DataFrame, found: pl.DataFrame) -> dict[tuple[int, int], str]:
+    """Return the institution of every row of which something was found, by table and row."""
+    if "institution_name" not in typed.columns:
+        return {}
+    places = found.select("table", row=pl.col("rows")).explode("row").unique()
+    named = typed.select("table", "row", "institution_name").drop_nulls()
+    return {
+        (table, row): name
+        for table, row, name in named.join(places, on=["table", "row"], how="semi").iter_rows()
+    }
 
 
 def _raw_rows(

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from transforms.characters import visible
+from transforms.checks.hints import hint
 from transforms.checks.rules import RULES
 from transforms.checks.values import expected
 from transforms.forms import FORMS, Column, Form
@@ -26,8 +27,14 @@ from transforms.tables.model import Table, cell_name
 MARKED_CELLS = 1000
 #: More different bad contents than these, in half of the rows, are a bad column rather than bad cells.
 _COLUMN_CONTENTS = 5
+#: From so many rows on nearly all of them are more than a few.
+_COLUMN_ROWS = 5
+#: So many further contents of a bad column are quoted.
+_EXAMPLES = 2
 #: Rules that a whole column may break, so that their findings say how many of its cells do.
 _OF_A_COLUMN = ("E02", "E03", "E04", "W03")
+#: Rules about what stands in a cell, for which something may be suggested.
+_HINTED = ("E03", "E04")
 _SHOWN = 60
 
 RAW_SCHEMA: dict[str, pl.DataType] = {
@@ -58,7 +65,7 @@ class Submission:
 class Finding:
     """One cause of trouble in a submission: what is wrong, and apart from it what to do.
 
-    The sentences of ``problem`` name the place. ``places`` are the cells that the cause touches, the
+    ``places`` are the cells that the cause touches, the
     first of them being where it stands, at most :data:`MARKED_CELLS`; ``cells`` counts all of them.
     """
 
@@ -74,6 +81,7 @@ class Finding:
     column_name: str | None
     value: str | None
     cells: int
+    institution: str | None = None
 
     def record(self) -> dict[str, object]:
         """Return the row of :data:`transforms.records.FINDING`."""
@@ -95,6 +103,7 @@ class Finding:
             "remedy_en": self.remedy_en,
             "cells": self.cells,
             "places": list(self.places),
+            "institution": self.institution,
         }
 
 
@@ -112,18 +121,9 @@ def with_messages(findings: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def told(
-    zh: str, en: str, form: Form | None, sheet: str | None, cell: str | None
-) -> dict[str, str]:
-    """Return ``problem_zh`` and ``problem_en``: the place, then what is wrong there."""
-    name = form.zh if form else ""
-    place_zh = f"{name}{f'工作表“{sheet}”' if sheet else ''}{f' {cell}' if cell else ''}"
-    parts = (name, f'sheet "{sheet}"' if sheet else "", f"cell {cell}" if cell else "")
-    place_en = ", ".join(part for part in parts if part)
-    return {
-        "problem_zh": f"{place_zh}: {zh}。" if place_zh else f"{zh}。",
-        "problem_en": f"{place_en}: {en}." if place_en else f"{en}.",
-    }
+def told(zh: str, en: str) -> dict[str, str]:
+    """Return ``problem_zh`` and ``problem_en`` as sentences; the place stands in columns of its own."""
+    return {"problem_zh": f"{zh}。", "problem_en": f"{en}."}
 
 
 def make_finding(
@@ -139,13 +139,14 @@ def make_finding(
     cells: int | None = None,
     wanted: tuple[str, str] | None = None,
     remedy: tuple[str, str] | None = None,
-    more: int = 0,
+    examples: Sequence[str] = (),
+    institution: str | None = None,
 ) -> Finding:
     """Return the finding that a rule was broken, with its sentences written out.
 
     ``wanted`` and ``remedy`` (each in Chinese and English) take the place of what the column
-    expects and of what the rule says to do. ``more`` is the number of further cells with other
-    contents that the same cause touches.
+    expects and of what the rule says to do. ``examples`` are further contents that the same cause
+    touches.
     """
     rule = RULES[rule_id]
     form = None if submission.form is None else FORMS[submission.form]
@@ -161,13 +162,19 @@ def make_finding(
     }
     count = cells if cells is not None else max(1, len(places))
     zh, en = rule.zh.format(**words), rule.en.format(**words)
+    if column is not None and rule.number in _HINTED:
+        meant_zh, meant_en = hint(column, value)
+        zh, en = (f"{zh}; {meant_zh}", f"{en}; {meant_en}") if meant_zh else (zh, en)
     if count > 1 and rule.number in _OF_A_COLUMN:
-        zh += f"; 同一列共{count}个单元格" + ("如此" if not more else "不合要求")
-        en += f"; {count} cells of the column " + ("are like this" if not more else "are bad")
+        zh += f"; 同一列共{count}个单元格" + ("不合要求" if examples else "如此")
+        en += f"; {count} cells of the column " + ("are bad" if examples else "are like this")
+        if examples:
+            zh += f", 又如{''.join(f'“{_short(text)}”' for text in examples)}"
+            en += f", such as {', '.join(f'“{_short(text)}”' for text in examples)}"
     return Finding(
         submission=submission,
         rule=rule,
-        **told(zh, en, form, sheet, places[0] if places else None),
+        **told(zh, en),
         remedy_zh=remedy_zh,
         remedy_en=remedy_en,
         sheet=sheet,
@@ -176,6 +183,7 @@ def make_finding(
         column_name=column.name if column else None,
         value=value,
         cells=count,
+        institution=institution,
     )
 
 
@@ -183,9 +191,11 @@ def is_one_cause(contents: int, hits: int, rows: int) -> bool:
     """Return whether what is wrong in a column has one cause, and not one for each content.
 
     So many different contents in at least half of the rows (an old list of codes, the file of
-    another unit) are a bad column.
+    another unit) are a bad column, and so are any contents in nearly all of them.
     """
-    return contents > _COLUMN_CONTENTS and 2 * hits >= rows
+    if contents > _COLUMN_CONTENTS and 2 * hits >= rows:
+        return True
+    return contents > 1 and rows >= _COLUMN_ROWS and 10 * hits >= 9 * rows
 
 
 @dataclass(frozen=True)
@@ -205,10 +215,12 @@ def settle(
     tables: Sequence[Table],
     submissions: Sequence[Submission],
     sizes: Mapping[tuple[int, int], int],
+    names: Mapping[tuple[int, int], str],
 ) -> list[Placed]:
     """Turn raw rows (:data:`RAW_SCHEMA`) into findings, one for each cause.
 
-    ``sizes`` gives the number of data rows for every pair of submission and table.
+    ``sizes`` gives the number of data rows for every pair of submission and table, ``names`` the
+    institution for pairs of table and row.
     """
     causes = (
         raw_rows.sort("submission", "table", "row", "column")
@@ -229,9 +241,11 @@ def settle(
         columns = tables[table].columns
         spread = is_one_cause(group.height, hits, sizes[submission, table])
         for cause in [_together(group)] if spread else group.iter_rows(named=True):
+            concerned = {names.get((table, row)) for row in cause["rows"]}
             finding = make_finding(
                 submissions[submission],
                 str(rule_id),
+                institution=concerned.pop() if len(concerned) == 1 else None,
                 sheet=tables[table].sheet,
                 places=[
                     cell_name(row, columns[place])
@@ -244,10 +258,16 @@ def settle(
                 value=cause["value"],
                 other=cause["other"],
                 cells=cause["cells"],
-                more=hits - cause["hits"] if spread else 0,
+                examples=_examples(group) if spread else (),
             )
             found.append(Placed(finding, submission, table, columns.get(str(name), -1), hits))
     return found
+
+
+def _examples(group: pl.DataFrame) -> list[str]:
+    """Return the first few contents of a bad column, after the one that its finding quotes."""
+    contents = group["value"].unique(maintain_order=True).drop_nulls().to_list()
+    return [text for text in contents if text != group["value"][0]][:_EXAMPLES]
 
 
 def _together(group: pl.DataFrame) -> dict[str, Any]:

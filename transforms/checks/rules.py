@@ -2,15 +2,15 @@
 
 Every form has its own id for each of them (``KG-E03``, ``CLS-E03``), so that an id alone says
 which form and which rule; what concerns a whole file carries ``FIL-``. Rules that belong to one
-form stand in that form's module, from ``E10`` on.
+form stand in that form's record, from ``E10`` on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from transforms.forms import FORMS
+from transforms.forms import OfForms
 from transforms.forms.model import Form, Rule, rule_id
 
 _ANY_FORM = (
@@ -350,9 +350,9 @@ _FILE_RULES = (
 )
 
 
-def _of_forms() -> Iterator[Rule]:
+def _of_forms(forms: Mapping[str, Form]) -> Iterator[Rule]:
     """Yield the rules of every form: those of any form and its own, with its code."""
-    for form in FORMS.values():
+    for form in forms.values():
         own = (
             *(check.rule for check in form.row_checks),
             *(rule for check in form.total_checks for rule in (check.rule, check.absent)),
@@ -369,7 +369,8 @@ def _by_id(rules: Iterable[Rule]) -> dict[str, Rule]:
     return found
 
 
-RULES = _by_id((*_FILE_RULES, *_of_forms()))
+#: Every rule of reading, with those of the forms in use, by its id.
+RULES: Mapping[str, Rule] = OfForms(lambda forms: _by_id((*_FILE_RULES, *_of_forms(forms))))
 
 
 def rule_of(form: Form, number: str) -> Rule:

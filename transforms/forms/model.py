@@ -1,6 +1,6 @@
 """What a form is: its columns, its keys and the errors that return a submission.
 
-A form is written down once, as a :class:`Form`. The reader, the blank template, the DuckDB table
+A form is written down once, as a YAML record (:mod:`transforms.forms.records`), and read as a :class:`Form`. The reader, the blank template, the DuckDB table
 with its comments, the return sheet and the rule handbook are all made from that one definition.
 """
 
@@ -60,7 +60,8 @@ class Column:
     """One column of a form.
 
     ``unit`` is the unit in which the value is kept (``元/月``, ``万元``); a unit in a submitted
-    header or above the table is converted into it. ``low`` and ``high`` bound whole numbers.
+    header or above the table is converted into it. ``low`` and ``high`` bound whole numbers; ``example``
+    stands on the example sheet of the template.
     """
 
     name: str
@@ -74,6 +75,12 @@ class Column:
     low: int = 0
     high: int | None = None
     note_zh: str = ""
+    example: str | None = None
+
+    @property
+    def polars_type(self) -> pl.DataType:
+        """The type of its cleaned cells."""
+        return POLARS_TYPES[self.kind]
 
     @property
     def titled(self) -> str:
@@ -96,8 +103,9 @@ class Rule:
     """The wording of one check, the same wherever it is shown.
 
     ``zh`` and ``en`` may use ``{form}``, ``{column}``, ``{value}``, ``{expected}`` and ``{other}``.
-    ``code`` is that of the form, or FIL for what concerns a whole file; a rule as a form module
-    writes it down has none yet (:mod:`transforms.checks.rules` gives it the form's).
+    ``accepted_*`` are reasons for which what is warned of usually stands; an error has none.
+    ``code`` is that of the form, or FIL for what concerns a whole file; a rule as the record of a form
+    has it has none yet (:mod:`transforms.checks.rules` gives it the form's).
     """
 
     number: str
@@ -110,6 +118,8 @@ class Rule:
     reason_en: str
     example: str
     code: str = ""
+    accepted_zh: str = ""
+    accepted_en: str = ""
 
     @property
     def id(self) -> str:
@@ -148,15 +158,18 @@ class TotalCheck:
 
 @dataclass(frozen=True)
 class Deadline:
-    """The last day in China on which a form is in time, so many years after the statistical one.
+    """When a form can be handed in, and when it is late, in China.
 
-    Most forms are of the state in autumn and due in the same year; those of a calendar year are due
-    when it is over.
+    It is due on ``month`` and ``day`` so many years after the statistical one (most forms are of the
+    state in autumn and due in the same year, those of a calendar year when it is over), and in time
+    until ``grace_days`` later. ``opens`` (month, day) is from when it can be handed in; None for always.
     """
 
     years_after: int
     month: int
     day: int
+    grace_days: int = 0
+    opens: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +177,8 @@ class Form:
     """One of the forms that reporting units hand in.
 
     ``key`` names the columns that together identify a row; an empty key means that exactly one
-    row belongs in a submission. ``code`` is the prefix of the form's rule ids.
+    row belongs in a submission. ``code`` is the prefix of the form's rule ids, ``order`` its place where
+    forms are listed.
     """
 
     name: str
@@ -179,6 +193,7 @@ class Form:
     total_checks: tuple[TotalCheck, ...] = ()
     totals_are_data: bool = False
     deadline: Deadline = Deadline(0, 10, 31)
+    order: int = 100
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
@@ -193,4 +208,4 @@ class Form:
     @cached_property
     def schema(self) -> dict[str, pl.DataType]:
         """The Polars types of the cleaned columns, in the form's order."""
-        return {column.name: POLARS_TYPES[column.kind] for column in self.columns}
+        return {column.name: column.polars_type for column in self.columns}

@@ -8,7 +8,7 @@ import polars as pl
 
 from transforms.sample.roster import make_roster
 from transforms.sample.rows import UnitYear
-from transforms.sample.unit import Unit, make_unit
+from transforms.sample.unit import Span, Unit, make_unit
 
 #: Form, region code and year of a submission.
 Key = tuple[str, str, int]
@@ -36,8 +36,18 @@ def make_city(
     }
 
 
-def units_of(regions: pl.DataFrame, *, seed: int, scale: int) -> list[Unit]:
-    """Return the reporting units of ``regions`` in the order of their codes."""
+def units_of(
+    regions: pl.DataFrame, *, seed: int, scale: int, expected: pl.DataFrame | None = None
+) -> list[Unit]:
+    """Return the reporting units of ``regions`` in the order of their codes.
+
+    ``expected`` has region_code, form, from_year and to_year: what is asked of them; None for all that a
+    unit of the made-up city has.
+    """
+    spans: dict[str, list[Span]] = {}
+    if expected is not None:
+        for code, *span in expected.iter_rows():
+            spans.setdefault(code, []).append(Span(*span))
     listed = regions.filter(pl.col("level") == "reporting_unit").sort("region_code")
     columns = ("region_code", "region_name", "aliases", "kind", "parent_code")
     return [
@@ -49,6 +59,7 @@ def units_of(regions: pl.DataFrame, *, seed: int, scale: int) -> list[Unit]:
             parent,
             seed=seed,
             scale=scale,
+            asked=None if expected is None else tuple(spans.get(code, ())),
         )
         for code, name, aliases, kind, parent in listed.select(
             pl.col(columns).cast(pl.String).fill_null("")
@@ -63,5 +74,5 @@ def unit_frames(
     roster = make_roster(unit, townships.cast({"county_code": pl.String}))
     for year in years:
         figures = UnitYear(unit, roster, year)
-        for form in unit.forms():
+        for form in unit.forms(year):
             yield (form, unit.code, year), figures.frame(form)

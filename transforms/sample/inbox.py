@@ -30,16 +30,19 @@ def write_sample(
     mess: Mess = "none",
     seed: int = 1,
     scale: int = 1,
+    expected: pl.DataFrame | None = None,
     on_file: Callable[[Path], None] | None = None,
 ) -> list[Path]:
     """Write the submissions of every unit in ``regions`` below ``out`` and return their paths.
 
     The arguments are those of :func:`make_city`; ``mess`` is ``none`` for tidy sheets or ``usual``
-    for what units really send. Times of receipt become the files' modification times. ``on_file``
+    for what units really send; ``expected`` is as in :func:`units_of`. Times of receipt become the files' modification times. ``on_file``
     is told of each file that is complete. Raises OSError where ``out`` cannot be written.
     """
     paths = []
-    for delivery in deliveries(years, regions, townships, mess=mess, seed=seed, scale=scale):
+    for delivery in deliveries(
+        years, regions, townships, mess=mess, seed=seed, scale=scale, expected=expected
+    ):
         path = out / delivery.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(delivery.data)
@@ -59,13 +62,14 @@ def deliveries(
     mess: Mess = "none",
     seed: int = 1,
     scale: int = 1,
+    expected: pl.DataFrame | None = None,
 ) -> Iterator[SampleFile]:
     """Yield what :func:`write_sample` writes, with what each file holds and whether it is flawed.
 
     One unit and year after the other, so that memory does not grow with their number.
     """
     of_unit = _tidy if mess == "none" else usual_deliveries
-    for unit in units_of(regions, seed=seed, scale=scale):
+    for unit in units_of(regions, seed=seed, scale=scale, expected=expected):
         yield from of_unit(unit, years, townships)
 
 

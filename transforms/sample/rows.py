@@ -11,7 +11,7 @@ from random import Random
 
 import polars as pl
 
-from transforms.forms import FORMS
+from transforms.forms import FORMS, packaged_forms
 from transforms.sample.enrolment import (
     KindergartenYear,
     SchoolYear,
@@ -19,6 +19,7 @@ from transforms.sample.enrolment import (
     schools_of,
     spread,
 )
+from transforms.sample.further import completed, frame_of, further_rows
 from transforms.sample.roster import Institution, Roster
 from transforms.sample.unit import START, Unit
 
@@ -71,8 +72,18 @@ class UnitYear:
         return max(least, round(first * change ** (self.year - START) * noise))
 
     def frame(self, form: str) -> pl.DataFrame:
-        """Return the rows of ``form``."""
-        schema = FORMS[form].schema
+        """Return the rows of ``form``, one of those in use."""
+        draws = self.unit.draws("further", form, self.year)
+        if form not in _MAKERS:
+            taught = [(fact.school.code, fact.school.name) for fact in self.schools]
+            return frame_of(FORMS[form], further_rows(FORMS[form], taught, self.year, draws))
+        made = self._packaged(form)
+        of_record = FORMS[form] is packaged_forms()[form]
+        return made if of_record else completed(FORMS[form], made, self.year, draws)
+
+    def _packaged(self, form: str) -> pl.DataFrame:
+        """Return the rows of a packaged form."""
+        schema = packaged_forms()[form].schema
         rows = list(_MAKERS[form](self))
         columns: Iterable[Sequence[object]] = zip(*rows, strict=True) if rows else ()
         if not rows:

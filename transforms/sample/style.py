@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from transforms.forms import FORMS, Form
+from transforms.forms import Form, packaged_forms
 
 Title = Literal["year", "school_year", "school_year_slash", "no_year"]
 Digits = Literal["plain", "text", "fullwidth", "thousands", "with_unit"]
@@ -20,7 +20,9 @@ Grades = Literal["number", "new", "old"]
 Codes = Literal["text", "number", "apostrophe"]
 
 #: Forms of the calendar year; no school year fits into their title.
-CALENDAR_FORMS = frozenset(form.name for form in FORMS.values() if form.deadline.years_after)
+CALENDAR_FORMS = frozenset(
+    form.name for form in packaged_forms().values() if form.deadline.years_after
+)
 
 _YES_NO = (("是", "否"), ("有", "无"), ("√", "×"), ("Y", "N"), (1, 0), ("1", "0"))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 from transforms.forms import FORMS
 
@@ -136,6 +137,18 @@ _SLOW = frozenset(
 _PACES = ((2019, 1), (2020, 3), (2022, 4), (2025, 2), (2028, 2))
 
 
+class Span(NamedTuple):
+    """A form that is asked of a unit, and in which years; None is open."""
+
+    form: str
+    from_year: int | None
+    to_year: int | None
+
+    def holds(self, year: int) -> bool:
+        """Return whether it is asked in ``year``."""
+        return (self.from_year or year) <= year <= (self.to_year or year)
+
+
 @dataclass(frozen=True)
 class Unit:
     """One reporting unit with all that holds for it in every year.
@@ -166,6 +179,7 @@ class Unit:
     heads_since: int
     careless: bool
     opens_public: bool
+    asked: tuple[Span, ...] | None = None
 
     @property
     def urban(self) -> bool:
@@ -190,9 +204,11 @@ class Unit:
         """Return a generator of this unit's own."""
         return rng(self.seed, self.code, *parts)
 
-    def forms(self) -> tuple[str, ...]:
-        """Return the forms that are expected of this unit."""
+    def forms(self, year: int) -> tuple[str, ...]:
+        """Return the forms that this unit hands in for ``year``: of those asked of it, what it has."""
         out = set()
+        if self.asked is not None:
+            out = set(FORMS) - {span.form for span in self.asked if span.holds(year)}
         if self.city_run:
             out |= {"population", "finance", "salary"}
         if not self.sizes.vocational:
@@ -265,6 +281,7 @@ def make_unit(
     *,
     seed: int,
     scale: int,
+    asked: tuple[Span, ...] | None = None,
 ) -> Unit:
     """Return the unit ``code`` as ``seed`` makes it, ``scale`` times its usual size.
 
@@ -295,6 +312,7 @@ def make_unit(
         aliases=aliases,
         kind=kind,
         parent=parent,
+        asked=asked,
         sizes=sizes,
         scale=scale,
         seed=seed,

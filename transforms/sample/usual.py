@@ -15,7 +15,7 @@ from typing import Literal
 
 import polars as pl
 
-from transforms.forms import FORMS, Form, Kind
+from transforms.forms import FORMS, Form, Kind, packaged_forms
 from transforms.sample.delivery import Flaw, SampleFile, handed_in, time_of_receipt
 from transforms.sample.sheet import SampleSheet, fill_in
 from transforms.sample.style import CALENDAR_FORMS, Style, draw_style
@@ -34,7 +34,7 @@ _TOPICS: Mapping[str, tuple[str, ...]] = {
     "经费与工资": ("finance", "salary"),
 }
 _TWO_HALVES = {
-    "教育事业统计报表": tuple(form for form in FORMS if form not in CALENDAR_FORMS),
+    "教育事业统计报表": tuple(form for form in packaged_forms() if form not in CALENDAR_FORMS),
     "经费与工资": ("finance", "salary"),
 }
 
@@ -120,6 +120,9 @@ def _year(unit: Unit, year: int, submissions: Sequence[_Submission]) -> Iterator
             yield _zipped(name, group, folder)
         elif group:
             yield _bundled(name, group, folder)
+    for submission in sound:
+        if not any(submission.form.name in forms for forms in groups.values()):
+            yield _single(submission, folder)
 
 
 def _single(submission: _Submission, folder: PurePosixPath) -> SampleFile:
@@ -230,10 +233,9 @@ def _flawed_sheet(submission: _Submission, flaw: Flaw, style: Style, draws: Rand
         keyed = frame.drop_nulls(form.key) if form.key else frame
         twice = pl.concat([frame, keyed.head(1)])
         return replace(submission, frame=twice).sheet(style, draws)
-    column = form.required[-1]
+    column = next(one for one in reversed(form.required) if one.kind is not Kind.TEXT)
     if flaw == "missing_column":
         return submission.sheet(style, draws, without=column.name)
-    assert column.kind is not Kind.TEXT, "any text would do for a text"
     return submission.sheet(style, draws, spoilt=column.name)
 
 

@@ -18,7 +18,7 @@ import polars as pl
 
 from transforms.characters import readable
 from transforms.formats import Sheet
-from transforms.forms import FORMS, Form
+from transforms.forms import FORMS_IN_USE, Form, FormSet
 from transforms.tables.merged import fill_merged, merged_figures_of
 from transforms.tables.model import APART, YEAR, Almost, HeaderIssue, Table, cell_name
 from transforms.tables.units import LONGEST_LINE, as_shown, in_brackets, is_unit_row, units_of
@@ -235,19 +235,22 @@ def _matches(
 ) -> list[_Match]:
     # Most tables of a city have the headers of others: what they name is found out once.
     find = _headers if len(texts) <= _USUAL_WIDTH else _headers.__wrapped__
-    return [_Match(header, row, depth) for header in find(tuple(texts), tuple(groups))]
+    return [
+        _Match(header, row, depth)
+        for header in find(FORMS_IN_USE.get(), tuple(texts), tuple(groups))
+    ]
 
 
 @lru_cache(maxsize=256)
-def _headers(texts: Texts, groups: Texts) -> tuple[_Header, ...]:
-    """Return the forms that a header names a column of."""
+def _headers(forms: FormSet, texts: Texts, groups: Texts) -> tuple[_Header, ...]:
+    """Return those of ``forms``, which are in use, that a header names a column of."""
     by_form: dict[str, dict[str, list[int]]] = {}
     for column, (text, lowest) in enumerate(zip(texts, groups, strict=True)):
         if text is None:
             continue
         for form_name, name in known(text) or (known(lowest) if lowest else ()):
             by_form.setdefault(form_name, {}).setdefault(name, []).append(column)
-    return tuple(_Header(FORMS[name], texts, groups, found) for name, found in by_form.items())
+    return tuple(_Header(forms[name], texts, groups, found) for name, found in by_form.items())
 
 
 def _cut(sheet: Sheet, match: _Match, top: Sequence[Texts]) -> Table:

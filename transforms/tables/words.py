@@ -6,10 +6,11 @@ Headers are compared after NFKC, without white space and without what stands in 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 
 from transforms.characters import readable
-from transforms.forms import FORMS
+from transforms.forms import Form, OfForms
 
 #: Characters of a header that are looked at.
 _LONGEST_HEADER = 500
@@ -36,9 +37,9 @@ def bare(header: str) -> str:
     return BRACKETED.sub("", header)
 
 
-def _lookup() -> dict[str, tuple[tuple[str, str], ...]]:
+def _lookup(forms: Mapping[str, Form]) -> dict[str, tuple[tuple[str, str], ...]]:
     known: dict[str, list[tuple[str, str]]] = {}
-    for form in FORMS.values():
+    for form in forms.values():
         for column in form.columns:
             for header in (column.header, *column.aliases):
                 for key in {normalise(header), bare(normalise(header))}:
@@ -48,12 +49,16 @@ def _lookup() -> dict[str, tuple[tuple[str, str], ...]]:
     return {key: tuple(entry) for key, entry in known.items()}
 
 
-KNOWN_HEADERS = _lookup()
+KNOWN_HEADERS = OfForms(_lookup)
 
 
 #: What nearly every form has beside its own columns: known, ignored and not spoken of.
 _BESIDE = frozenset(
-    ("序号", "编号", "备注", "说明", "联系人", "联系电话", "电话", "填表人", "审核人", "日期")
+    (
+        *("序号", "编号", "备注", "说明", "联系人", "联系电话", "电话", "填表人", "审核人", "日期"),
+        # Templates show last year's figure in a column of this name.
+        "上年数",
+    )
 )
 
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
+from transforms.answers import NOTHING_TO_SAY, NUMBER, REASON, TO_BE_CORRECTED
 from transforms.formats import column_letters
 from transforms.workbooks import findings as bounds
 from transforms.workbooks.findings import COLOURS, SEVERITY_ZH, ListedFinding, literal
+from transforms.workbooks.heading import Heading
 from transforms.workbooks.package import DECLARATION, MAIN
 from transforms.workbooks.styles import StyleSheet
 
@@ -22,33 +24,36 @@ LISTED_FINDINGS = 50_000
 #: Excel's own bound is 32,767 in a cell.
 CELL_CHARACTERS = 32_000
 
-_HEADER_ROW: Final = 5
+#: The header stands below the lines above the list and a blank one.
+_BLANK_LINES: Final = 2
 #: Header and width (in characters) of the list's columns.
 _COLUMNS: Final = (
     ("工作表", 18),
     ("单元格", 10),
-    ("现有内容", 24),
-    ("问题", 48),
+    ("现有内容", 20),
+    ("问题", 44),
     ("怎么改", 44),
-    ("涉及单元格数", 13),
-    ("规则编号", 12),
+    ("涉及单元格数", 9),
+    ("规则编号", 11),
     ("级别", 8),
+    ("机构", 20),
+    (REASON, 34),
+    (NUMBER, 11),
 )
 _LETTERS: Final = tuple(map(column_letters, range(len(_COLUMNS))))
 #: In points; the second is Excel's own bound.
 _LINE_HEIGHT, _MAX_ROW_HEIGHT = 16, 409
 _HEADER_COLOUR: Final = "FFD9E1F2"
+_ANSWER_COLOUR: Final = "FFE2EFDA"
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 
-#: The rows that stand on each page.
-PRINT_TITLES: Final = f"${_HEADER_ROW}:${_HEADER_ROW}"
 _HEAD: Final = (
     f'{DECLARATION}<worksheet xmlns="{MAIN}"><sheetPr><pageSetUpPr fitToPage="1"/></sheetPr>'
     '<sheetViews><sheetView tabSelected="1" workbookViewId="0">'
-    f'<pane ySplit="{_HEADER_ROW}" topLeftCell="A{_HEADER_ROW + 1}" activePane="bottomLeft"'
-    ' state="frozen"/><selection pane="bottomLeft" activeCell="A{0}" sqref="A{0}"/>'
-    "</sheetView></sheetViews>".replace("{0}", str(_HEADER_ROW + 1))
-    + '<sheetFormatPr defaultRowHeight="15"/><cols>'
+    '<pane ySplit="{header}" topLeftCell="A{first}" activePane="bottomLeft"'
+    ' state="frozen"/><selection pane="bottomLeft" activeCell="A{first}" sqref="A{first}"/>'
+    "</sheetView></sheetViews>"
+    '<sheetFormatPr defaultRowHeight="15"/><cols>'
     + "".join(
         f'<col min="{number}" max="{number}" width="{width}" customWidth="1"/>'
         for number, (_, width) in enumerate(_COLUMNS, 1)
@@ -74,6 +79,8 @@ class _Looks:
     #: somebody edits the cell.
     quoted: int
     link: int
+    #: Of the cells that the unit fills in.
+    answer: int
     severity: Mapping[str, int]
 
     @classmethod
@@ -94,6 +101,7 @@ class _Looks:
             text=styles.look(wrapped, border=border),
             quoted=styles.look(wrapped, border=border, quotePrefix=1),
             link=styles.look(wrapped, border=border, font=link),
+            answer=styles.look(wrapped, border=border, fill=styles.fill(_ANSWER_COLOUR)),
             severity={
                 severity: styles.look(wrapped, border=border, fill=styles.fill(colour))
                 for severity, colour in COLOURS.items()
@@ -106,25 +114,30 @@ def list_sheet(
     file_name: str,
     styles: StyleSheet,
     linkable: Mapping[str, bool],
-) -> bytes:
-    """Return the XML of the list: the verdict and all findings.
+    heading: Heading | None = None,
+) -> tuple[bytes, str]:
+    """Return the XML of the list, the verdict and all findings, and the rows that stand on each page.
 
-    ``linkable`` are the sheets of the workbook, and whether they are shown: places on them are
+    ``heading`` says whose answer it is. ``linkable`` are the sheets of the workbook, and whether they are shown: places on them are
     links. The looks of the list are added to ``styles``.
     """
     looks = _Looks.among(styles)
+    lines = _verdict(findings, file_name, bool(linkable))
+    if heading is not None:
+        lines = heading.around(lines, any(finding.number for finding in findings))
+    header_row = len(lines) + _BLANK_LINES
     rows = [
         f'<row r="{row}">{_text(f"A{row}", line, looks.title)}</row>'
-        for row, line in enumerate(_verdict(findings, file_name, bool(linkable)), 1)
+        for row, line in enumerate(lines, 1)
     ]
     headers = (
-        _text(f"{letters}{_HEADER_ROW}", header, looks.header)
+        _text(f"{letters}{header_row}", header, looks.header)
         for letters, (header, _) in zip(_LETTERS, _COLUMNS, strict=True)
     )
-    rows.append(f'<row r="{_HEADER_ROW}">{"".join(headers)}</row>')
+    rows.append(f'<row r="{header_row}">{"".join(headers)}</row>')
     links = []
     listed = findings[:LISTED_FINDINGS]
-    for row, finding in enumerate(listed, _HEADER_ROW + 1):
+    for row, finding in enumerate(listed, header_row + 1):
         visible = linkable.get(finding.sheet or "")
         rows.append(_row(row, finding, looks, visible))
         place = _where(finding)[0]
@@ -134,11 +147,13 @@ def list_sheet(
             target = quoteattr(f"'{quoted}'!{place}")
             links.append(f'<hyperlink ref="B{row}" location={target}/>')
     if len(findings) > len(listed):
-        row = _HEADER_ROW + len(listed) + 1
+        row = header_row + len(listed) + 1
         line = f"其余{len(findings) - len(listed)}条没有列出。"
         rows.append(f'<row r="{row}">{_text(f"A{row}", line, 0)}</row>')
     linked = f"<hyperlinks>{''.join(links)}</hyperlinks>" if links else ""
-    return f"{_HEAD}<sheetData>{''.join(rows)}</sheetData>{linked}{_FOOT}".encode()
+    head = _HEAD.replace("{header}", str(header_row)).replace("{first}", str(header_row + 1))
+    sheet = f"{head}<sheetData>{''.join(rows)}</sheetData>{linked}{_FOOT}"
+    return sheet.encode(), f"${header_row}:${header_row}"
 
 
 def _verdict(findings: Sequence[ListedFinding], file_name: str, copied: bool) -> tuple[str, ...]:
@@ -150,7 +165,7 @@ def _verdict(findings: Sequence[ListedFinding], file_name: str, copied: bool) ->
     )
     return (
         f"文件: {file_name}",
-        "结果: 已退回。请改正下列错误后重新报送; 此前已接收的版本继续有效。"
+        "结果: 已退回。请改正下列错误后重新报送。"
         if errors
         else "结果: 已接收。下列提示请核对, 确有错误的请改正后重新报送。",
         counts + colours if copied else counts,
@@ -181,6 +196,9 @@ def _row(row: int, finding: ListedFinding, looks: _Looks, visible: bool | None) 
         "",
         finding.rule_id,
         SEVERITY_ZH[finding.severity],
+        finding.institution or "",
+        _answer(finding),
+        finding.number or "",
     )
     written = [
         _text(f"{letters}{row}", text, looks.quoted if _is_like_formula(text) else looks.text)
@@ -189,11 +207,20 @@ def _row(row: int, finding: ListedFinding, looks: _Looks, visible: bool | None) 
     if visible is not None and place is not None:
         written[1] = _text(f"B{row}", where, looks.link)
     written[5] = f'<c r="F{row}" s="{looks.text}"><v>{finding.cells}</v></c>'
+    if finding.number:
+        written[9] = _text(f"J{row}", texts[9], looks.answer)
     written[7] = _text(f"H{row}", texts[7], looks.severity[finding.severity])
     # Not every program fits the height of wrapped rows by itself when it opens a file.
     lines = max(_lines(text, width) for text, (_, width) in zip(texts, _COLUMNS, strict=True))
     height = min(lines * _LINE_HEIGHT, _MAX_ROW_HEIGHT)
     return f'<row r="{row}" ht="{height}" customHeight="1">{"".join(written)}</row>'
+
+
+def _answer(finding: ListedFinding) -> str:
+    """Return what stands where the unit may say that a finding is right as it stands."""
+    if finding.severity == "error":
+        return TO_BE_CORRECTED
+    return (finding.reason or "") if finding.number else NOTHING_TO_SAY
 
 
 def _lines(text: str, width: int) -> int:

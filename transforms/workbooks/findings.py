@@ -45,16 +45,25 @@ class ListedFinding:
     problem: str
     remedy: str
     cells: int
+    institution: str | None = None
+    number: str | None = None
+    reason: str | None = None
 
 
 def in_order(findings: pl.DataFrame) -> list[ListedFinding]:
-    """Return the findings, errors first, then by place: the order they came in must not show.
+    """Return the findings, errors first, then by institution and place: the order they came in must not show.
+
+    Beside the columns of :data:`transforms.records.FINDING` there may be ``number``, under which a unit
+    may say that a finding is right as it stands, and the ``reason`` that it has given.
 
     Raises Polars' errors where a column of :data:`transforms.records.FINDING` is missing.
     """
     # Few findings stand in most files: to sort them here takes less than to have Polars do it.
-    columns = [findings.get_column(name).to_list() for name in FINDING.schema]
-    rows = [dict(zip(FINDING.schema, row, strict=True)) for row in zip(*columns, strict=True)]
+    more = [name for name in ("number", "reason") if name in findings.columns]
+    columns = [findings.get_column(name).to_list() for name in (*FINDING.schema, *more)]
+    rows = [
+        dict(zip((*FINDING.schema, *more), row, strict=True)) for row in zip(*columns, strict=True)
+    ]
     rows.sort(key=_rank)
     return [
         ListedFinding(
@@ -67,6 +76,9 @@ def in_order(findings: pl.DataFrame) -> list[ListedFinding]:
             problem=row["problem_zh"],
             remedy=row["remedy_zh"],
             cells=row["cells"],
+            institution=row["institution"],
+            number=row.get("number"),
+            reason=row.get("reason"),
         )
         for row in rows
     ]
@@ -74,7 +86,7 @@ def in_order(findings: pl.DataFrame) -> list[ListedFinding]:
 
 def _rank(row: Mapping[str, Any]) -> tuple[Any, ...]:
     cell = row["cell"]
-    by = [row["sheet"], row["row"], cell and len(cell), cell]
+    by = [row["institution"], row["sheet"], row["row"], cell and len(cell), cell]
     by += [row[name] for name in ("rule_id", "problem_zh", "value")]
     # What is not said comes before what is.
     return (row["severity"] != "error", *((value is not None, value) for value in by))

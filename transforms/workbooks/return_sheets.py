@@ -19,8 +19,9 @@ import polars as pl
 
 from transforms.workbooks.book import WorkbookPart
 from transforms.workbooks.copying import copied
-from transforms.workbooks.finding_list import PRINT_TITLES, list_sheet
+from transforms.workbooks.finding_list import list_sheet
 from transforms.workbooks.findings import LIST_SHEET, ListedFinding, in_order
+from transforms.workbooks.heading import Heading
 from transforms.workbooks.marks import mark
 from transforms.workbooks.package import unpacked
 from transforms.workbooks.styles import StyleSheet
@@ -29,11 +30,17 @@ _log = logging.getLogger(__name__)
 
 
 def write_return_sheet(
-    out: Path, findings: pl.DataFrame, *, file_name: str, original: bytes | None
+    out: Path,
+    findings: pl.DataFrame,
+    *,
+    file_name: str,
+    original: bytes | None,
+    heading: Heading | None = None,
 ) -> None:
     """Write the return sheet of one submitted file to ``out`` (an .xlsx), whole or not at all.
 
-    ``findings`` has the columns of :data:`transforms.records.FINDING`; with an error among them the file was
+    ``heading`` says whose answer it is. ``findings`` has the columns of
+    :data:`transforms.records.FINDING` (and those of :func:`~transforms.workbooks.findings.in_order`); with an error among them the file was
     returned, without one it was accepted. ``original`` is the submitted .xlsx or .xlsm; with None,
     or where it is damaged or beyond the bounds of a copy, the list of findings stands alone. Macros
     are not copied; formulas are computed anew on opening.
@@ -41,33 +48,38 @@ def write_return_sheet(
     Raises OSError where ``out`` cannot be written, and Polars' errors where a column is missing.
     """
     listed = in_order(findings)
-    content = None if original is None else _annotated_copy(original, listed, file_name)
+    content = None if original is None else _annotated_copy(original, listed, file_name, heading)
     if content is None:
-        content = _answered(WorkbookPart.blank(), listed, file_name)
+        content = _answered(WorkbookPart.blank(), listed, file_name, heading)
     _replace(out, content)
 
 
 def _annotated_copy(
-    original: bytes, findings: Sequence[ListedFinding], file_name: str
+    original: bytes, findings: Sequence[ListedFinding], file_name: str, heading: Heading | None
 ) -> bytes | None:
     """Return the submitted workbook with marks and list, or None where it cannot be copied."""
     # Damage takes forms without number, and each raises another exception somewhere on the way:
     # whatever it is, the clerk still gets the list.
     try:
         book = WorkbookPart(copied(unpacked(original)))
-        return _answered(book, findings, file_name) if book.worksheets() else None
+        return _answered(book, findings, file_name, heading) if book.worksheets() else None
     except Exception as error:
         _log.info("%s cannot be copied, the list stands alone: %r", file_name, error)
         return None
 
 
-def _answered(book: WorkbookPart, findings: Sequence[ListedFinding], file_name: str) -> bytes:
+def _answered(
+    book: WorkbookPart,
+    findings: Sequence[ListedFinding],
+    file_name: str,
+    heading: Heading | None,
+) -> bytes:
     """Return the workbook with its cells marked and the list as its first sheet."""
     styles = StyleSheet(book.package, book.part)
     mark(book, styles, findings)
     linkable = {sheet.title: sheet.visible for sheet in book.worksheets()}
-    listed = list_sheet(findings, file_name, styles, linkable)
-    book.put_first(book.free_title(LIST_SHEET), listed, PRINT_TITLES)
+    listed, print_titles = list_sheet(findings, file_name, styles, linkable, heading)
+    book.put_first(book.free_title(LIST_SHEET), listed, print_titles)
     book.compute_on_opening()
     return book.package.to_bytes()
 

@@ -36,7 +36,7 @@ OPEN_ROWS = 5_000
 DRAWN_ROWS = 200
 
 #: Written into the file instead of the time of writing: the same form gives the same bytes.
-_NO_TIME = datetime(1980, 1, 1)
+NO_TIME = datetime(1980, 1, 1)
 #: What Excel takes as a list inside a validation; a longer one has to stand in cells.
 _INLINE_LIST = 255
 #: What Excel takes as title of a hint.
@@ -47,7 +47,7 @@ _LEAST_WIDTH = 4
 _REQUIRED_COLOUR, _OPTIONAL_COLOUR = "#F8CBAD", "#DDEBF7"
 _CHOOSE_YEAR, _CHOOSE_UNIT = "请选择年份", "请选择单位"
 
-_NUMBER_FORMATS = {
+NUMBER_FORMATS = {
     # Text keeps the leading zeros and all digits of a code, and a class called 1-2 is no date.
     Kind.TEXT: "@",
     Kind.CODE: "@",
@@ -60,8 +60,9 @@ _NUMBER_FORMATS = {
 #: The spellings of a grade that say the stage too; 7 and 初一 may be typed as well.
 _GRADES = (*(f"{n}年级" for n in "一二三四五六七八九"), "高一", "高二", "高三")
 
-#: Examples by kind, and the columns for which that would read oddly or break a rule of the form.
+#: What stands as an example where the column's record gives none.
 _EXAMPLE_OF_KIND = {
+    Kind.TEXT: "示例",
     Kind.CODE: "2121000001",
     Kind.INT: "12",
     Kind.NUMBER: "1234.56",
@@ -70,38 +71,6 @@ _EXAMPLE_OF_KIND = {
     Kind.DATE: "2020-09-01",
     Kind.GRADE: "三年级",
 }
-_EXAMPLES = {
-    "institution_name": "示例学校",
-    "township": "示例镇",
-    "class_name": "1班",
-    "item": "县管校聘改革",
-    "document": "示例教发〔2020〕1号",
-    "founded_year": "1998",
-    "class_start_time": "08:00",
-    "evening_end_time": "21:00",
-    "monthly_fee": "650",
-    "fee_ceiling": "800",
-    "children_enrolled": "180",
-    "children_aged_3_5": "165",
-    "primary_students": "540",
-    "junior_students": "0",
-    "senior_students": "0",
-    "vocational_students": "0",
-    "boarders": "60",
-    "heads_eligible": "1",
-    "heads_rotated": "1",
-    "backbone_rotated": "3",
-    "backbone_rotated_weak": "2",
-    "students": "45",
-    "population": "5230",
-    "students_average": "10250",
-    "teacher_pay_total": "12345.6",
-    "teachers": "1500",
-    "civil_pay_total": "8234.5",
-    "civil_servants": "1000",
-}
-#: Codes begin with the kind of institution and the province: a primary school, but for these forms.
-_CODES = {"kindergarten": "1121000001", "vocational": "3621000001"}
 
 
 def write_template(
@@ -120,16 +89,16 @@ def write_template(
     # In memory, and never as anything but what is asked for: no text becomes formula or link.
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(str(out), options) as book:
-        book.set_properties({"title": form.zh, "created": _NO_TIME})
+        book.set_properties({"title": form.zh, "created": NO_TIME})
         sheet = book.add_worksheet(form.zh[:31])
         example = book.add_worksheet(EXAMPLE_SHEET)
-        lists = _Lists(book)
-        _write_top(book, sheet, form, lists, regions, years)
+        lists = Lists(book)
+        write_top(book, sheet, form, lists, regions, years)
         _write_table(book, sheet, form, lists)
-        _write_example(book, example, form)
+        write_example(book, example, form)
 
 
-class _Lists:
+class Lists:
     """Where drop-downs take their words from: the validation itself, or a hidden sheet."""
 
     def __init__(self, book: Workbook) -> None:
@@ -154,11 +123,11 @@ class _Lists:
         return f"={OPTIONS_SHEET}!{letter}$1:{letter}${len(words)}"
 
 
-def _write_top(
+def write_top(
     book: Workbook,
     sheet: Worksheet,
     form: Form,
-    lists: _Lists,
+    lists: Lists,
     regions: Sequence[tuple[str, str]],
     years: Sequence[int],
 ) -> None:
@@ -178,11 +147,11 @@ def _write_top(
     sheet.write_string("A2", "填报年份", label)
     names = [f"{year}年" for year in years]
     sheet.write_string(YEAR_CELL, names[0] if len(names) == 1 else _CHOOSE_YEAR, choose)
-    sheet.data_validation(YEAR_CELL, _drop_down(lists.source(names), _CHOOSE_YEAR))
+    sheet.data_validation(YEAR_CELL, drop_down(lists.source(names), _CHOOSE_YEAR))
     sheet.write_string("C2", "填报单位", label)
     units = [f"{name} {code}" for code, name in regions]
     sheet.write_string(UNIT_CELL, units[0] if len(units) == 1 else _CHOOSE_UNIT, choose)
-    sheet.data_validation(UNIT_CELL, _drop_down(lists.source(units), _CHOOSE_UNIT))
+    sheet.data_validation(UNIT_CELL, drop_down(lists.source(units), _CHOOSE_UNIT))
     sheet.set_row(1, 24)
 
     money = {column.unit for column in form.columns if column.is_money}
@@ -200,7 +169,7 @@ def _write_top(
     sheet.set_row(2, 48)
 
 
-def _write_table(book: Workbook, sheet: Worksheet, form: Form, lists: _Lists) -> None:
+def _write_table(book: Workbook, sheet: Worksheet, form: Form, lists: Lists) -> None:
     """Write explanations, header and blank rows; what may be typed in each column is validated."""
     small = book.add_format(
         {"font_size": 9, "font_color": "#595959", "text_wrap": True, "valign": "top"}
@@ -209,28 +178,28 @@ def _write_table(book: Workbook, sheet: Worksheet, form: Form, lists: _Lists) ->
     last_row = FIRST_ROW - 2 + rows
     drawn = min(rows, DRAWN_ROWS)
     for place, column in enumerate(form.columns):
-        style = {"num_format": _NUMBER_FORMATS.get(column.kind, "General")}
+        style = {"num_format": NUMBER_FORMATS.get(column.kind, "General")}
         boxed = book.add_format({**style, "border": 1, "border_color": "#BFBFBF"})
-        sheet.set_column(place, place, _width(column), book.add_format(style))
-        sheet.write_string(EXPLANATION_ROW - 1, place, _explanation(column), small)
-        sheet.write_string(HEADER_ROW - 1, place, column.titled, _header_format(book, column))
+        sheet.set_column(place, place, width_of(column), book.add_format(style))
+        sheet.write_string(EXPLANATION_ROW - 1, place, explanation_of(column), small)
+        sheet.write_string(HEADER_ROW - 1, place, column.titled, header_format(book, column))
         for row in range(FIRST_ROW - 1, FIRST_ROW - 1 + drawn):
             sheet.write_blank(row, place, None, boxed)
-        rule = _validation(column, lists)
+        rule = validation_of(column, lists)
         if rule is not None:
             sheet.data_validation(FIRST_ROW - 1, place, last_row, place, rule)
     for place in range(len(form.columns), _LEAST_WIDTH):
         sheet.set_column(place, place, 16)
-    lines = max(2 + 2 * len(_explanation(c)) // _width(c) for c in form.columns)
+    lines = max(2 + 2 * len(explanation_of(c)) // width_of(c) for c in form.columns)
     sheet.set_row(EXPLANATION_ROW - 1, 12 * lines)
     sheet.set_row(HEADER_ROW - 1, 36)
     sheet.freeze_panes(HEADER_ROW, 0)
     sheet.repeat_rows(HEADER_ROW - 1)
-    _on_a4(sheet)
+    on_a4(sheet)
     sheet.activate()
 
 
-def _on_a4(sheet: Worksheet) -> None:
+def on_a4(sheet: Worksheet) -> None:
     """Print landscape on A4, all columns on one page."""
     sheet.set_landscape()
     sheet.set_paper(9)
@@ -250,7 +219,7 @@ def _row_limit(form: Form) -> int:
     return OPEN_ROWS
 
 
-def _header_format(book: Workbook, column: Column) -> Format:
+def header_format(book: Workbook, column: Column) -> Format:
     """Return the look of a header cell; its colour, never its text, says whether it is required."""
     return book.add_format(
         {
@@ -264,7 +233,7 @@ def _header_format(book: Workbook, column: Column) -> Format:
     )
 
 
-def _width(column: Column) -> int:
+def width_of(column: Column) -> int:
     """Return a width in characters; a Chinese character takes two."""
     if column.kind is Kind.TEXT:
         return 26
@@ -278,24 +247,24 @@ def _hint(column: Column) -> str:
     return column.note_zh
 
 
-def _explanation(column: Column) -> str:
+def explanation_of(column: Column) -> str:
     """Return the line over the header. It shows no day: above a table a year is the table's year."""
     hint = "日期: 年-月-日" if column.kind is Kind.DATE else _hint(column)
     need = "必填" if column.required else "可不填"
     return f"{need}; {hint}" if hint else need
 
 
-def _validation(column: Column, lists: _Lists) -> dict[str, Any] | None:
+def validation_of(column: Column, lists: Lists) -> dict[str, Any] | None:
     """Return the data validation of a column as xlsxwriter takes it; None where any text will do."""
     hint = _hint(column)
     rule: dict[str, Any]
     match column.kind:
         case Kind.CHOICE:
-            rule = _drop_down(lists.source(column.choices), hint)
+            rule = drop_down(lists.source(column.choices), hint)
         case Kind.BOOL:
-            rule = _drop_down(lists.source(("是", "否")), hint)
+            rule = drop_down(lists.source(("是", "否")), hint)
         case Kind.GRADE:
-            rule = _drop_down(lists.source(_GRADES), hint) | {"error_type": "warning"}
+            rule = drop_down(lists.source(_GRADES), hint) | {"error_type": "warning"}
         case Kind.INT if column.high is not None:
             rule = {
                 "validate": "integer",
@@ -329,11 +298,12 @@ def _validation(column: Column, lists: _Lists) -> dict[str, Any] | None:
     }
 
 
-def _drop_down(source: list[str] | str, message: str) -> dict[str, Any]:
+def drop_down(source: list[str] | str, message: str) -> dict[str, Any]:
+    """Return a drop-down of the words in ``source`` (:meth:`Lists.source`)."""
     return {"validate": "list", "source": source, "error_message": message}
 
 
-def _write_example(book: Workbook, sheet: Worksheet, form: Form) -> None:
+def write_example(book: Workbook, sheet: Worksheet, form: Form) -> None:
     """Write one line for each column: its name, an example, what may stand there.
 
     Beside its letter (``A列 年龄``) a column's name is no header to the reader.
@@ -347,18 +317,16 @@ def _write_example(book: Workbook, sheet: Worksheet, form: Form) -> None:
     for row, column in enumerate(form.columns, 1):
         letter = xl_col_to_name(row - 1)
         sheet.write_string(row, 0, f"{letter}列 {column.titled}", cell)
-        sheet.write_string(row, 1, _example(form, column), text)
+        sheet.write_string(row, 1, _example(column), text)
         need = "必填" if column.required else "可不填"
         hint = _hint(column)
         sheet.write_string(row, 2, f"{need}; {hint}" if hint else need, cell)
     sheet.freeze_panes(1, 0)
-    _on_a4(sheet)
+    on_a4(sheet)
 
 
-def _example(form: Form, column: Column) -> str:
+def _example(column: Column) -> str:
     """Return what could stand in the column; all examples of a form together make a row without error."""
-    if column.kind is Kind.CODE and column.name in form.key:
-        return _CODES.get(form.name, _EXAMPLE_OF_KIND[Kind.CODE])
-    if column.choices:
-        return column.choices[0]
-    return _EXAMPLES.get(column.name) or _EXAMPLE_OF_KIND[column.kind]
+    if column.example is not None:
+        return column.example
+    return column.choices[0] if column.choices else _EXAMPLE_OF_KIND[column.kind]

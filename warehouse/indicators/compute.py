@@ -23,7 +23,6 @@ import polars as pl
 from transforms.forms import FORMS
 from warehouse.indicators import year_on_year
 from warehouse.indicators.definitions import Catalogue, Indicator, Part, PartName
-from warehouse.ledger.schema import refresh
 from warehouse.reference import Reference
 from warehouse.sql import literal, table_from
 
@@ -42,6 +41,7 @@ def compute(
 ) -> None:
     """Fill the temporary tables that verdicts and publication are made from.
 
+    ``version_in_force`` is up to date (:func:`warehouse.ledger.schema.refresh`).
     ``indicator_ids`` are computed; ``compared``, some of them, also like for like between years.
 
     ``indicator_value`` (docs/contract.md, *Tables*) with beside it ``known`` (all expected forms are in force),
@@ -49,7 +49,8 @@ def compute(
     own where the scope is the city alone); ``like_for_like`` (indicator_id, region_code, year,
     units, numerator, denominator, previous_numerator, previous_denominator): both years over the
     ``units`` that have a value in both; ``comparable``, the same of every indicator over the units
-    that enter in both (:mod:`warehouse.indicators.year_on_year`); ``divisor`` (indicator_id, region_code, year,
+    that enter in both (:mod:`warehouse.indicators.year_on_year`); ``value_as_now``, of units that others were merged into
+    as if they always had been; ``divisor`` (indicator_id, region_code, year,
     divisor) for gaps that are counted per head. All of them cover ``first_year`` to the latest year in force.
     """
     wanted = [catalogue.by_id[name] for name in indicator_ids]
@@ -58,6 +59,7 @@ def compute(
     _add_up_units(connection, wanted)
     _evaluate(connection, wanted, "membership", "part")
     connection.execute(_VALUES)
+    _as_now(connection, reference, wanted)
     connection.execute(_LIKE_FOR_LIKE)
     both = [catalogue.by_id[name] for name in compared]
     _evaluate(connection, both, "membership_this_year", "part_this_year")
@@ -77,7 +79,6 @@ def _index(
     wanted: list[Indicator],
     first_year: int,
 ) -> None:
-    refresh(connection)
     parts = [
         (indicator.indicator_id, name, form, part.years_before)
         for indicator in wanted
@@ -124,6 +125,23 @@ def _index(
     _required(connection, catalogue, wanted)
     connection.execute(_STATE)
     connection.execute(_MEMBERSHIP)
+
+
+def _as_now(
+    connection: duckdb.DuckDBPyConnection, reference: Reference, wanted: list[Indicator]
+) -> None:
+    """Fill ``value_as_now``: the parts of merged units evaluated together, for every year.
+
+    Evaluated and not added up: a coefficient of variation, or a ratio of totals, is no sum.
+    """
+    now = {**reference.merged, **{unit: unit for unit in reference.merged.values()}}
+    frame = pl.DataFrame(
+        list(now.items()), schema={"unit": pl.String(), "now": pl.String()}, orient="row"
+    )
+    table_from(connection, "TEMP TABLE merged", frame)
+    connection.execute(_MERGED_MEMBERSHIP)
+    _evaluate(connection, wanted if now else [], "membership_as_now", "part_as_now")
+    connection.execute(_VALUES_AS_NOW)
 
 
 def _required(
@@ -182,6 +200,7 @@ JOIN kept k USING (indicator_id)
 CROSS JOIN calendar y
 JOIN indicator_form f USING (indicator_id)
 LEFT JOIN expected e ON e.region_code = s.unit AND e.form = f.form
+    AND y.year BETWEEN coalesce(e.from_year, y.year) AND coalesce(e.to_year, y.year)
 LEFT JOIN version_in_force c ON c.expected AND c.region_code = s.unit AND c.form = f.form
     AND c.year = y.year - f.years_before
 LEFT JOIN required a
@@ -233,6 +252,34 @@ LEFT JOIN part b ON b.part = 'bottom' AND (b.indicator_id, b.region_code, b.year
     = (p.indicator_id, p.region_code, p.year)
 LEFT JOIN part q ON q.part = 'asked' AND (q.indicator_id, q.region_code, q.year)
     = (p.indicator_id, p.region_code, p.year);
+"""
+
+#: A unit that others were merged into is made of those of them that have reported.
+_MERGED_MEMBERSHIP = """
+CREATE OR REPLACE TEMP TABLE membership_as_now AS
+SELECT s.indicator_id, g.now AS region_code, s.unit, s.year, s.top_known, s.bottom_known
+FROM state s JOIN merged g USING (unit) WHERE s.known
+"""
+
+_VALUES_AS_NOW = """
+CREATE OR REPLACE TEMP TABLE value_as_now AS
+WITH place AS (
+    SELECT s.indicator_id, g.now AS region_code, s.year,
+        count(*) FILTER (s.known)::INTEGER AS reporting_units,
+        count(*) FILTER (s.expected)::INTEGER AS expected_units
+    FROM state s JOIN merged g USING (unit) GROUP BY ALL
+)
+SELECT p.indicator_id, p.region_code, p.year, t.value AS numerator, b.value AS denominator,
+    CASE WHEN NOT k.has_bottom THEN t.value::DOUBLE
+        WHEN b.value <> 0 THEN k.scale * t.value::DOUBLE / b.value::DOUBLE END AS value,
+    p.reporting_units, p.expected_units
+FROM place p
+JOIN kept k USING (indicator_id)
+LEFT JOIN part_as_now t ON t.part = 'top' AND (t.indicator_id, t.region_code, t.year)
+    = (p.indicator_id, p.region_code, p.year)
+LEFT JOIN part_as_now b ON b.part = 'bottom' AND (b.indicator_id, b.region_code, b.year)
+    = (p.indicator_id, p.region_code, p.year)
+WHERE k.of_units
 """
 
 #: Like for like: a region made of the units that have a value in this year and the one before.
@@ -368,16 +415,16 @@ def _part(indicator: Indicator, name: PartName, part: Part, membership: str) -> 
     return f"""
     SELECT {indicator_id} AS indicator_id, {literal(name)} AS part, * FROM (
         WITH m AS (
-            SELECT region_code, unit, year FROM {membership}
+            SELECT region_code AS place, unit, year AS of_year FROM {membership}
             WHERE indicator_id = {indicator_id} AND {known}
         ), found AS (
-            SELECT m.region_code, m.year, ({part.value})::{NUMERIC} AS value
+            SELECT place, of_year, ({part.value})::{NUMERIC} AS value
             FROM m JOIN (SELECT * FROM {source_name(part.source)} WHERE {part.rows}) s
-                ON s.region_code = m.unit AND s.year = m.year - {part.years_before}
-            GROUP BY m.region_code, m.year
+                ON s.region_code = m.unit AND s.year = m.of_year - {part.years_before}
+            GROUP BY place, of_year
         )
-        SELECT region_code, year, coalesce(value, 0) AS value
-        FROM (SELECT DISTINCT region_code, year FROM m)
-        LEFT JOIN found USING (region_code, year)
+        SELECT place AS region_code, of_year AS year, coalesce(value, 0) AS value
+        FROM (SELECT DISTINCT place, of_year FROM m)
+        LEFT JOIN found USING (place, of_year)
     )
     """

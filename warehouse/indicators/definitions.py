@@ -10,14 +10,27 @@ the units that can be compared between two years.
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import time
+from decimal import Decimal
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    StringConstraints,
+    model_validator,
+)
 
-from transforms.forms import FORMS
+from transforms.definitions import InUse
+from transforms.forms import FormSet
+from transforms.yaml_records import Place, read_definitions
+from warehouse.sql import literal
 
 INDICATORS = Path(__file__).with_name("indicators.yaml")
 
@@ -42,8 +55,86 @@ def _is_closed(expression: str) -> bool:
     return depth == 0
 
 
+#: The name of a view, an indicator, a parameter.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+_R = TypeVar("_R", bound="_Record")
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ParameterValue(_Record):
+    """What a parameter is from ``from_year`` on (without it from ever on), and on whose word."""
+
+    value: str
+    from_year: int | None = None
+    source: str
+
+
+class Parameter(_Record):
+    """A figure that indicators speak of by its name: ``$large_class`` in SQL and in wording.
+
+    What changes over the years is looked up by the ``year`` of the row.
+    """
+
+    parameter: Name
+    type: Literal["number", "time", "text"] = "number"
+    zh: str
+    en: str
+    values: Annotated[tuple[ParameterValue, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        years = [value.from_year for value in self.values]
+        if years[0] is not None or None in years[1:]:
+            raise ValueError("the first value is without from_year, the others have one")
+        later = [year for year in years if year is not None]
+        if later != sorted(set(later)):
+            raise ValueError("the values stand in the order of their years, each year once")
+        for value in self.values:
+            self._literal(value.value)
+        return self
+
+    def _literal(self, value: str) -> str:
+        try:
+            match self.type:
+                case "number":
+                    number = Decimal(value)
+                    if not number.is_finite():
+                        raise ValueError
+                    return str(number)
+                case "time":
+                    return f"TIME {literal(time.fromisoformat(value).isoformat())}"
+        except (ArithmeticError, ValueError):
+            raise ValueError(
+                f"{value!r} is no {self.type}; write 45 or, as a time, 07:50"
+            ) from None
+        return literal(value)
+
+    @property
+    def sql(self) -> str:
+        """The figure of the row's year, as SQL."""
+        first, *later = (self._literal(value.value) for value in self.values)
+        if not later:
+            return first
+        whens = [
+            f"WHEN year >= {value.from_year} THEN {sql}"
+            for value, sql in zip(reversed(self.values[1:]), reversed(later), strict=True)
+        ]
+        return f"(CASE {' '.join(whens)} ELSE {first} END)"
+
+    def words(self, language: Literal["zh", "en"]) -> str:
+        """Return the figure as it is read, with what it becomes in later years."""
+        first, *later = self.values
+        after = {
+            "zh": "".join(f"，{value.from_year}年起{value.value}" for value in later),
+            "en": "".join(f", {value.value} from {value.from_year}" for value in later),
+        }[language]
+        return f"{first.value}{f'（{after[1:]}）' if after and language == 'zh' else ''}" + (
+            f" ({after[2:]})" if after and language == "en" else ""
+        )
 
 
 class View(_Record):
@@ -53,8 +144,8 @@ class View(_Record):
     ``forms`` are the forms without which it says nothing.
     """
 
-    name: str
-    forms: tuple[str, ...]
+    name: Name
+    forms: Annotated[tuple[str, ...], Field(min_length=1)]
     sql: str
 
 
@@ -144,9 +235,11 @@ class Gap(_Record):
 class Example(_Record):
     """A case worked by hand: rows of forms of one unit and year, and the parts they must give.
 
-    ``earlier`` holds the rows of so many years before. ``asked`` is given for a share of answers.
+    They are rows of ``year``; ``earlier`` holds those of so many years before. ``asked`` is given for a share
+    of answers.
     """
 
+    year: int = 2020
     given: dict[str, list[dict[str, object]]]
     earlier: dict[PositiveInt, dict[str, list[dict[str, object]]]] = {}
     numerator: str | None
@@ -164,7 +257,7 @@ class Indicator(_Record):
     is one of the region directly above them, because such figures do not add up.
     """
 
-    indicator_id: str
+    indicator_id: Name
     section: int
     name_zh: str
     name_en: str
@@ -262,26 +355,85 @@ class Indicator(_Record):
 
 
 class Catalogue(_Record):
-    """All indicators, their scopes and the views they are computed from."""
+    """All indicators, their scopes, the views they are computed from and the figures they speak of."""
 
-    scopes: tuple[ClauseScope, ...]
-    views: tuple[View, ...]
-    indicators: tuple[Indicator, ...]
+    parameters: tuple[Parameter, ...] = ()
+    scopes: tuple[ClauseScope, ...] = ()
+    views: tuple[View, ...] = ()
+    indicators: tuple[Indicator, ...] = ()
 
-    @model_validator(mode="after")
-    def _wired(self) -> Self:
-        ids = [indicator.indicator_id for indicator in self.indicators]
-        if not ids or len(set(ids)) != len(ids):
-            raise ValueError("indicators must be there, and each of them once")
-        known = {*FORMS, *(view.name for view in self.views)}
+    def problems(self) -> Iterator[tuple[Place, str]]:
+        """Yield what stands twice."""
+        for field, key in _KEYS.items():
+            seen = set()
+            for i, record in enumerate(getattr(self, field)):
+                name = getattr(record, key)
+                if name in seen:
+                    yield (field, i), f"{key} {name} stands twice; give one of them another name"
+                seen.add(name)
+
+    def over(self, packaged: Catalogue) -> Catalogue:
+        """Return this catalogue laid over ``packaged``: its records instead of those of the same id."""
+        merged = {}
+        for field, key in _KEYS.items():
+            records = (*getattr(packaged, field), *getattr(self, field))
+            merged[field] = tuple({getattr(record, key): record for record in records}.values())
+        return Catalogue(**merged)
+
+    def unwired(self, forms: FormSet) -> Iterator[str]:
+        """Yield a sentence on each record that speaks of what is not there; ``forms`` are those in use."""
+        known = {*forms, *(view.name for view in self.views)}
         scopes = {scope.scope for scope in self.scopes}
+        parameters = {parameter.parameter for parameter in self.parameters}
+        for view in self.views:
+            if view.name in forms:
+                yield f"view {view.name}: a form has that name; choose another"
+            for form in view.forms:
+                if form not in forms:
+                    yield f"view {view.name}: there is no form {form}; there are {', '.join(forms)}"
         for indicator in self.indicators:
+            name = f"indicator {indicator.indicator_id}"
             if indicator.scope not in scopes:
-                raise ValueError(f"{indicator.indicator_id}: no scope {indicator.scope}")
+                yield f"{name}: there is no scope {indicator.scope}; there are {', '.join(sorted(scopes))}"
             for part in (indicator.top, indicator.bottom, indicator.causes):
                 if part is not None and part.source not in known:
-                    raise ValueError(f"{indicator.indicator_id}: no source {part.source}")
-        return self
+                    yield f"{name}: there is no source {part.source}; name a form or a view"
+        for kind, records in (("view", self.views), ("indicator", self.indicators)):
+            for record in records:
+                named = set(_NAMED.findall(str(record.model_dump())))
+                for missing in sorted(named - parameters):
+                    yield (
+                        f"{kind} {getattr(record, _KEYS[kind + 's'])}: there is no parameter"
+                        f" ${missing}; add it to parameters"
+                    )
+
+    def filled(self) -> Catalogue:
+        """Return the catalogue with the figures of its parameters in the place of their names."""
+        figures = {parameter.parameter: parameter for parameter in self.parameters}
+        return Catalogue(
+            parameters=self.parameters,
+            scopes=self.scopes,
+            views=tuple(_filled(view, figures) for view in self.views),
+            indicators=tuple(_filled(one, figures) for one in self.indicators),
+        )
+
+    def only(self, indicator_ids: Collection[str], views: Collection[str]) -> Catalogue:
+        """Return the catalogue with these indicators, and with ``views`` and those that they need."""
+        kept = tuple(one for one in self.indicators if one.indicator_id in indicator_ids)
+        needed = {*views, *(part.source for one in kept for part in one.parts.values())}
+        needed |= {one.causes.source for one in kept if one.causes is not None}
+        by_name = {view.name: view for view in self.views}
+        waiting = [name for name in needed if name in by_name]
+        while waiting:
+            words = set(re.findall(r"\w+", by_name[waiting.pop()].sql)) & by_name.keys()
+            waiting += words - needed
+            needed |= words
+        return Catalogue(
+            parameters=self.parameters,
+            scopes=self.scopes,
+            views=tuple(view for view in self.views if view.name in needed),
+            indicators=kept,
+        )
 
     @cached_property
     def by_id(self) -> dict[str, Indicator]:
@@ -297,6 +449,67 @@ class Catalogue(_Record):
         return next((view.forms for view in self.views if view.name == source), (source,))
 
 
-def load_catalogue(file: Path = INDICATORS) -> Catalogue:
-    """Return the indicators in ``file``; raises pydantic's ValidationError where a record is wrong."""
-    return Catalogue.model_validate(yaml.load(file.read_text("utf-8"), yaml.CSafeLoader))
+#: The records of a catalogue, and by what each is known.
+_KEYS = {
+    "parameters": "parameter",
+    "scopes": "scope",
+    "views": "name",
+    "indicators": "indicator_id",
+}
+_NAMED = re.compile(r"\$([a-z][a-z0-9_]*)")
+#: The fields that are read by people; all others are SQL.
+_WORDS_ZH = frozenset({"name_zh", "zh", "numerator_zh", "denominator_zh"})
+
+
+def _filled(record: _R, figures: Mapping[str, Parameter]) -> _R:
+    """Return ``record`` with figures in the place of the names of parameters."""
+
+    def fill(text: str, figure: Callable[[Parameter], str]) -> str:
+        return _NAMED.sub(
+            lambda name: figure(figures[name[1]]) if name[1] in figures else name[0], text
+        )
+
+    def walk(value: Any, field: str) -> Any:
+        if isinstance(value, _Record):
+            return _filled(value, figures)
+        if isinstance(value, str) and "$" in value:
+            if field in _WORDS_ZH:
+                return fill(value, lambda figure: figure.words("zh"))
+            if field == "name_en":
+                return fill(value, lambda figure: figure.words("en"))
+            return fill(value, lambda figure: figure.sql)
+        return value
+
+    changed = {
+        name: made
+        for name in type(record).model_fields
+        if (made := walk(value := getattr(record, name), name)) is not value
+    }
+    # Not a copy: that would keep what was derived from the fields before.
+    fields = {name: getattr(record, name) for name in type(record).model_fields}
+    return type(record).model_construct(**{**fields, **changed}) if changed else record
+
+
+def read_catalogue(file: Path, *, of_package: bool = False) -> Catalogue:
+    """Return the records in ``file``, as they stand there.
+
+    Raises:
+        DefinitionError: a record is not well formed, or stands there twice.
+    """
+    return read_definitions(file, Catalogue, of_package=of_package)
+
+
+@cache
+def packaged_catalogue() -> Catalogue:
+    """Return the records that come with the package, as they stand there."""
+    return read_catalogue(INDICATORS, of_package=True)
+
+
+@cache
+def load_catalogue() -> Catalogue:
+    """Return the indicators of the package, ready to be computed."""
+    return packaged_catalogue().filled()
+
+
+#: Which indicators are in use.
+CATALOGUE_IN_USE: InUse[Catalogue] = InUse(load_catalogue)

@@ -72,4 +72,6 @@ def _row(rule: str, submission: list[object], *, value: str, other: object) -> d
         "key": "time",
         "figure": None,
         "explained": None,
+        "number": None,
+        "refused": None,
     }

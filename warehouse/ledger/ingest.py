@@ -20,10 +20,11 @@ import polars as pl
 
 from transforms.formats import Limits, Unreadable, expected_bytes
 from transforms.reading import Found, find_files
+from transforms.records import REASON
 from transforms.submissions import Document, examine
 from transforms.tables.model import Table
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
-from warehouse.ledger.store import Loaded, known_deliveries, load
+from warehouse.ledger.store import Loaded, keep_reasons, known_deliveries, load
 from warehouse.reference import Reference
 from warehouse.workers.pool import Breach, Order, Workers
 from warehouse.workers.process import OrderPart
@@ -103,6 +104,7 @@ def ingest(
         whole = [receipt for receipt, _ in read]
         with kept():
             outcome = load(connection, whole, examined, _origins(documents, origins))
+            keep_reasons(connection, _reasons(read))
         loaded = Loaded(
             loaded.submissions + outcome.submissions,
             loaded.accepted + outcome.accepted,
@@ -232,6 +234,18 @@ _REST: Final = Breach(
     f"同一压缩包中已有 {_GIVEN_UP} 个文件未能读完",
     f"{_GIVEN_UP} files of the same zip were given up before it",
 )
+
+
+def _reasons(read: Sequence[tuple[Receipt, list[Document]]]) -> pl.DataFrame:
+    """Return the reasons that units gave in these deliveries (:data:`transforms.records.REASON`)."""
+    rows = [
+        (document.sha256, document.region_code, receipt.received_at, reason.number, reason.text)
+        for receipt, documents in read
+        for document in documents
+        if document.region_code is not None
+        for reason in document.reasons or ()
+    ]
+    return pl.DataFrame(rows, schema=REASON.schema, orient="row")
 
 
 def _origins(documents: Sequence[Document], origins: Sequence[int]) -> pl.DataFrame:

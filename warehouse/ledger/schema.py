@@ -157,8 +157,10 @@ def refresh(connection: duckdb.DuckDBPyConnection) -> None:
     """
     connection.execute(
         "CREATE OR REPLACE TABLE version_in_force AS "
-        "SELECT submission_id, region_code, form, year, e.form IS NOT NULL AS expected "
-        "FROM in_force LEFT JOIN expected e USING (region_code, form)"
+        "SELECT submission_id, region_code, form, year, EXISTS ("
+        "    FROM expected e WHERE (e.region_code, e.form) = (f.region_code, f.form)"
+        "    AND f.year BETWEEN coalesce(e.from_year, f.year) AND coalesce(e.to_year, f.year)"
+        ") AS expected FROM in_force f"
     )
 
 

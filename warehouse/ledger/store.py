@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, sleep
 
 import duckdb
 import polars as pl
 
 from transforms.forms import FORMS
-from transforms.records import DELIVERY, SUBMISSION
+from transforms.records import DELIVERY, LEDGER, REASON, SUBMISSION
 from transforms.submissions import Examined
 from warehouse.archive import Receipt
+from warehouse.lake import CATALOG, Fence, LakeEmpty
 from warehouse.ledger.schema import is_outdated, prepare
+from warehouse.place import Place, WarehouseLocked, connect
 from warehouse.reference import Reference
 from warehouse.sql import lent, literal, table_from
-
-
-class WarehouseLocked(Exception):
-    """Another process has the warehouse open."""
 
 
 class WarehouseOutdated(WarehouseLocked):
     """An earlier version of this program has filled the warehouse, and nothing was read since."""
 
 
-_KEPT_BY_SUBMISSION = (
-    "submission",
-    "submission_sheet",
-    "submission_layout",
-    "finding",
-    *(f'submitted."{name}"' for name in FORMS),
-)
+#: What the copy of a lake is attached as.
+_MIRROR = "mirror"
+
+
+def _kept_by_submission() -> list[str]:
+    """Return the tables whose rows belong to a submission."""
+    about = ("submission", "submission_sheet", "submission_layout", "finding")
+    return [*about, *(f'submitted."{name}"' for name in FORMS)]
 
 
 @dataclass(frozen=True)
@@ -70,25 +68,26 @@ class Loaded:
 
 @contextmanager
 def open_warehouse(
-    file: Path, reference: Reference, *, read_only: bool = False, patience: float = 0
+    place: Place, reference: Reference, *, read_only: bool = False, patience: float = 0
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield a connection to the warehouse, with its tables prepared.
 
     What is left of a run that was killed lets go of the file a moment after the run: ``patience`` is
-    for how many seconds to wait for that.
+    for how many seconds to wait for that. Who opens a lake and not to read only holds its lock.
 
     Raises:
         WarehouseLocked: another process writes to it.
         WarehouseOutdated: it is to be read only, and has other columns than this program's.
+        LakeFailed: as :func:`warehouse.place.connect`.
     """
-    connection = _connected(file, read_only, monotonic() + patience)
+    connection = connect(place, read_only=read_only, patience=patience)
     try:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         if not read_only:
             prepare(connection, reference)
         elif is_outdated(connection):
             raise WarehouseOutdated(
-                f"{file} was filled by an earlier version of jzedu; run jzedu nightly, which reads"
+                f"{place} was filled by an earlier version of jzedu; run jzedu nightly, which reads"
                 " the archive again"
             )
         yield connection
@@ -96,18 +95,86 @@ def open_warehouse(
         connection.close()
 
 
-def _connected(file: Path, read_only: bool, until: float) -> duckdb.DuckDBPyConnection:
-    while True:
-        try:
-            return duckdb.connect(str(file), read_only=read_only)
-        except duckdb.IOException as error:
-            if "lock" not in str(error):
-                raise
-        if monotonic() >= until:
-            raise WarehouseLocked(
-                f"{file} is open in another process; wait until that run has ended, or end it"
-            )
-        sleep(0.05)
+@contextmanager
+def transaction(
+    connection: duckdb.DuckDBPyConnection, fence: Fence | None = None
+) -> Iterator[None]:
+    """Commit what the block does, all of it or nothing.
+
+    ``fence`` is that of a lake, which more than one machine could write to.
+
+    Raises:
+        NoLongerWriter: another writes to the lake.
+    """
+    connection.execute("BEGIN")
+    try:
+        yield
+        token = fence.write(connection) if fence is not None else ""
+        connection.execute("COMMIT")
+    except BaseException:
+        # What failed may have ended the transaction, and must not be hidden by saying so.
+        with suppress(duckdb.Error):
+            connection.execute("ROLLBACK")
+        raise
+    if fence is not None:
+        fence.passed(token)
+
+
+def copy_warehouse(place: Place, file: Path, reference: Reference) -> None:
+    """Write what the warehouse at ``place`` holds into the new warehouse ``file``, as of one moment.
+
+    Of a warehouse of another layout, or an empty lake, nothing is taken: a run over the copy reads the
+    archive again, as it would over the warehouse itself.
+
+    Raises:
+        LakeFailed: as :func:`warehouse.place.connect`.
+    """
+    with open_warehouse(file, reference):
+        pass
+    try:
+        connection = connect(place, read_only=True)
+    except LakeEmpty:
+        return
+    try:
+        if not is_outdated(connection):
+            connection.execute(f"ATTACH {literal(file)} AS copy")
+            with transaction(connection):
+                _copy(connection, CATALOG, "copy")
+            connection.execute("DETACH copy")
+    finally:
+        connection.close()
+
+
+def use_mirror(connection: duckdb.DuckDBPyConnection, file: Path, reference: Reference) -> None:
+    """Have ``connection`` use a copy of its lake in ``file``, of the rows in force, for all that follows.
+
+    Computing asks some thousand times, and each time a lake looks into its catalogue first: one copy
+    costs less. ``version_in_force`` is up to date.
+    """
+    connection.execute(f"ATTACH {literal(file)} AS {_MIRROR}; USE {_MIRROR}")
+    prepare(connection, reference)
+    with transaction(connection):
+        _copy(
+            connection,
+            CATALOG,
+            _MIRROR,
+            f"SEMI JOIN {_MIRROR}.version_in_force USING (submission_id)",
+        )
+
+
+def use_lake(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have ``connection`` use its lake itself (again)."""
+    connection.execute(f"USE {CATALOG}")
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, source: str, to: str, which: str = "") -> None:
+    """Copy the ledger, and of the forms the rows that the clause ``which`` takes, from catalogue to catalogue."""
+    for record in LEDGER:
+        name = f"main.{record.name}"
+        connection.execute(f"INSERT INTO {to}.{name} BY NAME FROM {source}.{name}")
+    for form in FORMS:
+        name = f'submitted."{form}"'
+        connection.execute(f"INSERT INTO {to}.{name} BY NAME FROM {source}.{name} {which}")
 
 
 def known_deliveries(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Receipt]:
@@ -131,13 +198,16 @@ def is_unpublished(connection: duckdb.DuckDBPyConnection, stamp: str) -> bool:
 def mark_published(
     connection: duckdb.DuckDBPyConnection, stamp: str, files: Mapping[str, int]
 ) -> None:
-    """Note that the publication that stands says all that the warehouse holds, and is these ``files``."""
+    """Note that the publication that stands says all that the warehouse holds, and is these ``files``.
+
+    The caller holds the transaction.
+    """
     frame = pl.DataFrame(list(files.items()), {"name": pl.String, "bytes": pl.Int64}, orient="row")
     with lent(connection, incoming=frame):
         connection.execute(
-            f"BEGIN; DELETE FROM unpublished; DELETE FROM published_by; DELETE FROM published_file;"
+            f"DELETE FROM unpublished; DELETE FROM published_by; DELETE FROM published_file;"
             f"INSERT INTO published_by VALUES ({literal(stamp)});"
-            f"INSERT INTO published_file SELECT * FROM incoming; COMMIT"
+            f"INSERT INTO published_file SELECT * FROM incoming"
         )
 
 
@@ -179,11 +249,25 @@ def forget(
         " WHERE (sha256, CASE WHEN contains(path, '/') THEN split_part(path, '/', 1) ELSE '' END)"
         " IN (SELECT (sha256, folder) FROM forgotten)"
     ).fetchall()
-    for table in _KEPT_BY_SUBMISSION:
+    for table in _kept_by_submission():
         connection.execute(
             f"DELETE FROM {table} WHERE submission_id IN (SELECT submission_id FROM forgotten)"
         )
     return sorted(Receipt(*row) for row in rows)
+
+
+def keep_reasons(connection: duckdb.DuckDBPyConnection, reasons: pl.DataFrame) -> None:
+    """Keep what units wrote for warnings (:data:`transforms.records.REASON`), each file's anew.
+
+    The caller holds the transaction.
+    """
+    if reasons.is_empty():
+        return
+    with lent(connection, given=reasons):
+        connection.execute(
+            "DELETE FROM reason WHERE (sha256, region_code) IN (SELECT (sha256, region_code) FROM given);"
+            f"INSERT INTO reason SELECT DISTINCT {REASON.names} FROM given"
+        )
 
 
 def load(
@@ -213,7 +297,7 @@ def load(
         INSERT INTO delivery BY NAME SELECT * EXCLUDE (receipt) FROM deliveries;
         """
     )
-    for table in _KEPT_BY_SUBMISSION:
+    for table in _kept_by_submission():
         connection.execute(
             f"DELETE FROM {table} WHERE submission_id IN (SELECT submission_id FROM fresh WHERE NOT is_new)"
         )

@@ -35,7 +35,8 @@ from warehouse.lineage.model import (
     Verdict,
     Version,
 )
-from warehouse.publication.reader.queries import clause_order, standings
+from warehouse.place import Place
+from warehouse.publication.reader.queries import clause_order, standings, turning
 from warehouse.reference import Reference, folder_key
 from warehouse.sql import literal
 
@@ -46,7 +47,7 @@ class CannotExplain(Exception):
 
 def explain(
     published: Path,
-    warehouse: Path,
+    warehouse: Place,
     reference: Reference,
     catalogue: Catalogue,
     indicator: str,
@@ -65,14 +66,16 @@ def explain(
         CannotExplain: the indicator or region is unknown or ambiguous; there is no such figure for
             that region and year.
         FileNotFoundError: one of the two files is not there.
-        WarehouseLocked: a run is writing to the warehouse.
+        WarehouseLocked: a run is writing to the warehouse, which is a file.
+        LakeFailed: the warehouse is a lake that cannot be reached.
     """
     _must_be_there(published, "there is no such publication")
-    _must_be_there(
-        warehouse,
-        "the rows behind the figures stand there, and it is gone; the next night makes it again from"
-        " the archive",
-    )
+    if isinstance(warehouse, Path):
+        _must_be_there(
+            warehouse,
+            "the rows behind the figures stand there, and it is gone; the next night makes it again"
+            " from the archive",
+        )
     with open_warehouse(warehouse, reference, read_only=True) as connection:
         ((catalog,),) = connection.execute("SELECT current_database()").fetchall()
         connection.execute(
@@ -317,13 +320,29 @@ class _Publication:
             "SELECT c.clause_id, c.statement_zh, c.statement_en, c.kind, c.comparator,"
             " a.threshold, c.due_year, c.interpretation, c.basis_zh, c.basis_en, c.source,"
             f" a.status, a.value, a.gap, a.gap_quantity, a.gap_unit, {told},"
-            " u.against_most_units, u.units_judged, u.units_met"
+            " u.against_most_units, u.units_judged, u.units_met, t.institutions, t.names"
             " FROM published.attainment a JOIN published.clause c USING (clause_id)"
             f" LEFT JOIN ({standings('published.')}) u ON u.clause_id = a.clause_id"
             " AND u.region_code = a.region_code AND u.year = a.year"
+            f" LEFT JOIN ({self._turning()}) t ON t.clause_id = a.clause_id"
+            " AND t.region_code = a.region_code AND t.year = a.year"
             f" WHERE {self._key('a')} ORDER BY c.clause_id"
         )
         return tuple(_verdict(*row) for row in rows)
+
+    def _turning(self) -> str:
+        """Return the query for how many institutions turn a verdict, and the first few of them."""
+        # A publication of an earlier version does not know.
+        known = self._rows(
+            "SELECT 1 FROM duckdb_tables() WHERE database_name = 'published'"
+            " AND table_name = 'turning_institution'"
+        )
+        if not known:
+            return (
+                "SELECT NULL AS clause_id, NULL AS region_code, NULL AS year,"
+                " NULL AS institutions, NULL AS names"
+            )
+        return turning("published.")
 
     def versions(self) -> tuple[Version, ...]:
         """Return the accepted versions of the forms that entered, as far as the publication knows them.
@@ -496,10 +515,11 @@ class _Publication:
 
 
 def _verdict(*row: Any) -> Verdict:
-    *told, covered_zh, covered_en, against, judged, met = row
+    *told, covered_zh, covered_en, against, judged, met, institutions, names = row
     told += [
         Remark(covered_zh, covered_en) if covered_zh else None,
         Remark(*wording.against_text(told[11], judged, met)) if against else None,
+        Remark(*wording.turning_text(told[11], institutions, names)) if institutions else None,
     ]
     return Verdict(*told)
 

@@ -29,7 +29,8 @@ class Verdict:
 
     ``asked`` and ``answered`` count the rows that a question is put to and those that answer it.
     ``coverage`` says what is missing behind the verdict, ``against`` that most units are not as the
-    region is; None where there is nothing to say.
+    region is, ``turning`` that single institutions alone turn the verdict; None where there is nothing
+    to say.
     """
 
     clause_id: str
@@ -52,6 +53,7 @@ class Verdict:
     answered: int | None
     coverage: Remark | None
     against: Remark | None
+    turning: Remark | None
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def fill(
 ) -> None:
     """Write all tables but the record of publications (:func:`record`), and create the views.
 
-    ``publication.attainment`` must be there already; ``clauses`` and ``sections`` have the columns of
+    ``publication.attainment`` and the temporary table ``turning`` must be there already; ``clauses`` and ``sections`` have the columns of
     the published tables ``clause`` and ``section``.
     """
     wanted = set(clauses["indicator_id"])
@@ -77,12 +77,13 @@ def fill(
     queries["clause"] = "SELECT * FROM published_clause"
     queries["section"] = "SELECT * FROM published_section"
     queries["attainment"] = "SELECT * FROM judged"
+    queries["turning_institution"] = "SELECT * FROM turning"
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE judged AS SELECT * FROM publication.attainment;"
         "DROP TABLE publication.attainment; DROP TABLE publication.judgement"
     )
     # One transaction: a commit for each of some hundred comments would wait for the disk each time.
-    connection.execute(f"BEGIN; {'; '.join(_definitions())}; COMMIT")
+    connection.execute(f"BEGIN; {'; '.join(definitions())}; COMMIT")
     for table in TABLES:
         if table.name in queries:
             _insert(connection, table, queries[table.name])
@@ -99,15 +100,15 @@ def export(file: Path, folder: Path) -> None:
             connection.execute(f"COPY {table.name} TO {target}")
 
 
-def _definitions() -> Iterator[str]:
-    """Yield the statements that create the published tables, with their comments."""
+def definitions(place: str = "publication") -> Iterator[str]:
+    """Yield the statements that create the published tables in ``place`` anew, with their comments."""
     for table in TABLES:
-        yield f"CREATE TABLE publication.{table.name} ({table.definition})"
+        yield f"CREATE OR REPLACE TABLE {place}.{table.name} ({table.definition})"
         wording = literal(f"{table.zh} / {table.en}")
-        yield f"COMMENT ON TABLE publication.{table.name} IS {wording}"
+        yield f"COMMENT ON TABLE {place}.{table.name} IS {wording}"
         for column in table.columns:
             wording = literal(f"{column.zh} / {column.en}")
-            yield f'COMMENT ON COLUMN publication.{table.name}."{column.name}" IS {wording}'
+            yield f'COMMENT ON COLUMN {place}.{table.name}."{column.name}" IS {wording}'
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: PublishedTable, query: str) -> None:
@@ -121,10 +122,16 @@ def _forms() -> pl.DataFrame:
     """Return the forms with the days on which they are due."""
     return pl.DataFrame(
         [
-            (form.name, form.deadline.years_after, form.deadline.month, form.deadline.day)
+            (
+                form.name,
+                form.deadline.years_after,
+                form.deadline.month,
+                form.deadline.day,
+                form.deadline.grace_days,
+            )
             for form in FORMS.values()
         ],
-        schema=["form", "due_years_after", "due_month", "due_day"],
+        schema=["form", "due_years_after", "due_month", "due_day", "grace_days"],
         orient="row",
     )
 

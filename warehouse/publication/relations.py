@@ -16,6 +16,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "indicator": ("indicator_id",),
     "clause": ("clause_id",),
     "indicator_value": ("indicator_id", "region_code", "year"),
+    "indicator_value_as_now": ("indicator_id", "region_code", "year"),
     "attainment": ("clause_id", "region_code", "year"),
     "year_on_year": ("clause_id", "region_code", "year"),
     "outlook": ("clause_id", "region_code", "year"),
@@ -29,6 +30,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "attainment_latest": ("clause_id", "region_code"),
     "plan_progress": ("clause_id", "year"),
     "trend": ("indicator_id", "region_code", "year"),
+    "trend_as_now": ("indicator_id", "region_code", "year"),
 }
 
 
@@ -49,9 +51,13 @@ class Relation:
 
 RELATIONS: tuple[Relation, ...] = (
     Relation("region", ("parent_code",), "region", optional=True),
+    Relation("region", ("successor",), "region", optional=True),
     Relation("clause", ("indicator_id",), "indicator"),
     Relation("indicator_value", ("indicator_id",), "indicator"),
     Relation("indicator_value", ("region_code",), "region"),
+    Relation("indicator_value_as_now", ("indicator_id", "region_code", "year"), "indicator_value"),
+    Relation("indicator_value_as_now", ("indicator_id",), "indicator"),
+    Relation("indicator_value_as_now", ("region_code",), "region"),
     Relation("attainment", ("clause_id",), "clause"),
     Relation("attainment", ("indicator_id", "region_code", "year"), "indicator_value"),
     Relation("attainment", ("indicator_id",), "indicator"),
@@ -67,6 +73,9 @@ RELATIONS: tuple[Relation, ...] = (
     Relation("shortfall", ("clause_id",), "clause"),
     Relation("shortfall", ("region_code",), "region"),
     Relation("shortfall", ("submission_id",), "submission", optional=True),
+    Relation("turning_institution", ("clause_id", "region_code", "year"), "attainment"),
+    Relation("turning_institution", ("clause_id",), "clause"),
+    Relation("turning_institution", ("region_code",), "region"),
     Relation("submission", ("region_code",), "region", optional=True),
     Relation("submission_sheet", ("submission_id",), "submission"),
     Relation("reporting", ("region_code",), "region"),
@@ -90,4 +99,6 @@ RELATIONS: tuple[Relation, ...] = (
     Relation("plan_progress", ("indicator_id",), "indicator"),
     Relation("trend", ("indicator_id",), "indicator"),
     Relation("trend", ("region_code",), "region"),
+    Relation("trend_as_now", ("indicator_id",), "indicator"),
+    Relation("trend_as_now", ("region_code",), "region"),
 )

@@ -19,7 +19,8 @@ from warehouse.sql import literal
 class Revision:
     """What moves between two publications, and which file caused it (None: a definition).
 
-    ``basis_zh`` and ``basis_en`` are there where the clause's figure is an interpretation of ours.
+    ``basis_zh`` and ``basis_en`` are there where the clause's figure is an interpretation of ours;
+    ``old_threshold`` is what was asked before, in that region and year.
     """
 
     indicator_id: str
@@ -37,6 +38,7 @@ class Revision:
     threshold: float | None
     basis_zh: str | None
     basis_en: str | None
+    old_threshold: float | None = None
 
 
 #: The columns of :class:`Revision` that a definition gives, for a query in which ``d`` is the clause,
@@ -54,13 +56,15 @@ def list_revisions(connection: duckdb.DuckDBPyConnection) -> list[Revision]:
         SELECT c.indicator_id, coalesce(i.name_zh, j.name_zh), c.region_code,
             coalesce(r.region_name, c.region_code), c.year, c.old_value, c.new_value,
             c.old_status, c.new_status, s.file_name, c.clause_id, coalesce(i.unit, j.unit),
-            {OF_CLAUSE}
+            {OF_CLAUSE}, b.threshold
         FROM ({REVISIONS}) c
         LEFT JOIN publication.indicator i USING (indicator_id)
         LEFT JOIN previous.indicator j USING (indicator_id)
         LEFT JOIN publication.clause d ON d.clause_id = c.clause_id
         LEFT JOIN publication.attainment a
             ON (a.clause_id, a.region_code, a.year) = (c.clause_id, c.region_code, c.year)
+        LEFT JOIN previous.attainment b
+            ON (b.clause_id, b.region_code, b.year) = (c.clause_id, c.region_code, c.year)
         LEFT JOIN region r ON r.region_code = c.region_code
         LEFT JOIN submission s ON s.submission_id = c.submission_id
         ORDER BY c.indicator_id, c.region_code, c.year, c.clause_id

@@ -69,7 +69,7 @@ CASE WHEN NOT s.accepted THEN 'returned' WHEN f.submission_id IS NULL THEN 'supe
 """
 
 #: The last day on which a submission is in time, as a date in China.
-_DEADLINE = "make_date(y.year + f.due_years_after, f.due_month, f.due_day)"
+_DEADLINE = "make_date(y.year + f.due_years_after, f.due_month, f.due_day) + f.grace_days::INTEGER"
 
 #: The tables that name the moment of a publication rather than what it says.
 OF_THE_MOMENT = ("publication", "revision", "finding_history")
@@ -90,12 +90,16 @@ TABLES: tuple[PublishedTable, ...] = (
             ),
             ("parent_code", "VARCHAR", "上级地区代码", "Region it belongs to"),
             ("kind", "VARCHAR", "类型", "Kind of region"),
+            ("valid_from_year", "INTEGER", "起始年份", "First year in which it is there"),
+            ("valid_to_year", "INTEGER", "终止年份", "Last year in which it is there"),
+            ("successor", "VARCHAR", "并入的地区代码", "Region that it became part of"),
         ),
-        "SELECT region_code, region_name, level, parent_code, kind FROM region",
+        "SELECT region_code, region_name, level, parent_code, kind, valid_from_year, valid_to_year,"
+        " successor FROM region",
     ),
     PublishedTable(
         "section",
-        "工作领域: 每行一个规划的工作领域",
+        "工作领域: 每行一个领域",
         "Sections: each row is a field of work of the plan",
         _columns(
             _SECTION,
@@ -137,7 +141,7 @@ TABLES: tuple[PublishedTable, ...] = (
     ),
     PublishedTable(
         "clause",
-        "条款: 每行一条规划承诺",
+        "条款: 每行一条承诺",
         "Clauses: each row is a commitment of the plan",
         _columns(
             _CLAUSE,
@@ -221,6 +225,29 @@ TABLES: tuple[PublishedTable, ...] = (
         ),
         "SELECT indicator_id, region_code, year, numerator, denominator, value, reporting_units,"
         " expected_units, asked, answered FROM indicator_value WHERE published",
+    ),
+    PublishedTable(
+        "indicator_value_as_now",
+        "现行区划下的指标值: 每行一个指标、一个有单位并入的单位和一个年度, 并入前的年度合并计算",
+        "Values as they are now: each row is an indicator, a unit that others were merged into and a"
+        " year, with the units merged taken together in the years before",
+        _columns(
+            _INDICATOR,
+            REGION_CODE,
+            YEAR,
+            ("numerator", "DECIMAL(38,6)", "分子, 精确值", "Numerator, exact"),
+            ("denominator", "DECIMAL(38,6)", "分母, 精确值", "Denominator, exact"),
+            ("value", "DOUBLE", "指标值(按指标单位)", "Value in the indicator's unit"),
+            (
+                "reporting_units",
+                "INTEGER",
+                "已报齐并计入的单位数",
+                "Units that reported and enter the value",
+            ),
+            _EXPECTED_UNITS,
+        ),
+        "SELECT indicator_id, region_code, year, numerator, denominator, value, reporting_units,"
+        " expected_units FROM value_as_now",
     ),
     PublishedTable(
         "attainment",
@@ -401,6 +428,19 @@ TABLES: tuple[PublishedTable, ...] = (
         ),
     ),
     PublishedTable(
+        "turning_institution",
+        "左右判定的机构: 每行一所仅凭自身就使判定翻转的机构",
+        "Fragile verdicts: each row is an institution without which a clause's verdict would be the opposite",
+        _columns(
+            _CLAUSE,
+            REGION_CODE,
+            YEAR,
+            ("institution_code", "VARCHAR", "机构标识码", "Institution code"),
+            ("institution_name", "VARCHAR", "机构名称", "Institution name"),
+            ("status", "VARCHAR", "现有判定: met, not_met", "The verdict as it stands"),
+        ),
+    ),
+    PublishedTable(
         SUBMISSION.name,
         SUBMISSION.zh,
         SUBMISSION.en,
@@ -464,6 +504,7 @@ TABLES: tuple[PublishedTable, ...] = (
             max(s.received_at) AS last_received_at
         FROM region u CROSS JOIN form f CROSS JOIN calendar y
         LEFT JOIN expected e ON (e.region_code, e.form) = (u.region_code, f.form)
+            AND y.year BETWEEN coalesce(e.from_year, y.year) AND coalesce(e.to_year, y.year)
         LEFT JOIN submission s ON (s.region_code, s.form, s.year) = (u.region_code, f.form, y.year)
         WHERE u.level = 'reporting_unit'
         GROUP BY u.region_code, f.form, y.year, e.form
@@ -528,7 +569,7 @@ TABLES: tuple[PublishedTable, ...] = (
             ("published_at", "TIMESTAMP", "发布时间(UTC)", "Time of publication (UTC)"),
             ("previous_id", "VARCHAR", "上一次发布", "The publication before"),
             ("code_version", "VARCHAR", "程序版本", "Version of the code"),
-            ("plan_version", "VARCHAR", "规划条款版本", "Version of the plan file"),
+            ("plan_version", "VARCHAR", "条款版本", "Version of the plan file"),
             ("submissions", "BIGINT", "在用的报送数", "Submissions in force"),
             (
                 "changes",

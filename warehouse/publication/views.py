@@ -22,7 +22,7 @@ from warehouse.wording import STATUS_MEANINGS, STATUSES
 _PLAN_ORDER = Field(
     "plan_order",
     "BIGINT",
-    "顺序: 条款在规划中的位置, 用于排序(2.10排在2.9之后)",
+    "顺序: 条款的先后, 用于排序(2.10排在2.9之后)",
     "Place of the clause in the plan, to sort by (2.10 comes after 2.9)",
 )
 
@@ -158,7 +158,7 @@ LEFT JOIN year_on_year AS y ON y.clause_id = a.clause_id
     ),
     PublishedTable(
         "plan_progress",
-        "规划进展: 每行一条条款和一个年度, 各判定的单位数(不含全市)",
+        "进展: 每行一条条款和一个年度, 各判定的单位数(不含全市)",
         "Progress of the plan: each row is a clause and a year, with the number of units (the city"
         " left out) by verdict",
         (
@@ -216,6 +216,37 @@ LEFT JOIN (
     SELECT DISTINCT indicator_id, region_code, year, previous_value, change, direction
     FROM year_on_year
 ) AS y ON y.indicator_id = v.indicator_id AND y.region_code = v.region_code AND y.year = v.year
+""",
+    ),
+    PublishedTable(
+        "trend_as_now",
+        "现行区划下的趋势: 每行一个指标、地区和年度; 已并入的单位不再列出, 并入前的年度与接收单位合并计算",
+        "Trend by the regions of today: each row is an indicator, a region and a year; units that were"
+        " merged are not listed, and their earlier years are taken together with those of the unit"
+        " that they are part of now",
+        (
+            *_of("indicator", "indicator_id", "name_zh", "name_en", "unit", "better", "section"),
+            *_of("region", "region_code", "region_name", "level"),
+            *_of("indicator_value", "year", "numerator", "denominator", "value"),
+        ),
+        """
+WITH as_now AS (
+    SELECT indicator_id, region_code, year, numerator, denominator, value
+    FROM indicator_value_as_now
+    UNION ALL
+    SELECT indicator_id, region_code, year, numerator, denominator, value
+    FROM indicator_value AS v
+    WHERE NOT EXISTS (
+        SELECT 1 FROM indicator_value_as_now AS n
+        WHERE n.indicator_id = v.indicator_id AND n.region_code = v.region_code AND n.year = v.year
+    )
+)
+SELECT i.indicator_id, i.name_zh, i.name_en, i.unit, i.better, i.section,
+    r.region_code, r.region_name, r.level, v.year, v.numerator, v.denominator, v.value
+FROM as_now AS v
+JOIN indicator AS i ON i.indicator_id = v.indicator_id
+JOIN region AS r ON r.region_code = v.region_code
+WHERE r.successor IS NULL
 """,
     ),
 )

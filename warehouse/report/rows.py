@@ -60,6 +60,7 @@ class ClauseRow:
     gap: Text
     closes: Text
     against: Text | None
+    turning: Text | None
     since_last_year: Move
     since_last_publication: Move
     spark: Markup
@@ -81,6 +82,7 @@ def clause_row(publication: Publication, clause: PublishedClause, cell: Judgemen
         gap=gap_text(clause, cell),
         closes=closes_text(cell),
         against=against_text(publication, cell),
+        turning=turning_text(publication, cell),
         since_last_year=_since_last_year(publication, clause, cell),
         since_last_publication=_since_last_publication(publication, clause, cell),
         spark=_spark(publication, clause, region),
@@ -162,6 +164,14 @@ def against_text(publication: Publication, cell: Judgement) -> Text | None:
     if standing is None or not standing.against_most_units:
         return None
     return wording.against_text(cell.status, standing.units_judged, standing.units_met)
+
+
+def turning_text(publication: Publication, cell: Judgement) -> Text | None:
+    """Return that single institutions turn the verdict, None where none does."""
+    found = publication.turning.get((cell.clause_id, cell.region_code, cell.year))
+    if found is None:
+        return None
+    return wording.turning_text(cell.status, found.institutions, found.names)
 
 
 def target_is_fixed(clause: PublishedClause) -> bool:

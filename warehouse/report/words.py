@@ -31,7 +31,7 @@ def form_word(form: str | None) -> Text:
 
 
 WORDS: dict[str, Text] = {
-    "report_title": Text("{city}教育发展规划监测报告", "{city} · Education plan monitor"),
+    "report_title": Text("{city}教育目标监测报告", "{city} · Education plan monitor"),
     "nav_city": Text("总览", "At a glance"),
     "nav_map": Text("地图", "Map"),
     "nav_matrix": Text("对照表", "Matrix"),
@@ -46,7 +46,7 @@ WORDS: dict[str, Text] = {
     "copy": Text("复制表格", "Copy table"),
     "csv": Text("存为 CSV", "Save as CSV"),
     "published_at": Text(
-        "{time} 发布 · 第 {id} 版 · 程序 {code} · 规划定义 {plan}",
+        "{time} 发布 · 第 {id} 版 · 程序 {code} · 目标定义 {plan}",
         "Published {time} · publication {id} · code {code} · plan {plan}",
     ),
     "not_published": Text("尚未登记发布", "No publication registered"),
@@ -57,7 +57,7 @@ WORDS: dict[str, Text] = {
     ),
     "rounding_note": Text(
         "数字仅在显示时取舍，评判按精确值。† 为本系统的解释：使条款可以检验的数值、年份或读法"
-        "不是规划原文，依据随条款列出。",
+        "不是文件原文，依据随条款列出。",
         "Figures are rounded for show only; verdicts use exact values. † marks an interpretation: "
         "the figure, year or reading that makes the clause testable is not the plan's own; its "
         "basis is given with the clause.",
@@ -148,7 +148,7 @@ WORDS: dict[str, Text] = {
     "no_target": Text("不设目标值", "no target"),
     "interpretation": Text("解释", "interpretation"),
     "interpretation_note": Text(
-        "† 本条的数值、年份或读法是本系统的解释，不是规划原文。依据：{basis}",
+        "† 本条的数值、年份或读法是本系统的解释，不是文件原文。依据：{basis}",
         "† The figure, year or reading of this clause is our interpretation, not the plan's own. "
         "Basis: {basis}",
     ),
@@ -273,7 +273,7 @@ WORDS: dict[str, Text] = {
     "publication": Text("版本", "Publication"),
     "published": Text("发布时间（北京时间）", "Published (China time)"),
     "code_version": Text("程序", "Code"),
-    "plan_version": Text("规划定义", "Plan"),
+    "plan_version": Text("目标定义", "Plan"),
     "submissions_count": Text("报送数", "Submissions"),
     "changes_count": Text("变动数", "Changes"),
     "dictionary_heading": Text("数据字典", "Data dictionary"),

@@ -28,6 +28,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import clock_gettime, monotonic
@@ -36,7 +37,7 @@ from typing import Any, Generic, Self, TypeVar
 from transforms.formats import Limits, Unreadable
 from transforms.formats.model import megabytes
 from warehouse.workers.memory import shared_memory
-from warehouse.workers.process import LENGTH, SMALL, Begun, Made, OrderPart, Raised, packed
+from warehouse.workers.process import LENGTH, SMALL, Begun, Made, OrderPart, Raised, given, packed
 
 T = TypeVar("T")
 
@@ -341,7 +342,7 @@ class Workers:
         ahead: deque[Future[list[T]]] = deque()
         try:
             for order in orders:
-                ahead.append(self._threads.submit(self._carry_out, order))
+                ahead.append(self._threads.submit(copy_context().run, self._carry_out, order))
                 if len(ahead) > _AHEAD * self._count:
                     yield ahead.popleft().result()
             while ahead:
@@ -383,7 +384,7 @@ class Workers:
             if self._closed.is_set():
                 raise WorkersFailed("the run has ended")
             worker = self._fork_server.worker()
-            worker.send(order)
+            worker.send(given(order))
             self._follow(worker, order.limits, share, attempt, alone)
             good = worker.memory() < _GROWN
         except EOFError:

@@ -26,12 +26,18 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from copyreg import dispatch_table
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from transforms.forms import FORMS, Form
+from transforms.forms import (
+    FORMS,
+    FORMS_IN_USE,
+    Form,
+    FormSet,
+)
 from transforms.importing import no_collecting
 
 T = TypeVar("T")
@@ -57,6 +63,14 @@ class OrderPart(Generic[T]):
 
 
 @dataclass(frozen=True)
+class Given:
+    """An order as it goes to a worker: a pickle, and that of the forms in use."""
+
+    order: bytes
+    forms: bytes
+
+
+@dataclass(frozen=True)
 class Begun:
     """A worker begins a part; where it needs much, it waits for a word."""
 
@@ -78,8 +92,23 @@ class Raised:
     error: Exception | None
 
 
+def given(order: object) -> Given:
+    """Return ``order`` with what whoever carries it out has to know of the forms in use."""
+    return Given(packed(order)[LENGTH:], _pickled(FORMS_IN_USE.get()))
+
+
+@lru_cache(maxsize=8)
+def _pickled(forms: FormSet) -> bytes:
+    return pickle.dumps(tuple(forms.values()))
+
+
+@lru_cache(maxsize=2)
+def _forms(pickled: bytes) -> FormSet:
+    return FormSet(pickle.loads(pickled))
+
+
 def packed(message: object) -> bytes:
-    """Return a message as it goes over a channel; a form goes by its name, because all have it."""
+    """Return a message as it goes over a channel; a form in use goes by its name, because both ends have it."""
     buffer = io.BytesIO(bytes(LENGTH))
     buffer.seek(LENGTH)
     pickler = pickle.Pickler(buffer, pickle.HIGHEST_PROTOCOL)
@@ -218,7 +247,12 @@ def _received(run: socket.socket) -> Any:
     return pickle.loads(run.recv(int.from_bytes(length, "little"), socket.MSG_WAITALL))
 
 
-def _carry_out(order: Any, run: socket.socket) -> None:
+def _carry_out(message: Given, run: socket.socket) -> None:
+    with FORMS_IN_USE.have(_forms(message.forms)):
+        _carry_out_parts(pickle.loads(message.order), run)
+
+
+def _carry_out_parts(order: Any, run: socket.socket) -> None:
     most = order.limits.unpacked_bytes
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
     parts: Iterator[OrderPart[Any]] = order.parts()

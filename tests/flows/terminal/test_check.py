@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import openpyxl
+import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
 from flows.run import Run
-from flows.terminal.check import check_files, show_checked
+from flows.terminal.check import check_files, language_of, show_checked
 from flows.terminal.cli import cli
 from tests.conftest import AsCsv, Home
 
@@ -36,7 +37,8 @@ def test_a_bad_file_is_shown_marked_and_refused_without_any_warehouse(
     bad.write_bytes(as_csv("population", BAD))
     accepted, said = check([good], tmp_path / "home", tmp_path / "out")
     assert accepted
-    assert "would be accepted: 0 errors, 0 warnings" in said
+    assert "将被接收: 错误0条, 提示0条" in said
+    assert "学龄人口表 2020: 读到3行, 其中数据2行, 忽略1行" in said
     accepted, said = check([good, bad], tmp_path / "home", tmp_path / "out")
     assert not accepted
     assert "POP-E03" in said
@@ -64,10 +66,33 @@ def test_with_a_warehouse_the_other_forms_and_years_are_looked_at(
     file.write_bytes(as_csv("population", [{"age": 3, "population": 200}]))
     accepted, said = check([file], home.root, tmp_path / "out")
     assert accepted, "a warning lets it in"
-    assert "would be accepted: 0 errors, 1 warnings" in said
+    assert "将被接收: 错误0条, 提示1条" in said
     with Run.open(home.settings) as run:
         assert run.connection.execute("SELECT count(*) FROM submission").fetchone() == (1,)
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_it_speaks_the_language_that_is_asked_for(tmp_path: Path, as_csv: AsCsv) -> None:
+    file = tmp_path / "古塔区" / "坏2020年.csv"
+    file.parent.mkdir()
+    file.write_bytes(as_csv("population", BAD))
+    said = {}
+    for language in ("zh", "en"):
+        words = ["check", "--out", str(tmp_path), "--lang", language, str(file)]
+        said[language] = CliRunner().invoke(cli, words).output
+    assert "将被退回" in said["zh"]
+    assert "无法识别" in said["zh"]
+    assert "would be returned" not in said["zh"]
+    assert "would be returned: 1 errors" in said["en"]
+    assert "cannot be read" in said["en"]
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [(None, "zh"), ("C", "zh"), ("C.UTF-8", "zh"), ("zh_CN.UTF-8", "zh"), ("en_GB.UTF-8", "en")],
+)
+def test_without_a_word_the_locale_says_the_language(locale: str | None, language: str) -> None:
+    assert language_of(locale) == language
 
 
 def test_for_machines_the_findings_are_those_of_the_publication(

@@ -22,8 +22,11 @@ from openpyxl.styles import Font, PatternFill
 from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
+from transforms.answers import Reason
+from transforms.reading import read_file
 from transforms.records import FINDING
 from transforms.workbooks import finding_list, findings, package
+from transforms.workbooks.heading import Heading
 from transforms.workbooks.return_sheets import write_return_sheet
 
 RED, YELLOW = "FFFFC7CE", "FFFFEB9C"
@@ -136,7 +139,7 @@ def remark(sheet: Worksheet, place: str) -> str:
 
 
 def test_the_list_says_where_what_and_how(write: Write) -> None:
-    workbook = write(finding(cells=3), name="义县班级.csv")
+    workbook = write(finding(cells=3, institution="一小"), name="义县班级.csv")
     sheet = workbook.worksheets[0]
     assert workbook.sheetnames == ["退回说明"]
     assert sheet["A1"].value == "文件: 义县班级.csv"
@@ -150,9 +153,15 @@ def test_the_list_says_where_what_and_how(write: Write) -> None:
         "涉及单元格数",
         "规则编号",
         "级别",
+        "机构",
+        "情况属实的, 写明原因",
+        "编号",
     ]
     assert list_rows(workbook) == [
-        ("小学", "E14", "五十二人", "“班级人数”不是数", "请填52。", 3, "CLS-E03", "错误")
+        (
+            *("小学", "E14", "五十二人", "“班级人数”不是数", "请填52。", 3, "CLS-E03", "错误"),
+            *("一小", "须更正后重新报送", None),
+        )
     ]
     assert sheet["B6"].hyperlink is None
 
@@ -219,6 +228,47 @@ def test_a_list_beyond_its_bound_says_what_it_leaves_out(
     rows = list_rows(write(*(finding(row=row, cell=f"E{row}") for row in range(2, 7))))
     assert [row[1] for row in rows[:2]] == ["E2", "E3"]
     assert rows[2][0] == "其余3条没有列出。"
+
+
+def test_the_heading_says_whose_for_when_until_when_and_whom_to_ask(tmp_path: Path) -> None:
+    out = tmp_path / "a.xlsx"
+    heading = Heading(
+        unit="义县",
+        forms=("2020年班级学生数表",),
+        written=date(2020, 10, 20),
+        standing="此前已接收的版本继续有效。",
+        until="请于2020-10-31前报送。",
+        ask="有疑问请联系市教育局。",
+    )
+    rows = frame(finding(severity="warning")).with_columns(
+        number=pl.lit("1A2B3C4D"), reason=pl.lit("【已收到, 待审核】合并")
+    )
+    write_return_sheet(out, rows, file_name="a.csv", original=None, heading=heading)
+    sheet = load_workbook(out).worksheets[0]
+    above = [sheet.cell(row, 1).value for row in range(1, 9)]
+    assert above[0] == "义县 2020年班级学生数表 审核反馈 (2020-10-20)"
+    assert above[4:7] == [heading.standing, heading.until, heading.ask]
+    assert "写明原因" in str(above[7])
+    header = [cell.value for cell in sheet[10]]
+    found = dict(zip(header, (cell.value for cell in sheet[11]), strict=True))
+    assert (found["编号"], found["情况属实的, 写明原因"]) == ("1A2B3C4D", "【已收到, 待审核】合并")
+
+
+def test_reasons_are_read_where_the_unit_may_write_them(tmp_path: Path) -> None:
+    out = tmp_path / "a.xlsx"
+    rows = frame(finding(severity="warning"), finding(row=2), finding(severity="warning", row=3))
+    numbers = pl.Series("number", ["1A2B3C4D", None, "5E6F7A8B"])
+    rows = rows.with_columns(numbers, reason=pl.lit(None, pl.String))
+    write_return_sheet(out, rows, file_name="a.csv", original=None)
+    book = load_workbook(out)
+    sheet = book.worksheets[0]
+    for row in range(6, 9):
+        if sheet.cell(row, 11).value == "5E6F7A8B":
+            sheet.cell(row, 10).value = " 两校 合并 "
+    book.save(out)
+    (document,) = read_file(out.read_bytes(), "210727/a.xlsx", sha256="", region_code="210727")
+    assert document.reasons == (Reason("5E6F7A8B", "两校 合并"),)
+    assert document.content == ()
 
 
 # --- the copy --------------------------------------------------------------------------------

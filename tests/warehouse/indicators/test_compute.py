@@ -393,7 +393,7 @@ def test_years_before_the_plan_are_kept_and_not_published(home: Home) -> None:
 
 
 def test_the_national_rule_takes_the_place_of_the_plans_from_2021(make_home: MakeHome) -> None:
-    home = make_home(national_rules=True)
+    home = make_home(catalogues=["national-2021"])
     rows = [
         {"stage": "小学", "primary_students": 90, "class_start_time": "08:10"},
         {"stage": "初中", "junior_students": 90, "class_start_time": "08:00"},

@@ -22,9 +22,9 @@ import pytest
 
 from tests.conftest import Home, MakeHome
 from warehouse.indicators.definitions import Catalogue, Indicator, load_catalogue
-from warehouse.ledger.store import WarehouseLocked
 from warehouse.lineage.figure import CannotExplain, explain
 from warehouse.lineage.model import Explanation, RowList
+from warehouse.place import WarehouseLocked
 from warehouse.reference import load_reference
 
 CITY, OWN, HEISHAN, YIXIAN, GUTA = "210700", "210701", "210726", "210727", "210702"

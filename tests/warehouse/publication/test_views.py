@@ -291,14 +291,22 @@ def test_the_file_is_in_the_storage_format_of_duckdb_1_0(home: Home) -> None:
         ) == [("v1.0.0+",)]
 
 
-@pytest.mark.parametrize("name", KEYS)
+#: Without rows where no unit was merged; tests/test_adopting.py has a city in which one was.
+AS_NOW = "indicator_value_as_now"
+
+
+@pytest.mark.parametrize("name", [name for name in KEYS if name != AS_NOW])
 def test_a_key_tells_the_rows_apart(home: Home, name: str) -> None:
     key = ", ".join(KEYS[name])
     assert home.ask(f"SELECT {key}, count(*) FROM {name} GROUP BY {key} HAVING count(*) > 1") == []
     assert home.ask(f"SELECT count(*) FROM {name}") != [(0,)]
 
 
-@pytest.mark.parametrize("relation", RELATIONS, ids=lambda r: f"{r.table}-{r.target}")
+@pytest.mark.parametrize(
+    "relation",
+    [one for one in RELATIONS if one.table != AS_NOW],
+    ids=lambda r: f"{r.table}-{r.target}",
+)
 def test_a_relation_holds_in_a_real_publication(home: Home, relation: Relation) -> None:
     pairs = zip(relation.columns, KEYS[relation.target], strict=True)
     same = " AND ".join(f"t.{column} = o.{key}" for column, key in pairs)

@@ -21,11 +21,11 @@ from typing import Any, TypeVar
 
 from warehouse import coverage
 from warehouse.figures import Number, behind
-from warehouse.indicators.definitions import Catalogue, load_catalogue
+from warehouse.indicators.definitions import CATALOGUE_IN_USE, Catalogue
 from warehouse.indicators.year_on_year import FLOOR
 from warehouse.publication.finding_history import OPEN
 from warehouse.publication.reader.door import Issue, Reader, YearState, in_focus
-from warehouse.publication.reader.queries import CLAUSE_ORDER, standings
+from warehouse.publication.reader.queries import CLAUSE_ORDER, standings, turning
 from warehouse.publication.reader.runs import read_revisions
 from warehouse.publication.revisions import Revision
 from warehouse.wording import FORMS, PLACE_SUFFIXES, REGION_KINDS, STATUSES, VERDICTS, Text
@@ -41,7 +41,7 @@ PUBLICATIONS_LISTED = 20
 _LATE_ORDER = list(STATUSES)
 Key = TypeVar("Key")
 T = TypeVar("T")
-Placed = TypeVar("Placed", "Judgement", "Outlook", "YearOnYear", "Standing")
+Placed = TypeVar("Placed", "Judgement", "Outlook", "YearOnYear", "Standing", "Turning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +305,17 @@ class YearOnYear:
 
 
 @dataclass(frozen=True, slots=True)
+class Turning:
+    """How many institutions there are of whom each alone turns a verdict, and the `names` of the first few."""
+
+    clause_id: str
+    region_code: str
+    year: int
+    institutions: int
+    names: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """How the units below a region stand with a clause; `against_most_units`: most are not as the region is."""
 
@@ -341,6 +352,7 @@ class Publication:
     standings: dict[tuple[str, str, int], Standing] = field(default_factory=dict)
     sections: list[PlanSection] = field(default_factory=list)
     received_until: datetime | None = None
+    turning: dict[tuple[str, str, int], Turning] = field(default_factory=dict)
 
     @cached_property
     def city(self) -> Region:
@@ -385,7 +397,7 @@ class Publication:
     @cached_property
     def clause_forms(self) -> dict[str, frozenset[str]]:
         """Return the forms that each clause's indicator draws on, by clause_id."""
-        catalogue = load_catalogue()
+        catalogue = CATALOGUE_IN_USE.get()
         return {
             clause.clause_id: forms_of(clause.formula, catalogue, self.forms)
             for clause in self.clauses
@@ -537,6 +549,9 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
         if reader.has_column("section", "name_zh")
         else [],
         received_until=reader.tuples(_RECEIVED_UNTIL)[0][0],
+        turning=_by_place(reader.rows(Turning, turning()))
+        if reader.has_column("turning_institution", "status")
+        else {},
     )
 
 

@@ -6,7 +6,7 @@ published tables alone, in SQL that DuckDB 1.0 understands, because the views ar
 
 from __future__ import annotations
 
-from warehouse.wording import VERDICTS
+from warehouse.wording import TURNING_NAMED, VERDICTS
 
 _VERDICTS = ", ".join(f"'{status}'" for status in VERDICTS)
 
@@ -61,6 +61,19 @@ WITH RECURSIVE above AS (
 )
 SELECT region_code, unit FROM above
 """
+
+
+def turning(source: str = "") -> str:
+    """Return the query for how many institutions turn each verdict, and the first few by name.
+
+    ``source`` is the schema of the publication, with a dot behind it.
+    """
+    return f"""
+    SELECT clause_id, region_code, year, count(*) AS institutions,
+        array_to_string(list(institution_name ORDER BY institution_code, institution_name)
+            [1:{TURNING_NAMED}], '、') AS names
+    FROM {source}turning_institution GROUP BY ALL
+    """
 
 
 def standings(source: str = "") -> str:

@@ -1,0 +1,69 @@
+"""Where the warehouse is: a file of this machine, or a lake that several machines reach.
+
+Whoever opens the warehouse does so here, whatever process it is. All else is the same SQL on both.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import monotonic, sleep
+from typing import TypeAlias
+
+import duckdb
+
+from warehouse.lake import Lake
+
+#: A file by its path, or a lake.
+Place: TypeAlias = Path | Lake
+
+
+class WarehouseLocked(Exception):
+    """Another process has the warehouse open."""
+
+
+def connect(place: Place, *, read_only: bool, patience: float = 0) -> duckdb.DuckDBPyConnection:
+    """Return a connection to the warehouse at ``place``, whose tables may not be there yet.
+
+    A file that another process has open is waited for: ``patience`` seconds.
+
+    Raises:
+        WarehouseLocked: another process writes to the file.
+        LakeFailed: the lake cannot be reached, or what it needs is not installed.
+    """
+    if isinstance(place, Lake):
+        return place.connect(read_only=read_only)
+    until = monotonic() + patience
+    while True:
+        try:
+            return duckdb.connect(str(place), read_only=read_only)
+        except duckdb.IOException as error:
+            if "lock" not in str(error):
+                raise
+        if monotonic() >= until:
+            raise WarehouseLocked(
+                f"{place} is open in another process; wait until that run has ended, or end it"
+            )
+        sleep(0.05)
+
+
+def second_connection(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Return a further connection to the warehouse that ``connection`` has open, for another thread."""
+    ((catalog,),) = connection.execute("SELECT current_database()").fetchall()
+    second = connection.cursor()
+    second.execute(f'USE "{catalog}"')
+    return second
+
+
+def reached_by(place: Place) -> tuple[Path, tuple[str, ...]]:
+    """Return the file that another process opens for ``place``, and the statements it then executes.
+
+    The statements hold secrets: they are for a pipe, and never for a log.
+    """
+    if isinstance(place, Lake):
+        return Path(":memory:"), place.statements(read_only=True)
+    return place, ()
+
+
+def is_there(place: Place) -> bool:
+    """Return whether there is a warehouse; a lake counts as there."""
+    return isinstance(place, Lake) or place.exists()
