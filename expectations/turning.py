@@ -16,7 +16,7 @@ import duckdb
 from expectations.clauses import Clause
 from expectations.suites import reached
 from transforms.forms import FORMS
-from warehouse.indicators.compute import NUMERIC, source_name
+from warehouse.indicators.compute import NUMERIC, name_of_institutions, source_name
 from warehouse.indicators.definitions import Catalogue, Indicator, Part
 from warehouse.sql import literal
 
@@ -50,9 +50,9 @@ def _queries(clauses: Iterable[Clause], catalogue: Catalogue) -> Iterator[str]:
             continue
         if not _is_of_institutions(indicator.top, catalogue):
             continue
-        parts = [_share("n", indicator.top)]
+        parts = [_share("n", indicator.top, catalogue)]
         if indicator.bottom is not None and _is_of_institutions(indicator.bottom, catalogue):
-            parts.append(_share("d", indicator.bottom))
+            parts.append(_share("d", indicator.bottom, catalogue))
         elif indicator.bottom is not None and not _is_apart(indicator.bottom, catalogue):
             continue
         yield _query(clause, indicator, parts)
@@ -84,12 +84,13 @@ def _query(clause: Clause, indicator: Indicator, parts: Iterable[str]) -> str:
     """
 
 
-def _share(name: str, part: Part) -> str:
+def _share(name: str, part: Part, catalogue: Catalogue) -> str:
     """Return what each institution contributes to a part, in millionths."""
     amount = f"(coalesce({part.value}, 0)::{NUMERIC} * {_MILLION})::HUGEINT"
     n, d = (amount, "0") if name == "n" else ("0", amount)
+    called = name_of_institutions(_form_of(part, catalogue) or part.source)
     return (
-        f"SELECT region_code AS unit, year, institution_code, institution_name, {n} AS n, {d} AS d "
+        f"SELECT region_code AS unit, year, institution_code, {called}, {n} AS n, {d} AS d "
         f"FROM {source_name(part.source)} WHERE {part.rows} "
         "GROUP BY region_code, year, institution_code, institution_name"
     )

@@ -31,11 +31,11 @@ from flows.progress import Steps  # noqa: E402
 from flows.run import (  # noqa: E402
     AT_TERMINAL,
     OPENED_AHEAD,
-    TO_TRY,
     Opened,
     Run,
     StepFailed,
     definitions_of,
+    folders_to_try,
     named,
 )
 from flows.settings import Settings, load_settings  # noqa: E402
@@ -199,7 +199,7 @@ def backfill(
     shown = Steps()
     if asked.dry_run:
         with no_writer(settings.home, shown.say, patience(settings)):
-            rehearsal = rehearse(settings, _plan_to_try(settings, asked.plan), TO_TRY.get() or {})
+            rehearsal = rehearse(settings, _plan_to_try(settings, asked.plan), folders_to_try())
             with rehearsal as copy, Run.open(copy) as run:
                 run.warm_up()
                 loaded: Any = _reload(run, scope, shown)

@@ -304,6 +304,11 @@ def definitions_of(settings: Settings) -> Definitions:
     return load_definitions(settings.home, settings.plan, settings.catalogues)
 
 
+def folders_to_try() -> Mapping[str, Path]:
+    """Return :data:`TO_TRY`, for flows: their code is pickled, which no context variable can be."""
+    return TO_TRY.get() or {}
+
+
 @dataclass(frozen=True)
 class Opened:
     """A run with its lock held, and what a first look found: what was pulled, what there is to do.

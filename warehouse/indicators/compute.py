@@ -369,6 +369,12 @@ def source_name(source: str) -> str:
     return f'current."{source}"' if source in FORMS else source
 
 
+def name_of_institutions(form: str) -> str:
+    """Return the expression for the name of the institution that a row of ``form`` is of."""
+    named = "institution_name" in FORMS[form].by_name
+    return "institution_name" if named else "NULL::VARCHAR AS institution_name"
+
+
 def _evaluate(
     connection: duckdb.DuckDBPyConnection, wanted: list[Indicator], membership: str, out: str
 ) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 
 from transforms.forms import FORMS, Form, Kind
-from warehouse.indicators.compute import NUMERIC, source_name
+from warehouse.indicators.compute import NUMERIC, name_of_institutions, source_name
 from warehouse.indicators.definitions import Catalogue, Indicator, Part, Share
 from warehouse.lineage.model import Cell, PartName, Range, Row, RowList, SheetUsed, SubmissionUsed
 from warehouse.reference import Reference
@@ -399,7 +399,7 @@ class Evidence:
         coded = [form for form in self.forms if "institution_code" in FORMS[form].by_name]
         if coded:
             every = " UNION ALL ".join(
-                f"SELECT {literal(form)} AS form, institution_code, institution_name, region_code, year"
+                f"SELECT {literal(form)} AS form, institution_code, {name_of_institutions(form)}, region_code, year"
                 f' FROM current."{form}"'
                 for form in coded
             )
