@@ -124,7 +124,7 @@ class Settings(BaseModel):
     sources: Sources = ()
     notify: NotifySettings = NotifySettings()
     serve: ServeSettings = ServeSettings()
-    lake: LakeSettings | None = Field(default=None, validation_alias="warehouse")
+    lake: LakeSettings | None = Field(default=None, alias="warehouse")
 
     @property
     def inbox(self) -> Path:

@@ -61,6 +61,8 @@ _SIGNS = (
         (errno.ENOSPC, errno.EDQUOT),
         "The disk is full: make free disk space there (jzedu doctor says how much each place has), then"
         " run again. Nothing is damaged or lost.",
+        # All that Polars says where a Parquet file could not be written to its end.
+        ("Invalid thrift: transport error",),
     ),
     _Sign(
         (errno.EROFS,),

@@ -15,15 +15,16 @@ import socket
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
 
+import botocore.session
 import pytest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 #: Seconds that a service may take until it answers; it is asked in between.
 _PATIENCE = 60
@@ -151,13 +152,22 @@ class Storage:
             sleep(0.1)
 
     def _answers(self) -> bool:
+        """Return whether an object can be written: it answers before its volumes are there."""
+        client = botocore.session.Session().create_client(
+            "s3",
+            endpoint_url=self.endpoint,
+            aws_access_key_id=_KEY,
+            aws_secret_access_key=_SECRET,
+            region_name="us-east-1",
+            config=Config(retries={"total_max_attempts": 1}, connect_timeout=1, read_timeout=5),
+        )
         try:
-            urllib.request.urlopen(f"{self.endpoint}/status", timeout=1).close()
-        except urllib.error.HTTPError:
-            return True
-        except OSError:
+            with suppress(client.exceptions.BucketAlreadyExists):
+                client.create_bucket(Bucket="answers")
+            client.put_object(Bucket="answers", Key="yes", Body=b"yes")
+            return bool(client.get_object(Bucket="answers", Key="yes")["Body"].read() == b"yes")
+        except (BotoCoreError, ClientError):
             return False
-        return True
 
     def stop(self) -> None:
         """End it at once."""

@@ -501,7 +501,7 @@ def test_a_check_that_crashes_stops_the_run_and_publishes_nothing(
     home.sheet(GUTA, "kindergarten", 2020, [{}], received="2020-10-01 00:00:00")
     with monkeypatch.context() as patch:
         # A definition gone wrong: a column that the table does not have.
-        patch.setattr("expectations.suites._reached", lambda *_: "licences > 0")
+        patch.setattr("expectations.suites.reached", lambda *_: "licences > 0")
         with pytest.raises(StepFailed) as failed:
             home.night(Engine)
     assert failed.value.step == "judge"

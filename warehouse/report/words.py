@@ -74,7 +74,7 @@ WORDS: dict[str, Text] = {
         "{city}教育发展规划 {year} 年一页通", "{city}: the education plan in {year}"
     ),
     "brief_sentence": Text(
-        "{year} 年，规划中有目标的 {total} 项：达标 {met} 项；未达标 {not_met} 项{missed}；期限未到 {ahead} 项{way}；"
+        "{year} 年，有目标的 {total} 项条款：达标 {met} 项；未达标 {not_met} 项{missed}；期限未到 {ahead} 项{way}；"
         "无法判定 {unjudged} 项。",
         "Of the plan's {total} clauses with a target, in {year} {met} are met; {not_met} are not "
         "met{missed}; {ahead} are not due yet{way}; {unjudged} cannot be judged.",

@@ -62,9 +62,7 @@ def test_the_sentence_has_the_numbers_of_the_table_and_they_add_up(
         == by_status["met"] + by_status["not_met"] + (ahead + unjudged)
     )
     zh = brief.sentence.zh
-    assert zh.startswith(
-        f"2022 年，规划中有目标的 {len(verdicts)} 项：达标 {by_status['met']} 项；"
-    )
+    assert zh.startswith(f"2022 年，有目标的 {len(verdicts)} 项条款：达标 {by_status['met']} 项；")
     assert f"未达标 {by_status['not_met']} 项" in zh
     assert f"期限未到 {ahead} 项" in zh
     assert zh.endswith(f"无法判定 {unjudged} 项。")

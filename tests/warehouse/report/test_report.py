@@ -461,7 +461,8 @@ def test_a_province_has_pages_for_its_cities_and_counts_units_alone(
     changed: duckdb.DuckDBPyConnection, reference: Path, tmp_path: Path
 ) -> None:
     changed.execute(
-        "INSERT INTO region VALUES ('210000', '辽宁省', 'province', NULL, '省');"
+        "INSERT INTO region BY NAME SELECT '210000' AS region_code, '辽宁省' AS region_name,"
+        " 'province' AS level, '省' AS kind;"
         "UPDATE region SET parent_code = '210000' WHERE region_code = '210700';"
         "INSERT INTO attainment SELECT * REPLACE ('210000' AS region_code) FROM attainment"
         " WHERE region_code = '210700'"
