@@ -32,8 +32,17 @@ class SettingsError(Exception):
     """A setting cannot be used; the message names it and says what to do."""
 
 
-Occasion = Literal["failure", "returned", "verdict", "source", "waiting"]
+Occasion = Literal["failure", "returned", "verdict", "source", "waiting", "reminder"]
+#: What is told unless somebody chooses; reminders go to units and are asked for.
 OCCASIONS: tuple[Occasion, ...] = ("failure", "returned", "verdict", "source", "waiting")
+
+
+class RemindSettings(BaseModel):
+    """From how many days before a form is late its unit is told (:mod:`flows.after.reminders`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    days_before: int = Field(default=14, ge=0, le=365)
 
 
 class ServeSettings(BaseModel):
@@ -48,7 +57,7 @@ class NotifySettings(BaseModel):
     """Whom to tell of what (:mod:`flows.after.notify`).
 
     ``on``: a failed run, returned submissions, changed verdicts, a source that fails or a file that
-    is refused, a run that waits long for another. ``blocks`` names notification blocks of Prefect;
+    is refused, a run that waits long for another; ``reminder`` where it is named, what units lack. ``blocks`` names notification blocks of Prefect;
     addresses may also stand in the environment, JZEDU_NOTIFY_URLS.
     """
 
@@ -105,7 +114,8 @@ class Settings(BaseModel):
     ``published/history/``. ``waiting_minutes`` is how long a run waits for another before somebody
     is told. ``plan`` is another plan file than that of ``definitions/`` or of the package;
     ``catalogues`` names the national rule sets of the package that are added to it. ``office`` is who issues the page about
-    the city. ``sources`` are the places beside the inbox that submissions come from
+    the city. With ``approved_only`` what nobody has approved does not count; with ``sign_off`` a submission
+    that is not signed is warned of. ``sources`` are the places beside the inbox that submissions come from
     (:mod:`flows.sources`). ``lake`` is the section ``[warehouse]``: a warehouse that is not the file.
     """
 
@@ -120,10 +130,13 @@ class Settings(BaseModel):
     plan: Path | None = None
     catalogues: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
     office: str = Field(default="", max_length=60)
+    approved_only: bool = False
+    sign_off: bool = False
     limits: Limits = Limits()
     sources: Sources = ()
     notify: NotifySettings = NotifySettings()
     serve: ServeSettings = ServeSettings()
+    remind: RemindSettings = RemindSettings()
     lake: LakeSettings | None = Field(default=None, alias="warehouse")
 
     @property
@@ -174,7 +187,7 @@ def load_settings(home: Path | None = None) -> Settings:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{file} cannot be read: {error}") from None
     for name in Settings.model_fields:
-        if name not in ("home", "limits", "sources", "notify", "serve", "lake") and (
+        if name not in ("home", "limits", "sources", "notify", "serve", "remind", "lake") and (
             text := os.environ.get(f"JZEDU_{name.upper()}")
         ):
             values[name] = text

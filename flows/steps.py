@@ -38,9 +38,11 @@ from transforms.china import CHINA
 from transforms.names import shown
 from transforms.records import FINDING
 from warehouse.archive import Receipt, part_of
+from warehouse.decisions import Decisions, keep_decisions
 from warehouse.indicators.compute import compute as compute_tables
 from warehouse.ledger.future_dates import warn_of_future
 from warehouse.ledger.ingest import Ingested, ingest, pending
+from warehouse.ledger.office import tell_decisions
 from warehouse.ledger.schema import refresh
 from warehouse.ledger.store import (
     Scope,
@@ -56,6 +58,8 @@ from warehouse.outbox import write_returns
 from warehouse.place import reached_by, second_connection
 from warehouse.publication.compare import compare, is_comparable, says_the_same
 from warehouse.publication.filling import Imprint, attach, detach, export, fill, record, stage
+from warehouse.publication.official import FOLDER as RELEASES
+from warehouse.publication.official import keep_releases
 from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE, keep_standing, release, release_folders
 from warehouse.publication.revisions import Revision, beside, ids_given, list_revisions, standing_id
@@ -247,16 +251,32 @@ def check_across(run: Run) -> int:
         acknowledgements = load_acknowledgements(run.settings.home / ACKNOWLEDGEMENTS)
         run.warm_up()
         assert run.engine is not None
-        with run.writing():
-            refresh(run.connection)
+        _bring_into_force(run)
         with run.closed():
             suites = {SUITE: expectations()}
             database, attaching = reached_by(run.settings.place)
             broken = run.engine.run(database, TABLE, suites, attaching=attaching)
         with run.writing():
             found = write_warnings(run.connection, broken[SUITE]) + warn_of_future(run.connection)
+            found += tell_decisions(run.connection, sign_off=run.settings.sign_off)
             run.lapsed = tuple(mark_acknowledged(run.connection, acknowledgements, _today()))
     return found
+
+
+def check_decisions(run: Run) -> int:
+    """Do of :func:`check_across` what the office's decisions ask for; give the number of what is told."""
+    with named("check"):
+        _bring_into_force(run)
+        with run.writing():
+            return tell_decisions(run.connection, sign_off=run.settings.sign_off)
+
+
+def _bring_into_force(run: Run) -> None:
+    """Find out what is in force, by what was received and what the office has decided."""
+    decisions = Decisions(run.settings.archive).all()
+    with run.writing():
+        keep_decisions(run.connection, decisions, run.plan.begins)
+        refresh(run.connection, approved_only=run.settings.approved_only)
 
 
 def warnings_of(run: Run, submission_ids: list[str]) -> pl.DataFrame:
@@ -282,8 +302,7 @@ def compute_indicators(run: Run) -> int:
     """Compute all indicators into a staged publication; give the number of checks to run."""
     with named("compute"):
         clauses = run.plan.clauses
-        with run.writing():
-            refresh(run.connection)
+        _bring_into_force(run)
         run.compute_apart()
         run.staged = stage(run.connection, run.settings.published)
         compute_tables(
@@ -364,6 +383,10 @@ def publish(run: Run) -> Imprint | None:
         else:
             release(staged.parent, published, imprint.publication_id, keep)
         hand_out(published)
+        standing_imprint = previous_id if same else imprint.publication_id
+        decisions = Decisions(run.settings.archive).all()
+        if keep_releases(run.settings.home, published, decisions, str(standing_imprint)):
+            hand_out(run.settings.home / RELEASES)
         if run.fence is not None:
             _share(run)
         with run.writing():
@@ -549,12 +572,15 @@ def code_version() -> str:
 
 
 def _stamp(run: Run) -> str:
-    """Return what a publication is made by: program, definitions, reference lists, acknowledgements."""
+    """Return what a publication is made by: program, definitions, lists, acknowledgements, decisions."""
     lists = hashlib.sha256(run.catalogue.model_dump_json().encode())
     files = [run.reference.folder / name for name in ("regions.csv", "townships.csv")]
     for file in (*files, run.settings.home / ACKNOWLEDGEMENTS):
         lists.update(file.read_bytes() if file.exists() else b"")
-    return f"{code_version()} {_plan_stamp(run)} {lists.hexdigest()[:8]}"
+    settings = run.settings
+    office = (Decisions(settings.archive).mark, settings.approved_only, settings.sign_off)
+    decided = f" {office}" if any(office) else ""
+    return f"{code_version()} {_plan_stamp(run)} {lists.hexdigest()[:8]}{decided}"
 
 
 def _plan_stamp(run: Run) -> str:

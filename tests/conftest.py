@@ -221,7 +221,7 @@ class _ButForWarnings(steps.Doing):
     """All steps but the one that takes Great Expectations."""
 
     def do(self, name: str, step: Callable[[Run], Any], run: Run) -> Any:
-        return 0 if name == "check" else step(run)
+        return steps.check_decisions(run) if name == "check" else step(run)
 
 
 class Home:

@@ -111,6 +111,12 @@ SUBMISSION = Record(
         Field("accepted", "BOOLEAN", "是否接收", "Whether it was accepted"),
         Field("sample", "BOOLEAN", "是否虚构", "Whether it is made up"),
         Field(
+            "signed",
+            "BOOLEAN",
+            "是否签署(填表人、审核人、负责人和日期齐全)",
+            "Whether it names who filled it in, who checked it, who answers for it, and the day",
+        ),
+        Field(
             "rows_read",
             "BIGINT",
             "读到的行数 = 入库+退回+忽略",
@@ -265,6 +271,77 @@ SENT = Record(
     ),
 )
 
+DECISION = Record(
+    "decision",
+    "审批决定: 每行一次对一份报送的决定",
+    "Decisions of the office: each row is one, on a submission",
+    (
+        REGION_CODE,
+        FORM,
+        YEAR,
+        SUBMISSION_ID,
+        Field(
+            "decision", "VARCHAR", "决定: approved 审批通过, returned 退回", "approved or returned"
+        ),
+        Field("reason", "VARCHAR", "理由", "Why"),
+        Field("decided_at", "TIMESTAMP", "决定时间(UTC)", "Time of the decision (UTC)"),
+        Field(
+            "decided_as",
+            "VARCHAR",
+            "以何职责决定(岗位或部门, 不记姓名)",
+            "In which role or office; never a name",
+        ),
+    ),
+)
+
+FINAL = Record(
+    "final_submission",
+    "已定稿的报送: 每行一个定稿年度的一份报送",
+    "What was released as final: each row is a submission of a year that is closed",
+    (YEAR, SUBMISSION_ID),
+)
+
+YEAR_STATE = Record(
+    "year_state",
+    "各年度数据的状态: 每行一个年度的一种状态, 截止时间为空的是当前状态",
+    "How final the figures are: each row is a year in a state; the one without an end is the current one",
+    (
+        YEAR,
+        Field(
+            "state",
+            "VARCHAR",
+            "状态: preliminary 初步, final 定稿, revised 定稿后修订",
+            "preliminary, final or revised (after it was final)",
+        ),
+        Field("release", "VARCHAR", "定稿的名称", "Name of the last release of the year"),
+        Field(
+            "decided_at",
+            "TIMESTAMP",
+            "定稿或重开的时间(UTC), 最初的状态为空",
+            "Since when, by which decision (UTC); NULL for the first state",
+        ),
+        Field(
+            "ended_at", "TIMESTAMP", "截止时间(UTC)", "Until when (UTC); NULL for the current state"
+        ),
+        Field("reason", "VARCHAR", "重开的理由", "Why it was opened again"),
+    ),
+)
+
+WITHHELD = Record(
+    "withheld",
+    "已接收但不生效的报送: 每行一份",
+    "What was accepted and is not in force by a decision: each row is a submission",
+    (
+        SUBMISSION_ID,
+        Field(
+            "why",
+            "VARCHAR",
+            "原因: returned 被退回, closed 年度已定稿, waiting 待审批",
+            "returned by a person, closed (the year is final) or waiting (for approval)",
+        ),
+    ),
+)
+
 UNPUBLISHED = Record(
     "unpublished",
     "尚未发布的变化: 每行一次",
@@ -298,6 +375,10 @@ LEDGER = (
     FINDING,
     WARNING,
     REASON,
+    DECISION,
+    FINAL,
+    YEAR_STATE,
+    WITHHELD,
     SENT,
     UNPUBLISHED,
     PUBLISHED_BY,

@@ -25,6 +25,7 @@ from transforms.forms import FORMS, Form
 from transforms.records import SUBMISSION
 from transforms.tables.model import YEAR, Almost, Table, cell_name
 from transforms.tables.row_kinds import sort_rows
+from transforms.tables.signatures import SIGNATURES
 from transforms.tables.years import YearFound, find_year, year_in_cell
 
 
@@ -55,7 +56,7 @@ class Examined:
     """What came out of the gate, as frames.
 
     ``submissions``: submission_id, document (index into the documents given), region_code, form,
-    year, accepted, sample (made up), rows_read, rows_loaded, rows_returned, rows_ignored, errors,
+    year, accepted, sample (made up), signed, rows_read, rows_loaded, rows_returned, rows_ignored, errors,
     warnings.
     ``sheets``: submission_id, sheet, rows_read, rows_loaded, rows_returned and why rows were
     ignored: titles, totals, notes, blanks. ``layout``: submission_id, sheet, column_name, letter,
@@ -94,6 +95,7 @@ class _Gathered:
     findings: list[Finding] = field(default_factory=list)
     counts: list[SheetCount] = field(default_factory=list)
     rows: dict[str, pl.DataFrame] = field(default_factory=dict)
+    signatures: dict[int, set[str]] = field(default_factory=dict)
 
     def submission(self, document: int, form: str | None, year: int | None) -> int:
         """Return the number of a submission, which is made where it is not there yet."""
@@ -250,6 +252,7 @@ def _with_submissions(
             if year is not None
         ]
         for member in members:
+            gathered.signatures.setdefault(member, set()).update(table.signatures)
             _report_header(gathered, member, form, table)
             _report_other_years(gathered, member, form, table, sources, bool(years[i].named))
             _report_other_unit(gathered, member, form, table, number)
@@ -443,6 +446,10 @@ def _submissions_frame(gathered: _Gathered, findings: pl.DataFrame) -> pl.DataFr
         (pl.col("severity") == "warning").sum().cast(pl.Int64).alias("warnings"),
     )
     made_up = [gathered.documents[number].made_up for number in gathered.document_of]
+    signed = [
+        gathered.signatures.get(number, set()) >= SIGNATURES
+        for number in range(len(gathered.submissions))
+    ]
     return (
         pl.DataFrame(
             [(s.submission_id, s.region_code, s.form, s.year) for s in gathered.submissions],
@@ -454,6 +461,7 @@ def _submissions_frame(gathered: _Gathered, findings: pl.DataFrame) -> pl.DataFr
             pl.col("number").cast(pl.Int64),
             pl.Series("document", gathered.document_of, pl.Int64),
             pl.Series("sample", made_up, pl.Boolean),
+            pl.Series("signed", signed, pl.Boolean),
         )
         .join(found, on="submission_id", how="left", maintain_order="left")
         .with_columns(pl.col("errors", "warnings").fill_null(0))

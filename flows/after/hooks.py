@@ -16,12 +16,14 @@ import duckdb
 
 from flows.after.artifacts import handed_line, leave
 from flows.after.metrics import LastRun, write_metrics
-from flows.after.notify import failed, of_run, of_sources, send, waiting
+from flows.after.notify import failed, has_channels, of_run, of_sources, send, waiting
+from flows.after.reminders import remind
 from flows.lock import Patience
 from flows.run import StepFailed
 from flows.settings import NotifySettings, Settings, SettingsError, load_settings
 from flows.sources.model import Pulled
 from flows.step_errors import cause_of
+from transforms.china import CHINA
 from transforms.names import SENTENCE, shown
 from warehouse.publication.reader import open_publication
 from warehouse.publication.reader.runs import Handed, read_revisions, turned
@@ -70,15 +72,23 @@ def went_well(
             problems.append(f"the run's tables could not be recorded ({type(error).__name__})")
     report = settings.published / "report" / "index.html"
     problems += send(settings.notify, of_run(handed, turns, settings.outbox, report))
+    problems += _remind(settings)
     for problem in problems:
         log.warning(problem)
     return problems
 
 
+def _remind(settings: Settings) -> list[str]:
+    """Remind the units of what they lack, where that was asked for; gives what went wrong."""
+    if "reminder" not in settings.notify.on or not has_channels(settings.notify):
+        return []
+    return remind(settings, datetime.now(CHINA).date())[1]
+
+
 def quiet_night(settings: Settings, pulled: Pulled) -> list[str]:
     """Tell of a night without news, without Prefect. Gives what went wrong in telling."""
     run = LastRun(True, datetime.now(UTC), sources=pulled.sources)
-    return _measure(settings, run) + tell_of_sources(settings, pulled)
+    return _measure(settings, run) + tell_of_sources(settings, pulled) + _remind(settings)
 
 
 def patience(settings: Settings) -> Patience:

@@ -117,6 +117,11 @@ def send(settings: NotifySettings, notices: Iterable[Notice]) -> list[str]:
         return _deliver(wanted, urls, settings.blocks)
 
 
+def has_channels(settings: NotifySettings) -> bool:
+    """Return whether there is anywhere to deliver to."""
+    return bool(os.environ.get(URLS, "").split() or settings.blocks)
+
+
 def _deliver(notices: Sequence[Notice], urls: Sequence[str], names: Sequence[str]) -> list[str]:
     services, problems = _services(urls)
     blocks, missing = _blocks(names)

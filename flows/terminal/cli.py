@@ -298,6 +298,11 @@ def status(home: Path | None, year: int | None, as_json: bool) -> None:
     help="A past publication, by its id or how it begins [default: the latest].",
 )
 @click.option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="As it was published at the end of that day, in China, instead of --publication.",
+)
+@click.option(
     "--rows",
     type=click.IntRange(0),
     metavar="N",
@@ -310,6 +315,7 @@ def explain(
     year: int,
     as_json: bool,
     publication: str | None,
+    as_of: datetime | None,
     rows: int | None,
 ) -> None:
     """From a published figure to numerator, denominator, submissions, sheets and cells.
@@ -324,12 +330,21 @@ def explain(
     import warehouse.lineage.figure
     from flows.lock import no_writer
     from flows.settings import load_settings
-    from flows.terminal.lineage import json_of, publication_file, show_explanation
+    from flows.terminal.lineage import (
+        json_of,
+        publication_file,
+        published_by,
+        show_explanation,
+    )
     from warehouse.lake import LakeFailed
     from warehouse.place import WarehouseLocked
 
+    if publication is not None and as_of is not None:
+        raise click.UsageError("--publication and --as-of both say which publication; give one")
     settings, defined = load_settings(home), _defined(home)
     try:
+        if as_of is not None:
+            publication = published_by(settings.published, as_of.date())
         with no_writer(settings.home, partial(click.echo, err=True)):
             explanation = warehouse.lineage.figure.explain(
                 publication_file(settings.published, publication),
@@ -613,6 +628,217 @@ def brief(home: Path | None, year: int | None, lang: str | None) -> None:
         click.echo(str(file))
     for problem in written.problems:
         click.echo(f"jzedu: no PDF: {problem}; any browser prints the page", err=True)
+
+
+_as_role = click.option(
+    "--as",
+    "decided_as",
+    default="教育局",
+    show_default=True,
+    help="In which office or role it is decided, never a name.",
+)
+
+
+def _rule(
+    home: Path | None, unit: str, form: str, year: int, reason: str | None, decided_as: str
+) -> None:
+    """Approve what was accepted of a unit's form and year, or return it for a reason."""
+    from flows.settings import load_settings
+    from flows.terminal.office import DecisionRefused, rule
+    from warehouse.archive import ArchiveDamaged
+    from warehouse.ledger.store import WarehouseOutdated
+    from warehouse.place import WarehouseLocked
+
+    defined = _defined(home)
+    code = defined.reference.unit_of(unit)
+    if code is None:
+        raise click.BadParameter(f"no reporting unit {unit!r}", param_hint="UNIT")
+    chosen = _forms(form, home)
+    if len(chosen) != 1:
+        raise click.BadParameter("one form at a time", param_hint="FORM")
+    try:
+        said = rule(
+            load_settings(home),
+            defined.reference,
+            code,
+            chosen[0],
+            year,
+            approved=reason is None,
+            reason=reason,
+            decided_as=decided_as,
+        )
+    except (DecisionRefused, ArchiveDamaged, WarehouseLocked, WarehouseOutdated) as error:
+        _fail(str(error))
+    click.echo(said)
+
+
+def _given(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
+    """``text`` without spaces around it, which must be more than spaces."""
+    if text is not None and not text.strip():
+        raise click.BadParameter("write a reason", context, option)
+    return text.strip() if text is not None else None
+
+
+@cli.command()
+@_home
+@click.argument("unit")
+@click.argument("form")
+@click.argument("year", type=int)
+@_as_role
+def approve(home: Path | None, unit: str, form: str, year: int, decided_as: str) -> None:
+    """Approve what a unit has handed in for FORM and YEAR: these bytes, until a new version comes.
+
+    UNIT is a code, name or alias, FORM a name or its Chinese name.
+    """
+    _rule(home, unit, form, year, None, decided_as)
+
+
+@cli.command("return")
+@_home
+@click.argument("unit")
+@click.argument("form")
+@click.argument("year", type=int)
+@click.option(
+    "--reason",
+    required=True,
+    metavar="TEXT",
+    callback=_given,
+    help="What is wrong; it stands in the return sheet.",
+)
+@_as_role
+def return_submission(
+    home: Path | None, unit: str, form: str, year: int, reason: str, decided_as: str
+) -> None:
+    """Return what was accepted of a unit's FORM and YEAR, for a reason that only a person can see.
+
+    The version accepted before comes into force again, where there is one.
+    """
+    _rule(home, unit, form, year, reason, decided_as)
+
+
+@cli.command()
+@_home
+@click.argument("name")
+@click.option("--years", type=Years(), required=True, help="2020, 2018-2022 or 2018,2020.")
+@click.option("--anyway", is_flag=True, help="Even where forms were returned and not corrected.")
+@click.option("--reopen", is_flag=True, help="Open the years of the release NAME again.")
+@click.option(
+    "--reason", metavar="TEXT", callback=_given, help="With --reopen: why, for the record."
+)
+@_as_role
+def release(
+    home: Path | None,
+    name: str,
+    years: tuple[int, ...],
+    anyway: bool,
+    reopen: bool,
+    reason: str | None,
+    decided_as: str,
+) -> None:
+    """Declare the figures of some years final, publish that, and keep the publication as releases/NAME.
+
+    What comes later for these years is kept and told, and comes into force only once they are open again.
+    """
+    from flows.settings import load_settings
+    from flows.terminal import office
+    from warehouse.archive import ArchiveDamaged
+
+    if reopen != (reason is not None):
+        raise click.UsageError("--reopen and --reason go together")
+    if reopen and anyway:
+        raise click.UsageError("--anyway says nothing about years that are opened again")
+    settings = load_settings(home)
+    _defined(home)
+    try:
+        if reopen and reason is not None:
+            click.echo(office.reopen(settings, name, years, reason=reason, decided_as=decided_as))
+            return
+        said = office.declare_final(settings, name, years, anyway=anyway, decided_as=decided_as)
+    except (office.DecisionRefused, ArchiveDamaged) as error:
+        _fail(str(error))
+    click.echo(said)
+    with no_collecting():
+        from flows.terminal.runner import run_nightly
+
+    run_nightly(home, False, False)
+
+
+@cli.command()
+@_home
+@click.option("--dry-run", is_flag=True, help="Show what would be sent, and send nothing.")
+def remind(home: Path | None, dry_run: bool) -> None:
+    """Tell each unit what it has not handed in, or has to correct, and the office whom it told.
+
+    By the channels of notifications (settings.toml: [notify]); never the same twice.
+    """
+    from datetime import UTC
+
+    from flows.after import reminders
+    from flows.after.notify import URLS, has_channels
+    from flows.settings import load_settings
+    from transforms.china import CHINA
+
+    settings, defined = load_settings(home), _defined(home)
+    today = datetime.now(UTC).astimezone(CHINA).date()
+    if dry_run:
+        found = reminders.unsent(
+            settings.archive, reminders.reminders(settings, defined.reference, today)
+        )
+        for one in found:
+            notice = one.notice(settings.outbox)
+            click.echo(f"{notice.title}\n{notice.text}\n")
+        click.echo(f"{len(found)} messages would be sent; nothing was")
+        return
+    if not has_channels(settings.notify):
+        _fail(
+            f"there is no channel to send by: set {URLS}, or blocks under [notify] in settings.toml"
+            " (docs/operations.md); --dry-run shows the messages"
+        )
+    sent, problems = reminders.remind(settings, today)
+    click.echo(f"{len(sent)} units were reminded")
+    for problem in problems:
+        click.echo(f"jzedu: {problem}", err=True)
+    sys.exit(1 if problems else 0)
+
+
+@cli.command()
+@_home
+@click.option(
+    "--template",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="An .xlsx in which cells name figures: {{ indicator region year }}.",
+)
+@click.option("--year", required=True, type=int, help="The year, where a cell names none.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where to write it [default: the template's name with the year, in this folder].",
+)
+def export(home: Path | None, template: Path, year: int, out: Path | None) -> None:
+    """Fill a workbook of the level above from the publication; exit code 1 where a cell cannot be filled."""
+    from flows.settings import load_settings
+    from flows.terminal.export import ExportFailed
+    from flows.terminal.export import export as fill
+
+    defined = _defined(home)
+    target = out or Path(f"{template.stem}-{year}.xlsx")
+    if target.exists() and target.samefile(template):
+        raise click.UsageError("--out is the template itself: write beside it")
+    try:
+        filled, problems = fill(
+            load_settings(home).published, defined.reference, template, year, target
+        )
+    except (ExportFailed, OSError) as error:
+        _fail(str(error))
+    for problem in problems:
+        click.echo(f"jzedu: {problem}", err=True)
+    click.echo(
+        f"{target}: {filled.references - len(problems)} of {filled.references} figures filled in"
+    )
+    sys.exit(1 if problems else 0)
 
 
 @cli.group()

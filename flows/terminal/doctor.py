@@ -37,8 +37,10 @@ from flows.sources.folder import FolderSource, Hangs
 from flows.sources.model import SourceError
 from transforms.china import ZONE_NAME
 from transforms.definitions import DefinitionError
-from warehouse.archive import Archive
+from warehouse.archive import Archive, ArchiveDamaged
+from warehouse.decisions import Decisions
 from warehouse.lake import Lake, LakeEmpty, LakeFailed
+from warehouse.publication.official import faults_of
 from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE
 from warehouse.publication.standing import is_whole
@@ -90,6 +92,7 @@ def diagnose(
     lines += _sources(probes(settings))
     lines += _warehouse(settings)
     lines += _archive(settings, None if whole_archive else random.Random())
+    lines += _decisions(settings)
     lines += _publication(settings, now)
     lines += _printing()
     lines += _service(settings) if not os.environ.get(API) else _server(os.environ[API])
@@ -340,6 +343,21 @@ def _archive(settings: Settings, chance: random.Random | None) -> Iterator[Line]
     if not damage:
         found = f"{len(signed)} originals, {len(read)} of them read and verified"
         yield Line("archive", "ok", found)
+
+
+def _decisions(settings: Settings) -> Iterator[Line]:
+    """Yield whether the office's decisions and the releases are what they were."""
+    do = "Restore it from the backup: docs/operations.md, Back up and restore."
+    try:
+        decisions = Decisions(settings.archive).all()
+    except ArchiveDamaged as error:
+        yield Line("decisions", "fail", str(error), do)
+        return
+    faults = faults_of(settings.home, decisions)
+    for fault in faults:
+        yield Line("releases", "fail", fault, do)
+    if decisions and not faults:
+        yield Line("decisions", "ok", f"{len(decisions)} decisions, all as they were written")
 
 
 def _noted(archive: Archive, read: Iterable[str]) -> bool:

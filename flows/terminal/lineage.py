@@ -12,7 +12,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from warehouse.figures import BLANK, behind, show_apart, show_pair, show_plain, 
 from warehouse.lineage.figure import CannotExplain
 from warehouse.lineage.model import Cell, Explanation, Range, RowList, Verdict
 from warehouse.publication.reader import open_publication
+from warehouse.publication.reader.office import published_by as last_published
 from warehouse.publication.release import DATABASE
 from warehouse.wording import COMPARATORS, SEVERITIES, STATUSES, SUBMISSION_STATUSES, figure
 
@@ -42,6 +43,20 @@ _CAUSES = {
     "code": "程序变化 change of the program",
     None: "定义或名单变化 change of a definition or list",
 }
+
+
+def published_by(published: Path, day: date) -> str:
+    """Return the publication that stood at the end of ``day`` in China.
+
+    Raises:
+        CannotExplain: nothing was published by then.
+        FileNotFoundError: nothing was published yet.
+    """
+    with open_publication(publication_file(published, None)) as reader:
+        found = last_published(reader, day)
+    if found is None:
+        raise CannotExplain(f"nothing was published by {day}")
+    return found
 
 
 def publication_file(published: Path, publication_id: str | None) -> Path:

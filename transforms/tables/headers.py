@@ -21,6 +21,7 @@ from transforms.formats import Sheet
 from transforms.forms import FORMS_IN_USE, Form, FormSet
 from transforms.tables.merged import fill_merged, merged_figures_of
 from transforms.tables.model import APART, YEAR, Almost, HeaderIssue, Table, cell_name
+from transforms.tables.signatures import signatures_in
 from transforms.tables.units import LONGEST_LINE, as_shown, in_brackets, is_unit_row, units_of
 from transforms.tables.words import bare, known, normalise, stands_beside
 from transforms.tables.years import find_year, find_year_in_lines
@@ -31,6 +32,8 @@ Texts: TypeAlias = tuple[str | None, ...]
 HEADER_SEARCH_ROWS = 60
 #: A header may be spread over this many rows.
 HEADER_DEPTH = 3
+#: Signatures stand in so many rows at the end of a sheet.
+_FOOT_ROWS = 12
 #: Wider headers, which are nobody's, are not kept in memory.
 _USUAL_WIDTH = 100
 #: 填报单位：义县教育局, the office in the same cell or in the next one.
@@ -312,7 +315,13 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[Texts]) -> Table:
         issues=tuple(issues),
         merged_figures=merged_figures_of(sheet, form, columns, first_body),
         office=_office(top[: match.row]),
+        signatures=signatures_in([*top[: match.row], *_foot(sheet, first_body)]),
     )
+
+
+def _foot(sheet: Sheet, first_body: int) -> list[Texts]:
+    """Return the last rows of a sheet below its header, where it is signed."""
+    return sheet.cells.tail(min(_FOOT_ROWS, sheet.cells.height - first_body)).rows()
 
 
 def _office(above: Sequence[Texts]) -> tuple[str, str] | None:

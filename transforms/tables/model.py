@@ -48,7 +48,8 @@ class Table:
     ``powers`` gives, for money columns, the power of ten that brings the text to the form's unit;
     ``unit`` the unit that the submitted amounts are in. ``office`` is who filled in the sheet, as the
     rows above the table say, and the cell in which it stands. ``merged_figures`` are column, first and
-    last row of every figure that stands in a cell merged over several rows.
+    last row of every figure that stands in a cell merged over several rows. ``signatures`` are those that
+    the sheet names (:mod:`transforms.tables.signatures`).
     """
 
     form: Form
@@ -66,6 +67,7 @@ class Table:
     issues: tuple[HeaderIssue, ...] = ()
     merged_figures: tuple[tuple[str, int, int], ...] = ()
     office: tuple[str, str] | None = None
+    signatures: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

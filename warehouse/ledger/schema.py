@@ -36,11 +36,31 @@ SELECT submission_id, region_code, form, year, received_at AS in_force_from,
         PARTITION BY region_code, form, year
         ORDER BY received_at, sha256, entry NULLS FIRST, submission_id
     ) AS in_force_until
-FROM submission
+FROM submission ANTI JOIN withheld USING (submission_id)
 WHERE accepted;
 CREATE OR REPLACE VIEW in_force AS
 SELECT * FROM submission
 SEMI JOIN (FROM version WHERE in_force_until IS NULL) USING (submission_id)
+"""
+
+
+#: Of a closed year only what it was released with is in force, whatever was decided or received since.
+_WITHHELD = """
+DELETE FROM withheld;
+INSERT INTO withheld
+WITH ruled AS (
+    SELECT submission_id, arg_max(decision, decided_at) AS decision FROM decision GROUP BY ALL
+)
+SELECT s.submission_id,
+    CASE WHEN y.state IS NOT NULL THEN 'closed' WHEN r.decision = 'returned' THEN 'returned'
+        ELSE 'waiting' END AS why
+FROM submission s
+LEFT JOIN ruled r USING (submission_id)
+LEFT JOIN (SELECT DISTINCT year, 'final' AS state FROM final_submission) y USING (year)
+LEFT JOIN final_submission f USING (submission_id)
+WHERE s.accepted AND CASE WHEN y.state IS NOT NULL THEN f.submission_id IS NULL
+    ELSE coalesce(r.decision = 'returned', false)
+        OR ({waiting} AND coalesce(r.decision <> 'approved', true)) END
 """
 
 
@@ -149,12 +169,14 @@ def _empty(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute(f'DROP {kind} "{name}"')
 
 
-def refresh(connection: duckdb.DuckDBPyConnection) -> None:
+def refresh(connection: duckdb.DuckDBPyConnection, *, approved_only: bool = False) -> None:
     """Note in ``version_in_force`` which submissions hold, and whether they are expected.
 
     The views of ``standing`` and ``current`` go by it, so that versions are compared once and not
-    with every query.
+    with every query. What the office has decided (:func:`warehouse.decisions.keep_decisions`) withholds
+    submissions; with ``approved_only`` so does that nobody has approved them.
     """
+    connection.execute(_WITHHELD.format(waiting="true" if approved_only else "false"))
     connection.execute(
         "CREATE OR REPLACE TABLE version_in_force AS "
         "SELECT submission_id, region_code, form, year, EXISTS ("

@@ -99,7 +99,10 @@ def compare(connection: duckdb.DuckDBPyConnection) -> Comparison:
 
 _VANISHED = """
 WITH before AS (
+    -- What a person sent back since then is meant to be gone.
     SELECT DISTINCT region_code, form FROM previous.submission
+    ANTI JOIN (SELECT submission_id FROM publication.approval WHERE decision = 'returned')
+        USING (submission_id)
     WHERE status IN ('accepted', 'accepted_with_warnings')
 ), now AS (
     SELECT DISTINCT region_code, form FROM publication.submission

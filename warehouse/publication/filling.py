@@ -207,7 +207,9 @@ def record(
             (SELECT count(*) FROM in_force),
             (SELECT count(*) FROM publication.revision
              WHERE publication_id = {literal(imprint.publication_id)}),
-            (SELECT coalesce(bool_or(sample), false) FROM in_force)
+            (SELECT coalesce(bool_or(sample), false) FROM in_force),
+            (SELECT state FROM publication.year_state
+             JOIN publication.year_coverage USING (year) WHERE in_focus AND ended_at IS NULL)
         """
     )
     lives = history(imprint.publication_id, previous_id is not None and _has_history(connection))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from transforms.records import (
+    DECISION,
     FINDING,
     FORM,
     REGION_CODE,
@@ -18,6 +19,7 @@ from transforms.records import (
     SUBMISSION_SHEET,
     WARNING,
     YEAR,
+    YEAR_STATE,
     Field,
     Record,
 )
@@ -62,17 +64,19 @@ _ANSWERS = (
     ),
 )
 
-#: How a submission stands: the version in force, one that was replaced, or one sent back.
+#: How a submission stands: the version in force, one that was replaced, or one sent back, be it by a rule
+#: or by a person. What waits for approval, or came for a closed year, is not in force either.
 _STATUS = """
-CASE WHEN NOT s.accepted THEN 'returned' WHEN f.submission_id IS NULL THEN 'superseded'
+CASE WHEN NOT s.accepted OR h.why = 'returned' THEN 'returned'
+    WHEN f.submission_id IS NULL THEN 'superseded'
     WHEN s.warnings + coalesce(w.warnings, 0) > 0 THEN 'accepted_with_warnings' ELSE 'accepted' END
 """
 
 #: The last day on which a submission is in time, as a date in China.
 _DEADLINE = "make_date(y.year + f.due_years_after, f.due_month, f.due_day) + f.grace_days::INTEGER"
 
-#: The tables that name the moment of a publication rather than what it says.
-OF_THE_MOMENT = ("publication", "revision", "finding_history")
+#: The tables and views that name the moment of a publication rather than what it says.
+OF_THE_MOMENT = ("publication", "revision", "finding_history", "vintage")
 
 TABLES: tuple[PublishedTable, ...] = (
     PublishedTable(
@@ -454,13 +458,25 @@ TABLES: tuple[PublishedTable, ...] = (
                 "Status",
             ),
             *SUBMISSION.pick("rows_read", "rows_loaded", "rows_returned", "rows_ignored"),
-            *SUBMISSION.pick("errors", "warnings"),
+            *SUBMISSION.pick("errors", "warnings", "signed"),
+            Field(
+                "approved",
+                "BOOLEAN",
+                "是否已审批通过(对这份文件内容)",
+                "Whether the office has approved it, for these very bytes",
+            ),
         ),
         f"SELECT s.submission_id, s.region_code, s.form, s.year, s.file_name, s.sha256,"
         f" s.received_at, {_STATUS} AS status, s.rows_read, s.rows_loaded, s.rows_returned,"
-        f" s.rows_ignored, s.errors, s.warnings + coalesce(w.warnings, 0) AS warnings"
+        f" s.rows_ignored, s.errors + coalesce(w.errors, 0) AS errors,"
+        f" s.warnings + coalesce(w.warnings, 0) AS warnings, s.signed,"
+        f" coalesce(r.decision = 'approved', false) AS approved"
         f" FROM submission s LEFT JOIN in_force f USING (submission_id)"
-        f" LEFT JOIN (SELECT submission_id, count(*) AS warnings FROM warning GROUP BY 1) w"
+        f" LEFT JOIN withheld h USING (submission_id)"
+        f" LEFT JOIN (SELECT submission_id, arg_max(decision, decided_at) AS decision FROM decision"
+        f" GROUP BY 1) r USING (submission_id)"
+        f" LEFT JOIN (SELECT submission_id, count(*) FILTER (severity = 'warning') AS warnings,"
+        f" count(*) FILTER (severity = 'error') AS errors FROM warning GROUP BY 1) w"
         f" USING (submission_id)",
     ),
     PublishedTable(
@@ -497,15 +513,18 @@ TABLES: tuple[PublishedTable, ...] = (
         f"""
         SELECT u.region_code, f.form, y.year, (e.form IS NOT NULL)::INTEGER AS expected,
             (count(s.submission_id) > 0)::INTEGER AS received,
-            (count(s.submission_id) FILTER (s.accepted) > 0)::INTEGER AS accepted,
-            coalesce({in_china("min(s.received_at) FILTER (s.accepted)")}::DATE
+            (count(s.submission_id) FILTER (s.stands) > 0)::INTEGER AS accepted,
+            coalesce({in_china("min(s.received_at) FILTER (s.stands)")}::DATE
                 <= any_value({_DEADLINE}), false)
                 ::INTEGER AS on_time,
             max(s.received_at) AS last_received_at
         FROM region u CROSS JOIN form f CROSS JOIN calendar y
         LEFT JOIN expected e ON (e.region_code, e.form) = (u.region_code, f.form)
             AND y.year BETWEEN coalesce(e.from_year, y.year) AND coalesce(e.to_year, y.year)
-        LEFT JOIN submission s ON (s.region_code, s.form, s.year) = (u.region_code, f.form, y.year)
+        LEFT JOIN (
+            SELECT s.*, s.accepted AND h.why IS DISTINCT FROM 'returned' AS stands
+            FROM submission s LEFT JOIN withheld h USING (submission_id)
+        ) s ON (s.region_code, s.form, s.year) = (u.region_code, f.form, y.year)
         WHERE u.level = 'reporting_unit'
         GROUP BY u.region_code, f.form, y.year, e.form
         """,
@@ -561,6 +580,21 @@ TABLES: tuple[PublishedTable, ...] = (
         ),
     ),
     PublishedTable(
+        "approval",
+        "审批: 每行一次对一份报送的决定, 同一份以最后一次为准",
+        "Approvals and returns by the office: each row is a decision on a submission; the last one holds",
+        DECISION.columns,
+        "SELECT * FROM decision",
+    ),
+    PublishedTable(
+        YEAR_STATE.name,
+        YEAR_STATE.zh,
+        YEAR_STATE.en,
+        YEAR_STATE.columns,
+        "SELECT y.year, coalesce(s.state, 'preliminary') AS state, s.release, s.decided_at, s.ended_at,"
+        " s.reason FROM calendar y LEFT JOIN year_state s USING (year)",
+    ),
+    PublishedTable(
         "publication",
         "发布记录: 每行一次发布",
         "Publications: each row is a publication, the latest being this one",
@@ -582,6 +616,12 @@ TABLES: tuple[PublishedTable, ...] = (
                 "BOOLEAN",
                 "是否含虚构样例数据(由jzedu sample生成); 此前的发布未记录时为空",
                 "Whether made-up data of jzedu sample entered; NULL for one made before this was noted",
+            ),
+            (
+                "state",
+                "VARCHAR",
+                "重点年度数据的状态: preliminary 初步, final 定稿, revised 定稿后修订; 此前未记录的为空",
+                "preliminary, final or revised: the figures of the year in focus; NULL where it was not noted",
             ),
         ),
     ),

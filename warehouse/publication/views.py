@@ -14,7 +14,7 @@ import duckdb
 
 from transforms.records import Field
 from warehouse.coverage import sentence
-from warehouse.publication.reader.queries import CLAUSE_ORDER, YEARS, standings
+from warehouse.publication.reader.queries import CLAUSE_ORDER, VINTAGE, YEARS, standings
 from warehouse.publication.tables import PublishedTable, table_named
 from warehouse.sql import literal
 from warehouse.wording import STATUS_MEANINGS, STATUSES
@@ -112,6 +112,33 @@ VIEWS: tuple[PublishedTable, ...] = (
             ),
         ),
         YEARS,
+    ),
+    PublishedTable(
+        "vintage",
+        "历次发布的数: 每行一个指标(及条款)、地区和年度自某次发布起的数和判定",
+        "Figures as they were published: each row is an indicator (and clause), region and year as it"
+        " stood from a publication on",
+        (
+            *_of("indicator", "indicator_id"),
+            Field(
+                "clause_id",
+                "VARCHAR",
+                "条款编号, 没有条款的指标为空",
+                "Clause; NULL for an indicator without one",
+            ),
+            *_of("region", "region_code"),
+            *_of("indicator_value", "year"),
+            *_of("publication", "publication_id", "published_at"),
+            Field(
+                "state",
+                "VARCHAR",
+                "当时的状态: preliminary 初步, final 定稿, revised 定稿后修订",
+                "preliminary, final or revised: what the year was then",
+            ),
+            *_of("indicator_value", "value"),
+            *_of("attainment", "status"),
+        ),
+        VINTAGE,
     ),
     PublishedTable(
         "attainment_latest",

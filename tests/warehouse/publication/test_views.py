@@ -11,13 +11,16 @@ from typing import Any
 import duckdb
 import pytest
 
+from flows.terminal.office import rule
 from tests.conftest import Home, MakeHome, Row
+from transforms.forms import FORMS as ALL_FORMS
 from warehouse.publication.filling import detach, stage
 from warehouse.publication.reader import Reader
 from warehouse.publication.reader.pages import read_publication
 from warehouse.publication.relations import KEYS, RELATIONS, Relation
 from warehouse.publication.tables import TABLES
 from warehouse.publication.views import VIEWS, create_views, views_of
+from warehouse.reference import load_reference
 from warehouse.wording import STATUSES
 
 MODEL = Path(__file__).parents[3] / "docs" / "bi" / "model.md"
@@ -68,6 +71,16 @@ def home(make_home: MakeHome) -> Home:
     )
     home.sheet("4", "class", 2021, classes(0))
     home.deliver("没有的单位/空.xlsx", b"")
+    rule(
+        home.settings,
+        load_reference(home.root),
+        "2",
+        ALL_FORMS["class"],
+        2020,
+        approved=True,
+        reason=None,
+        decided_as="教育局",
+    )
     home.night()
     return home
 

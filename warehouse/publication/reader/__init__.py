@@ -5,6 +5,7 @@ queries.py     what several readers and the published views ask in the same word
 scorecard.py   clauses of the regions above the units, in the year in focus
 reporting.py   who handed in what
 runs.py        what a run put into it: submissions, verdicts that turned
+office.py      what decisions rest on, how final a year is, single figures
 pages.py       everything that the report shows
 """
 

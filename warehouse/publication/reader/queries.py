@@ -45,6 +45,35 @@ FROM (
 """
 
 
+#: Every figure as it stood from a publication on. The record of revisions gives what each of them changed;
+#: what it was before its first revision was published by the first publication.
+VINTAGE = """
+SELECT v.indicator_id, v.clause_id, v.region_code, v.year, v.publication_id, p.published_at,
+    coalesce(y.state, 'preliminary') AS state, v.value, v.status
+FROM (
+    SELECT indicator_id, clause_id, region_code, year, publication_id, new_value AS value,
+        new_status AS status
+    FROM revision
+    UNION ALL
+    SELECT indicator_id, clause_id, region_code, year, (SELECT min(publication_id) FROM publication),
+        arg_min([old_value], publication_id)[1], arg_min([old_status], publication_id)[1]
+    FROM revision
+    GROUP BY ALL
+    UNION ALL
+    SELECT a.indicator_id, a.clause_id, a.region_code, a.year,
+        (SELECT min(publication_id) FROM publication), i.value, a.status
+    FROM attainment AS a JOIN indicator_value AS i USING (indicator_id, region_code, year)
+    ANTI JOIN revision AS r ON r.clause_id = a.clause_id
+        AND r.region_code = a.region_code AND r.year = a.year
+) AS v
+JOIN publication AS p USING (publication_id)
+LEFT JOIN year_state AS y ON y.year = v.year
+    AND coalesce(y.decided_at <= p.published_at, true)
+    AND coalesce(p.published_at < y.ended_at, true)
+WHERE v.value IS NOT NULL OR v.status IS NOT NULL
+"""
+
+
 def below(source: str = "") -> str:
     """Return the query for region_code, unit: of every region above the units, the units below it.
 

@@ -1,0 +1,166 @@
+"""Reminders: what a unit has not handed in, or has to correct, before and after it is due.
+
+One message a unit, with all that concerns it. What was sent is kept in ``archive/reminders``, an empty file
+named by the hash of the unit and its lines: the same is never sent twice, whatever else is lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from flows.after.notify import Notice, send
+from flows.run import definitions_of
+from flows.settings import Settings
+from transforms.forms import FORMS
+from warehouse.publication.reader import open_publication
+from warehouse.publication.reader.office import handed_in
+from warehouse.publication.release import DATABASE
+from warehouse.reference import Reference
+
+FOLDER = "reminders"
+
+
+@dataclass(frozen=True, order=True)
+class Missing:
+    """That a form of a unit is missing, or was returned; ``days`` until the last day in time, below 0 when it is over."""
+
+    year: int
+    form: str
+    last_day: date
+    days: int
+    returned: bool
+
+    @property
+    def stage(self) -> str:
+        """What the unit is told of: that it is due, late, or to be corrected."""
+        return "returned" if self.returned else ("due" if self.days >= 0 else "late")
+
+    @property
+    def line(self) -> str:
+        """The sentence for the unit."""
+        form = f"{self.year}年{FORMS[self.form].zh}"
+        what = "已退回, 尚未更正" if self.returned else "尚未报送"
+        when = f"应于{self.last_day:%Y-%m-%d}前报送"
+        left = f"还有{self.days}天" if self.days >= 0 else f"已逾期{-self.days}天"
+        return f"{form}: {what}, {when}, {left}"
+
+
+@dataclass(frozen=True)
+class Reminder:
+    """What one unit is told."""
+
+    region_code: str
+    region_name: str
+    contact: str
+    missing: tuple[Missing, ...]
+
+    @property
+    def mark(self) -> str:
+        """What makes it the same message: the unit, and what it lacks at which stage; not the day."""
+        said = [self.region_code, *(f"{one.year} {one.form} {one.stage}" for one in self.missing)]
+        return hashlib.sha256("\n".join(said).encode()).hexdigest()
+
+    def notice(self, outbox: Path) -> Notice:
+        """Return it as a message."""
+        whom = f"{self.region_name}({self.contact})" if self.contact else self.region_name
+        lines = "\n".join(f"- {one.line}" for one in self.missing)
+        sheets = (
+            f"\n\n退回的原因见 {outbox / self.region_code} 中的退回表。"
+            if any(one.returned for one in self.missing)
+            else ""
+        )
+        return Notice(
+            "reminder",
+            f"jzedu: 请{self.region_name}报送 {len(self.missing)} 张报表 / "
+            f"{len(self.missing)} forms are due from {self.region_name}",
+            f"致{whom}:\n\n{lines}{sheets}",
+        )
+
+
+def reminders(settings: Settings, reference: Reference, today: date) -> list[Reminder]:
+    """Return what units lack of the forms that are due within ``days_before`` days, or were in the last year.
+
+    A year goes by the calendar of its forms and needs no submission of anybody to be there.
+    """
+    states = _states(settings.published / DATABASE)
+    by_unit: dict[str, list[Missing]] = {}
+    for unit, form, first, last in reference.expected.iter_rows():
+        due = FORMS[form].deadline
+        for year in range(today.year - 2, today.year + 1):
+            if year < (first or year) or year > (last or year):
+                continue
+            day = date(year + due.years_after, due.month, due.day) + timedelta(due.grace_days)
+            days = (day - today).days
+            accepted, returned = states.get((unit, form, year), (False, False))
+            if not accepted and -_LATE_FOR <= days <= settings.remind.days_before:
+                by_unit.setdefault(unit, []).append(Missing(year, form, day, days, returned))
+    units = reference.units.select("region_code", "region_name", "contact").iter_rows()
+    return [
+        Reminder(code, name, contact or "", tuple(sorted(by_unit[code])))
+        for code, name, contact in units
+        if code in by_unit
+    ]
+
+
+def remind(settings: Settings, today: date) -> tuple[list[Reminder], list[str]]:
+    """Send every unit its reminder, and the office a digest; give those that went out, and what went wrong.
+
+    A message that could not be delivered is sent by the next night.
+
+    Raises:
+        DefinitionError: the home's definitions cannot be used.
+    """
+    definitions = definitions_of(settings)
+    with definitions.in_use():
+        fresh = unsent(settings.archive, reminders(settings, definitions.reference, today))
+    asked = settings.notify.model_copy(update={"on": ("reminder",)})
+    sent, problems = [], list[str]()
+    for one in fresh:
+        failed = send(asked, [one.notice(settings.outbox)])
+        problems += failed
+        if not failed:
+            note_sent(settings.archive, [one])
+            sent.append(one)
+    if sent:
+        problems += send(asked, [digest(sent)])
+    return sent, problems
+
+
+def unsent(archive: Path, found: Sequence[Reminder]) -> list[Reminder]:
+    """Return those that nobody was sent yet."""
+    return [one for one in found if not (archive / FOLDER / one.mark).exists()]
+
+
+def note_sent(archive: Path, sent: Sequence[Reminder]) -> None:
+    """Keep that they were sent."""
+    (archive / FOLDER).mkdir(parents=True, exist_ok=True)
+    for one in sent:
+        (archive / FOLDER / one.mark).touch()
+
+
+def digest(found: Sequence[Reminder]) -> Notice:
+    """Return what the office is told: who was reminded of how much."""
+    late = sum(one.days < 0 for reminder in found for one in reminder.missing)
+    lines = "\n".join(f"- {one.region_name}: {len(one.missing)}" for one in found)
+    total = sum(len(one.missing) for one in found)
+    return Notice(
+        "reminder",
+        f"jzedu: 已提醒 {len(found)} 个单位 / {len(found)} units were reminded",
+        f"{total} 张报表尚未报送或更正, 其中 {late} 张已逾期 /"
+        f" {total} forms are missing or to be corrected, {late} of them late:\n{lines}",
+    )
+
+
+#: For so many days after it was due the unit is told of it.
+_LATE_FOR = 365
+
+
+def _states(database: Path) -> dict[tuple[str, str, int], tuple[bool, bool]]:
+    if not database.exists():
+        return {}
+    with open_publication(database) as reader:
+        return handed_in(reader)
