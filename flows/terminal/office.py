@@ -15,7 +15,9 @@ from flows.settings import Settings
 from transforms.forms import Form
 from transforms.names import shown
 from warehouse.decisions import (
+    Decision,
     Decisions,
+    Kept,
     Release,
     Reopening,
     Ruling,
@@ -25,7 +27,7 @@ from warehouse.decisions import (
 )
 from warehouse.ledger.store import open_warehouse
 from warehouse.place import is_there
-from warehouse.publication.reader import open_publication
+from warehouse.publication.reader import Issue, open_publication
 from warehouse.publication.reader.office import in_force_of, returned_of
 from warehouse.publication.release import DATABASE
 from warehouse.reference import Reference
@@ -127,7 +129,8 @@ def declare_final(
     """Declare the figures of ``years`` final, as they are published; give a sentence on it.
 
     Raises:
-        DecisionRefused: the name or a year cannot be used, or forms were returned and ``anyway`` is not set.
+        DecisionRefused: the name or a year cannot be used, decisions are not published yet, or forms were returned
+            and ``anyway`` is not set.
         ArchiveDamaged: an earlier decision was changed.
     """
     keep_private()
@@ -158,6 +161,12 @@ def declare_final(
         raise DecisionRefused(
             f"nothing is in force for {(empty or list(years))[0]}, so that it cannot be final"
         )
+    undone = [one for one in before if not isinstance(one, Kept) and _is_after(one, issue)]
+    if undone:
+        raise DecisionRefused(
+            f"{len(undone)} decisions were made since the last publication and are not in its figures;"
+            " run jzedu nightly first"
+        )
     submissions = tuple(name for year in years for name in found[year])
     if returned and not anyway:
         some = "; ".join(f"{unit} {form} {year}" for unit, form, year in returned[:_NAMED])
@@ -183,6 +192,10 @@ def declare_final(
     return (
         f"{name}: the figures of {listed} are final, from {len(submissions)} submissions{without}"
     )
+
+
+def _is_after(decision: Decision, issue: Issue) -> bool:
+    return issue.published_at is not None and decision.decided_at > issue.published_at
 
 
 def reopen(

@@ -303,6 +303,10 @@ def test_what_cannot_be_decided_is_refused_with_the_way_out(home: Home) -> None:
     ):
         with pytest.raises(DecisionRefused, match=words):
             declare_final(home.settings, name, years, anyway=False, decided_as="教育局")
+    decide(home)
+    with pytest.raises(DecisionRefused, match="since the last publication"):
+        declare_final(home.settings, "a", [2020], anyway=True, decided_as="教育局")
+    home.night()
     assert "without 1" in released(home, "a", anyway=True)
     for name, words in (("a", "already"), ("b", "final already")):
         with pytest.raises(DecisionRefused, match=words):
