@@ -38,12 +38,12 @@ def hand_in(home: Home, number: int, received: str, unit: str = UNIT, year: int 
 
 
 def decide(home: Home, *, approved: bool = True, reason: str | None = None, **of: Any) -> str:
-    what = {"unit": UNIT, "year": 2020, **of}
+    what = {"unit": UNIT, "form": "population", "year": 2020, **of}
     return rule(
         home.settings,
         load_reference(home.root),
         what["unit"],
-        FORMS["population"],
+        FORMS[what["form"]],
         what["year"],
         approved=approved,
         reason=reason,
@@ -158,16 +158,9 @@ def test_only_what_is_approved_counts_where_the_settings_say_so(home: Home) -> N
     with_kindergarten(home)
     hand_in(home, 100, FIRST)
     home.settings = home.settings.model_copy(update={"approved_only": True})
-    rule(
-        home.settings,
-        load_reference(home.root),
-        UNIT,
-        FORMS["kindergarten"],
-        2020,
-        approved=True,
-        reason=None,
-        decided_as="学前科",
-    ) if home.night() else None
+    home.night()
+    assert {status for _, status, _ in versions(home)} == {"superseded"}
+    decide(home, form="kindergarten")
     decide(home)
     hand_in(home, 110, SECOND)
     home.night()

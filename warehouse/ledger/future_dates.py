@@ -10,11 +10,10 @@ The same bytes with a time that is right take its place: of one file the earlies
 from __future__ import annotations
 
 import duckdb
-import polars as pl
 
-from transforms.checks.findings import Submission, make_finding
-from transforms.records import WARNING
-from warehouse.sql import in_china, lent
+from transforms.checks.findings import Finding, Submission, make_finding
+from warehouse.ledger.told import tell
+from warehouse.sql import in_china
 
 #: In force, and dated later than it was taken.
 _DATED = """
@@ -40,23 +39,20 @@ def warn_of_future(connection: duckdb.DuckDBPyConnection) -> int:
 
     ``version_in_force`` is up to date, and the table holds the other warnings already.
     """
-    rows = [
-        _row("FIL-W01", submission, value=dated, other=taken)
+    findings = [
+        _finding("FIL-W01", submission, value=dated, other=taken)
         for *submission, dated, taken in connection.execute(
             f"SELECT submission_id, region_code, form, year, {_told('received_at')},"
             f" {_told('taken_at')} FROM ({_DATED}) ORDER BY ALL"
         ).fetchall()
     ] + [
-        _row("FIL-W02", submission, value=dated, other=name)
+        _finding("FIL-W02", submission, value=dated, other=name)
         for *submission, dated, name in connection.execute(
             f"SELECT submission_id, region_code, form, year, {_told('received_at')}, file_name"
             f" FROM ({_SHUT_OUT}) ORDER BY ALL"
         ).fetchall()
     ]
-    if rows:
-        with lent(connection, incoming=pl.DataFrame(rows, schema=WARNING.schema, orient="row")):
-            connection.execute("INSERT INTO warning BY NAME FROM incoming")
-    return len(rows)
+    return tell(connection, "time", findings)
 
 
 def _told(column: str) -> str:
@@ -64,14 +60,7 @@ def _told(column: str) -> str:
     return f"strftime({in_china(column)}, '%Y-%m-%d %H:%M')"
 
 
-def _row(rule: str, submission: list[object], *, value: str, other: object) -> dict[str, object]:
+def _finding(rule: str, submission: list[object], *, value: str, other: object) -> Finding:
     name, region, form, year = submission
     told = Submission(str(name), str(region), str(form), int(str(year)))
-    return {
-        **make_finding(told, rule, value=value, other=str(other)).record(),
-        "key": "time",
-        "figure": None,
-        "explained": None,
-        "number": None,
-        "refused": None,
-    }
+    return make_finding(told, rule, value=value, other=str(other))

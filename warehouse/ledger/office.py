@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import duckdb
-import polars as pl
 
 from transforms.checks.findings import Submission, make_finding
-from transforms.records import WARNING
-from warehouse.sql import lent, literal
+from warehouse.ledger.told import tell
 
-#: What these warnings are about.
-_KEY = "decision"
 _FACTS = "s.submission_id, s.region_code, s.form, s.year"
-#: Sent back by a person, with the reason of the last decision.
+#: Sent back by a person: the reason, and in which role.
 _SENT_BACK = f"""
-SELECT {_FACTS}, arg_max(d.reason, d.decided_at), arg_max(d.decided_as, d.decided_at)
-FROM submission s SEMI JOIN (FROM withheld WHERE why = 'returned') USING (submission_id)
-JOIN decision d USING (submission_id) WHERE d.decision = 'returned' GROUP BY ALL ORDER BY ALL
+SELECT {_FACTS}, r.reason, r.decided_as FROM submission s JOIN ruling r USING (submission_id)
+SEMI JOIN (FROM withheld WHERE why = 'returned') USING (submission_id) ORDER BY ALL
 """
 #: Came after its year was declared final.
 _TOO_LATE = f"""
-SELECT {_FACTS}, y.release, NULL
+SELECT {_FACTS}, y.release
 FROM submission s SEMI JOIN (FROM withheld WHERE why = 'closed') USING (submission_id)
 JOIN year_state y ON y.year = s.year AND y.ended_at IS NULL
 WHERE s.received_at > coalesce((
@@ -32,7 +25,7 @@ WHERE s.received_at > coalesce((
 ORDER BY ALL
 """
 _UNSIGNED = f"""
-SELECT {_FACTS}, NULL, NULL FROM submission s SEMI JOIN version_in_force USING (submission_id)
+SELECT {_FACTS} FROM submission s SEMI JOIN version_in_force USING (submission_id)
 WHERE NOT s.signed ORDER BY ALL
 """
 
@@ -40,32 +33,20 @@ WHERE NOT s.signed ORDER BY ALL
 def tell_decisions(connection: duckdb.DuckDBPyConnection, *, sign_off: bool = False) -> int:
     """Add to the table ``warning`` what units are to be told by decisions of the office; give its number.
 
-    ``version_in_force`` is up to date, and the table holds the other warnings already: what was told before is told anew. With ``sign_off``
-    a submission in force that is not signed off is told too.
+    ``version_in_force`` is up to date, and the table holds the other warnings already. With ``sign_off`` a
+    submission in force that is not signed off is told too.
     """
-    connection.execute(f"DELETE FROM warning WHERE key = {literal(_KEY)}")
-    rows = list(_rows(connection, "FIL-E08", _SENT_BACK))
-    rows += _rows(connection, "FIL-W03", _TOO_LATE)
+    findings = [
+        make_finding(Submission(*submission), "FIL-E08", wanted=(reason, reason), other=role)
+        for *submission, reason, role in connection.execute(_SENT_BACK).fetchall()
+    ]
+    findings += [
+        make_finding(Submission(*submission), "FIL-W03", value=release)
+        for *submission, release in connection.execute(_TOO_LATE).fetchall()
+    ]
     if sign_off:
-        rows += _rows(connection, "FIL-W04", _UNSIGNED)
-    if rows:
-        with lent(connection, incoming=pl.DataFrame(rows, schema=WARNING.schema, orient="row")):
-            connection.execute("INSERT INTO warning BY NAME FROM incoming")
-    return len(rows)
-
-
-def _rows(
-    connection: duckdb.DuckDBPyConnection, rule: str, query: str
-) -> Iterator[dict[str, object]]:
-    for name, region, form, year, value, other in connection.execute(query).fetchall():
-        told = Submission(name, region, form, year)
-        yield {
-            **make_finding(
-                told, rule, value=value, other=other, wanted=(value or "", value or "")
-            ).record(),
-            "key": _KEY,
-            "figure": None,
-            "explained": None,
-            "number": None,
-            "refused": None,
-        }
+        findings += [
+            make_finding(Submission(*submission), "FIL-W04")
+            for submission in connection.execute(_UNSIGNED).fetchall()
+        ]
+    return tell(connection, "decision", findings)

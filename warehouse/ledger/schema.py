@@ -29,7 +29,10 @@ _log = logging.getLogger(__name__)
 #: times the larger hash wins, and of files in one zip the later name. A version comes into force when
 #: it is received and holds until the next one is, whatever order they turned up in: so the archive's
 #: receipts alone say it. One that is replaced at the time it comes has never held.
+#: Of the decisions on a submission the last one holds (``ruling``).
 _IN_FORCE = """
+CREATE OR REPLACE VIEW ruling AS
+FROM decision QUALIFY row_number() OVER (PARTITION BY submission_id ORDER BY decided_at DESC) = 1;
 CREATE OR REPLACE VIEW version AS
 SELECT submission_id, region_code, form, year, received_at AS in_force_from,
     lead(received_at) OVER (
@@ -48,15 +51,12 @@ SEMI JOIN (FROM version WHERE in_force_until IS NULL) USING (submission_id)
 _WITHHELD = """
 DELETE FROM withheld;
 INSERT INTO withheld
-WITH ruled AS (
-    SELECT submission_id, arg_max(decision, decided_at) AS decision FROM decision GROUP BY ALL
-)
 SELECT s.submission_id,
     CASE WHEN y.state IS NOT NULL THEN 'closed' WHEN r.decision = 'returned' THEN 'returned'
         ELSE 'waiting' END AS why
 FROM submission s
-LEFT JOIN ruled r USING (submission_id)
-LEFT JOIN (SELECT DISTINCT year, 'final' AS state FROM final_submission) y USING (year)
+LEFT JOIN ruling r USING (submission_id)
+LEFT JOIN (SELECT DISTINCT year, 'final' AS state FROM final_submission) y ON y.year = s.year
 LEFT JOIN final_submission f USING (submission_id)
 WHERE s.accepted AND CASE WHEN y.state IS NOT NULL THEN f.submission_id IS NULL
     ELSE coalesce(r.decision = 'returned', false)

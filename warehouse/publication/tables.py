@@ -473,8 +473,7 @@ TABLES: tuple[PublishedTable, ...] = (
         f" coalesce(r.decision = 'approved', false) AS approved"
         f" FROM submission s LEFT JOIN in_force f USING (submission_id)"
         f" LEFT JOIN withheld h USING (submission_id)"
-        f" LEFT JOIN (SELECT submission_id, arg_max(decision, decided_at) AS decision FROM decision"
-        f" GROUP BY 1) r USING (submission_id)"
+        f" LEFT JOIN ruling r USING (submission_id)"
         f" LEFT JOIN (SELECT submission_id, count(*) FILTER (severity = 'warning') AS warnings,"
         f" count(*) FILTER (severity = 'error') AS errors FROM warning GROUP BY 1) w"
         f" USING (submission_id)",
