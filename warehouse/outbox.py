@@ -281,11 +281,7 @@ def _heading(findings: pl.DataFrame, today: date) -> Heading:
 
 def _until(forms: Sequence[tuple[int, str]], today: date) -> str:
     """Return by when corrections of ``forms`` (year, name) are due, as a line for the unit."""
-    dues = [
-        date(year + due.years_after, due.month, due.day)
-        for year, form in forms
-        for due in (FORMS[form].deadline,)
-    ]
+    dues = [FORMS[form].deadline.due(year) for year, form in forms]
     if not dues:
         return ""
     due = min(dues)

@@ -24,6 +24,7 @@ from flows.settings import NotifySettings, Settings, SettingsError, load_setting
 from flows.sources.model import Pulled
 from flows.step_errors import cause_of
 from transforms.china import CHINA
+from transforms.definitions import DefinitionError
 from transforms.names import SENTENCE, shown
 from warehouse.publication.reader import open_publication
 from warehouse.publication.reader.runs import Handed, read_revisions, turned
@@ -82,7 +83,10 @@ def _remind(settings: Settings) -> list[str]:
     """Remind the units of what they lack, where that was asked for; gives what went wrong."""
     if "reminder" not in settings.notify.on or not has_channels(settings.notify):
         return []
-    return remind(settings, datetime.now(CHINA).date())[1]
+    try:
+        return remind(settings, datetime.now(CHINA).date())[1]
+    except (DefinitionError, OSError, duckdb.Error) as error:
+        return [f"the units could not be reminded: {cause_of(error).reason}"]
 
 
 def quiet_night(settings: Settings, pulled: Pulled) -> list[str]:

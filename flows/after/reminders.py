@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 from flows.after.notify import Notice, send
@@ -22,10 +22,12 @@ from warehouse.publication.release import DATABASE
 from warehouse.reference import Reference
 
 FOLDER = "reminders"
+#: For so many days after it was due the unit is told of it.
+_LATE_FOR = 365
 
 
 @dataclass(frozen=True, order=True)
-class Missing:
+class FormDue:
     """That a form of a unit is missing, or was returned; ``days`` until the last day in time, below 0 when it is over."""
 
     year: int
@@ -56,7 +58,7 @@ class Reminder:
     region_code: str
     region_name: str
     contact: str
-    missing: tuple[Missing, ...]
+    missing: tuple[FormDue, ...]
 
     @property
     def mark(self) -> str:
@@ -87,17 +89,16 @@ def reminders(settings: Settings, reference: Reference, today: date) -> list[Rem
     A year goes by the calendar of its forms and needs no submission of anybody to be there.
     """
     states = _states(settings.published / DATABASE)
-    by_unit: dict[str, list[Missing]] = {}
+    by_unit: dict[str, list[FormDue]] = {}
     for unit, form, first, last in reference.expected.iter_rows():
-        due = FORMS[form].deadline
         for year in range(today.year - 2, today.year + 1):
             if year < (first or year) or year > (last or year):
                 continue
-            day = date(year + due.years_after, due.month, due.day) + timedelta(due.grace_days)
+            day = FORMS[form].deadline.last_day(year)
             days = (day - today).days
             accepted, returned = states.get((unit, form, year), (False, False))
             if not accepted and -_LATE_FOR <= days <= settings.remind.days_before:
-                by_unit.setdefault(unit, []).append(Missing(year, form, day, days, returned))
+                by_unit.setdefault(unit, []).append(FormDue(year, form, day, days, returned))
     units = reference.units.select("region_code", "region_name", "contact").iter_rows()
     return [
         Reminder(code, name, contact or "", tuple(sorted(by_unit[code])))
@@ -113,18 +114,19 @@ def remind(settings: Settings, today: date) -> tuple[list[Reminder], list[str]]:
 
     Raises:
         DefinitionError: the home's definitions cannot be used.
+        OSError: what was sent cannot be noted.
     """
-    definitions = definitions_of(settings)
-    with definitions.in_use():
-        fresh = unsent(settings.archive, reminders(settings, definitions.reference, today))
     asked = settings.notify.model_copy(update={"on": ("reminder",)})
     sent, problems = [], list[str]()
-    for one in fresh:
-        failed = send(asked, [one.notice(settings.outbox)])
-        problems += failed
-        if not failed:
-            note_sent(settings.archive, [one])
-            sent.append(one)
+    definitions = definitions_of(settings)
+    with definitions.in_use():
+        found = reminders(settings, definitions.reference, today)
+        for one in unsent(settings.archive, found):
+            failed = send(asked, [one.notice(settings.outbox)])
+            problems += failed
+            if not failed:
+                note_sent(settings.archive, [one])
+                sent.append(one)
     if sent:
         problems += send(asked, [digest(sent)])
     return sent, problems
@@ -153,10 +155,6 @@ def digest(found: Sequence[Reminder]) -> Notice:
         f"{total} 张报表尚未报送或更正, 其中 {late} 张已逾期 /"
         f" {total} forms are missing or to be corrected, {late} of them late:\n{lines}",
     )
-
-
-#: For so many days after it was due the unit is told of it.
-_LATE_FOR = 365
 
 
 def _states(database: Path) -> dict[tuple[str, str, int], tuple[bool, bool]]:

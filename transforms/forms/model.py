@@ -7,6 +7,7 @@ with its comments, the return sheet and the rule handbook are all made from that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 from enum import StrEnum
 from functools import cached_property
 
@@ -170,6 +171,14 @@ class Deadline:
     day: int
     grace_days: int = 0
     opens: tuple[int, int] | None = None
+
+    def due(self, year: int) -> date:
+        """Return the day on which the form of the statistical ``year`` is due."""
+        return date(year + self.years_after, self.month, self.day)
+
+    def last_day(self, year: int) -> date:
+        """Return the last day on which it is in time."""
+        return self.due(year) + timedelta(self.grace_days)
 
 
 @dataclass(frozen=True, kw_only=True)
