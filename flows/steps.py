@@ -383,9 +383,9 @@ def publish(run: Run) -> Imprint | None:
         else:
             release(staged.parent, published, imprint.publication_id, keep)
         hand_out(published)
-        standing_imprint = previous_id if same else imprint.publication_id
+        stands = previous_id if previous_id is not None and same else imprint.publication_id
         decisions = Decisions(run.settings.archive).all()
-        if keep_releases(run.settings.home, published, decisions, str(standing_imprint)):
+        if keep_releases(run.settings.home, published, decisions, stands):
             hand_out(run.settings.home / RELEASES)
         if run.fence is not None:
             _share(run)

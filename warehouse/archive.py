@@ -116,7 +116,7 @@ class Archive:
         parts = [self._part(self._place(digest)) for digest in digests]
         try:
             with ThreadPoolExecutor(_DISK_QUEUE) as waiting:
-                list(waiting.map(_on_disk, parts))
+                list(waiting.map(on_disk, parts))
             for digest, part in zip(digests, parts, strict=True):
                 self._put(part, self._place(digest))
                 self._damaged.discard(digest)
@@ -305,13 +305,13 @@ class Archive:
         try:
             with part.open("wb") as file:
                 shutil.copyfileobj(content, file, _PIECE)
-            _on_disk(part)
+            on_disk(part)
             self._put(part, target)
         finally:
             part.unlink(missing_ok=True)
 
 
-def _on_disk(file: Path) -> None:
+def on_disk(file: Path) -> None:
     """Return when what is in ``file`` has reached the disk."""
     descriptor = os.open(file, os.O_RDONLY)
     try:

@@ -21,7 +21,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from transforms.records import DECISION, FINAL, YEAR_STATE, Record
-from warehouse.archive import ArchiveDamaged
+from warehouse.archive import ArchiveDamaged, on_disk
 from warehouse.sql import lent
 
 FOLDER = "decisions"
@@ -94,6 +94,7 @@ class Decisions:
         target = self.folder / f"{hashlib.sha256(data).hexdigest()}.json"
         part = self.folder / f".{target.name}.part"
         part.write_bytes(data)
+        on_disk(part)
         part.replace(target)
         return target
 
@@ -156,7 +157,7 @@ def closed_years(decisions: Iterable[Decision]) -> dict[int, Release]:
 def keep_decisions(
     connection: duckdb.DuckDBPyConnection, decisions: Sequence[Decision], begins: int
 ) -> None:
-    """Put the decisions into the ledger: ``decision``, ``final`` and ``year_state``, each anew.
+    """Put the decisions into the ledger: ``decision``, ``final_submission`` and ``year_state``, each anew.
 
     ``begins`` is the first year of the plan. The caller holds the transaction, and refreshes what is in
     force by them (:func:`warehouse.ledger.schema.refresh`).

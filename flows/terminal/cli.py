@@ -820,15 +820,14 @@ def remind(home: Path | None, dry_run: bool) -> None:
 def export(home: Path | None, template: Path, year: int, out: Path | None) -> None:
     """Fill a workbook of the level above from the publication; exit code 1 where a cell cannot be filled."""
     from flows.settings import load_settings
-    from flows.terminal.export import ExportFailed
-    from flows.terminal.export import export as fill
+    from flows.terminal.export import ExportFailed, write_export
 
     defined = _defined(home)
     target = out or Path(f"{template.stem}-{year}.xlsx")
     if target.exists() and target.samefile(template):
         raise click.UsageError("--out is the template itself: write beside it")
     try:
-        filled, problems = fill(
+        filled, problems = write_export(
             load_settings(home).published, defined.reference, template, year, target
         )
     except (ExportFailed, OSError) as error:

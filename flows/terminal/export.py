@@ -1,9 +1,9 @@
 """`jzedu export`: a workbook of the level above, filled from the publication.
 
-A cell names a figure: ``{{ indicator region year }}``, each as in `jzedu explain`, the year left out for
-that of the export or given relative to it (-1), and behind them, where it is not the value, one of the
-words of :data:`_COLUMNS`. ``{{ publication }}`` and the other words of :data:`_FACTS` are those of the
-publication.
+A cell names a figure: ``{{ indicator region year }}``, the indicator by id, name or clause, the region by code
+or name, the year left out for that of the export or given relative to it (-1), and behind them, where it is
+not the value, one of the words of :data:`_COLUMNS`. ``{{ publication }}`` and the like are what the
+publication says of itself.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ _COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(("status", "判定"), "status"),
     **dict.fromkeys(("gap", "差距"), "gap"),
 }
+#: How final the figures of a year are, in words.
+_STATES = {"preliminary": "初步数", "final": "定稿", "revised": "定稿后修订数"}
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}|-[0-9]{1,2}")
 
 
@@ -78,7 +80,7 @@ class _Figures:
         return None
 
 
-def export(
+def write_export(
     published: Path, reference: Reference, template: Path, year: int, out: Path
 ) -> tuple[Filled, list[str]]:
     """Fill ``template`` with figures of ``year`` and write it to ``out``; give what was filled, and what was not.
@@ -125,6 +127,3 @@ def export(
         f"{cell}: {{{{ {shown(words)} }}}} is left as it is: {figures.problems[words]}"
         for cell, words in filled.open
     ]
-
-
-_STATES = {"preliminary": "初步数", "final": "定稿", "revised": "定稿后修订数"}

@@ -136,19 +136,7 @@ def declare_final(
     keep_private()
     decisions = Decisions(settings.archive)
     before = decisions.all()
-    if not _NAME.fullmatch(name):
-        raise DecisionRefused(
-            f"{shown(name)} is no name for a release: use letters, digits, -, _ and . alone"
-        )
-    if any(isinstance(one, Release) and one.name == name for one in before):
-        raise DecisionRefused(f"there is a release {name} already; choose another name")
-    closed = closed_years(before)
-    if again := sorted(set(years) & set(closed)):
-        first = again[0]
-        raise DecisionRefused(
-            f"{first} is final already ({closed[first].name}); to correct it open it again"
-            f" (jzedu release {closed[first].name} --years {first} --reopen --reason …)"
-        )
+    _refuse_taken(name, years, before)
     database = settings.published / DATABASE
     if not database.exists():
         raise DecisionRefused("there is no publication to release; run: jzedu nightly")
@@ -192,6 +180,23 @@ def declare_final(
     return (
         f"{name}: the figures of {listed} are final, from {len(submissions)} submissions{without}"
     )
+
+
+def _refuse_taken(name: str, years: Sequence[int], before: Sequence[Decision]) -> None:
+    """Raise DecisionRefused where the name of a release, or one of its years, cannot be had."""
+    if not _NAME.fullmatch(name):
+        raise DecisionRefused(
+            f"{shown(name)} is no name for a release: use letters, digits, -, _ and . alone"
+        )
+    if any(isinstance(one, Release) and one.name == name for one in before):
+        raise DecisionRefused(f"there is a release {name} already; choose another name")
+    closed = closed_years(before)
+    if again := sorted(set(years) & set(closed)):
+        first = again[0]
+        raise DecisionRefused(
+            f"{first} is final already ({closed[first].name}); to correct it open it again"
+            f" (jzedu release {closed[first].name} --years {first} --reopen --reason …)"
+        )
 
 
 def _is_after(decision: Decision, issue: Issue) -> bool:

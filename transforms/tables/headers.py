@@ -8,7 +8,7 @@ is read downwards, joined.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -262,15 +262,9 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[Texts]) -> Table:
     first_body = _end_of_header(sheet, match, top)
     titles = [cell for line in top[: match.row] for cell in line if cell is not None]
     lines = [[cell for cell in line if cell is not None] for line in top[: match.row]]
-    issues: list[HeaderIssue] = []
+    issues = list(_named_twice(match))
     columns = {name: places[0] for name, places in header.columns.items()}
     year_columns = header.year_columns
-    for name, places in (*header.columns.items(), (YEAR.name, year_columns)):
-        if len(places) > 1:
-            names = tuple(cell_name(match.row + match.depth, place) for place in places)
-            issues.append(
-                HeaderIssue("E07", name, names, value=str(len(names)), other="、".join(names))
-            )
     for column in form.required:
         if column.name not in columns:
             issues.append(HeaderIssue("E01", column.name))
@@ -317,6 +311,15 @@ def _cut(sheet: Sheet, match: _Match, top: Sequence[Texts]) -> Table:
         office=_office(top[: match.row]),
         signatures=signatures_in([*top[: match.row], *_foot(sheet, first_body)]),
     )
+
+
+def _named_twice(match: _Match) -> Iterator[HeaderIssue]:
+    """Yield what the header names in several columns."""
+    header = match.header
+    for name, places in (*header.columns.items(), (YEAR.name, header.year_columns)):
+        if len(places) > 1:
+            names = tuple(cell_name(match.row + match.depth, place) for place in places)
+            yield HeaderIssue("E07", name, names, value=str(len(names)), other="、".join(names))
 
 
 def _foot(sheet: Sheet, first_body: int) -> list[Texts]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from warehouse.publication.reader.door import Reader
-from warehouse.sql import in_china
+from warehouse.sql import in_china, literal
 
 
 def published_by(reader: Reader, day: date) -> str | None:
@@ -103,15 +103,14 @@ def figure_of(
 
     None where there is none, or where several clauses rest on the indicator and none is named.
     """
-    of_clause = column in ("status", "gap")
-    table = "attainment" if of_clause else "indicator_value"
-    which = "AND coalesce(clause_id = ?, true)" if of_clause else "AND ? IS NULL"
+    table, where = "indicator_value", ""
+    if column in ("status", "gap"):
+        table, where = "attainment", f"AND clause_id = {literal(clause)}" if clause else ""
     found = reader.tuples(
-        f"SELECT {column} FROM {table} WHERE (indicator_id, region_code, year) = (?, ?, ?) {which}",
+        f"SELECT {column} FROM {table} WHERE (indicator_id, region_code, year) = (?, ?, ?) {where}",
         indicator,
         region,
         year,
-        clause if of_clause else None,
     )
     if len(found) != 1 or found[0][0] is None:
         return None
