@@ -384,7 +384,7 @@ def publish(run: Run) -> Imprint | None:
             release(staged.parent, published, imprint.publication_id, keep)
         hand_out(published)
         stands = previous_id if previous_id is not None and same else imprint.publication_id
-        decisions = Decisions(run.settings.archive).all()
+        decisions = Decisions(run.settings.archive)
         if keep_releases(run.settings.home, published, decisions, stands):
             hand_out(run.settings.home / RELEASES)
         if run.fence is not None:

@@ -8,7 +8,6 @@ publication says of itself.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from transforms.names import shown
 from transforms.workbooks.filled import Answer, Filled, NoTemplate, fill
+from warehouse.archive import digest_of
 from warehouse.publication.reader import Reader, open_publication
 from warehouse.publication.reader.office import (
     figure_of,
@@ -93,7 +93,7 @@ def write_export(
     if not database.exists():
         raise ExportFailed("there is no publication yet; run: jzedu nightly")
     with database.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = digest_of(file)
     with open_publication(database) as reader:
         issue, state = reader.issue, finality(reader).get(year)
         if issue is None or issue.published_at is None:

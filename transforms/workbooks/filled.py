@@ -16,11 +16,10 @@ from io import BytesIO
 
 from lxml import etree
 
-from transforms.workbooks.package import MAIN, parsed, unpacked
+from transforms.workbooks.package import MAIN, RELATIONS, parsed, relations_of, unpacked
 
 _REFERENCE = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 _TAG = f"{{{MAIN}}}"
-_SHEET = re.compile(r"xl/worksheets/[^/]+\.xml")
 _SHOWN = etree.XPath("m:t/text() | m:r/m:t/text()", namespaces={"m": MAIN})
 _SHARED = "xl/sharedStrings.xml"
 _BOOK = "xl/workbook.xml"
@@ -32,7 +31,7 @@ Answer = int | float | str
 class Filled:
     """A workbook with its references replaced.
 
-    ``open`` are cells (sheet part and cell) with the reference that nothing was given for; they stay as
+    ``open`` are cells (such as ``表1!A2``) with the reference that nothing was given for; they stay as
     they are. ``references`` is how many there were.
     """
 
@@ -56,9 +55,9 @@ def fill(original: bytes, answer: Callable[[str], Answer | None], foot: str) -> 
     try:
         parts = unpacked(original)
         shared = list(_texts(parsed(parts[_SHARED]))) if _SHARED in parts else []
-        sheets = sorted(filter(_SHEET.fullmatch, parts), key=lambda name: (len(name), name))
-        trees = {name: parsed(parts[name]) for name in sheets}
         book = parsed(parts[_BOOK])
+        titles = _titles(parts, book)
+        trees = {name: parsed(parts[name]) for name in titles}
     except (ValueError, KeyError, zipfile.BadZipFile, etree.XMLSyntaxError) as error:
         raise NoTemplate(f"it cannot be read as an .xlsx workbook ({error})") from None
     left: list[tuple[str, str]] = []
@@ -71,7 +70,11 @@ def fill(original: bytes, answer: Callable[[str], Answer | None], foot: str) -> 
                 continue
             count += len(found)
             given = {reference: answer(reference) for reference in found}
-            left += [(cell.get("r", ""), ref) for ref, value in given.items() if value is None]
+            left += [
+                (f"{titles[name]}!{cell.get('r', '')}", ref)
+                for ref, value in given.items()
+                if value is None
+            ]
             whole = _REFERENCE.fullmatch(text.strip())
             value = given[found[0]] if whole and len(found) == 1 else None
             if isinstance(value, int | float):
@@ -87,6 +90,20 @@ def fill(original: bytes, answer: Callable[[str], Answer | None], foot: str) -> 
             )
     parts[_BOOK] = _reckoned_anew(book)
     return Filled(_packed(original, parts), tuple(left), count)
+
+
+def _titles(parts: Mapping[str, bytes], book: etree._Element) -> dict[str, str]:
+    """Return the part of each worksheet with its name, in the order of the workbook."""
+    relations = relations_of(parts, _BOOK)
+    related = {
+        sheet.get(f"{{{RELATIONS}}}id", ""): sheet.get("name", "")
+        for sheet in book.iter(f"{_TAG}sheet")
+    }
+    return {
+        relations[key].part_from(_BOOK): name
+        for key, name in related.items()
+        if key in relations and relations[key].kind == "worksheet"
+    }
 
 
 def _said(given: Mapping[str, Answer | None], match: re.Match[str]) -> str:

@@ -7,12 +7,12 @@ its SHA-256 (:class:`warehouse.decisions.Kept`), so that a release can be verifi
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from warehouse.archive import digest_of
 from warehouse.decisions import Decision, Decisions, Kept, Release, now
 from warehouse.publication.release import DATABASE
 
@@ -22,19 +22,20 @@ _PARTS = (DATABASE, "parquet", "report", "brief")
 
 
 def keep_releases(
-    home: Path, published: Path, decisions: Sequence[Decision], publication_id: str
+    home: Path, published: Path, decisions: Decisions, publication_id: str
 ) -> list[Path]:
     """Keep the publication that stands for every release that was declared and is not kept yet; give their folders.
 
     A run that is killed on the way leaves the release to the next one.
     """
-    kept = {one.name for one in decisions if isinstance(one, Kept)}
+    decided = decisions.all()
+    kept = {one.name for one in decided if isinstance(one, Kept)}
     written = []
-    for one in decisions:
+    for one in decided:
         if isinstance(one, Release) and one.name not in kept:
             target = home / FOLDER / one.name
             files = _copy(published, target)
-            Decisions(home / "archive").keep(
+            decisions.keep(
                 Kept(
                     decision="kept",
                     decided_at=now(),
@@ -87,4 +88,4 @@ def _copy(published: Path, target: Path) -> dict[str, str]:
 
 def _digest(file: Path) -> str:
     with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+        return digest_of(opened)

@@ -96,7 +96,7 @@ def test_what_cannot_be_filled_stays_and_is_named_with_its_cell(home: Home, tmp_
         ("A4", "there is no such figure of 1999"),
         ("A5", "write {{ indicator region year }}"),
     ):
-        (line,) = [line for line in done.output.splitlines() if f" {place}: " in line]
+        (line,) = [line for line in done.output.splitlines() if f" Sheet!{place}: " in line]
         assert why in line
     sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").active
     assert sheet is not None
