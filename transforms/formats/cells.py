@@ -164,7 +164,8 @@ def trim(cells: pl.DataFrame) -> pl.DataFrame:
     """Return the frame without its trailing blank rows and columns; null is blank."""
     if cells.width == 0:
         return cells
-    if cells[:, -1].null_count() < cells.height and any(text is not None for text in cells.row(-1)):
+    last = cells.to_series(cells.width - 1)
+    if last.null_count() < cells.height and any(text is not None for text in cells.row(-1)):
         return cells
     last_filled = cells.select(pl.all().is_not_null().arg_true().max()).row(0)
     filled = [(row, column) for column, row in enumerate(last_filled) if row is not None]

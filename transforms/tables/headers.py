@@ -380,14 +380,25 @@ def _body(
             *(cells.get_column(str(place)).alias(name) for name, place in columns.items()),
             year.alias("year_text"),
             _joined_texts(cells.select(others)).alias("other") if others else blank.alias("other"),
-            pl.int_range(
-                first_body + 1, first_body + cells.height + 1, dtype=pl.Int64, eager=True
-            ).alias("row"),
+            _row_numbers(first_body + cells.height).slice(first_body).alias("row"),
             _printed_again(sheet, match, top[:first_body], columns).alias("repeated"),
         ]
     )
     merged_down = dict(columns) | ({"year_text": year_columns[0]} if year_columns else {})
     return fill_merged(body, sheet.merged, match.header.form, merged_down, first_body)
+
+
+def _row_numbers(height: int) -> pl.Series:
+    """Return the numbers of the first rows of a sheet, from 1."""
+    return _USUAL_ROWS.head(height) if height <= len(_USUAL_ROWS) else _numbered(height)
+
+
+def _numbered(height: int) -> pl.Series:
+    return pl.int_range(1, height + 1, dtype=pl.Int64, eager=True)
+
+
+#: To make a slice of numbers takes a fraction of making them, which counts for small sheets.
+_USUAL_ROWS = _numbered(4096)
 
 
 def _joined_texts(cells: pl.DataFrame) -> pl.Series:

@@ -48,6 +48,8 @@ def merged_figures_of(
     sheet: Sheet, form: Form, columns: dict[str, int], first_body: int
 ) -> tuple[tuple[str, int, int], ...]:
     """Return column, first and last row (from 1) of the figures that are merged over several rows."""
+    if not sheet.merged:
+        return ()
     figures = {n: place for n, place in columns.items() if form.by_name[n].kind in FIGURES}
     return tuple(
         (name, row0 + 1, row1 + 1)

@@ -31,6 +31,8 @@ _LABEL = re.compile(
 )
 _NAME = re.compile(r"[\u3400-\u9fffA-Za-z]")
 _NOT_A_NAME = re.compile(r"签字|签名|签章|盖章|公章|姓名|无")
+#: Without one of these characters side by side no label is there: most rows of a table have none.
+_HINT = re.compile("表人|报人|经办|审核|复核|负责|领导|局长|校长|园长|日期|时间")
 _DAY = re.compile(r"(?:19|20)[0-9]{2}\s*[年./-]\s*[0-9]{1,2}\s*[月./-]\s*[0-9]{1,2}|20[0-9]{6}")
 
 
@@ -38,7 +40,10 @@ def signatures_in(lines: Iterable[Sequence[str | None]]) -> frozenset[str]:
     """Return which of :data:`SIGNATURES` the rows ``lines`` of a sheet name."""
     found: set[str] = set()
     for line in lines:
-        cells = [unicodedata.normalize("NFKC", cell).strip() for cell in line if cell is not None]
+        given = [cell for cell in line if cell is not None]
+        if len(given) > 1 and not _HINT.search(unicodedata.normalize("NFKC", "\n".join(given))):
+            continue
+        cells = [unicodedata.normalize("NFKC", cell).strip() for cell in given]
         labelled = False
         for i, cell in enumerate(cells):
             labels = list(_LABEL.finditer(cell))

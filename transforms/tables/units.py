@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence, Set
 from decimal import Decimal
+from functools import lru_cache
 
 import polars as pl
 
@@ -76,8 +77,8 @@ def units_of(
     issues: list[HeaderIssue] = []
     in_scaled: list[tuple[str, str]] = []
     for name, place in columns.items():
-        column, cell = form.by_name[name], cell_name(header_row, place)
-        brackets = _brackets(texts[place], [line[place] for line in below])
+        column = form.by_name[name]
+        brackets = _brackets(texts[place], tuple(line[place] for line in below))
         written = _written_unit(column, brackets)
         problem: str | None = None
         if column.is_money:
@@ -88,9 +89,9 @@ def units_of(
         elif column.kind in FIGURES and written:
             problem = written
         elif column.kind is Kind.INT and column.high is None and not brackets and scaled:
-            in_scaled.append((name, cell))
+            in_scaled.append((name, cell_name(header_row, place)))
         if problem is not None:
-            issues.append(_other_unit(name, (cell,), problem, column.unit))
+            issues.append(_other_unit(name, (cell_name(header_row, place),), problem, column.unit))
     if in_scaled:  # 单位：万人 above the table holds for all its counts
         cells = tuple(cell for _, cell in in_scaled)
         issues.append(_other_unit(in_scaled[0][0], cells, scaled or "", None))
@@ -103,17 +104,20 @@ def power_of(unit: str) -> int:
     return _POWERS[found[2]] if found else 0
 
 
-def _brackets(header: str | None, below: Sequence[str | None]) -> list[str]:
+@lru_cache(maxsize=4096)
+def _brackets(header: str | None, below: tuple[str | None, ...]) -> tuple[str, ...]:
     """Return what stands in brackets in a header, and under it where that is nothing but a unit."""
     under = [in_brackets(normalise(cell or "")) or "" for cell in below]
     said = "".join((header or "", *under))
     if OPENING.isdisjoint(said):
-        return []
-    return ["".join(groups).removeprefix("单位") for groups in BRACKETED.findall(said)]
+        return ()
+    return tuple("".join(groups).removeprefix("单位") for groups in BRACKETED.findall(said))
 
 
 def _written_unit(column: Column, brackets: Sequence[str]) -> str:
     """Return the unit that a header names beside its column; "" where it names none."""
+    if not brackets:
+        return ""
     written = next((text for text in brackets if _is_unit(text)), "")
     if stated := [part for part in _AND_REMARKS.split(written) if _MONEY_UNIT.fullmatch(part)]:
         written = "、".join(dict.fromkeys(stated))  # (必填,元) says no more than (元)
