@@ -158,9 +158,13 @@ WARNINGS_IN_USE: InUse[Mapping[str, WarningRule]] = InUse(lambda: _packaged(FORM
 
 
 def further_warnings(warnings: Mapping[str, WarningRule]) -> dict[str, WarningRule]:
-    """Return those of ``warnings`` that are not just as the package has them."""
+    """Return those of ``warnings`` that do not ask just what the package has them ask."""
     packaged = _packaged(FORMS_IN_USE.get())
-    return {name: one for name, one in warnings.items() if one is not packaged.get(name)}
+    return {
+        name: one
+        for name, one in warnings.items()
+        if name not in packaged or one.query != packaged[name].query
+    }
 
 
 def load_warnings() -> Mapping[str, WarningRule]:

@@ -10,6 +10,7 @@ import yaml
 
 from expectations.clauses import catalogues, load_plan
 from expectations.definitions import load_definitions
+from expectations.warnings import further_warnings
 from tests.conftest import Home
 from transforms.definitions import DefinitionError
 from transforms.forms import FORMS
@@ -55,6 +56,12 @@ def a_plan(home: Home, *clauses: object, **more: object) -> Path:
         clauses=list(clauses),
         **more,
     )
+
+
+def test_only_what_a_home_defines_anew_is_tried(home: Home) -> None:
+    """Trying costs more than all the rest of loading, in every run and every command."""
+    with load_definitions(home.root).in_use():
+        assert further_warnings(load_definitions(home.root).warnings) == {}
 
 
 def problems(home: Home, **options: Any) -> tuple[str, ...]:
