@@ -17,16 +17,17 @@ from expectations.clauses import Clause
 from expectations.suites import reached
 from transforms.forms import FORMS
 from warehouse.indicators.compute import NUMERIC, name_of_institutions, source_name
-from warehouse.indicators.definitions import Catalogue, Indicator, Part
+from warehouse.indicators.definitions import Catalogue, Part
 from warehouse.sql import literal
 
 _MILLION = 1_000_000
 #: A view whose rows are rows of one form, each by itself.
 _PLAIN_VIEW = re.compile(r"SELECT \* FROM current\.(\w+)\s+WHERE (?!.*QUALIFY).*", re.DOTALL)
 
-_NOTHING = """
-SELECT NULL::VARCHAR AS clause_id, NULL::VARCHAR AS region_code, NULL::INTEGER AS year,
-    NULL::VARCHAR AS institution_code, NULL::VARCHAR AS institution_name, NULL::VARCHAR AS status
+_NO_SHARE = """
+SELECT NULL::VARCHAR AS clause_id, NULL::VARCHAR AS indicator_id, NULL::VARCHAR AS unit,
+    NULL::INTEGER AS year, NULL::VARCHAR AS institution_code, NULL::VARCHAR AS institution_name,
+    NULL::HUGEINT AS n, NULL::HUGEINT AS d
 WHERE false
 """
 
@@ -39,58 +40,62 @@ def write_turning(
     ``status`` is the verdict as it stands. :func:`expectations.verdicts.judge` must have written
     ``publication.attainment``, and ``publication.judgement`` must still be there.
     """
-    queries = list(_queries(clauses, catalogue)) or [_NOTHING]
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE turning AS {' UNION ALL '.join(queries)}")
+    shares, turned = [_NO_SHARE], ["WHEN '' THEN false"]
+    for clause, parts in _taken_apart(clauses, catalogue):
+        indicator = catalogue.by_id[clause.indicator_id]
+        shares += [_share(clause, name, part, catalogue) for name, part in parts]
+        left = "denominator > 0 AND " if indicator.bottom is not None else ""
+        otherwise = f"({reached(clause, indicator)}) <> (status = 'met')"
+        turned.append(f"WHEN {literal(clause.clause_id)} THEN {left}{otherwise}")
+    # One query over all clauses: to plan its joins once for each took most of the time.
+    connection.execute(f"""
+    CREATE OR REPLACE TEMP TABLE turning AS
+    WITH share AS (
+        SELECT clause_id, indicator_id, unit, year, institution_code, institution_name,
+            sum(n)::HUGEINT AS n, sum(d)::HUGEINT AS d
+        FROM ({" UNION ALL ".join(shares)}) GROUP BY ALL
+    )
+    SELECT clause_id, region_code, year, institution_code, institution_name, status
+    FROM (
+        SELECT clause_id, j.region_code, j.year, s.institution_code, s.institution_name, a.status,
+            j.numerator - s.n AS numerator, j.denominator - s.d AS denominator, j.p, j.q,
+            j.previous_numerator, j.previous_denominator
+        FROM share s
+        JOIN membership m USING (indicator_id, unit, year)
+        JOIN publication.attainment a USING (clause_id, region_code, year)
+        JOIN publication.judgement j USING (clause_id, region_code, year)
+        WHERE a.status IN ('met', 'not_met') AND j.reading = 'as_reported'
+    )
+    WHERE CASE clause_id {" ".join(turned)} END
+    """)
 
 
-def _queries(clauses: Iterable[Clause], catalogue: Catalogue) -> Iterator[str]:
+def _taken_apart(
+    clauses: Iterable[Clause], catalogue: Catalogue
+) -> Iterator[tuple[Clause, list[tuple[str, Part]]]]:
+    """Yield the clauses whose figures can be taken apart, with the parts that institutions have a share in."""
     for clause in clauses:
         indicator = catalogue.by_id[clause.indicator_id]
         if clause.kind not in ("level", "standing", "milestone"):
             continue
         if not _is_of_institutions(indicator.top, catalogue):
             continue
-        parts = [_share("n", indicator.top, catalogue)]
+        parts = [("n", indicator.top)]
         if indicator.bottom is not None and _is_of_institutions(indicator.bottom, catalogue):
-            parts.append(_share("d", indicator.bottom, catalogue))
+            parts.append(("d", indicator.bottom))
         elif indicator.bottom is not None and not _is_apart(indicator.bottom, catalogue):
             continue
-        yield _query(clause, indicator, parts)
+        yield clause, parts
 
 
-def _query(clause: Clause, indicator: Indicator, parts: Iterable[str]) -> str:
-    """Return the query for the institutions that turn ``clause``, each row being one."""
-    shares = " UNION ALL ".join(parts)
-    left = "denominator > 0 AND " if indicator.bottom is not None else ""
-    return f"""
-    SELECT {literal(clause.clause_id)} AS clause_id, region_code, year, institution_code,
-        institution_name, status
-    FROM (
-        SELECT j.region_code, j.year, s.institution_code, s.institution_name, a.status,
-            j.numerator - s.n AS numerator, j.denominator - s.d AS denominator, j.p, j.q
-        FROM (
-            SELECT unit, year, institution_code, institution_name, sum(n)::HUGEINT AS n,
-                sum(d)::HUGEINT AS d
-            FROM ({shares}) GROUP BY ALL
-        ) s
-        JOIN membership m ON m.indicator_id = {literal(clause.indicator_id)}
-            AND (m.unit, m.year) = (s.unit, s.year)
-        JOIN publication.attainment a ON a.clause_id = {literal(clause.clause_id)}
-            AND (a.region_code, a.year) = (m.region_code, m.year) AND a.status IN ('met', 'not_met')
-        JOIN publication.judgement j ON j.reading = 'as_reported'
-            AND (j.clause_id, j.region_code, j.year) = (a.clause_id, a.region_code, a.year)
-    )
-    WHERE {left}({reached(clause, indicator)}) <> (status = 'met')
-    """
-
-
-def _share(name: str, part: Part, catalogue: Catalogue) -> str:
-    """Return what each institution contributes to a part, in millionths."""
+def _share(clause: Clause, name: str, part: Part, catalogue: Catalogue) -> str:
+    """Return the query for what each institution contributes to a part, in millionths."""
     amount = f"(coalesce({part.value}, 0)::{NUMERIC} * {_MILLION})::HUGEINT"
     n, d = (amount, "0") if name == "n" else ("0", amount)
     called = name_of_institutions(_form_of(part, catalogue) or part.source)
     return (
-        f"SELECT region_code AS unit, year, institution_code, {called}, {n} AS n, {d} AS d "
+        f"SELECT {literal(clause.clause_id)}, {literal(clause.indicator_id)}, region_code, year, "
+        f"institution_code, {called}, {n}, {d} "
         f"FROM {source_name(part.source)} WHERE {part.rows} "
         "GROUP BY region_code, year, institution_code, institution_name"
     )

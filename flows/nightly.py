@@ -46,7 +46,6 @@ from warehouse.ledger.store import Scope  # noqa: E402
 from warehouse.publication.reader import open_publication  # noqa: E402
 from warehouse.publication.reader.runs import read_handed  # noqa: E402
 from warehouse.publication.release import DATABASE  # noqa: E402
-from warehouse.publication.revisions import Revision  # noqa: E402
 
 T = TypeVar("T")
 
@@ -71,32 +70,6 @@ class Night:
     changes: list[dict[str, Any]] = field(default_factory=list)
 
 
-@task(name="pull", cache_policy=NO_CACHE)
-def _pull(run: Run, ahead: Opened | None = None) -> Opened:
-    """Look, unless that was done to see whether Prefect is needed."""
-    return ahead or steps.look(run)
-
-
-@task(name="load", cache_policy=NO_CACHE)
-def _load(found: Opened, shown: Steps) -> Ingested:
-    """Load, unless that has begun while Prefect was on its way: then wait for it."""
-    if found.load is not None:
-        return found.load()
-    with shown.step("load", len(found.receipts)) as advance:
-        return steps.load_deliveries(found.run, found.receipts, advance)
-
-
-@task(name="reload", cache_policy=NO_CACHE)
-def _reload(run: Run, scope: Scope, shown: Steps) -> Ingested:
-    with shown.step("reload") as advance:
-        return steps.reload_deliveries(run, scope, advance)
-
-
-@task(name="compare", cache_policy=NO_CACHE)
-def _compare(run: Run) -> list[Revision]:
-    return steps.changes(run)
-
-
 @dataclass(frozen=True)
 class _AsTasks(steps.Doing):
     """The steps that a flow shares with tests, as tasks of Prefect that are shown."""
@@ -105,20 +78,43 @@ class _AsTasks(steps.Doing):
 
     def do(self, name: str, step: Callable[[Run], T], run: Run) -> T:
         with self.shown.step(name):
-            made: T = _as_task(name, step)(run)
-            return made
+            return _do(name, lambda: step(run))
 
     def begin(self, name: str, step: Callable[[Run], T], run: Run) -> Callable[[], T]:
-        def timed(run: Run) -> T:
+        def timed() -> T:
             with self.shown.beside(name):
                 return step(run)
 
-        future = _as_task(name, timed).submit(run)
+        future = _as_task(name, timed).submit()
         return lambda: cast(T, future.result())
 
 
-def _as_task(name: str, step: Callable[[Run], T]) -> Any:
+def _do(name: str, step: Callable[[], T]) -> T:
+    """Return what ``step`` gives, done as a task of Prefect of this name."""
+    made: T = _as_task(name, step)()
+    return made
+
+
+def _as_task(name: str, step: Callable[[], T]) -> Any:
+    """Return ``step`` as a task.
+
+    It has no parameters: Prefect looks through those, object by object, for results of other tasks, and
+    for a run with its definitions that takes as long as all else that it does for a task.
+    """
     return task(name=name, cache_policy=NO_CACHE)(step)
+
+
+def _load(found: Opened, shown: Steps) -> Ingested:
+    """Load, unless that has begun while Prefect was on its way: then wait for it."""
+    if found.load is not None:
+        return found.load()
+    with shown.step("load", len(found.receipts)) as advance:
+        return steps.load_deliveries(found.run, found.receipts, advance)
+
+
+def _reload(run: Run, scope: Scope, shown: Steps) -> Ingested:
+    with shown.step("reload") as advance:
+        return steps.reload_deliveries(run, scope, advance)
 
 
 @flow(name="nightly", validate_parameters=False, on_failure=[went_wrong], on_crashed=[went_wrong])
@@ -142,7 +138,7 @@ def nightly(accept_shrink: bool = False) -> dict[str, Any]:
             went_well(run.settings, shown.seconds, pulled=found.pulled)
         else:
             run.warm_up()
-            _load(found, shown)
+            _do("load", lambda: _load(found, shown))
             fresh = {receipt.sha256 for receipt in found.receipts} | steps.unannounced(run)
             night = _to_the_end(run, shown, facts, {"sha256": fresh}, found.pulled)
     return asdict(night)
@@ -152,14 +148,13 @@ def nightly(accept_shrink: bool = False) -> dict[str, Any]:
 def _opened() -> Iterator[tuple[Opened, Steps]]:
     """Yield the run with what a look at it found: the one that was opened ahead, else one of this block."""
     ahead, shown = OPENED_AHEAD.get(), Steps()
-    found: Any
     if ahead is not None:
-        yield _pull(ahead.run, ahead), shown
+        yield _do("pull", lambda: ahead), shown  # that was done to see whether Prefect is needed
         return
     settings = load_settings()
     with _writing(settings, shown, "jzedu nightly") as run:
         with shown.step("pull"):
-            found = _pull(run)
+            found = _do("pull", lambda: steps.look(run))
         yield found, shown
 
 
@@ -202,16 +197,16 @@ def backfill(
             rehearsal = rehearse(settings, _plan_to_try(settings, asked.plan), folders_to_try())
             with rehearsal as copy, Run.open(copy) as run:
                 run.warm_up()
-                loaded: Any = _reload(run, scope, shown)
+                loaded = _do("reload", lambda: _reload(run, scope, shown))
                 steps.evaluate(run, _AsTasks(shown))
                 with shown.step("compare"):
-                    changes: Any = _compare(run)
+                    changes = _do("compare", lambda: steps.changes(run))
         leave_rehearsal(changes)
         return asdict(Night(new=loaded.deliveries, changes=[asdict(c) for c in changes]))
     with _writing(settings, shown, "jzedu backfill") as run:
         run.accept_shrink = asked.accept_shrink
         run.warm_up()
-        loaded = _reload(run, scope, shown)
+        loaded = _do("reload", lambda: _reload(run, scope, shown))
         read = {"years": scope.years, "regions": scope.regions, "forms": scope.forms}
         night = _to_the_end(run, shown, Night(new=loaded.deliveries), read)
     return asdict(night)

@@ -255,6 +255,8 @@ def check_across(run: Run) -> int:
         with run.closed():
             suites = {SUITE: expectations()}
             database, attaching = reached_by(run.settings.place)
+            # The engine is another process: there is time here for what comes last.
+            threading.Thread(target=_ready_pages, name="pages", daemon=True).start()
             broken = run.engine.run(database, TABLE, suites, attaching=attaching)
         with run.writing():
             found = write_warnings(run.connection, broken[SUITE]) + warn_of_future(run.connection)
@@ -411,6 +413,14 @@ def write_pages(run: Run, source: Path, folder: Path) -> None:
         if publication is not None:
             for problem in printing.finish():
                 _log.info("the page about the city is not there as PDF: %s", problem)
+
+
+def _ready_pages() -> None:
+    """Import and compile what pages are made from."""
+    with suppress(Exception):  # whatever it is, writing the pages fails of it as well, and is told
+        from warehouse.report import ready
+
+        ready()
 
 
 def _share(run: Run) -> None:

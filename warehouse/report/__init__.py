@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from warehouse.report.brief import write_briefs
 from warehouse.report.dictionary import write_dictionary
+from warehouse.report.pages import ready
 from warehouse.report.printing import Printing
 from warehouse.report.site import write_report
 
-__all__ = ["Printing", "write_briefs", "write_dictionary", "write_report"]
+__all__ = ["Printing", "ready", "write_briefs", "write_dictionary", "write_report"]

@@ -7,7 +7,7 @@ its parts, from `charts`, and from `tojson`, which keeps `<`, `>`, `&` and quote
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,14 @@ from warehouse.report import words
 ASSETS = ("report.css", "report.js")
 
 
+def ready() -> None:
+    """Compile all templates, for the pages that this process will write."""
+    for env in (environment(), environment("zh"), environment("en")):
+        for name in env.list_templates(extensions=["html"]):
+            env.get_template(name)
+
+
+@lru_cache
 def environment(language: Literal["zh", "en"] | None = None) -> Environment:
     """Return the template environment; a name that a template misspells is an error.
 
