@@ -452,6 +452,23 @@ class AsBook(Protocol):
 
 
 @pytest.fixture(scope="session", autouse=True)
+def one_thread_for_duckdb() -> Iterator[None]:
+    """Have DuckDB use one thread in this process: a second one costs a few rows a third more time."""
+    connect = duckdb.connect
+
+    def with_one_thread(
+        database: str = ":memory:",
+        read_only: bool = False,
+        config: Mapping[str, Any] | None = None,
+    ) -> duckdb.DuckDBPyConnection:
+        return connect(database, read_only=read_only, config={"threads": 1, **(config or {})})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duckdb, "connect", with_one_thread)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def one_fork_server() -> Iterator[ForkServer]:
     """One fork_server of workers for all runs in this process: it takes a second to import."""
     with ForkServer() as fork_server:
