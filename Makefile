@@ -141,7 +141,9 @@ lock: ## Remake the lock files from pyproject.toml (needs uv)
 	echo "setuptools>=80" | $(COMPILE) pyproject.toml - --output-file requirements.lock
 	$(COMPILE) pyproject.toml --extra lake --constraints requirements.lock \
 		--output-file requirements-lake.lock
-	$(COMPILE) pyproject.toml --extra lake --group dev --constraints requirements.lock \
+	$(COMPILE) pyproject.toml --extra cluster --constraints requirements.lock \
+		--output-file requirements-cluster.lock
+	$(COMPILE) pyproject.toml --extra cluster --group dev --constraints requirements.lock \
 		--output-file requirements-dev.lock
 
 SUPERSET_VENV ?= .venv-superset

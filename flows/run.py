@@ -28,7 +28,7 @@ from expectations.engine import Engine, EngineStopped
 from expectations.suites import Check
 from flows.lock import Patience, only_writer_of
 from flows.permissions import make_home, make_open, private_folder, shut
-from flows.settings import Settings
+from flows.settings import THREADS, Settings
 from flows.sources.model import Pulled
 from flows.step_errors import TOLD, cause_of
 from transforms.definitions import DefinitionError
@@ -36,7 +36,8 @@ from transforms.names import SENTENCE, shown
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
 from warehouse.indicators.definitions import Catalogue
 from warehouse.lake import Fence, Lake, LakeFailed, tend
-from warehouse.ledger.ingest import Ingested
+from warehouse.ledger.cluster import ClusterReaders
+from warehouse.ledger.ingest import Ingested, LocalReaders, Readers
 from warehouse.ledger.store import open_warehouse, transaction, use_lake, use_mirror
 from warehouse.place import WarehouseLocked
 from warehouse.publication.compare import Comparison
@@ -160,6 +161,14 @@ class Run:
             hired = Workers(forked_from, self.settings.workers, self.settings.memory)
             self.hired = self.opened_for_good.enter_context(hired)
         return self.hired
+
+    @property
+    def readers(self) -> Readers:
+        """Who reads and checks what was handed in."""
+        engine = self.settings.engine
+        if engine.readers == THREADS:
+            return LocalReaders(self.workers, engine.portion)
+        return ClusterReaders(engine.readers, engine.portion)
 
     @contextmanager
     def writing(self, connection: duckdb.DuckDBPyConnection | None = None) -> Iterator[None]:

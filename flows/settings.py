@@ -7,6 +7,7 @@ file is optional; every setting has a default that works.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,6 +27,12 @@ from flows.sources.settings import Sources
 from transforms.formats import Limits
 from warehouse.lake import SCHEME, Lake
 from warehouse.place import Place
+
+#: Files are read on this machine.
+THREADS = "threads"
+_SCHEDULER = re.compile(r"dask(?:\+tls)?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
+#: What the environment does not set: where the settings are, and their sections.
+_SECTIONS = ("home", "limits", "sources", "notify", "serve", "remind", "engine", "lake")
 
 
 class SettingsError(Exception):
@@ -105,6 +112,27 @@ class LakeSettings(BaseModel):
         return data.rstrip("/") + "/"
 
 
+class EngineSettings(BaseModel):
+    """Who reads and checks files: ``readers`` is ``threads`` of this machine, or the address of a Dask scheduler.
+
+    ``portion`` files are checked together.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    readers: str = THREADS
+    portion: int | None = Field(default=None, ge=1, le=100_000)
+
+    @field_validator("readers")
+    @classmethod
+    def _known(cls, readers: str) -> str:
+        if readers != THREADS and not _SCHEDULER.fullmatch(readers):
+            raise ValueError(
+                f'write "{THREADS}", or "dask://scheduler:8786" (dask+tls:// with TLS)'
+            )
+        return readers
+
+
 class Settings(BaseModel):
     """All settings of one installation.
 
@@ -117,6 +145,7 @@ class Settings(BaseModel):
     the city. With ``approved_only`` what nobody has approved does not count; with ``sign_off`` a submission
     that is not signed is warned of. ``sources`` are the places beside the inbox that submissions come from
     (:mod:`flows.sources`). ``lake`` is the section ``[warehouse]``: a warehouse that is not the file.
+    ``engine`` says who reads files.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -137,6 +166,7 @@ class Settings(BaseModel):
     notify: NotifySettings = NotifySettings()
     serve: ServeSettings = ServeSettings()
     remind: RemindSettings = RemindSettings()
+    engine: EngineSettings = EngineSettings()
     lake: LakeSettings | None = Field(default=None, alias="warehouse")
 
     @property
@@ -187,9 +217,7 @@ def load_settings(home: Path | None = None) -> Settings:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(f"{file} cannot be read: {error}") from None
     for name in Settings.model_fields:
-        if name not in ("home", "limits", "sources", "notify", "serve", "remind", "lake") and (
-            text := os.environ.get(f"JZEDU_{name.upper()}")
-        ):
+        if name not in _SECTIONS and (text := os.environ.get(f"JZEDU_{name.upper()}")):
             values[name] = text
     try:
         return Settings(home=place, **{k: v for k, v in values.items() if k != "home"})

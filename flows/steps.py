@@ -235,7 +235,7 @@ def _ingest(
         run.reference,
         receipts,
         limits=run.settings.limits,
-        workers=run.workers,
+        readers=run.readers,
         on_file=on_file,
         kept=kept,
     )

@@ -23,7 +23,7 @@ from rich.table import Table
 from flows import steps
 from flows.dry_run import rehearse
 from flows.run import Run, StepFailed, definitions_of, fork_server
-from flows.settings import Settings, load_settings
+from flows.settings import EngineSettings, Settings, load_settings
 from transforms.checks.findings import with_messages
 from transforms.forms import FORMS
 from transforms.names import SENTENCE, shown
@@ -203,7 +203,8 @@ def _across(
         # An archive of its own that begins with these files alone: nothing reaches the real one.
         (copy.home / "archive").unlink()
         (copy.home / "archive").symlink_to(archive.root)
-        with Run.open(copy) as run:
+        # Which no other machine sees.
+        with Run.open(copy.model_copy(update={"engine": EngineSettings()})) as run:
             run.warm_up()
             steps.load_deliveries(run, receipts, lambda: None)
             steps.check_across(run)

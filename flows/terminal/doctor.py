@@ -32,7 +32,7 @@ from flows.lock import holder
 from flows.run import definitions_of
 from flows.service.client import healthy, next_night
 from flows.service.state import API, last_serving, read_login
-from flows.settings import Settings, SettingsError, load_settings
+from flows.settings import THREADS, Settings, SettingsError, load_settings
 from flows.sources.folder import FolderSource, Hangs
 from flows.sources.model import SourceError
 from transforms.china import ZONE_NAME
@@ -40,11 +40,13 @@ from transforms.definitions import DefinitionError
 from warehouse.archive import Archive, ArchiveDamaged
 from warehouse.decisions import Decisions
 from warehouse.lake import Lake, LakeEmpty, LakeFailed
+from warehouse.ledger.cluster import ClusterReaders
 from warehouse.publication.official import faults_of
 from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE
 from warehouse.publication.standing import is_whole
 from warehouse.report.printing import NAMES, browser
+from warehouse.workers.pool import WorkersFailed
 
 State = Literal["ok", "warn", "fail"]
 #: A source by its name, and how to try it: None, or a sentence on why it cannot be reached.
@@ -91,6 +93,7 @@ def diagnose(
     lines += _clock(settings, now)
     lines += _sources(probes(settings))
     lines += _warehouse(settings)
+    lines += _readers(settings)
     lines += _archive(settings, None if whole_archive else random.Random())
     lines += _decisions(settings)
     lines += _publication(settings, now)
@@ -286,6 +289,21 @@ def _lake(lake: Lake) -> Iterator[Line]:
         yield Line("warehouse", "fail", str(error).strip().splitlines()[0], do)
     else:
         yield Line("warehouse", "ok", f"{row[0] if row else 0} submissions in {lake}")
+
+
+def _readers(settings: Settings) -> Iterator[Line]:
+    """Yield whether the cluster that reads files answers; nothing where this machine reads them."""
+    address = settings.engine.readers
+    if address == THREADS:
+        return
+    try:
+        workers = ClusterReaders(address).workers(settings.archive)
+    except WorkersFailed as error:
+        yield Line(
+            "readers", "fail", str(error), "Each night fails, and loses nothing, until then."
+        )
+    else:
+        yield Line("readers", "ok", f"{workers} workers of {address} can read")
 
 
 def _warehouse(settings: Settings) -> Iterator[Line]:

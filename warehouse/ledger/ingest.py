@@ -7,13 +7,13 @@ kept by itself or all belong to one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import duckdb
 import polars as pl
@@ -21,7 +21,7 @@ import polars as pl
 from transforms.formats import Limits, Unreadable, expected_bytes
 from transforms.reading import Found, find_files
 from transforms.records import REASON
-from transforms.submissions import Document, examine
+from transforms.submissions import Document, Examined, examine
 from transforms.tables.model import Table
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
 from warehouse.ledger.store import Loaded, keep_reasons, known_deliveries, load
@@ -66,6 +66,61 @@ def pending(
     ]
 
 
+@dataclass(frozen=True)
+class Portion:
+    """Some deliveries, read and checked: what :func:`warehouse.ledger.store.load` puts into the warehouse.
+
+    ``receipts`` are those that were read, ``origins`` says which of them each document of ``examined`` came
+    from; ``reasons`` are :data:`transforms.records.REASON`, ``lost`` sentences on originals that are
+    damaged or gone.
+    """
+
+    receipts: tuple[Receipt, ...]
+    examined: Examined
+    origins: pl.DataFrame
+    reasons: pl.DataFrame
+    lost: tuple[str, ...] = ()
+
+
+class Readers(Protocol):
+    """Who reads and checks deliveries: processes of this machine, or a cluster."""
+
+    def read(
+        self,
+        archive: Archive,
+        reference: Reference,
+        receipts: Sequence[Receipt],
+        limits: Limits,
+        on_file: Callable[[], None],
+    ) -> Iterator[Portion]:
+        """Yield ``receipts`` in portions, in their order; ``on_file`` is called for every file read.
+
+        Raises:
+            WorkersFailed: there is nobody to read.
+        """
+
+
+@dataclass(frozen=True)
+class LocalReaders:
+    """The workers of this machine; ``portion`` is how many files are checked together, None for the usual number."""
+
+    workers: Workers
+    portion: int | None = None
+
+    def read(
+        self,
+        archive: Archive,
+        reference: Reference,
+        receipts: Sequence[Receipt],
+        limits: Limits,
+        on_file: Callable[[], None],
+    ) -> Iterator[Portion]:
+        """As :meth:`Readers.read`."""
+        found = read_deliveries(archive, reference, receipts, limits, self.workers)
+        for taken in _portions(zip(receipts, found, strict=True), on_file, self.portion or PORTION):
+            yield _examined(taken, reference)
+
+
 def ingest(
     connection: duckdb.DuckDBPyConnection,
     archive: Archive,
@@ -73,7 +128,7 @@ def ingest(
     receipts: Sequence[Receipt],
     *,
     limits: Limits,
-    workers: Workers,
+    readers: Readers,
     on_file: Callable[[], None],
     kept: Callable[[], AbstractContextManager[None]],
 ) -> Ingested:
@@ -86,36 +141,42 @@ def ingest(
         WorkersFailed: there is nobody to read.
     """
     lost: list[str] = []
+    read = 0
     loaded = Loaded(0, 0, 0)
-    ordered = sorted(receipts)
-    for portion in _portions(
-        read_deliveries(archive, reference, ordered, limits, workers), on_file
-    ):
-        taken, ordered = ordered[: len(portion)], ordered[len(portion) :]
-        lost += [found.reason for found in portion if isinstance(found, Lost)]
-        read = [
-            (receipt, found)
-            for receipt, found in zip(taken, portion, strict=True)
-            if not isinstance(found, Lost)
-        ]
-        documents = [document for _, found in read for document in found]
-        origins = [i for i, (_, found) in enumerate(read) for _ in found]
-        examined = examine(documents, reference.unit_named)
-        whole = [receipt for receipt, _ in read]
+    for portion in readers.read(archive, reference, sorted(receipts), limits, on_file):
+        lost += portion.lost
+        read += len(portion.receipts)
         with kept():
-            outcome = load(connection, whole, examined, _origins(documents, origins))
-            keep_reasons(connection, _reasons(read))
+            outcome = load(connection, portion.receipts, portion.examined, portion.origins)
+            keep_reasons(connection, portion.reasons)
         loaded = Loaded(
             loaded.submissions + outcome.submissions,
             loaded.accepted + outcome.accepted,
             loaded.returned + outcome.returned,
         )
     return Ingested(
-        len(receipts) - len(lost),
+        read,
         loaded.submissions,
         loaded.accepted,
         loaded.returned,
         tuple(dict.fromkeys(lost)),
+    )
+
+
+def _examined(
+    taken: Sequence[tuple[Receipt, list[Document] | Lost]], reference: Reference
+) -> Portion:
+    """Return some deliveries, checked."""
+    lost = tuple(found.reason for _, found in taken if isinstance(found, Lost))
+    read = [(receipt, found) for receipt, found in taken if not isinstance(found, Lost)]
+    documents = [document for _, found in read for document in found]
+    origins = [i for i, (_, found) in enumerate(read) for _ in found]
+    return Portion(
+        tuple(receipt for receipt, _ in read),
+        examine(documents, reference.unit_named),
+        _origins(documents, origins),
+        _reasons(read),
+        lost,
     )
 
 
@@ -153,15 +214,15 @@ def read_deliveries(
 
 
 def _portions(
-    read: Iterator[list[Document] | Lost], on_file: Callable[[], None]
-) -> Iterator[list[list[Document] | Lost]]:
-    portion: list[list[Document] | Lost] = []
+    read: Iterable[tuple[Receipt, list[Document] | Lost]], on_file: Callable[[], None], most: int
+) -> Iterator[list[tuple[Receipt, list[Document] | Lost]]]:
+    portion: list[tuple[Receipt, list[Document] | Lost]] = []
     size = 0
-    for found in read:
-        portion.append(found)
+    for receipt, found in read:
+        portion.append((receipt, found))
         size += 0 if isinstance(found, Lost) else sum(_size(document) for document in found)
         on_file()
-        if len(portion) >= PORTION or size >= PORTION_BYTES:
+        if len(portion) >= most or size >= PORTION_BYTES:
             yield portion
             portion, size = [], 0
     if portion:

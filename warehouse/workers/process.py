@@ -94,16 +94,18 @@ class Raised:
 
 def given(order: object) -> Given:
     """Return ``order`` with what whoever carries it out has to know of the forms in use."""
-    return Given(packed(order)[LENGTH:], _pickled(FORMS_IN_USE.get()))
+    return Given(packed(order)[LENGTH:], pickled_forms(FORMS_IN_USE.get()))
 
 
 @lru_cache(maxsize=8)
-def _pickled(forms: FormSet) -> bytes:
+def pickled_forms(forms: FormSet) -> bytes:
+    """Return forms as they go to another process."""
     return pickle.dumps(tuple(forms.values()))
 
 
 @lru_cache(maxsize=2)
-def _forms(pickled: bytes) -> FormSet:
+def unpickled_forms(pickled: bytes) -> FormSet:
+    """Return the forms that :func:`pickled_forms` gave; the same ones for the same bytes."""
     return FormSet(pickle.loads(pickled))
 
 
@@ -248,7 +250,7 @@ def _received(run: socket.socket) -> Any:
 
 
 def _carry_out(message: Given, run: socket.socket) -> None:
-    with FORMS_IN_USE.have(_forms(message.forms)):
+    with FORMS_IN_USE.have(unpickled_forms(message.forms)):
         _carry_out_parts(pickle.loads(message.order), run)
 
 

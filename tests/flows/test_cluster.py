@@ -1,0 +1,175 @@
+"""Reading on a Dask cluster: real schedulers and workers, and the same rows as on one machine."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import steps
+from flows.run import Run, StepFailed
+from flows.settings import SettingsError, load_settings
+from tests.conftest import Home, MakeHome
+
+distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
+
+UNITS = ("古塔区", "凌河区", "太和区", "义县")
+YEARS = (2019, 2020, 2021)
+
+
+@contextmanager
+def cluster(workers: int, program: str = "") -> Iterator[Any]:
+    """A scheduler and workers of a thread each, in processes of their own; ``program`` runs in each first."""
+    with distributed.LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        host="127.0.0.1",
+        silence_logs=50,
+        preload=[program] if program else [],
+    ) as made:
+        yield made
+
+
+def address(made: Any) -> str:
+    return str(made.scheduler_address).replace("tcp://", "dask://")
+
+
+def reading_at(home: Home, made: Any, portion: int) -> Home:
+    engine = {"readers": address(made), "portion": portion}
+    return Home(home.root, engine=engine)
+
+
+def hand_in(home: Home) -> None:
+    for unit in UNITS:
+        for year in YEARS:
+            home.sheet(
+                unit,
+                "class",
+                year,
+                [
+                    {"students": 40 + year % 7, "class_name": "1班"},
+                    {"students": 60, "class_name": "2班"},
+                ],
+            )
+            home.sheet(
+                unit, "kindergarten", year, [{}, {"children_enrolled": 12, "ownership": "公办"}]
+            )
+    home.deliver("义县/2020/坏.xlsx", b"PK\x03\x04 no workbook")
+
+
+@pytest.fixture(scope="module")
+def alone(make_home: MakeHome) -> Home:
+    """The home whose files this machine has read."""
+    home = make_home()
+    hand_in(home)
+    home.night()
+    return home
+
+
+@pytest.mark.parametrize(("workers", "portion"), [(1, 4), (2, 3)])
+def test_a_cluster_gives_the_same_rows(home: Home, alone: Home, workers: int, portion: int) -> None:
+    hand_in(home)
+    with cluster(workers) as made:
+        night = reading_at(home, made, portion).night()
+    assert night.loaded.deliveries == len(UNITS) * len(YEARS) * 2 + 1
+    assert home.rows() == alone.rows()
+
+
+def test_a_worker_that_is_killed_costs_nothing(home: Home, alone: Home) -> None:
+    """It dies with the first portion that it has, once it has begun."""
+    hand_in(home)
+    with cluster(2) as made:
+        there = reading_at(home, made, 2)
+        first: list[int] = [made.workers[0].pid]
+
+        def die() -> None:
+            while first:
+                subprocess.run(["kill", f"-{int(signal.SIGKILL)}", str(first.pop())], check=True)
+
+        with Run.open(there.settings) as run:
+            steps.pull_inbox(run)
+            loaded = steps.load_deliveries(run, steps.unread(run), die)
+        assert loaded.deliveries == len(UNITS) * len(YEARS) * 2 + 1
+    home.night()
+    assert home.rows() == alone.rows()
+
+
+def load(home: Home) -> None:
+    with Run.open(home.settings) as run:
+        steps.pull_inbox(run)
+        steps.load_deliveries(run, steps.unread(run), lambda: None)
+
+
+def test_workers_of_another_version_are_refused(home: Home, tmp_path: Path) -> None:
+    hand_in(home)
+    other = tmp_path / "other.py"
+    other.write_text("import warehouse.ledger.cluster as c\nc.code_mark = lambda: 'another one'\n")
+    with (
+        cluster(1, str(other)) as made,
+        pytest.raises(StepFailed, match="its jzedu is another one"),
+    ):
+        load(reading_at(home, made, 5))
+    assert home.night().loaded.accepted
+
+
+def test_workers_that_do_not_see_the_archive_are_refused(home: Home, tmp_path: Path) -> None:
+    hand_in(home)
+    other = tmp_path / "other.py"
+    other.write_text(
+        "import pathlib\npathlib.Path.is_dir = lambda self: 'archive' not in str(self)\n"
+    )
+    with (
+        cluster(1, str(other)) as made,
+        pytest.raises(StepFailed, match="every worker needs the archive"),
+    ):
+        load(reading_at(home, made, 5))
+
+
+def test_a_scheduler_that_is_not_there_is_told(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("warehouse.ledger.cluster._ANSWER", 1)
+    hand_in(home)
+    away = Home(home.root, engine={"readers": "dask://127.0.0.1:1"})
+    with pytest.raises(StepFailed, match=r"the scheduler at dask://127\.0\.0\.1:1 does not answer"):
+        load(away)
+
+
+def test_a_scheduler_without_workers_is_told(home: Home) -> None:
+    hand_in(home)
+    with cluster(0) as made, pytest.raises(StepFailed, match="has no workers"):
+        load(reading_at(home, made, 5))
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ('readers = "ray://host:1"', "dask://scheduler:8786"),
+        ('readers = "dask://host"', "dask://scheduler:8786"),
+        ('readers = "threads"\nportion = 0', "engine.portion"),
+        ('reader = "threads"', "engine.reader: Extra inputs are not permitted"),
+    ],
+)
+def test_what_cannot_be_used_is_an_error_that_names_it(
+    tmp_path: Path, section: str, said: str
+) -> None:
+    (tmp_path / "settings.toml").write_text(f"[engine]\n{section}\n")
+    with pytest.raises(SettingsError, match=said):
+        load_settings(tmp_path)
+
+
+def test_portions_on_one_machine_give_the_same_rows(home: Home, alone: Home) -> None:
+    hand_in(home)
+    Home(home.root, engine={"portion": 1}).night()
+    assert home.rows() == alone.rows()
+
+
+def test_without_a_cluster_nothing_of_it_is_imported() -> None:
+    code = "import sys; import flows.run; sys.exit(any(m in sys.modules for m in ('distributed', 'dask')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
