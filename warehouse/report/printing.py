@@ -6,15 +6,19 @@ Chinese is set as on screen. A machine without one has the page as HTML, which a
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 #: What the browser is called on the systems that have it.
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -29,7 +33,7 @@ _OPTIONS = (
     "--disable-sync",
     "--no-first-run",
     "--no-default-browser-check",
-    "--no-pdf-header-footer",
+    "--remote-debugging-pipe",
     # Nothing of the page is anywhere else; a name that is looked up all the same is not found.
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
@@ -43,56 +47,49 @@ def browser() -> str | None:
 class Printing:
     """Pages that are being printed beside what else is done; a context that waits for none of them.
 
-    Each HTML file gets a PDF of the same name beside it, once :meth:`finish` has returned.
+    Each HTML file gets a PDF of the same name beside it, once :meth:`finish` has returned. One browser
+    prints all of them: to start it takes far longer than to print.
     """
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._files = files
         self._stack = ExitStack()
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._folder = Path()
+        self._browser: _Browser | None = None
+        self._printed: dict[Path, bytes | str] = {}
+        self._thread = threading.Thread(target=self._print, name="printing", daemon=True)
 
     def __enter__(self) -> Self:
         program = browser()
         if program is not None and self._files:
-            self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
-            for number, file in enumerate(self._files):
-                self._begin(program, file, self._folder / str(number))
+            # Helpers of the browser may outlive it by a moment, and write there.
+            kept = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+            folder = Path(self._stack.enter_context(kept))
+            self._browser = _Browser(program, folder)
+            self._stack.callback(self._browser.close)
+            self._thread.start()
         return self
 
-    def _begin(self, program: str, file: Path, place: Path) -> None:
-        command = [program, *_OPTIONS, f"--user-data-dir={place}"]
-        if os.geteuid() == 0:
-            command.append("--no-sandbox")  # which the user root is not allowed
-        command += [f"--print-to-pdf={place}.pdf", file.absolute().as_uri()]
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            # What it keeps of its own goes with the folder, and a locked down home does not matter.
-            env={**os.environ, "HOME": str(self._folder), "XDG_CACHE_HOME": str(self._folder)},
-        )
-        self._processes.append(process)
-        self._stack.callback(_end, process)
+    def _print(self) -> None:
+        assert self._browser is not None
+        for file in self._files:
+            try:
+                self._printed[file] = self._browser.pdf(file)
+            except _NotPrinted as reason:
+                self._printed[file] = str(reason)
 
     def finish(self) -> list[str]:
         """Put the PDF files in their places; give a sentence for each page that could not be printed."""
-        if not self._processes:
+        if self._browser is None:
             return [f"no browser to print with: install one of {', '.join(NAMES[:3])}"]
+        self._thread.join(PATIENCE * len(self._files))
         problems = []
-        for number, (file, process) in enumerate(zip(self._files, self._processes, strict=True)):
-            printed = self._folder / f"{number}.pdf"
-            try:
-                status = process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                problems.append(f"{file.name} was not printed within {PATIENCE} s")
-                continue
-            if status != 0 or not printed.exists():
-                problems.append(f"{file.name} was not printed: the browser ended with {status}")
+        for file in self._files:
+            printed = self._printed.get(file, f"it takes longer than {PATIENCE} s")
+            if isinstance(printed, str):
+                problems.append(f"{file.name} was not printed: {printed}")
                 continue
             part = file.with_name(f".{file.stem}.pdf.part")
-            shutil.copyfile(printed, part)
+            part.write_bytes(printed)
             part.replace(file.with_suffix(".pdf"))
         return problems
 
@@ -102,10 +99,99 @@ class Printing:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._browser is not None:
+            self._browser.end()
+            self._thread.join(PATIENCE)
         self._stack.close()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.kill()
-        process.wait()
+class _NotPrinted(Exception):
+    """A page could not be printed; the message says why."""
+
+
+class _Browser:
+    """A browser without a window that is told over a pipe what to do, by the DevTools protocol.
+
+    Its messages are JSON, each ended by a zero. What it keeps of its own is in ``folder``.
+    """
+
+    def __init__(self, program: str, folder: Path) -> None:
+        to_read, self._to = os.pipe()
+        self._from, to_write = os.pipe()
+        command = [program, *_OPTIONS, f"--user-data-dir={folder / 'profile'}"]
+        if os.geteuid() == 0:
+            command.append("--no-sandbox")  # which the user root is not allowed
+        # It reads from 3 and writes to 4, whatever these are called here.
+        pipes = f'exec "$0" "$@" 3</dev/fd/{to_read} 4>/dev/fd/{to_write}'
+        try:
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", pipes, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(to_read, to_write),
+                # What it keeps of its own goes with the folder, and a locked down home does not matter.
+                env={**os.environ, "HOME": str(folder), "XDG_CACHE_HOME": str(folder)},
+            )
+        finally:
+            os.close(to_read)
+            os.close(to_write)
+        self._received = b""
+        self._last = 0
+
+    def pdf(self, file: Path) -> bytes:
+        """Return a page as PDF, its own size of paper and its backgrounds included."""
+        page = self._ask("Target.createTarget", {"url": "about:blank"})["targetId"]
+        attached = self._ask("Target.attachToTarget", {"targetId": page, "flatten": True})
+        session = str(attached["sessionId"])
+        self._ask("Page.enable", {}, session)
+        self._ask("Page.navigate", {"url": file.absolute().as_uri()}, session)
+        while self._message().get("method") != "Page.loadEventFired":
+            pass
+        asked = {"printBackground": True, "preferCSSPageSize": True, "generateTaggedPDF": True}
+        printed = self._ask("Page.printToPDF", asked, session)["data"]
+        self._ask("Target.closeTarget", {"targetId": page})
+        return base64.b64decode(printed)
+
+    def _ask(
+        self, method: str, parameters: Mapping[str, object], session: str | None = None
+    ) -> dict[str, Any]:
+        self._last += 1
+        message = {"id": self._last, "method": method, "params": parameters}
+        if session is not None:
+            message["sessionId"] = session
+        try:
+            os.write(self._to, json.dumps(message).encode() + b"\0")
+        except OSError:
+            raise self._ended() from None
+        while (answer := self._message()).get("id") != self._last:
+            pass
+        if "error" in answer:
+            raise _NotPrinted(f"the browser says {answer['error'].get('message')}")
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def _message(self) -> dict[str, Any]:
+        while b"\0" not in self._received:
+            if not select.select([self._from], [], [], PATIENCE)[0]:
+                raise _NotPrinted(f"the browser does not answer within {PATIENCE} s")
+            piece = os.read(self._from, 2**20)
+            if not piece:
+                raise self._ended()
+            self._received += piece
+        message, _, self._received = self._received.partition(b"\0")
+        found: dict[str, Any] = json.loads(message)
+        return found
+
+    def _ended(self) -> _NotPrinted:
+        return _NotPrinted(f"the browser ended with {self._process.wait()}")
+
+    def end(self) -> None:
+        """Kill it, so that whoever waits for an answer gets none."""
+        self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        """Close the pipes; nobody waits any more."""
+        os.close(self._to)
+        os.close(self._from)
