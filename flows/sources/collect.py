@@ -103,6 +103,7 @@ class Collector:
             self._take_all(listing, on_file)
         finally:
             self._sign()
+            self.memory.save()
         return Pulled(
             len(listing.offers),
             tuple(self.receipts),
@@ -148,7 +149,11 @@ class Collector:
             return
         seen = self.memory.seen.get(path)
         # The memory counts for nothing where the archive does not confirm it.
-        confirmed = seen and (seen.sha256, path) in self.known and self.archive.holds(seen.sha256)
+        confirmed = (
+            seen
+            and (seen.sha256, path) in self.known
+            and self.archive.holds(seen.sha256, seen.size)
+        )
         mark = seen.mark if seen and confirmed else ""
         if mark and mark == offer.mark:
             return
@@ -179,14 +184,13 @@ class Collector:
             self.unsigned.append(receipt)
         if mark:
             size = content.seek(0, SEEK_END)
-            self.memory.seen[receipt.path] = Seen(mark=mark, size=size, sha256=receipt.sha256)
+            self.memory.keep(receipt.path, Seen(mark=mark, size=size, sha256=receipt.sha256))
 
     def _sign(self) -> None:
         self.archive.sign(self.unsigned)
         self.known.update((receipt.key, receipt) for receipt in self.unsigned)
         self.receipts += self.unsigned
         self.unsigned = []
-        self.memory.save()
 
     def _settled(self, offer: Offer, changed: datetime | None) -> None:
         """Leave a file that may still be growing, unless a promised hash tells when it is whole."""

@@ -14,6 +14,9 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+#: Files after which the memory is written, or a tenth of what it holds.
+_OFTEN = 200
+
 
 class Seen(BaseModel):
     """The version of a file that was fetched: its mark at the source, its size, its hash."""
@@ -37,6 +40,7 @@ class Memory:
     file: Path | None = None
     address: str = ""
     seen: dict[str, Seen] = field(default_factory=dict)
+    unsaved: int = 0
 
     @classmethod
     def of(cls, home: Path, name: str, address: str) -> Self:
@@ -48,8 +52,17 @@ class Memory:
             return cls(file, address)
         return cls(file, address, stored.files if stored.address == address else {})
 
+    def keep(self, path: str, seen: Seen) -> None:
+        """Remember a version; it is written with :meth:`save`, or before where there is much to be written."""
+        self.seen[path] = seen
+        self.unsaved += 1
+        # To write all of it for every few files would take longer than to fetch them.
+        if self.unsaved >= max(_OFTEN, len(self.seen) // 10):
+            self.save()
+
     def save(self) -> None:
         """Write the file in one step."""
+        self.unsaved = 0
         if self.file is None:
             return
         self.file.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
@@ -47,6 +48,8 @@ SILENCE: Final = 60.0
 #: So long the process that reads may take to end (seconds).
 _GRACE: Final = 1
 _PIECE: Final = 2**20
+#: Times of files are as exact as this, whatever keeps them (seconds).
+RESOLUTION: Final = 5
 
 
 class Hangs(SourceError):
@@ -111,7 +114,7 @@ class FolderSource:
                     content, after = b"", facts
             except OSError as error:
                 raise NotTaken(str(error.strerror)) from None
-        return Delivery(content, moment_of(*_seconds(after)), _mark(facts))
+        return Delivery(content, moment_of(*_seconds(after)), _lasting_mark(facts))
 
     def _content(self, told: Iterator[Any]) -> tuple[bytes | BinaryIO, Facts]:
         """Return what is told of a file, and its facts after it was read.
@@ -243,6 +246,14 @@ def _mark(facts: Facts) -> str:
     """Return size, times and number of a file."""
     _, size, changed, renewed, number = facts
     return f"{size}:{changed}:{renewed}:{number}"
+
+
+def _lasting_mark(facts: Facts) -> str:
+    """Return the mark by which a file is known again; "" where it was changed a moment ago.
+
+    A change that follows within the resolution of the file system's clock would not be seen in it.
+    """
+    return _mark(facts) if abs(time.time() - facts[3] / 10**9) > RESOLUTION else ""
 
 
 def _seconds(facts: Facts) -> tuple[int, int]:

@@ -53,7 +53,8 @@ def pull_all(
     known: Known = {receipt.key: receipt for receipt in archive.receipts(lambda _: None)}
     puller = _Puller(archive, known, limits, home, on_file, now, sleep)
     with closing(FolderSource(inbox, home)) as source:
-        rounds = {INBOX: puller.collect(source, Memory(), "taken_bytes")}
+        memory = Memory.of(home, INBOX, str(inbox))
+        rounds = {INBOX: puller.collect(source, memory, "taken_bytes")}
     rounds |= {settings.name: puller.collect_from(settings) for settings in sources}
     each = rounds.values()
     return Pulled(

@@ -95,6 +95,8 @@ def station(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Station:
     user = tmp_path / "user"
     user.mkdir()
     monkeypatch.setenv("HOME", str(user))
+    # Files of a test are as new as they can be, and nobody writes them again by chance.
+    monkeypatch.setattr("flows.sources.folder.RESOLUTION", -1)
     home = tmp_path / "home"
     (home / "inbox").mkdir(parents=True)
     return Station(home)

@@ -1,4 +1,4 @@
-"""Folders as sources: the inbox, which is read anew every time, and others, which are remembered."""
+"""Folders as sources: the inbox and others. What was read of them is remembered."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def test_only_files_that_a_unit_may_have_handed_in_are_read(
 
 def test_a_file_open_for_writing_waits(station: Station, put_file: PutFile) -> None:
     file = put_file(station.inbox / "210727/a.csv", b"half")
-    with file.open("ab"):
+    with file.open("ab", buffering=0) as writing:
+        writing.write(b"more")
         assert station.pull().waiting == ("210727/a.csv: is still being written",)
     assert station.pull().waiting == ()
 
@@ -101,19 +102,45 @@ def test_another_folder_is_read_beside_the_inbox(
     assert station.held() == {"210727/a.csv": b"a", "210781/b.csv": b"b"}
 
 
-def test_another_folder_is_remembered_by_size_times_and_number(
-    station: Station, put_file: PutFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("folder", ["inbox", "../mounted"])
+def test_a_folder_is_remembered_by_size_times_and_number(
+    station: Station, put_file: PutFile, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = put_file(tmp_path / "mounted/210727/a.csv", b"a")
-    station.pull(share("../mounted"))
+    sources = [] if folder == "inbox" else [share(folder)]
+    file = put_file(station.home / folder / "210727/a.csv", b"a")
+    station.pull(*sources)
     read = []
-    monkeypatch.setattr(FolderSource, "_deliver", lambda *asked: read.append(asked))
-    station.pull(share("../mounted"))
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderSource, "_deliver", lambda *asked: read.append(asked))
+        station.pull(*sources)
     assert read == []
-    monkeypatch.undo()
     put_file(file, b"b")  # as large and as old as before
-    (receipt,) = station.pull(share("../mounted")).receipts
+    (receipt,) = station.pull(*sources).receipts
     assert station.archive.read(receipt.sha256) == b"b"
+
+
+def test_a_file_changed_a_moment_ago_is_read_again(
+    station: Station, put_file: PutFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written into it within a tick of the file system's clock shows in no time."""
+    monkeypatch.setattr("flows.sources.folder.RESOLUTION", 3600)
+    file = put_file(station.inbox / "210727/a.csv", b"a")
+    station.pull()
+    before = file.stat()
+    file.write_bytes(b"b")
+    monkeypatch.setattr("flows.sources.folder._mark", lambda _: f"as before, {before.st_size}")
+    (receipt,) = station.pull().receipts
+    assert station.archive.read(receipt.sha256) == b"b"
+
+
+def test_a_memory_without_its_archive_counts_for_nothing(
+    station: Station, put_file: PutFile
+) -> None:
+    put_file(station.inbox / "210727/a.csv", b"a")
+    station.pull()
+    shutil.rmtree(station.archive.root)
+    assert len(station.pull().receipts) == 1
+    assert station.held() == {"210727/a.csv": b"a"}
 
 
 def test_a_folder_that_is_not_there_is_said_and_the_others_go_on(
@@ -299,7 +326,8 @@ def test_a_large_file_is_copied_on_disk_and_archived_whole(
     put_file(station.inbox / "210727/b.csv", large[:1000])
     assert station.pull().waiting == ()
     assert station.held() == {"210727/a.csv": large, "210727/b.csv": large[:1000]}
-    with file.open("ab"):
+    with file.open("ab", buffering=0) as writing:
+        writing.write(b"more")
         assert station.pull().waiting == ("210727/a.csv: is still being written",)
     assert [path.name for path in station.home.iterdir() if path.is_file()] == []
 
