@@ -44,6 +44,24 @@ def lay_out(
     Raises:
         CheckFailed: a clause speaks of an indicator that is not there.
     """
+    table_from(connection, "TEMP TABLE plan_clause", _clauses(plan, catalogue))
+    table_from(connection, "TEMP TABLE plan_target", _targets(plan))
+    connection.execute(_GROUND)
+    connection.execute(_JUDGEMENT)
+    wired = checks(plan.clauses, catalogue.by_id)
+    # The first count is there for a plan that only monitors, and so has no check.
+    counts = ", ".join(["count(*)", *(f"count(*) FILTER ({check.about})" for check in wired)])
+    row = connection.execute(f"SELECT {counts} FROM publication.judgement").fetchone()
+    assert row is not None
+    with_rows = dict(zip(wired, row[1:], strict=True))
+    return (
+        [check for check, rows in with_rows.items() if rows],
+        [check for check, rows in with_rows.items() if not rows],
+    )
+
+
+def _clauses(plan: Plan, catalogue: Catalogue) -> pl.DataFrame:
+    """Return the clauses with their thresholds, exact as p / q, and what their indicators say of the scale."""
     rows = []
     for clause in plan.clauses:
         if clause.indicator_id not in catalogue.by_id:
@@ -65,7 +83,7 @@ def lay_out(
                 "gap_unit": indicator.gap.unit,
             }
         )
-    frame = pl.DataFrame(
+    return pl.DataFrame(
         rows,
         schema_overrides={
             "threshold": pl.Decimal(18, 6),
@@ -78,20 +96,6 @@ def lay_out(
             "basis_zh": pl.String,
             "basis_en": pl.String,
         },
-    )
-    table_from(connection, "TEMP TABLE plan_clause", frame)
-    table_from(connection, "TEMP TABLE plan_target", _targets(plan))
-    connection.execute(_GROUND)
-    connection.execute(_JUDGEMENT)
-    wired = checks(plan.clauses, catalogue.by_id)
-    # The first count is there for a plan that only monitors, and so has no check.
-    counts = ", ".join(["count(*)", *(f"count(*) FILTER ({check.about})" for check in wired)])
-    row = connection.execute(f"SELECT {counts} FROM publication.judgement").fetchone()
-    assert row is not None
-    with_rows = dict(zip(wired, row[1:], strict=True))
-    return (
-        [check for check, rows in with_rows.items() if rows],
-        [check for check, rows in with_rows.items() if not rows],
     )
 
 

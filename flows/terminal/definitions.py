@@ -35,7 +35,7 @@ _LISTS = {
 
 
 @dataclass(frozen=True)
-class Source:
+class DefinedRecord:
     """One record: what it is, its id, the file it comes from, whether it replaces a packaged one; its text."""
 
     kind: str
@@ -59,17 +59,17 @@ def failing_examples(settings: Settings, definitions: Definitions) -> list[str]:
         return [f"{file}, {said}" for said in examples_that_fail(definitions.catalogue, own)]
 
 
-def sources(settings: Settings) -> list[Source]:
+def defined_records(settings: Settings) -> list[DefinedRecord]:
     """Return every record in use in the home, with the file that it comes from.
 
     The definitions must have been checked: what cannot be read is not told again here.
     """
-    found: dict[tuple[str, str], Source] = {}
+    found: dict[tuple[str, str], DefinedRecord] = {}
     for file in _files(settings):
         own = file.is_relative_to(settings.home)
         for kind, name, line, text in _records(file):
             key = (kind, name)
-            found[key] = Source(kind, name, file, line, own and key in found, text)
+            found[key] = DefinedRecord(kind, name, file, line, own and key in found, text)
     return list(found.values())
 
 
@@ -120,7 +120,7 @@ def show_list(console: Console, settings: Settings) -> None:
     table = Table(header_style="bold")
     for header in ("kind", "id", "from"):
         table.add_column(header, overflow="fold")
-    for one in sources(settings):
+    for one in defined_records(settings):
         own = one.file.is_relative_to(settings.home)
         where = f"{one.file}:{one.line}" if own else "packaged"
         table.add_row(one.kind, escape(one.name), f"{where}{' (anew)' if one.replaces else ''}")
@@ -129,7 +129,7 @@ def show_list(console: Console, settings: Settings) -> None:
 
 def show_record(console: Console, settings: Settings, name: str) -> bool:
     """Print the records of that id as they stand in their files; False where there is none."""
-    found = [one for one in sources(settings) if one.name == name]
+    found = [one for one in defined_records(settings) if one.name == name]
     for one in found:
         console.print(
             f"# {one.kind} {one.name}, {one.file}:{one.line}", markup=False, highlight=False
