@@ -296,6 +296,11 @@ def _readers(settings: Settings) -> Iterator[Line]:
     address = settings.engine.readers
     if address == THREADS:
         return
+    if not settings.archive.is_dir():
+        yield Line(
+            "readers", "warn", "there is no archive yet for them to see", "Run: jzedu nightly"
+        )
+        return
     try:
         workers = ClusterReaders(address).workers(settings.archive)
     except WorkersFailed as error:

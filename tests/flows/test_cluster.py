@@ -15,6 +15,7 @@ import pytest
 from flows import steps
 from flows.run import Run, StepFailed
 from flows.settings import SettingsError, load_settings
+from flows.terminal.doctor import diagnose
 from tests.conftest import Home, MakeHome
 
 distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
@@ -141,10 +142,22 @@ def test_a_scheduler_that_is_not_there_is_told(home: Home, monkeypatch: pytest.M
         load(away)
 
 
+def doctor_on_readers(home: Home) -> tuple[str, str]:
+    """State and text of the line of `jzedu doctor` that speaks of the readers."""
+    (line,) = [line for line in diagnose(home.root, lambda _: ()) if line.check == "readers"]
+    return line.state, line.found
+
+
 def test_a_scheduler_without_workers_is_told(home: Home) -> None:
     hand_in(home)
-    with cluster(0) as made, pytest.raises(StepFailed, match="has no workers"):
-        load(reading_at(home, made, 5))
+    with cluster(0) as made:
+        section = f'[engine]\nreaders = "{address(made)}"\n'
+        (home.root / "settings.toml").write_text(section)
+        assert doctor_on_readers(home) == ("warn", "there is no archive yet for them to see")
+        with pytest.raises(StepFailed, match="has no workers"):
+            load(reading_at(home, made, 5))
+        state, text = doctor_on_readers(home)
+        assert state == "fail" and text.endswith("has no workers: start some (docs/scale.md)")
 
 
 @pytest.mark.parametrize(
