@@ -22,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Self
 
+from expectations.warm import ForkedChild, forked_child
 from transforms.importing import no_collecting
 
 #: Seconds that one order may take, the import of Great Expectations included.
@@ -73,7 +74,8 @@ Broken = dict[str, list[dict[str, Any]]]
 class Engine:
     """A child process with Great Expectations loaded, ready for :meth:`run`.
 
-    The child starts to import at once and beside us; it ends with the ``with`` block, or when
+    The child starts to import at once and beside us, or is forked from one that has imported
+    (:mod:`expectations.warm`); it ends with the ``with`` block, or when
     this process does. One order may take ``patience`` seconds in all, whatever holds it up.
     """
 
@@ -83,7 +85,9 @@ class Engine:
         with ExitStack() as stack:
             self._said = stack.enter_context(tempfile.TemporaryFile())
             self._opened = stack.pop_all()
-        self._child = subprocess.Popen(
+        self._child: ForkedChild | subprocess.Popen[str] = forked_child(
+            self._said
+        ) or subprocess.Popen(
             [sys.executable, "-m", "expectations.engine"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -223,16 +227,22 @@ def _signal(number: int) -> str:
         return "unknown"
 
 
-def _serve() -> None:
-    """Import, then answer one order a line until there are no more."""
-    threading.Thread(target=_end_with_the_run, daemon=True).start()
+def import_library() -> None:
+    """Import Great Expectations, as far as it is used here."""
+    _leave_out()
+    with no_collecting():
+        import great_expectations  # noqa: F401
+
+
+def answer_orders() -> None:
+    """Answer one order a line until there are no more."""
+    threading.Thread(target=end_with_the_run, daemon=True).start()
     # Whatever a library prints must not get between the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    _leave_out()
-    with no_collecting():
-        import great_expectations as gx
-        from great_expectations.data_context.types.base import ProgressBarsConfig
+    import_library()
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
@@ -264,6 +274,8 @@ def _leave_out() -> None:
 
     Distributions, charts and clouds are a third of its import.
     """
+    if "great_expectations" in sys.modules:
+        return
     for name in ("scipy", "scipy.stats", "altair"):
         sys.modules[name] = _LeftOut(name)
     setattr(sys.modules["scipy"], "stats", sys.modules["scipy.stats"])  # noqa: B010 - a module's part
@@ -272,7 +284,7 @@ def _leave_out() -> None:
         sys.modules[name] = None  # type: ignore[assignment]
 
 
-def _end_with_the_run() -> None:
+def end_with_the_run() -> None:
     """End this process when the other end of its pipe closes, whatever it is doing.
 
     A run that is killed cannot end its child; one that went on would hold a database that the next
@@ -429,4 +441,4 @@ def _write_docs(context: Any, folder: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    _serve()
+    answer_orders()

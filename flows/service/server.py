@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from expectations.warm import warm_engine
 from flows.children import end_marked, guarded
 from flows.environment import quiet
 from flows.lock import only_writer
@@ -133,11 +134,13 @@ async def _serve(
         url = address(host, port)
         await _first(_answering(child, url, log), stop.wait())
         if not stop.is_set():
-            work = _run_deployments(settings, url, log, stop, say)
-            try:
-                await _first(work, stop.wait(), _ended(child, log))
-            except _prefect_errors() as error:
-                raise ServeError(f"Prefect gave up: {error}; {log} may say why") from error
+            # A service has the time to import, between its runs, what takes each of them seconds.
+            with warm_engine():
+                work = _run_deployments(settings, url, log, stop, say)
+                try:
+                    await _first(work, stop.wait(), _ended(child, log))
+                except _prefect_errors() as error:
+                    raise ServeError(f"Prefect gave up: {error}; {log} may say why") from error
     say("Stopped.")
 
 
