@@ -86,6 +86,7 @@ class Clause(BaseModel):
     statement_zh: str
     statement_en: str
     source: str
+    source_en: str | None = None
     replaces: str | None = None
     coverage_floor: Floor | None = None
     targets: tuple[Target, ...] = ()

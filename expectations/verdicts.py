@@ -95,6 +95,7 @@ def _clauses(plan: Plan, catalogue: Catalogue) -> pl.DataFrame:
             "comparator": pl.String,
             "basis_zh": pl.String,
             "basis_en": pl.String,
+            "source_en": pl.String,
         },
     )
 

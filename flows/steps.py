@@ -571,6 +571,7 @@ def published_clauses(run: Run) -> pl.DataFrame:
             "effective_to": pl.Int64,
             "basis_zh": pl.String,
             "basis_en": pl.String,
+            "source_en": pl.String,
         },
         infer_schema_length=None,
     )

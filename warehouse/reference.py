@@ -26,7 +26,8 @@ _TOWNSHIP_KINDS = ("镇", "乡", "民族乡")
 
 
 _REGIONS = ("region_code", "region_name", "aliases", "level", "parent_code", "kind")
-_OVER_TIME = ("valid_from_year", "valid_to_year", "successor", "contact")
+#: What a list may leave out.
+_OPTIONAL = ("region_name_en", "valid_from_year", "valid_to_year", "successor", "contact")
 _TOWNSHIPS = (
     *("county_code", "county_name", "township_code", "township_name"),
     *("kind", "valid_from_year", "valid_to_year"),
@@ -55,7 +56,8 @@ class Expectation(NamedTuple):
 class Reference:
     """The regions, their townships and where their boundaries stand.
 
-    ``regions`` has also valid_from_year, valid_to_year, successor and contact, NULL where the list lacks them.
+    ``regions`` has also region_name_en, valid_from_year, valid_to_year, successor and contact, NULL where the
+    list lacks them.
     ``expectations`` say of whom a form is expected, a later one before an earlier; of what they do not
     speak is expected.
     """
@@ -72,7 +74,9 @@ class Reference:
         """Return lists of rows, with the columns that a regions.csv and a townships.csv must have."""
         listed = pl.DataFrame(regions, schema=dict.fromkeys(_REGIONS, pl.String()), orient="row")
         schema = {name: pl.Int64() if "year" in name else pl.String() for name in _TOWNSHIPS}
-        return cls(Path(), _over_time(listed), pl.DataFrame(townships, schema=schema, orient="row"))
+        return cls(
+            Path(), _with_optional(listed), pl.DataFrame(townships, schema=schema, orient="row")
+        )
 
     @cached_property
     def units(self) -> pl.DataFrame:
@@ -235,7 +239,7 @@ def load_reference(home: Path) -> Reference:
     folder = own if (own / "regions.csv").exists() else PACKAGED
     list_file = folder / "regions.csv"
     try:
-        regions = _over_time(_read(list_file, _REGIONS, _OVER_TIME))
+        regions = _with_optional(_read(list_file, _REGIONS, _OPTIONAL))
     except pl.exceptions.InvalidOperationError:
         raise ReferenceError(
             f"{list_file}: valid_from_year and valid_to_year are years such as 2021, or empty"
@@ -285,14 +289,14 @@ def _problems_of(regions: pl.DataFrame) -> Iterator[str]:
         yield f"{code} ends before it begins; correct valid_from_year or valid_to_year"
 
 
-def _over_time(regions: pl.DataFrame) -> pl.DataFrame:
-    """Return a region list with the columns that say from when until when a region is there."""
-    lacking = [pl.lit(None, pl.String()).alias(c) for c in _OVER_TIME if c not in regions.columns]
+def _with_optional(regions: pl.DataFrame) -> pl.DataFrame:
+    """Return a region list with all columns that it may have; what is not given is NULL."""
+    lacking = [pl.lit(None, pl.String()).alias(c) for c in _OPTIONAL if c not in regions.columns]
     full = regions.with_columns(lacking).with_columns(
-        pl.col(*_REGIONS, *_OVER_TIME).replace("", None)
+        pl.col(*_REGIONS, *_OPTIONAL).replace("", None)
     )
     years = pl.col("valid_from_year", "valid_to_year")
-    return full.select(*_REGIONS, *_OVER_TIME).with_columns(years.cast(pl.Int64))
+    return full.select(*_REGIONS, *_OPTIONAL).with_columns(years.cast(pl.Int64))
 
 
 def _expectations(

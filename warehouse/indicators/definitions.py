@@ -173,6 +173,7 @@ class Part(_Record):
     rows: str = "true"
     years_before: NonNegativeInt = 0
     zh: str
+    en: str | None = None
 
     @cached_property
     def sum(self) -> str | None:
@@ -202,13 +203,15 @@ class Share(_Record):
     of_answers: bool = False
     numerator_zh: str
     denominator_zh: str
+    numerator_en: str | None = None
+    denominator_en: str | None = None
 
 
 class Causes(_Record):
     """The institutions or classes behind an unmet clause: rows of ``source`` with ``rows``.
 
-    ``code``, ``name``, ``detail`` (in Chinese) and ``value`` (text) are SQL expressions; ``each``
-    is false where a row is no submitted row and therefore has no file, sheet and row of its own.
+    ``code``, ``name``, ``detail`` (in Chinese), ``detail_en`` and ``value`` (text) are SQL expressions;
+    ``each`` is false where a row is no submitted row and therefore has no file, sheet and row of its own.
     """
 
     source: str
@@ -216,6 +219,7 @@ class Causes(_Record):
     code: str = "institution_code"
     name: str = "institution_name"
     detail: str
+    detail_en: str = "NULL"
     value: str = "NULL"
     each: bool = True
 
@@ -295,6 +299,7 @@ class Indicator(_Record):
             value=f"count(*) FILTER ({self.share.test})",
             rows=self.share.rows,
             zh=self.share.numerator_zh,
+            en=self.share.numerator_en,
         )
 
     @cached_property
@@ -307,6 +312,7 @@ class Indicator(_Record):
             value=f"count(*) FILTER (({self.share.test}) IS NOT NULL)",
             rows=self.share.rows,
             zh=self.share.denominator_zh,
+            en=self.share.denominator_en,
         )
 
     @cached_property
@@ -319,6 +325,7 @@ class Indicator(_Record):
             value="count(*)",
             rows=self.share.rows,
             zh=self.share.denominator_zh,
+            en=self.share.denominator_en,
         )
 
     @cached_property
@@ -459,6 +466,7 @@ _KEYS = {
 _NAMED = re.compile(r"\$([a-z][a-z0-9_]*)")
 #: The fields that are read by people; all others are SQL.
 _WORDS_ZH = frozenset({"name_zh", "zh", "numerator_zh", "denominator_zh"})
+_WORDS_EN = frozenset({"name_en", "en", "numerator_en", "denominator_en"})
 
 
 def _filled(record: _R, figures: Mapping[str, Parameter]) -> _R:
@@ -475,7 +483,7 @@ def _filled(record: _R, figures: Mapping[str, Parameter]) -> _R:
         if isinstance(value, str) and "$" in value:
             if field in _WORDS_ZH:
                 return fill(value, lambda figure: figure.words("zh"))
-            if field == "name_en":
+            if field in _WORDS_EN:
                 return fill(value, lambda figure: figure.words("en"))
             return fill(value, lambda figure: figure.sql)
         return value

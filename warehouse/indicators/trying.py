@@ -106,7 +106,7 @@ def _expressions(indicator: Indicator) -> Iterator[tuple[str, str, str]]:
             f"SELECT 1 FROM {source_name(source)} WHERE {indicator.requires} LIMIT 0",
         )
     if (causes := indicator.causes) is not None:
-        told = f"{causes.code}, {causes.name}, {causes.detail}, {causes.value}"
+        told = f"{causes.code}, {causes.name}, {causes.detail}, {causes.detail_en}, {causes.value}"
         origin = ', submission_id, sheet, "row"' if causes.each else ""
         query = (
             f"SELECT {told}{origin} FROM {source_name(causes.source)} WHERE {causes.rows} LIMIT 0"

@@ -144,6 +144,8 @@ def _indicators(indicators: Sequence[Indicator]) -> pl.DataFrame:
                 **i.model_dump(include=published),
                 "numerator_zh": i.top.zh,
                 "denominator_zh": i.bottom.zh if i.bottom is not None else None,
+                "numerator_en": i.top.en,
+                "denominator_en": i.bottom.en if i.bottom is not None else None,
                 "formula": i.formula,
             }
             for i in indicators
@@ -169,7 +171,7 @@ def _shortfall(
         origin = 's.submission_id, s.sheet, s."row"' if causes.each else "NULL, NULL, NULL"
         parts.append(
             f"SELECT {literal(clause_id)}, region_code, year, {causes.code}, {causes.name}, "
-            f"{causes.detail}, {causes.value}, {origin} "
+            f"{causes.detail}, {causes.detail_en}, {causes.value}, {origin} "
             f"FROM {source_name(causes.source)} s SEMI JOIN unmet u "
             f"ON u.clause_id = {literal(clause_id)} AND u.region_code = s.region_code AND u.year = s.year "
             f"WHERE {causes.rows}"

@@ -87,6 +87,12 @@ TABLES: tuple[PublishedTable, ...] = (
             REGION_CODE,
             ("region_name", "VARCHAR", "地区名称", "Name of the region"),
             (
+                "region_name_en",
+                "VARCHAR",
+                "地区英文名称, 地区表未给出的为空",
+                "Name in English; NULL where the list of regions gives none",
+            ),
+            (
                 "level",
                 "VARCHAR",
                 "层级: city 市, reporting_unit 填报单位",
@@ -98,8 +104,8 @@ TABLES: tuple[PublishedTable, ...] = (
             ("valid_to_year", "INTEGER", "终止年份", "Last year in which it is there"),
             ("successor", "VARCHAR", "并入的地区代码", "Region that it became part of"),
         ),
-        "SELECT region_code, region_name, level, parent_code, kind, valid_from_year, valid_to_year,"
-        " successor FROM region",
+        "SELECT region_code, region_name, region_name_en, level, parent_code, kind, valid_from_year,"
+        " valid_to_year, successor FROM region",
     ),
     PublishedTable(
         "section",
@@ -139,6 +145,13 @@ TABLES: tuple[PublishedTable, ...] = (
                 "VARCHAR",
                 "分母的含义, 计数指标为空",
                 "Wording of the denominator, NULL for counts",
+            ),
+            ("numerator_en", "VARCHAR", "分子的英文含义", "Wording of the numerator in English"),
+            (
+                "denominator_en",
+                "VARCHAR",
+                "分母的英文含义, 计数指标为空",
+                "Wording of the denominator in English, NULL for counts",
             ),
             ("formula", "VARCHAR", "计算公式", "Formula as SQL"),
         ),
@@ -193,6 +206,7 @@ TABLES: tuple[PublishedTable, ...] = (
             ("statement_zh", "VARCHAR", "条款表述", "Statement in Chinese"),
             ("statement_en", "VARCHAR", "条款英文表述", "Statement in English"),
             ("source", "VARCHAR", "出处", "Source"),
+            ("source_en", "VARCHAR", "出处(英文)", "Source in English"),
             ("basis_zh", "VARCHAR", "解释的依据", "Basis of the interpretation, in Chinese"),
             ("basis_en", "VARCHAR", "解释的依据(英文)", "Basis of the interpretation, in English"),
         ),
@@ -425,6 +439,7 @@ TABLES: tuple[PublishedTable, ...] = (
             ("institution_code", "VARCHAR", "机构标识码", "Institution code"),
             ("institution_name", "VARCHAR", "机构名称", "Institution name"),
             ("detail_zh", "VARCHAR", "未达标的具体情况", "What falls short"),
+            ("detail_en", "VARCHAR", "未达标的具体情况(英文)", "What falls short, in English"),
             ("value", "VARCHAR", "该对象的值", "The value of this institution or class"),
             SUBMISSION_ID,
             ("sheet", "VARCHAR", "工作表", "Sheet"),

@@ -27,6 +27,13 @@ _PLAN_ORDER = Field(
 )
 
 
+#: What a clause's field of work is called; NULL where the plan names none.
+_SECTION_NAMES = (
+    Field("section_zh", "VARCHAR", "工作领域名称", "Field of work, in Chinese"),
+    Field("section_en", "VARCHAR", "工作领域英文名称", "Field of work, in English"),
+)
+
+
 def _of(table: str, *names: str) -> tuple[Field, ...]:
     """Return columns of a published table, with its types and wording."""
     return table_named(table).pick(*names)
@@ -148,10 +155,12 @@ VIEWS: tuple[PublishedTable, ...] = (
         (
             *_of("clause", "clause_id"),
             _PLAN_ORDER,
-            *_of("clause", "section", "kind", "statement_zh", "statement_en"),
+            *_of("clause", "section"),
+            *_SECTION_NAMES,
+            *_of("clause", "kind", "statement_zh", "statement_en"),
             *_of("indicator", "indicator_id", "name_zh", "name_en", "unit"),
             *_of("clause", "comparator", "due_year", "interpretation", "basis_zh", "basis_en"),
-            *_of("region", "region_code", "region_name", "level"),
+            *_of("region", "region_code", "region_name", "region_name_en", "level"),
             *_of("attainment", "year", "value", "threshold", "status"),
             Field("status_zh", "VARCHAR", "判定的中文名称", "Verdict in Chinese"),
             Field("status_en", "VARCHAR", "判定的英文名称", "Verdict in English"),
@@ -162,10 +171,11 @@ VIEWS: tuple[PublishedTable, ...] = (
             *_of("year_on_year", "previous_value", "change", "direction"),
         ),
         f"""
-SELECT c.clause_id, c.plan_order, c.section, c.kind, c.statement_zh, c.statement_en,
+SELECT c.clause_id, c.plan_order, c.section, s.name_zh AS section_zh, s.name_en AS section_en,
+    c.kind, c.statement_zh, c.statement_en,
     i.indicator_id, i.name_zh, i.name_en, i.unit,
     c.comparator, c.due_year, c.interpretation, c.basis_zh, c.basis_en,
-    r.region_code, r.region_name, r.level,
+    r.region_code, r.region_name, r.region_name_en, r.level,
     a.year, a.value, a.threshold, a.status, {_STATUS_ZH} AS status_zh,
     {_STATUS_EN} AS status_en, a.gap, a.gap_quantity, a.gap_unit,
     a.reporting_units, a.expected_units, a.asked, a.answered,
@@ -177,6 +187,7 @@ JOIN ({YEARS}) AS years ON years.year = a.year AND years.in_focus
 JOIN ({CLAUSE_ORDER}) AS c ON c.clause_id = a.clause_id
 JOIN indicator AS i ON i.indicator_id = a.indicator_id
 JOIN region AS r ON r.region_code = a.region_code
+LEFT JOIN section AS s ON s.section = c.section
 LEFT JOIN ({standings()}) AS u ON u.clause_id = a.clause_id
     AND u.region_code = a.region_code AND u.year = a.year
 LEFT JOIN year_on_year AS y ON y.clause_id = a.clause_id
@@ -191,7 +202,9 @@ LEFT JOIN year_on_year AS y ON y.clause_id = a.clause_id
         (
             *_of("clause", "clause_id"),
             _PLAN_ORDER,
-            *_of("clause", "section", "kind", "statement_zh", "statement_en"),
+            *_of("clause", "section"),
+            *_SECTION_NAMES,
+            *_of("clause", "kind", "statement_zh", "statement_en"),
             *_of("indicator", "indicator_id", "name_zh", "name_en", "unit"),
             *_of("clause", "comparator", "threshold", "due_year"),
             *_of("clause", "interpretation", "basis_zh", "basis_en"),
@@ -207,7 +220,8 @@ LEFT JOIN year_on_year AS y ON y.clause_id = a.clause_id
             _count("units", "适用范围内的单位总数", "all in the clause's scope"),
         ),
         f"""
-SELECT c.clause_id, c.plan_order, c.section, c.kind, c.statement_zh, c.statement_en,
+SELECT c.clause_id, c.plan_order, c.section, s.name_zh AS section_zh, s.name_en AS section_en,
+    c.kind, c.statement_zh, c.statement_en,
     i.indicator_id, i.name_zh, i.name_en, i.unit,
     c.comparator, c.threshold, c.due_year, c.interpretation, c.basis_zh, c.basis_en,
     a.year,
@@ -217,6 +231,7 @@ FROM attainment AS a
 JOIN ({CLAUSE_ORDER}) AS c ON c.clause_id = a.clause_id
 JOIN indicator AS i ON i.indicator_id = a.indicator_id
 JOIN region AS r ON r.region_code = a.region_code
+LEFT JOIN section AS s ON s.section = c.section
 GROUP BY ALL
 """,
     ),
@@ -227,13 +242,13 @@ GROUP BY ALL
         " where the two can be compared, and over the units that enter in both",
         (
             *_of("indicator", "indicator_id", "name_zh", "name_en", "unit", "better", "section"),
-            *_of("region", "region_code", "region_name", "level"),
+            *_of("region", "region_code", "region_name", "region_name_en", "level"),
             *_of("indicator_value", "year", "numerator", "denominator", "value"),
             *_of("year_on_year", "previous_value", "change", "direction"),
         ),
         """
 SELECT i.indicator_id, i.name_zh, i.name_en, i.unit, i.better, i.section,
-    r.region_code, r.region_name, r.level,
+    r.region_code, r.region_name, r.region_name_en, r.level,
     v.year, v.numerator, v.denominator, v.value,
     y.previous_value, y.change, y.direction
 FROM indicator_value AS v
@@ -253,7 +268,7 @@ LEFT JOIN (
         " that they are part of now",
         (
             *_of("indicator", "indicator_id", "name_zh", "name_en", "unit", "better", "section"),
-            *_of("region", "region_code", "region_name", "level"),
+            *_of("region", "region_code", "region_name", "region_name_en", "level"),
             *_of("indicator_value", "year", "numerator", "denominator", "value"),
         ),
         """
@@ -269,7 +284,7 @@ WITH as_now AS (
     )
 )
 SELECT i.indicator_id, i.name_zh, i.name_en, i.unit, i.better, i.section,
-    r.region_code, r.region_name, r.level, v.year, v.numerator, v.denominator, v.value
+    r.region_code, r.region_name, r.region_name_en, r.level, v.year, v.numerator, v.denominator, v.value
 FROM as_now AS v
 JOIN indicator AS i ON i.indicator_id = v.indicator_id
 JOIN region AS r ON r.region_code = v.region_code
@@ -294,7 +309,7 @@ def county_scorecard(indicators: Sequence[tuple[str, str, str, str]]) -> Publish
         "地区记分卡: 每行一个地区和年度, 每个指标一列",
         "Scorecard: each row is a region and a year, with a column for every indicator",
         (
-            *_of("region", "region_code", "region_name", "level", "kind"),
+            *_of("region", "region_code", "region_name", "region_name_en", "level", "kind"),
             *_of("indicator_value", "year"),
             *(
                 Field(identifier, "DOUBLE", f"{zh}({unit})", f"{en} ({unit})")
@@ -302,10 +317,10 @@ def county_scorecard(indicators: Sequence[tuple[str, str, str, str]]) -> Publish
             ),
         ),
         f"""
-SELECT r.region_code, r.region_name, r.level, r.kind, v.year{values}
+SELECT r.region_code, r.region_name, r.region_name_en, r.level, r.kind, v.year{values}
 FROM indicator_value AS v
 JOIN region AS r ON r.region_code = v.region_code
-GROUP BY r.region_code, r.region_name, r.level, r.kind, v.year
+GROUP BY r.region_code, r.region_name, r.region_name_en, r.level, r.kind, v.year
 """,
     )
 

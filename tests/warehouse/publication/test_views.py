@@ -150,8 +150,8 @@ def test_the_scorecard_follows_the_plan_from_left_to_right(
     published: duckdb.DuckDBPyConnection,
 ) -> None:
     names = [column.name for column in views_of(published)[0].columns]
-    assert names[:6] == [
-        "region_code", "region_name", "level", "kind", "year", "provincial_rank"
+    assert names[:7] == [
+        "region_code", "region_name", "region_name_en", "level", "kind", "year", "provincial_rank"
     ]  # fmt: skip
     # 2.9 before 2.10 before 2.11, then 2.12.
     place = names.index("large_class_share")

@@ -80,6 +80,10 @@ class Reader:
             )
         )
 
+    def column(self, alias: str, table: str, column: str) -> str:
+        """Return a column of ``table`` (known as ``alias``) in SQL, NULL where this publication lacks it."""
+        return f"{alias}.{column}" if self.has_column(table, column) else "NULL"
+
     @property
     def is_empty(self) -> bool:
         """Whether no submission was in force, so that there is no verdict."""

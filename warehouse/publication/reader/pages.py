@@ -95,7 +95,8 @@ class PublishedClause:
     basis_en: str | None
     statement_zh: str | None
     statement_en: str | None
-    source: str | None
+    source_zh: str | None
+    source_en: str | None
     name_zh: str
     name_en: str | None
     unit: str
@@ -103,6 +104,8 @@ class PublishedClause:
     better: str
     numerator_zh: str | None
     denominator_zh: str | None
+    numerator_en: str | None
+    denominator_en: str | None
     formula: str | None
 
     @property
@@ -119,6 +122,21 @@ class PublishedClause:
     def statement(self) -> Text:
         """Return what the clause says."""
         return _both(self.statement_zh, self.statement_en)
+
+    @property
+    def source(self) -> Text | None:
+        """Return where the clause comes from, None where nothing is given."""
+        return _both(self.source_zh, self.source_en) if self.source_zh else None
+
+    @property
+    def numerator(self) -> Text | None:
+        """Return what the indicator counts."""
+        return _both(self.numerator_zh, self.numerator_en) if self.numerator_zh else None
+
+    @property
+    def denominator(self) -> Text | None:
+        """Return of what the indicator counts it, None for a count."""
+        return _both(self.denominator_zh, self.denominator_en) if self.denominator_zh else None
 
     @property
     def page(self) -> str:
@@ -184,11 +202,17 @@ class Shortfall:
     region_code: str
     institution_code: str | None
     institution_name: str | None
-    detail: str | None
+    detail_zh: str | None
+    detail_en: str | None
     value: str | None
     sheet: str | None
     row: int | None
     file_name: str | None
+
+    @property
+    def detail(self) -> Text:
+        """Return what falls short."""
+        return _both(self.detail_zh, self.detail_en)
 
 
 @dataclass(frozen=True, slots=True)
@@ -505,7 +529,14 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
         ValueError: the publication holds no region, clause or verdict: there is nothing to report.
     """
     regions = _regions(reader, reference)
-    clauses = reader.rows(PublishedClause, _CLAUSES)
+    clauses = reader.rows(
+        PublishedClause,
+        _CLAUSES.format(
+            source_en=reader.column("c", "clause", "source_en"),
+            numerator_en=reader.column("i", "indicator", "numerator_en"),
+            denominator_en=reader.column("i", "indicator", "denominator_en"),
+        ),
+    )
     coverage_zh, coverage_en = coverage.sentence("a")
     cells = reader.rows(_cell, _CELLS.format(coverage_zh=coverage_zh, coverage_en=coverage_en))
     if not regions or not clauses or not cells:
@@ -521,7 +552,11 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
         focus=focus,
         cells=_by_place(cells),
         shortfalls=reader.rows(
-            Shortfall, _SHORTFALLS, focus, SHORTFALLS_PER_CLAUSE, SHORTFALLS_PER_UNIT
+            Shortfall,
+            _SHORTFALLS.format(detail_en=reader.column("f", "shortfall", "detail_en")),
+            focus,
+            SHORTFALLS_PER_CLAUSE,
+            SHORTFALLS_PER_UNIT,
         ),
         shortfall_totals={
             (clause, region): count
@@ -614,21 +649,23 @@ def _regions(reader: Reader, reference: Path) -> list[Region]:
         for feature in read_boundaries(reference)
         if feature["properties"].get("pinyin")
     }
+    named = reader.column("r", "region", "region_name_en")
     rows = reader.tuples(
-        "SELECT region_code, region_name, parent_code, kind, level FROM region ORDER BY region_code"
+        f"SELECT r.region_code, r.region_name, {named}, r.parent_code, r.kind, r.level FROM region r"
+        " ORDER BY region_code"
     )
     codes = {code for code, *_ in rows}
-    top = next((code for code, _, parent, *_ in rows if parent not in codes), None)
+    top = next((code for code, _, _, parent, *_ in rows if parent not in codes), None)
     return [
         Region(
             code,
-            Text(name, english.get(code) or _glossed(name, kind)),
+            Text(name, name_en or english.get(code) or _glossed(name, kind)),
             kind,
             is_city=code == top,
             is_unit=level == "reporting_unit" and code != top,
             parent=parent,
         )
-        for code, name, parent, kind, level in rows
+        for code, name, name_en, parent, kind, level in rows
     ]
 
 
@@ -686,8 +723,10 @@ def _both(zh: str | None, en: str | None) -> Text:
 _CLAUSES = f"""
 SELECT c.clause_id, c.plan_order, c.section, c.indicator_id, c.kind, c.comparator, c.threshold::DOUBLE AS threshold, c.due_year,
        c.effective_from, c.effective_to, CAST(c.scope AS VARCHAR) AS scope,
-       coalesce(c.interpretation, false) AS interpretation, c.basis_zh, c.basis_en, c.statement_zh, c.statement_en, c.source,
-       i.name_zh, i.name_en, i.unit, i.scale, i.better, i.numerator_zh, i.denominator_zh, i.formula
+       coalesce(c.interpretation, false) AS interpretation, c.basis_zh, c.basis_en, c.statement_zh, c.statement_en,
+       c.source AS source_zh, {{source_en}} AS source_en,
+       i.name_zh, i.name_en, i.unit, i.scale, i.better, i.numerator_zh, i.denominator_zh,
+       {{numerator_en}} AS numerator_en, {{denominator_en}} AS denominator_en, i.formula
 FROM ({CLAUSE_ORDER}) c JOIN indicator i USING (indicator_id)
 ORDER BY c.plan_order
 """
@@ -726,7 +765,7 @@ f.region_code, f.institution_code, f.sheet, f.row, f.detail_zh
 """
 
 _SHORTFALLS = f"""
-SELECT f.clause_id, f.region_code, f.institution_code, f.institution_name, f.detail_zh AS detail,
+SELECT f.clause_id, f.region_code, f.institution_code, f.institution_name, f.detail_zh, {{detail_en}} AS detail_en,
        CAST(f.value AS VARCHAR) AS value, f.sheet, f.row, s.file_name
 FROM shortfall f LEFT JOIN submission s USING (submission_id)
 WHERE f.year = ?
