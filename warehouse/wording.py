@@ -162,6 +162,21 @@ REGION_KINDS: dict[str, str] = {
 }
 
 
+# Kinds of units that are as urban or rural as each other, and are compared.
+PEER_KINDS: dict[str, tuple[str, ...]] = {
+    "urban": ("市辖区", "功能区"),
+    "rural": ("县", "县级市", "自治县"),
+}
+
+
+#: How final the figures of a year are.
+FINALITY: dict[str, Text] = {
+    "preliminary": Text("初步数", "preliminary"),
+    "final": Text("定稿", "final"),
+    "revised": Text("定稿后修订", "revised"),
+}
+
+
 # The last word of a place name's pinyin, and what English calls such a place.
 PLACE_SUFFIXES: dict[str, str] = {"Qu": "District", "Xian": "County", "Shi": "City"}
 

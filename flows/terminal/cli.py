@@ -599,14 +599,31 @@ def doctor(home: Path | None, everything: bool, as_json: bool) -> None:
 @cli.command()
 @_home
 @click.option("--open", "open_it", is_flag=True, help="Open it in the browser.")
-def report(home: Path | None, open_it: bool) -> None:
-    """Say where the report for people stands, and open it."""
+@click.option(
+    "--zip",
+    "packed",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Pack it, with the city on one page, into one file to send.",
+)
+def report(home: Path | None, open_it: bool, packed: Path | None) -> None:
+    """Say where the report for people stands, open it, or pack it into one file."""
     from flows.settings import load_settings
+    from flows.terminal.packing import pack_report
 
-    page = load_settings(home).published / "report" / "index.html"
+    published = load_settings(home).published
+    page = published / "report" / "index.html"
     if not page.exists():
         _fail(f"there is no report in {page.parent} yet; run: jzedu nightly")
-    click.echo(str(page))
+    if packed is not None:
+        if packed.absolute().is_relative_to(published.absolute()):
+            raise click.BadParameter(
+                f"{packed} lies in the publication; name a file elsewhere", param_hint="--zip"
+            )
+        pack_report(published, packed)
+        click.echo(str(packed))
+    else:
+        click.echo(str(page))
     if open_it and click.launch(str(page)) != 0:
         _fail(f"no browser could be started; open {page} yourself")
 

@@ -26,7 +26,13 @@ from warehouse.publication.reader.pages import (
     Reporting,
 )
 from warehouse.report import pages
-from warehouse.report.rows import closes_text, due_text, target_text, value_text
+from warehouse.report.rows import (
+    closes_text,
+    due_text,
+    finality_text,
+    target_text,
+    value_text,
+)
 from warehouse.report.words import form_word, word
 from warehouse.wording import STATUSES, VERDICTS, Text
 
@@ -38,7 +44,7 @@ _LISTED = 5
 #: A unit's line names so many of what it lacks.
 _LACKS = 3
 #: What gaps are counted in that are people, or places for them; these come first.
-_PEOPLE = ("人", "个学位")
+PEOPLE = ("人", "个学位")
 #: What gaps are counted in that are no things: a place among others, money. These come last.
 _NO_THINGS = ("名", "万元")
 #: The groups that a clause with a target is in, in the order of a bar.
@@ -158,15 +164,16 @@ class Brief:
     unjudged_total: int
     late_note: Text | None
     interpreted: int
+    finality: Text | None
 
 
 def brief_of(publication: Publication, year: int) -> Brief:
     """Return what the page says of the city in ``year``, which is one of the publication's."""
     city = publication.city
-    pairs = _with_target(publication, city, year)
-    gaps = _gaps(pairs)
+    pairs = with_target(publication, city, year)
+    gaps = clause_gaps(pairs)
     units = _units_behind(publication, year)
-    turned = _turned(publication, pairs, year)
+    turned = turned_verdicts(publication, city, pairs, year)
     revised, below = _revised(publication, year)
     unjudged = [pair for pair in pairs if _GROUP_OF[pair[1].status] == "unjudged"]
     issue = publication.issue
@@ -174,7 +181,7 @@ def brief_of(publication: Publication, year: int) -> Brief:
     return Brief(
         year=year,
         sentence=_sentence(pairs, year),
-        counts=_counts(cell for _, cell in pairs),
+        counts=counts_of(cell for _, cell in pairs),
         fields=_fields(publication, pairs),
         gaps=gaps[:_LISTED],
         gaps_total=len(gaps),
@@ -186,7 +193,7 @@ def brief_of(publication: Publication, year: int) -> Brief:
         revised_below=below,
         is_first=issue is None or issue.previous_id is None,
         unjudged=[
-            Unjudged(clause, _depends_on(publication, clause, cell))
+            Unjudged(clause, depends_on_text(publication, clause, cell))
             for clause, cell in unjudged[:_LISTED]
         ],
         unjudged_total=len(unjudged),
@@ -200,6 +207,7 @@ def brief_of(publication: Publication, year: int) -> Brief:
         if late
         else None,
         interpreted=sum(clause.interpretation for clause, _ in pairs),
+        finality=finality_text(publication, year),
     )
 
 
@@ -241,7 +249,7 @@ def write_briefs(
     return written
 
 
-def _with_target(
+def with_target(
     publication: Publication, region: Region, year: int
 ) -> list[tuple[PublishedClause, Judgement]]:
     """Return a region's clauses that have a target which holds in the year, in the plan's order."""
@@ -254,14 +262,15 @@ def _with_target(
     ]
 
 
-def _counts(cells: Iterable[Judgement]) -> Counts:
+def counts_of(cells: Iterable[Judgement]) -> Counts:
+    """Return how many of the verdicts are in each group."""
     counted = Counter(_GROUP_OF[cell.status] for cell in cells)
     return Counts(total=counted.total(), **{group: counted[group] for group in _GROUPS})
 
 
 def _sentence(pairs: Sequence[tuple[PublishedClause, Judgement]], year: int) -> Text:
     """Return the sentence that says how the clauses with a target stand; its numbers add up."""
-    counts = _counts(cell for _, cell in pairs)
+    counts = counts_of(cell for _, cell in pairs)
     by_status = Counter(cell.status for _, cell in pairs)
     missed = [clause for clause, cell in pairs if cell.status == "not_met"]
     every_year = sum(clause.kind in ("standing", "never_falls") for clause in missed)
@@ -303,39 +312,40 @@ def _fields(
     for section in publication.sections:
         cells = [cell for clause, cell in pairs if clause.section == section.section]
         if cells:
-            fields.append(FieldOfWork(section.name, _counts(cells)))
+            fields.append(FieldOfWork(section.name, counts_of(cells)))
     return fields
 
 
-def _people_first(pair: tuple[PublishedClause, Judgement]) -> tuple[int, Decimal, int]:
+def people_first(pair: tuple[PublishedClause, Judgement]) -> tuple[int, Decimal, int]:
     """Order gaps: people and places, other things, what is no thing; the larger number first."""
     clause, cell = pair
-    rank = 0 if cell.gap_unit in _PEOPLE else 2 if cell.gap_unit in _NO_THINGS else 1
+    rank = 0 if cell.gap_unit in PEOPLE else 2 if cell.gap_unit in _NO_THINGS else 1
     return rank, -(cell.gap_quantity or Decimal(0)), clause.plan_order
 
 
-def _short(
+def widest_gaps(
     pairs: Iterable[tuple[PublishedClause, Judgement]],
 ) -> list[tuple[PublishedClause, Judgement]]:
     """Return the clauses that are behind and have a gap, what is widest for people first."""
     behind = [p for p in pairs if p[1].status in ("not_met", "off_track") and p[1].gap_quantity]
-    return sorted(behind, key=_people_first)
+    return sorted(behind, key=people_first)
 
 
-def _gaps(pairs: Sequence[tuple[PublishedClause, Judgement]]) -> list[ClauseGap]:
+def clause_gaps(pairs: Sequence[tuple[PublishedClause, Judgement]]) -> list[ClauseGap]:
+    """Return what clauses that are behind lack, what is widest for people first."""
     return [
         ClauseGap(
             clause,
             value_text(clause, cell),
             target_text(clause, cell),
-            due_text(clause),
-            _amiss(clause, cell),
+            due_text(clause, cell.year),
+            amiss_text(clause, cell),
         )
-        for clause, cell in _short(pairs)
+        for clause, cell in widest_gaps(pairs)
     ]
 
 
-def _amiss(clause: PublishedClause, cell: Judgement) -> Text:
+def amiss_text(clause: PublishedClause, cell: Judgement) -> Text:
     """Return how much is missing, or too much where the target is a most."""
     too_much = clause.comparator == "<="
     return word("brief_too_much" if too_much else "brief_short", closes=closes_text(cell))
@@ -345,7 +355,7 @@ def _units_behind(publication: Publication, year: int) -> list[UnitBehind]:
     """Return the units that miss anything, those with the most clauses behind first."""
     found = []
     for unit in publication.units:
-        pairs = _with_target(publication, unit, year)
+        pairs = with_target(publication, unit, year)
         judged = [pair for pair in pairs if pair[1].status in VERDICTS]
         behind = sum(cell.status in ("not_met", "off_track") for _, cell in judged)
         missing = sum(
@@ -355,20 +365,23 @@ def _units_behind(publication: Publication, year: int) -> list[UnitBehind]:
         )
         if behind or missing:
             lacks = [
-                word("brief_lack", clause=clause.name, amiss=_amiss(clause, cell))
-                for clause, cell in _short(judged)[:_LACKS]
+                word("brief_lack", clause=clause.name, amiss=amiss_text(clause, cell))
+                for clause, cell in widest_gaps(judged)[:_LACKS]
             ]
             found.append(UnitBehind(unit, behind, len(judged), lacks, missing))
     return sorted(found, key=lambda one: (-one.behind, -one.forms_missing, one.region.code))
 
 
-def _turned(
-    publication: Publication, pairs: Sequence[tuple[PublishedClause, Judgement]], year: int
+def turned_verdicts(
+    publication: Publication,
+    region: Region,
+    pairs: Sequence[tuple[PublishedClause, Judgement]],
+    year: int,
 ) -> list[Turn]:
-    """Return the clauses whose verdict is another than the year before; both years have one."""
+    """Return the region's clauses whose verdict is another than the year before; both years have one."""
     turns = []
     for clause, cell in pairs:
-        before = publication.cell(clause, publication.city, year - 1)
+        before = publication.cell(clause, region, year - 1)
         if (
             before is not None
             and {before.status, cell.status} <= set(VERDICTS)
@@ -404,7 +417,7 @@ def _turn(clause: PublishedClause, old: str, new: str) -> Turn:
     return Turn(clause, STATUSES[old], STATUSES[new], better)
 
 
-def _depends_on(publication: Publication, clause: PublishedClause, cell: Judgement) -> Text:
+def depends_on_text(publication: Publication, clause: PublishedClause, cell: Judgement) -> Text:
     """Return whom a verdict waits for: forms that are not in force, answers left blank."""
     missing = publication.missing_forms(clause, cell.year)
     parts = [_missing(publication, form, missing) for form in _forms(missing)]

@@ -164,7 +164,9 @@ def _figures(known: Sequence[Point], frame: _Frame, goal: Goal | None) -> Iterat
     for i, point in enumerate(known):
         assert point.value is not None
         x, y = frame.x(point.year), frame.y(point.value)
-        offset = 25 if _label_below(known, i, frame, goal) else -14
+        # Below the lowest line stand the years.
+        below = _label_below(known, i, frame, goal) and y + 25 < frame.bottom
+        offset = 25 if below else -14
         between = " between" if 0 < i < len(known) - 1 else ""
         yield (
             f"{_mark(point.status, x, y, 16)}"

@@ -30,7 +30,15 @@ from warehouse.publication.reader.pages import (
 from warehouse.publication.revisions import Revision
 from warehouse.report.charts import Point, spark
 from warehouse.report.words import word
-from warehouse.wording import COMPARATORS, DIRECTIONS, STATUSES, Text, figure, unit_word
+from warehouse.wording import (
+    COMPARATORS,
+    DIRECTIONS,
+    FINALITY,
+    STATUSES,
+    Text,
+    figure,
+    unit_word,
+)
 
 _STATUS_RANK = {status: i for i, status in enumerate(STATUSES)}
 DASH = Text(BLANK, BLANK)
@@ -57,6 +65,7 @@ class ClauseRow:
     value: Text
     target: Text
     due: Text
+    late: Text | None
     gap: Text
     closes: Text
     against: Text | None
@@ -78,7 +87,8 @@ def clause_row(publication: Publication, clause: PublishedClause, cell: Judgemen
         overdue=overdue,
         value=value_text(clause, cell),
         target=target_text(clause, cell),
-        due=due_text(clause),
+        due=due_text(clause, cell.year),
+        late=_late_text(clause, cell) if overdue else None,
         gap=gap_text(clause, cell),
         closes=closes_text(cell),
         against=against_text(publication, cell),
@@ -87,14 +97,6 @@ def clause_row(publication: Publication, clause: PublishedClause, cell: Judgemen
         since_last_publication=_since_last_publication(publication, clause, cell),
         spark=_spark(publication, clause, region),
     )
-
-
-def rows_by_urgency(publication: Publication, region: Region, year: int) -> list[ClauseRow]:
-    """Return a region's rows of a year, what is overdue first."""
-    return [
-        clause_row(publication, clause, cell)
-        for clause, cell in publication.by_urgency(region, year)
-    ]
 
 
 def shown_pair(clause: PublishedClause, cell: Judgement) -> tuple[str, str]:
@@ -136,11 +138,30 @@ def target_text(clause: PublishedClause, cell: Judgement | None = None) -> Text:
     return Text(f"{sign}{nbsp}{zh}", f"{sign}{nbsp}{en}")
 
 
-def due_text(clause: PublishedClause) -> Text:
-    """Return the due year, or that a clause holds every year."""
+def due_text(clause: PublishedClause, year: int) -> Text:
+    """Return when a clause is due, seen from ``year``: every year, in a year to come, or one that is over."""
     if clause.kind in ("standing", "never_falls"):
         return word("every_year")
-    return Text(str(clause.due_year), str(clause.due_year)) if clause.due_year else DASH
+    if clause.due_year is None:
+        return DASH
+    key = (
+        "was_due" if clause.due_year < year else "due_now" if clause.due_year == year else "due_in"
+    )
+    return word(key, due=clause.due_year)
+
+
+def _late_text(clause: PublishedClause, cell: Judgement) -> Text:
+    """Return for how long a clause that is not met has been due."""
+    years = cell.year - (clause.due_year or cell.year)
+    if not years:
+        return word("past_due")
+    return word("past_due_year" if years == 1 else "past_due_years", years=years)
+
+
+def finality_text(publication: Publication, year: int) -> Text | None:
+    """Return whether a year's figures are preliminary, final or revised; None where nothing says so."""
+    told = publication.finality.get(year)
+    return FINALITY.get(told.state) if told else None
 
 
 def gap_text(clause: PublishedClause, cell: Judgement | None) -> Text:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from jinja2 import Environment
@@ -36,6 +35,11 @@ from warehouse.report import dictionary, pages
 from warehouse.report.atlas import draw_atlas
 from warehouse.report.brief import brief_of
 from warehouse.report.charts import Goal, Point, Projection, mini_chart, shared_domain, trend_chart
+from warehouse.report.duties import duties_of
+from warehouse.report.fields import rows_by_field, rows_of
+from warehouse.report.grades import grades_of, legend_of
+from warehouse.report.handed_in import unit_reporting
+from warehouse.report.headline import behind_change, headline, rank_among_peers
 from warehouse.report.rows import (
     DASH,
     ClauseRow,
@@ -43,10 +47,10 @@ from warehouse.report.rows import (
     bare_value,
     clause_row,
     difference,
+    finality_text,
     level_text,
     points_of,
     revised_values,
-    rows_by_urgency,
     step_text,
     target_is_fixed,
     target_text,
@@ -54,7 +58,7 @@ from warehouse.report.rows import (
 )
 from warehouse.report.sheets import csv_text
 from warehouse.report.words import word
-from warehouse.wording import BASIS_MISSING, STATUSES, Text
+from warehouse.wording import BASIS_MISSING, STATUSES, Text, unit_word
 
 _CSV_HEADER = (
     "region_code 单位代码",
@@ -140,10 +144,11 @@ def _site(publication: Publication) -> dict[str, object]:
     issue = publication.issue
     late = [state for state in publication.year_states if state.year > publication.focus]
     return {
-        "title": word("report_title", city=publication.city.name.zh),
+        "title": word("report_title", city=publication.city.name),
         "focus": publication.focus,
         "years": publication.years,
         "units": publication.units,
+        "names": {region.code: region.name for region in publication.regions},
         "between": publication.between,
         "published": word(
             "published_at",
@@ -155,6 +160,7 @@ def _site(publication: Publication) -> dict[str, object]:
         if issue
         else word("not_published"),
         "made_up": publication.made_up,
+        "finality": {year: finality_text(publication, year) for year in publication.years},
         # Years of which little is there can be chosen; they say how little it is.
         "late_notes": {
             state.year: word(
@@ -179,16 +185,17 @@ def _write_city(
         for year in publication.years
     }
     for year, name in pages_by_year.items():
-        rows = rows_by_urgency(publication, city, year)
-        tally = publication.tally(city, year)
+        fields = rows_by_field(publication, city, year)
+        rows = rows_of(fields)
         context = {
             "site": site,
             "here": "city",
             "year": year,
             "pages_by_year": pages_by_year,
-            "rows": rows,
-            "groups": _group_starts(rows),
-            "tally": tally,
+            "fields": fields,
+            # What closes a gap says more about a city than the gap itself.
+            "columns": _columns_told(rows) - {"gap"},
+            "tally": publication.tally(city, year),
             "units_met": _units_met(publication, city, year),
             "summaries": [_summary(publication, unit, year) for unit in publication.units],
             "between": [_summary(publication, region, year) for region in publication.between],
@@ -227,6 +234,7 @@ def _write_map(
     out: Path,
     reference: Path,
 ) -> None:
+    regions = [publication.city, *publication.units]
     known = {unit.code for unit in publication.units}
     features = [
         feature
@@ -243,17 +251,19 @@ def _write_map(
         "clauses": publication.clauses,
         "first": first,
         "first_target": target_text(first),
+        "city": publication.city,
         "cells": dict(
             zip(
-                [unit.code for unit in publication.units],
-                _cells_of(publication, first, publication.units, publication.focus),
+                [region.code for region in regions],
+                _cells_of(publication, first, regions, publication.focus),
                 strict=True,
             )
         ),
+        "first_grades": legend_of(first, _watched(publication, first, publication.focus)),
         "atlas": atlas,
         "regions": publication.region_by_code,
         "tiles": [unit for unit in publication.units if unit.code not in drawn],
-        "figures": _figures(publication, publication.units),
+        "figures": _figures(publication, regions),
         "first_reading": _reading(first),
     }
     pages.write_page(env, "map.html", out / "map.html", context)
@@ -267,15 +277,17 @@ def _write_unit(
     unit: Region,
 ) -> None:
     year = publication.focus
-    rows = rows_by_urgency(publication, unit, year)
+    fields = rows_by_field(publication, unit, year)
+    rows = rows_of(fields)
     listed = publication.shortfalls_of_region.get(unit.code, [])[:SHORTFALLS_PER_UNIT]
     context = {
         "site": site,
         "here": "unit",
         "region": unit,
         "year": year,
-        "rows": rows,
-        "groups": _group_starts(rows),
+        "duties": duties_of(publication, unit, year),
+        "fields": fields,
+        "columns": _columns_told(rows),
         "tally": publication.tally(unit, year),
         "above": publication.above(unit),
         "city_values": {
@@ -328,8 +340,18 @@ def _write_clause(
         text = csv_text(_CSV_HEADER, shortfall_rows(reader, clause.clause_id, year))
         (out / csv_name).write_text(text, "utf-8", newline="")
     city_cell = publication.cell(clause, city, year)
-    outlook = publication.outlook.get((clause.clause_id, city.code, year))
+    city_rows = [
+        clause_row(publication, clause, cell)
+        for y in reversed(publication.years)
+        if (cell := publication.cell(clause, city, y)) is not None
+    ]
+    outlook = _outlook_ahead(publication, clause, year)
     missing, doubts = _doubts(publication, clause, year)
+    ranks = {
+        row.region.code: rank_among_peers(publication, clause, row.region, unit_rows)
+        for row in unit_rows
+        if row.region.is_unit
+    }
     context = {
         "site": site,
         "here": "clause",
@@ -337,15 +359,27 @@ def _write_clause(
         "reading": _reading(clause),
         "year": year,
         "row": clause_row(publication, clause, city_cell) if city_cell else None,
+        "headline": headline(publication, clause, city_cell) if city_cell else None,
+        "behind_change": behind_change(publication, clause, city_cell) if city_cell else [],
+        "section_name": next(
+            s.name for s in publication.sections_of_plan() if s.section == clause.section
+        ),
+        "on_map": _has_values(publication, clause),
         "target": target_text(clause, city_cell),
         "chart": _trend(publication, clause, year),
+        "chart_title": _chart_title(publication, clause),
+        "chart_source": word(
+            "chart_source",
+            id=publication.issue.publication_id if publication.issue else DASH,
+            time=local_time(publication.issue.published_at) if publication.issue else DASH,
+        ),
         "minis": _minis(publication, clause, unit_rows),
-        "city_rows": [
-            clause_row(publication, clause, cell)
-            for y in reversed(publication.years)
-            if (cell := publication.cell(clause, city, y)) is not None
-        ],
+        "city_rows": city_rows,
+        "city_columns": _columns_told(city_rows),
         "unit_rows": unit_rows,
+        "columns": _columns_told(unit_rows),
+        "ranks": ranks if any(ranks.values()) else {},
+        "own_scales": clause.unit != "%",
         "outlook": outlook,
         "outlook_figures": _outlook_figures(clause, outlook) if outlook else [],
         "shortfalls": publication.shortfalls_of_clause.get(clause.clause_id, [])[
@@ -358,6 +392,13 @@ def _write_clause(
         "doubts": doubts,
     }
     pages.write_page(env, "clause.html", out / clause.page, context)
+
+
+def _outlook_ahead(publication: Publication, clause: PublishedClause, year: int) -> Outlook | None:
+    """Return where the city is heading with a clause; once its year is there, nothing is ahead."""
+    if clause.due_year is None or clause.due_year <= year:
+        return None
+    return publication.outlook.get((clause.clause_id, publication.city.code, year))
 
 
 def _outlook_figures(clause: PublishedClause, outlook: Outlook) -> list[tuple[Text, Text]]:
@@ -375,6 +416,7 @@ def _write_reporting(
 ) -> None:
     year = publication.focus
     expected = [r for r in publication.reporting if r.year == year and r.expected]
+    by_unit = unit_reporting(publication)
     context = {
         "site": site,
         "here": "reporting",
@@ -387,6 +429,10 @@ def _write_reporting(
             on_time=sum(r.accepted and r.on_time for r in expected),
         ),
         "units": publication.units,
+        "by_unit": by_unit,
+        # Where no submission is signed or approved, the office does not work that way.
+        "signing": any(unit.signed for unit in by_unit),
+        "approving": any(unit.approved for unit in by_unit),
         "forms": publication.forms,
         "states": publication.reported,
         "submissions": publication.submissions,
@@ -444,9 +490,18 @@ def _write_changes(
     pages.write_page(env, "changes.html", out / "changes.html", context)
 
 
-def _group_starts(rows: Sequence[ClauseRow]) -> set[str]:
-    """Return the clauses where a new status begins, which get a stronger rule above them."""
-    return {row.clause.clause_id for before, row in pairwise(rows) if before.rank != row.rank}
+def _columns_told(rows: Sequence[ClauseRow]) -> set[str]:
+    """Return the columns in which any row says something: one of dashes alone is not shown."""
+    told = {
+        "gap": [row.gap for row in rows],
+        "closes_gap": [row.closes for row in rows],
+        "since_last_year": [row.since_last_year.text for row in rows],
+        "since_last_publication": [row.since_last_publication.text for row in rows],
+        "covered": [Text(row.cell.covered or DASH.zh, "") for row in rows],
+    }
+    if told["gap"] == told["closes_gap"]:  # of a count
+        del told["gap"]
+    return {key for key, texts in told.items() if any(text.zh != DASH.zh for text in texts)}
 
 
 def _units_met(publication: Publication, region: Region, year: int) -> dict[str, Text]:
@@ -491,20 +546,41 @@ def _forms_of_unit(publication: Publication, unit: Region, year: int) -> tuple[i
     return sum(row.accepted for row in rows), len(rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A region on the map or in the matrix; a ``status`` of None is out of the clause's scope.
+
+    ``short`` is what is short of its coverage, ``grade`` the step of colour of what is only watched.
+    """
+
+    status: str | None
+    shown: str = ""
+    short: str = ""
+    grade: int | None = None
+
+
 def _cells_of(
     publication: Publication, clause: PublishedClause, regions: Sequence[Region], year: int
-) -> list[tuple[str | None, str, str]]:
-    """Return status, bare figure and what is short of its coverage, of each region.
+) -> list[Place]:
+    """Return what the map and the matrix show of a clause in each region."""
+    grades = grades_of(_watched(publication, clause, year))
+    return [
+        Place(cell.status, bare_value(clause, cell), cell.short_of, grades.get(region.code))
+        if (cell := publication.cell(clause, region, year))
+        else Place(None)
+        for region in regions
+    ]
 
-    A status of None is out of the scope.
-    """
-    told: list[tuple[str | None, str, str]] = []
-    for region in regions:
-        cell = publication.cell(clause, region, year)
-        told.append(
-            (cell.status, bare_value(clause, cell), cell.short_of) if cell else (None, "", "")
-        )
-    return told
+
+def _watched(publication: Publication, clause: PublishedClause, year: int) -> dict[str, float]:
+    """Return the values of the units of what is only watched in the year."""
+    return {
+        unit.code: cell.value
+        for unit in publication.units
+        if (cell := publication.cell(clause, unit, year))
+        and cell.status == "monitored"
+        and cell.value is not None
+    }
 
 
 def _figures(publication: Publication, regions: Sequence[Region]) -> dict[str, object]:
@@ -525,14 +601,32 @@ def _figures(publication: Publication, regions: Sequence[Region]) -> dict[str, o
         "cells": {
             clause.clause_id: {
                 str(year): [
-                    [order.index(status), shown, *([short] if short else [])] if status else None
-                    for status, shown, short in _cells_of(publication, clause, regions, year)
+                    _packed(order, cell) for cell in _cells_of(publication, clause, regions, year)
                 ]
                 for year in publication.years
             }
             for clause in publication.clauses
         },
+        "grades": {
+            clause.clause_id: {
+                str(year): legend
+                for year in publication.years
+                if (legend := legend_of(clause, _watched(publication, clause, year)))
+            }
+            for clause in publication.clauses
+        },
+        "not_judged": word("not_judged"),
     }
+
+
+def _packed(order: Sequence[str], cell: Place) -> list[object] | None:
+    """Return a place as the script reads it: number of the status, figure, what is short, step of colour."""
+    if cell.status is None:
+        return None
+    told: list[object] = [order.index(cell.status), cell.shown]
+    if cell.short or cell.grade is not None:
+        told.append(cell.short)
+    return told if cell.grade is None else [*told, cell.grade]
 
 
 def _has_values(publication: Publication, clause: PublishedClause) -> bool:
@@ -543,7 +637,7 @@ def _has_values(publication: Publication, clause: PublishedClause) -> bool:
 
 def _trend(publication: Publication, clause: PublishedClause, year: int) -> Markup:
     points = points_of(publication, clause, publication.city)
-    outlook = publication.outlook.get((clause.clause_id, publication.city.code, year))
+    outlook = _outlook_ahead(publication, clause, year)
     goal = projection = None
     if target_is_fixed(clause) and clause.threshold is not None:
         goal = Goal(
@@ -552,12 +646,7 @@ def _trend(publication: Publication, clause: PublishedClause, year: int) -> Mark
             clause.due_year,
             word("chart_due", year=clause.due_year) if clause.due_year else None,
         )
-    if (
-        outlook
-        and outlook.projected_due_value is not None
-        and clause.due_year
-        and clause.due_year > year
-    ):
+    if outlook and outlook.projected_due_value is not None and clause.due_year:
         projection = Projection(
             clause.due_year,
             outlook.projected_due_value,
@@ -575,12 +664,15 @@ def _trend(publication: Publication, clause: PublishedClause, year: int) -> Mark
 def _minis(
     publication: Publication, clause: PublishedClause, rows: Sequence[ClauseRow]
 ) -> list[tuple[ClauseRow, Markup]]:
-    """Return the small charts of the units, all on one value axis."""
+    """Return the small charts of the units: shares on one value axis, counts each on its own."""
     points = {row.region.code: points_of(publication, clause, row.region) for row in rows}
     threshold = clause.threshold if target_is_fixed(clause) else None
-    domain = shared_domain([p.value for series in points.values() for p in series], threshold)
-    if domain is None:
-        return []
+    shared = shared_domain([p.value for series in points.values() for p in series], threshold)
+    own = {
+        code: shared_domain([point.value for point in series], threshold)
+        for code, series in points.items()
+    }
+    domains = dict.fromkeys(points, shared) if clause.unit == "%" else own
     return [
         (
             row,
@@ -592,8 +684,20 @@ def _minis(
             ),
         )
         for row in rows
-        if any(p.value is not None for p in points[row.region.code])
+        if (domain := domains[row.region.code]) is not None
+        and any(p.value is not None for p in points[row.region.code])
     ]
+
+
+def _chart_title(publication: Publication, clause: PublishedClause) -> Text:
+    return word(
+        "chart_title",
+        clause=clause.name,
+        unit=unit_word(clause.unit) if clause.unit else word("chart_unit_count"),
+        region=publication.city.name,
+        first=publication.years[0],
+        last=publication.years[-1],
+    )
 
 
 def _chart_label(name: Text, points: Sequence[Point]) -> Text:

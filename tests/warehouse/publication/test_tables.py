@@ -456,7 +456,7 @@ def test_one_pupil_more_moves_the_verdict_and_nothing_else(corrected: Nights) ->
 
 def test_one_pupil_more_names_the_classes(corrected: Nights) -> None:
     before, after = (
-        {row[0] + row[6] for row in rows["shortfall"] if row[1] == GUTA}
+        {row[0] + row[7] for row in rows["shortfall"] if row[1] == GUTA}
         for rows in corrected.rows[:2]
     )
     # The class in question is too large for 2.10 either way.

@@ -68,7 +68,7 @@ def visit(browser: playwright.Browser, report: Path) -> Iterator[Callable[[str],
 
 
 def column(page: playwright.Page, table: str, number: int) -> list[str]:
-    cells = page.locator(f"#{table} tbody tr:visible > :nth-child({number})")
+    cells = page.locator(f"#{table} tbody tr:not(.field):visible > :nth-child({number})")
     return [" ".join(text.split()) for text in cells.all_inner_texts()]
 
 
@@ -109,13 +109,15 @@ def test_the_language_switch_is_kept_and_carried_along(visit: Visit) -> None:
 
 def test_tables_sort_by_figures_clauses_and_words(visit: Visit) -> None:
     page = visit("index.html")
-    urgent = column(page, "clauses", 2)
+    in_fields = column(page, "clauses", 1)
     page.locator("#clauses thead button", has_text="条款").click()
-    ids = [text.split()[0] for text in column(page, "clauses", 2)]
+    ids = [text.split()[0] for text in column(page, "clauses", 1)]
     assert ids == sorted(ids, key=lambda text: [int(part) for part in text.split(".")])
+    assert len(ids) == 59, "in one list, nothing is folded"
     page.locator("#clauses thead button", has_text="状态").click()
-    assert column(page, "clauses", 2) != ids
-    assert set(column(page, "clauses", 2)) == set(urgent)
+    assert [text.split()[0] for text in column(page, "clauses", 1)] != ids
+    page.locator("#clauses [data-by-field]").click()
+    assert column(page, "clauses", 1) == in_fields
 
     page = visit("clause-2.9.html")
     head = page.locator("#shortfalls thead button", has_text="数值")
@@ -142,10 +144,31 @@ def test_counts_filter_the_clauses_by_status(visit: Visit) -> None:
     page = visit("index.html")
     button = page.locator('.tally button[data-status="not_met"]')
     count = int(button.locator(".count").inner_text())
+    before = len(column(page, "clauses", 1))
     button.click()
     assert len(column(page, "clauses", 1)) == count < 59
     button.click()
-    assert len(column(page, "clauses", 1)) == 59
+    assert len(column(page, "clauses", 1)) == before
+    met = page.locator('.tally button[data-status="met"]')
+    met.click()
+    assert len(column(page, "clauses", 1)) == int(met.locator(".count").inner_text()), "folded"
+
+
+def test_what_is_folded_opens_and_a_search_finds_it(visit: Visit) -> None:
+    page = visit("index.html")
+    fold = page.locator("#clauses [data-fold]").first
+    assert fold.get_attribute("aria-expanded") == "false"
+    before = len(column(page, "clauses", 1))
+    fold.click()
+    assert fold.get_attribute("aria-expanded") == "true"
+    assert len(column(page, "clauses", 1)) > before
+    fold.click()
+    assert len(column(page, "clauses", 1)) == before
+    page.locator("#clauses [data-search]").fill("心理健康")
+    assert [text[:3] for text in column(page, "clauses", 1)] == ["1.7"]
+    assert page.locator("#clauses tr.field:visible").count() == 1
+    page.locator("#clauses [data-search]").fill("")
+    assert len(column(page, "clauses", 1)) == before
 
 
 def test_the_reporting_years_can_be_chosen(visit: Visit) -> None:
@@ -214,7 +237,7 @@ def test_a_saved_table_is_csv_that_spreadsheets_read(visit: Visit, tmp_path: Pat
         page.locator("#clauses [data-csv]").click()
     download.value.save_as(tmp_path / "clauses.csv")
     text = (tmp_path / "clauses.csv").read_text("utf-8")
-    assert text.startswith("\ufeffStatus,Clause,Value")
+    assert text.startswith("\ufeffClause,Status,Value")
     assert "Children in public kindergartens" in text
     assert len(text.splitlines()) == len(column(page, "clauses", 1)) + 1
 
@@ -229,3 +252,113 @@ def test_it_prints_on_a4(visit: Visit) -> None:
             re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", page.pdf(prefer_css_page_size=True))
         )
         assert {tuple(sorted(round(float(n)) for n in size)) for size in sizes} == {(595, 842)}
+
+
+def test_the_map_keeps_its_choice_in_the_address(visit: Visit) -> None:
+    page = visit("map.html")
+    page.locator('[data-choose="clause"]').select_option("4.3")
+    page.locator('[data-choose="year"]').select_option("2021")
+    assert "clause=4.3" in page.url and "year=2021" in page.url
+    page.reload()
+    assert page.locator("[data-clause-id]").inner_text() == "4.3"
+    assert page.locator("output[data-year]").inner_text() == "2021"
+    assert page.locator("[data-grades] li").count() == 1, "the units are alike"
+    city = page.locator('.city-figure[data-r="210700"]')
+    assert city.locator(".figure").inner_text() in visit("clause-4.3.html").content()
+
+
+def test_a_clause_leads_to_the_map_and_the_matrix(visit: Visit) -> None:
+    page = visit("clause-2.9.html")
+    page.locator(".onward a").first.click()
+    assert page.locator("[data-clause-id]").inner_text() == "2.9"
+    page = visit("clause-2.9.html")
+    page.locator(".onward a").last.click()
+    assert page.locator("tr:target").get_attribute("id") == "row-2.9"
+
+
+def test_a_chart_is_saved_as_an_image(visit: Visit, tmp_path: Path) -> None:
+    page = visit("clause-2.9.html")
+    with page.expect_download() as download:
+        page.locator("[data-save-image]").click()
+    download.value.save_as(tmp_path / "chart.png")
+    assert (tmp_path / "chart.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_on_a_phone_a_clause_takes_four_screens_and_rows_are_cards(visit: Visit) -> None:
+    page = visit("index.html")
+    page.set_viewport_size({"width": 390, "height": 844})
+    for name in ("clause-2.2.html", "clause-2.15.html", "clause-5.1.html"):
+        page = visit(name)
+        assert page.evaluate("document.documentElement.scrollHeight") <= 4 * 844, name
+    page = visit("unit-210726.html")
+    first = page.locator("#clauses tbody tr[data-status] td").first
+    assert first.evaluate("cell => getComputedStyle(cell, '::before').content") == '"状态"'
+    box = page.locator("#clauses .scroll").evaluate("box => box.scrollWidth - box.clientWidth")
+    assert box <= 0, "nothing to scroll sideways"
+
+
+#: The contrast of every text that shows with what is behind it, by WCAG 2.2; those that are too low.
+CONTRAST = """() => {
+  const parse = (css) => (css.match(/[\\d.]+/g) ?? []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+    .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const [r, g, b, a = 1] = parse(getComputedStyle(e).backgroundColor);
+      if (r !== undefined && a > 0) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const low = new Set();
+  for (const element of document.querySelectorAll("body *:not(svg *)")) {
+    if (![...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) continue;
+    if (!element.checkVisibility({ visibilityProperty: true })) continue;
+    const style = getComputedStyle(element);
+    const size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+    const [a, b] = [light(parse(style.color)), light(behind(element))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < (large ? 3 : 4.5)) low.add(`${element.tagName}.${element.className}: ${ratio.toFixed(2)}`);
+  }
+  return [...low];
+}"""
+
+#: Tables without a caption, heads without a scope, fields, buttons and links without a name.
+NAMELESS = """() => [
+  ...[...document.querySelectorAll("main table:not(.fields)")].filter((t) => !t.caption),
+  ...document.querySelectorAll("main th:not([scope])"),
+  ...[...document.querySelectorAll("input, select")].filter((e) => !e.labels.length && !e.ariaLabel),
+  ...[...document.querySelectorAll("button, a[href]")].filter((e) =>
+    e.checkVisibility() && !e.innerText?.trim() && !e.textContent.trim() && !e.ariaLabel),
+  ...document.querySelectorAll("svg[role=img]:not([aria-label])"),
+].map((e) => e.outerHTML.slice(0, 120))"""
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_pages_are_accessible(visit: Visit, language: str) -> None:
+    names = [
+        "index",
+        "map",
+        "matrix",
+        "reporting",
+        "changes",
+        "dictionary",
+        "unit-210726",
+        "clause-2.9",
+    ]
+    for name in names:
+        page = visit(f"{name}.html?lang={language}")
+        assert page.evaluate(CONTRAST) == [], name
+        assert page.evaluate(NAMELESS) == [], name
+
+
+def test_a_page_can_be_used_by_keyboard(visit: Visit) -> None:
+    page = visit("index.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    fold = page.locator("#clauses [data-fold]").first
+    fold.focus()
+    assert fold.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+    page.keyboard.press("Enter")
+    assert fold.get_attribute("aria-expanded") == "true"

@@ -38,7 +38,7 @@ def zh(element: html.HtmlElement) -> str:
 def rows(tree: html.HtmlElement, table: str) -> list[list[str]]:
     return [
         [zh(cell) for cell in row.xpath("./th | ./td")]
-        for row in tree.xpath(f"//*[@id='{table}']//tbody/tr")
+        for row in tree.xpath(f"//*[@id='{table}']//tbody/tr[not(@class='field')]")
     ]
 
 
@@ -136,22 +136,49 @@ def test_both_languages_stand_side_by_side(report: Path) -> None:
         assert chinese == len(tree.xpath("//main//*[@lang='en']")) > 0, name
 
 
-def test_the_front_page_has_every_clause_and_what_is_overdue_first(
+def test_the_front_page_has_every_clause_in_its_field_of_work(
+    report: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    names = dict(connection.execute("SELECT section, name_zh FROM section").fetchall())
+    expected = connection.execute("SELECT section, clause_id FROM clause").fetchall()
+    tree, told, field = page(report, "index.html"), [], ""
+    for row in tree.xpath("//*[@id='clauses']//tbody/tr"):
+        if row.get("class") == "field":
+            field = zh(row.find_class("field-name")[0])
+        else:
+            told.append((field, row.xpath(".//span[@class='id']/text()")[0]))
+    assert sorted(told) == sorted((names[section], clause) for section, clause in expected)
+    assert list(dict.fromkeys(field for field, _ in told)) == [names[n] for n in sorted(names)]
+
+
+def test_within_a_field_people_come_first_and_what_is_met_is_folded(
     report: Path, connection: duckdb.DuckDBPyConnection
 ) -> None:
     overdue = connection.execute(
-        "SELECT count(*) FROM attainment a JOIN clause c USING (clause_id) WHERE a.year = 2022"
+        "SELECT clause_id FROM attainment a JOIN clause c USING (clause_id) WHERE a.year = 2022"
         " AND region_code = '210700' AND status = 'not_met' AND kind IN ('level', 'milestone')"
         " AND due_year <= 2022"
-    ).fetchone()
-    assert overdue is not None
-    assert overdue[0] >= 2
-    told = [row[0] for row in rows(page(report, "index.html"), "clauses")]
-    assert len(told) == 59
-    assert ["已到期" in cell for cell in told] == [i < overdue[0] for i in range(59)]
-    order = list(STATUSES.values())
-    ranks = [next(i for i, s in enumerate(order) if cell.startswith(s.zh)) for cell in told]
-    assert ranks == sorted(ranks)
+    ).fetchall()
+    assert len(overdue) >= 2
+    tree = page(report, "index.html")
+    late = {
+        row.xpath(".//span[@class='id']/text()")[0]
+        for row in tree.xpath("//*[@id='clauses']//tr[.//*[@class='overdue']]")
+    }
+    assert late == {clause for (clause,) in overdue}
+    folded = {
+        row.get("data-status")
+        for row in tree.xpath("//*[@id='clauses']//tbody[@id]/tr[@data-status]")
+    }
+    assert folded <= {"met", "monitored", "not_applicable"} != set()
+    (second,) = tree.xpath(
+        "//*[@id='clauses']//tbody[.//*[@class='field-name'][contains(., '公平')]]"
+    )
+    gaps = [zh(row[5]) for row in second.xpath("./tr[@data-status='not_met']")]
+    people = [bool(re.search("人|学位", gap)) for gap in gaps]
+    assert people == sorted(people, reverse=True) and people[0]
+    statuses = second.xpath("./tr/@data-status")
+    assert statuses.index("insufficient") > statuses.index("not_met")
 
 
 def test_a_figure_just_short_of_its_target_does_not_look_like_it(report: Path) -> None:
@@ -164,7 +191,7 @@ def test_a_figure_just_short_of_its_target_does_not_look_like_it(report: Path) -
     ):
         text = zh(page(report, name).find(".//main"))
         assert "49.96%" in text, name
-    row = next(r for r in rows(page(report, "index.html"), "clauses") if "公办园在园" in r[1])
+    row = next(r for r in rows(page(report, "index.html"), "clauses") if "公办园在园" in r[0])
     assert row[2].startswith("49.96%")
     assert row[3] == "≥ 50%"
     assert row[7] == "变差 \N{MINUS SIGN}0.2 个百分点", "the revision since the last publication"
@@ -209,7 +236,7 @@ def test_a_clause_page_shows_parts_trend_and_who_is_short(report: Path) -> None:
     assert len(tree.xpath("//svg[@class='mini']")) == 10
     units = {row[0]: row for row in rows(tree, "units")}
     assert len(units) == 10
-    assert all(re.fullmatch(r"[\d,]+", row[2] + row[3]) for row in units.values())
+    assert all(re.fullmatch(r"[\d,]+", row[3] + row[4]) for row in units.values())
     shortfalls = rows(tree, "shortfalls")
     sizes = [int(row[4]) for row in shortfalls]
     assert sizes == sorted(sizes, reverse=True)
@@ -372,12 +399,10 @@ def test_the_same_publication_gives_the_same_pages(
 
 
 def test_too_little_to_judge_by_has_its_word_mark_and_sentence_everywhere(report: Path) -> None:
-    unit = next(r for r in rows(page(report, "unit-210726.html"), "clauses") if r[1][:3] == "1.1")
-    assert unit[0] == "不足以判定38所学校中37所未填报; 不足以判定"
-    assert "1/38" in unit
-    city = next(r for r in rows(page(report, "index.html"), "clauses") if r[1][:4] == "2.20")
-    assert city[0].startswith("不足以判定10个单位中3个报齐; 不足以判定")
-    assert "3/10" in city
+    unit = next(r for r in rows(page(report, "unit-210726.html"), "clauses") if r[0][:3] == "1.1")
+    assert unit[1] == "不足以判定38所学校中37所未填报; 不足以判定"
+    city = next(r for r in rows(page(report, "index.html"), "clauses") if r[0][:4] == "2.20")
+    assert city[1].startswith("不足以判定10个单位中3个报齐; 不足以判定")
     english = page(report, "clause-1.1.html").xpath("//*[@lang='en']/text()")
     assert "37 of 38 schools left it blank; too little to judge by" in english
     for name in ("index.html", "matrix.html", "map.html"):
@@ -401,8 +426,8 @@ def test_a_city_that_stands_against_most_of_its_units_says_so(
         " WHERE clause_id = '2.2' AND year = 2022 AND region_code <> '210700'"
     ).fetchone() or (0, 0)
     assert 2 * met > judged
-    row = next(r for r in rows(page(report, "index.html"), "clauses") if r[1].startswith("2.2 "))
-    assert f"但{judged}个有判定的单位中{met}个达标" in row[0]
+    row = next(r for r in rows(page(report, "index.html"), "clauses") if r[0].startswith("2.2 "))
+    assert f"但{judged}个有判定的单位中{met}个达标" in row[1]
 
 
 def test_what_is_ours_stands_with_its_basis_on_every_page_that_shows_the_clause(
@@ -434,7 +459,7 @@ def test_a_change_is_shown_like_for_like_or_not_at_all(
     )
     changed.execute("DELETE FROM year_on_year WHERE clause_id = '2.10'")
     write_report(Reader(changed), tmp_path / "out", reference)
-    told = {r[1].split()[0]: r[6] for r in rows(page(tmp_path / "out", "index.html"), "clauses")}
+    told = {r[0].split()[0]: r[6] for r in rows(page(tmp_path / "out", "index.html"), "clauses")}
     assert told["2.9"] == "好转 \N{MINUS SIGN}5.0 个百分点"
     assert told["2.10"] == "—"
 
@@ -510,3 +535,140 @@ def test_every_word_is_used() -> None:
     named = set(re.findall(r"""["']([a-z_]+)["']""", body)) | {"form_unknown"}
     named |= {f"nav_{name.stem}" for name in package.glob("templates/*.html")}
     assert set(words.WORDS) - named == set()
+
+
+def test_a_unit_begins_with_what_it_has_to_do(
+    report: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    """黑山县 in 2022: its widest gap in people, the form that it has not handed in, what turned."""
+    gaps, lacking, turned = page(report, "unit-210726.html").xpath("//ol[@class='duties']/li")
+    widest = connection.execute(
+        "SELECT clause_id, gap_quantity FROM attainment WHERE region_code = '210726' AND year = 2022"
+        " AND status IN ('not_met', 'off_track') AND gap_unit IN ('人', '个学位')"
+        " ORDER BY gap_quantity DESC LIMIT 1"
+    ).fetchone()
+    assert widest is not None
+    first = zh(gaps.xpath(".//li")[0])
+    assert first.startswith(widest[0]) and f" {widest[1].normalize():f} " in first
+    assert zh(lacking).count("未报") == 1 and "特殊群体教育保障表" in zh(lacking)
+    # The form was due on 31 October 2022; so many days have gone by when the publication is made.
+    assert re.search(r"迟 \d+ 天", zh(lacking))
+    before = dict(
+        connection.execute(
+            "SELECT clause_id, status FROM attainment WHERE region_code = '210726' AND year = 2021"
+        ).fetchall()
+    )
+    for item in turned.xpath("./ul/li"):
+        clause = zh(item).split()[0]
+        assert STATUSES[before[clause]].zh in zh(item)
+
+
+def test_a_clause_page_begins_with_its_finding(report: Path) -> None:
+    def told(clause: str) -> str:
+        (found,) = page(report, f"clause-{clause}.html").find_class("headline")
+        return zh(found)
+
+    assert told("2.2").startswith("锦州市未达标：49.96%，目标 ≥ 50%（2022 年到期），差 ")
+    assert "个有判定的单位中" in told("2.2")
+    assert told("2.15").endswith("只对全市判定，不评县区。")
+    assert "不设目标值" in told("1.7")
+    assert "不足以判定" in told("2.20")
+
+
+def test_what_is_over_is_not_foretold(report: Path) -> None:
+    # 2.9 was due in 2020, 5.1 is due in 2025.
+    assert "照目前速度" not in zh(page(report, "clause-2.9.html"))
+    assert "照目前速度" in zh(page(report, "clause-5.1.html"))
+
+
+def test_a_change_says_what_stands_behind_it(
+    report: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    before, now, units = connection.execute(
+        "SELECT previous_numerator::BIGINT, numerator::BIGINT, units FROM year_on_year"
+        " WHERE (clause_id, region_code, year) = ('2.9', '210700', 2022)"
+    ).fetchone() or (0, 0, 0)
+    text = zh(page(report, "clause-2.9.html").find_class("facts")[0])
+    assert f"分子 {before} → {now}" in text
+    assert f"按两年都计入的 {units} 个单位" in text
+
+
+def test_units_are_ranked_among_their_like(report: Path) -> None:
+    ranks = {row[0]: row for row in rows(page(report, "clause-2.9.html"), "units")}
+    assert any("4 个中第 4" in cell for cell in ranks["黑山县"]), "all its classes are large"
+    assert not any("个中第" in cell for cell in ranks["市直属"]), "there is no other of its kind"
+
+
+def test_counts_have_a_scale_each_and_shares_one(report: Path) -> None:
+    assert "各图的纵轴各不相同" in zh(page(report, "clause-3.1.html"))
+    assert "各图的纵轴相同" in zh(page(report, "clause-2.9.html"))
+
+
+def test_a_chart_says_of_what_and_whence_it_is(report: Path) -> None:
+    (figure,) = page(report, "clause-2.9.html").xpath("//figure[@data-image='2.9']")
+    title, source = (zh(caption) for caption in figure.xpath("./figcaption"))
+    assert title == "大班额比例（%），锦州市，2018—2022 年"
+    assert source.startswith("来源：各单位报送，第 ")
+
+
+def test_the_state_of_reporting_by_unit(
+    report: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    told = {(row[0], row[1]): row for row in rows(page(report, "reporting.html"), "by-unit")}
+    assert len(told) == 50
+    expected = connection.execute(
+        "SELECT sum(expected), sum(accepted) FROM reporting"
+        " WHERE region_code = '210726' AND year = 2022 AND expected = 1"
+    ).fetchone() or (0, 0)
+    assert told["黑山县", "2022"][2] == f"{expected[1]}/{expected[0]}"
+    assert told["黑山县", "2022"][5] == "1", "the form of special groups"
+    # The forms of autumn came on 15 October 2022, years after those of 2018 were due.
+    assert told["黑山县", "2018"][3] != "0"
+    assert told["黑山县", "2018"][4].endswith(" 天")
+    open_ones = connection.execute(
+        "SELECT count(*) FILTER (severity = 'error'), count(*) FILTER (severity = 'warning')"
+        " FROM finding_history WHERE closed_by IS NULL AND region_code = '210791' AND year = 2022"
+    ).fetchone() or (0, 0)
+    assert told["松山新区", "2022"][6:8] == [str(count) for count in open_ones]
+
+
+def test_every_page_says_how_final_the_year_is(
+    changed: duckdb.DuckDBPyConnection, report: Path, reference: Path, tmp_path: Path
+) -> None:
+    assert "2022 年：初步数" in zh(page(report, "clause-2.9.html").find(".//header"))
+    changed.execute("UPDATE year_state SET state = 'final' WHERE year = 2022")
+    write_report(Reader(changed), tmp_path / "out", reference)
+    for name, tree in all_pages(tmp_path / "out"):
+        assert "2022 年：定稿" in zh(tree.find(".//header")), name
+
+
+def test_what_is_only_watched_is_graded_and_the_legend_has_the_figures(report: Path) -> None:
+    tree = page(report, "matrix.html")
+    cells = tree.xpath("//td[@data-c='4.3' and contains(@class, 's-monitored')]")
+    assert {cell.get("class").split()[-1] for cell in cells if cell.get("data-r") != "210700"} == {
+        "grade-2"
+    }, "all units rotate two of ten"
+    assert not any(
+        "grade" in cell.get("class")
+        for cell in tree.xpath("//td[@data-c='2.9']")
+        if "monitored" not in cell.get("class")
+    )
+
+
+def test_english_pages_have_no_chinese_names_of_places_sources_or_details(report: Path) -> None:
+    def english(element: html.HtmlElement) -> str:
+        return "".join(
+            element.xpath(".//text()[not(ancestor::*[@lang='zh']) and not(ancestor::script)]")
+        )
+
+    chinese = re.compile(r"[\u4e00-\u9fff]")
+    for name, tree in all_pages(report):
+        for place in tree.xpath("//footer | //header | //h1 | //dl[@class='definition']"):
+            text = english(place).replace("中文", "")
+            # The formula speaks of values as they stand in the forms.
+            text = re.sub(r"'[^']*'", "", text)
+            assert not chinese.search(text), (name, text)
+        for row in tree.xpath("//*[@id='shortfalls']//tbody/tr"):
+            column = 3 if name.startswith("clause") else 2
+            detail = english(row.xpath("./th | ./td")[column])
+            assert not chinese.search(detail), (name, detail)

@@ -19,16 +19,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from transforms.forms import FORMS as FORM_RECORDS
 from warehouse import coverage
 from warehouse.figures import Number, behind
 from warehouse.indicators.definitions import CATALOGUE_IN_USE, Catalogue
 from warehouse.indicators.year_on_year import FLOOR
 from warehouse.publication.finding_history import OPEN
 from warehouse.publication.reader.door import Issue, Reader, YearState, in_focus
+from warehouse.publication.reader.office import Finality, finality
 from warehouse.publication.reader.queries import CLAUSE_ORDER, standings, turning
 from warehouse.publication.reader.runs import read_revisions
 from warehouse.publication.revisions import Revision
-from warehouse.wording import FORMS, PLACE_SUFFIXES, REGION_KINDS, STATUSES, VERDICTS, Text
+from warehouse.sql import in_china, literal
+from warehouse.wording import (
+    FORMS,
+    PEER_KINDS,
+    PLACE_SUFFIXES,
+    REGION_KINDS,
+    STATUSES,
+    VERDICTS,
+    Text,
+)
 
 # How many rows one page lists before it says that there are more.
 SHORTFALLS_PER_CLAUSE = 400
@@ -236,7 +247,10 @@ class PublishedSubmission:
 
 @dataclass(frozen=True, slots=True)
 class Reporting:
-    """How a unit stands with one form of one year."""
+    """How a unit stands with one form of one year.
+
+    ``late_days``: so many days after the last day in time it came, or has not come yet; 0 in time.
+    """
 
     region_code: str
     form: str
@@ -246,6 +260,7 @@ class Reporting:
     accepted: bool
     on_time: bool
     last_received_at: datetime | None
+    late_days: int | None = None
 
     @property
     def state(self) -> str:
@@ -303,6 +318,28 @@ class FindingSum:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenFindings:
+    """The open findings of a unit and year, and when the oldest of them was first published."""
+
+    region_code: str | None
+    year: int | None
+    errors: int
+    warnings: int
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignOff:
+    """Of what is in force of a unit and year: how many submissions are signed, and how many approved."""
+
+    region_code: str
+    year: int
+    submissions: int
+    signed: int
+    approved: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outlook:
     """Where a clause is heading in a region, seen from one year."""
 
@@ -318,7 +355,10 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True)
 class YearOnYear:
-    """A clause in a region beside the year before, over the units that enter in both."""
+    """A clause in a region beside the year before, over the units that enter in both.
+
+    ``numerators`` and ``denominators`` are those of the year before and of this one.
+    """
 
     clause_id: str
     region_code: str
@@ -326,6 +366,8 @@ class YearOnYear:
     before: Number | None
     now: Number | None
     units: int
+    numerators: tuple[Decimal, Decimal] | None = None
+    denominators: tuple[Decimal, Decimal] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,6 +419,9 @@ class Publication:
     sections: list[PlanSection] = field(default_factory=list)
     received_until: datetime | None = None
     turning: dict[tuple[str, str, int], Turning] = field(default_factory=dict)
+    finality: dict[int, Finality] = field(default_factory=dict)
+    open_findings: list[OpenFindings] = field(default_factory=list)
+    sign_offs: list[SignOff] = field(default_factory=list)
 
     @cached_property
     def city(self) -> Region:
@@ -467,6 +512,18 @@ class Publication:
         for row in self.finding_sums:
             counted[row.region_code] += row.count if row.year in (self.focus, None) else 0
         return counted
+
+    def peers(self, unit: Region) -> list[Region]:
+        """Return the units that are as urban or rural as this one, itself among them."""
+        return [other for other in self.units if _alike(other.kind) == _alike(unit.kind)]
+
+    def sections_of_plan(self) -> list[PlanSection]:
+        """Return the fields of work that clauses are in; one without a name is called by its number."""
+        named = {section.section: section for section in self.sections}
+        return [
+            named.get(number, PlanSection(number, str(number), None))
+            for number in sorted({clause.section for clause in self.clauses})
+        ]
 
     @property
     def issue(self) -> Issue | None:
@@ -564,7 +621,7 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
         },
         submissions=reader.rows(PublishedSubmission, _SUBMISSIONS, SUBMISSIONS_LISTED),
         submissions_total=reader.count("submission"),
-        reporting=reader.rows(Reporting, _REPORTING),
+        reporting=reader.rows(Reporting, _reporting_query()),
         findings=reader.rows(
             OpenFinding, _FINDINGS.format(explained=explained), focus, FINDINGS_PER_UNIT
         ),
@@ -587,7 +644,23 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
         turning=_by_place(reader.rows(Turning, turning()))
         if reader.has_column("turning_institution", "status")
         else {},
+        finality=finality(reader),
+        open_findings=reader.rows(OpenFindings, _OPEN_FINDINGS)
+        if reader.has_column("finding_history", "closed_by")
+        else [],
+        sign_offs=reader.rows(SignOff, _SIGN_OFFS)
+        if reader.has_column("submission", "approved")
+        else [],
     )
+
+
+def _reporting_query() -> str:
+    """Return the query for the state of reporting; days late by the calendar that is in use."""
+    days = ", ".join(
+        f"({literal(form.name)}, {literal(form.deadline.last_day(_ANY_YEAR).isoformat())})"
+        for form in FORM_RECORDS.values()
+    )
+    return _REPORTING.format(days=days, any_year=_ANY_YEAR, received=in_china("f.received_at"))
 
 
 def grouped(pairs: Iterable[tuple[Key, T]]) -> dict[Key, list[T]]:
@@ -713,7 +786,16 @@ def _compared(
         before=behind(previous_value, previous_numerator, previous_denominator, scale),
         now=behind(value, numerator, denominator, scale),
         units=units,
+        numerators=(previous_numerator, numerator),
+        denominators=None
+        if previous_denominator is None or denominator is None
+        else (previous_denominator, denominator),
     )
+
+
+def _alike(kind: str) -> str:
+    """Return what a kind of unit is compared as; a kind that nobody has placed is compared with its own."""
+    return next((group for group, kinds in PEER_KINDS.items() if kind in kinds), kind)
 
 
 def _both(zh: str | None, en: str | None) -> Text:
@@ -751,11 +833,40 @@ _RECEIVED_UNTIL = """
 SELECT max(received_at) FROM submission WHERE status IN ('accepted', 'accepted_with_warnings')
 """
 
+#: A form's last day is worked out for this year and moved to the others; no leap day is one.
+_ANY_YEAR = 2001
+
+# What has not come is late by the day of the publication.
 _REPORTING = """
-SELECT region_code, form, year, expected = 1 AS expected, received = 1 AS received,
-       accepted = 1 AS accepted, coalesce(on_time = 1, false) AS on_time, last_received_at
-FROM reporting
-ORDER BY year, region_code, form
+SELECT r.region_code, r.form, r.year, r.expected = 1 AS expected, r.received = 1 AS received,
+       r.accepted = 1 AS accepted, coalesce(r.on_time = 1, false) AS on_time, r.last_received_at,
+       CASE WHEN r.expected = 1 THEN greatest(0, date_diff('day',
+           d.last_day::DATE + to_years((r.year - {any_year})::INTEGER),
+           CASE WHEN r.accepted = 1 THEN {received}::DATE
+               ELSE (SELECT max(published_at)::DATE FROM publication) END
+       ))::INTEGER END AS late_days
+FROM reporting r
+LEFT JOIN (VALUES {days}) AS d(form, last_day) USING (form)
+LEFT JOIN (
+    SELECT region_code, form, year, min(received_at) AS received_at FROM submission
+    WHERE status IN ('accepted', 'accepted_with_warnings', 'superseded') GROUP BY ALL
+) f USING (region_code, form, year)
+ORDER BY r.year, r.region_code, r.form
+"""
+
+_OPEN_FINDINGS = """
+SELECT h.region_code, h.year, count(*) FILTER (h.severity = 'error') AS errors,
+       count(*) FILTER (h.severity = 'warning') AS warnings, min(p.published_at) AS since
+FROM finding_history h LEFT JOIN publication p ON p.publication_id = h.first_publication_id
+WHERE h.closed_by IS NULL
+GROUP BY ALL ORDER BY ALL
+"""
+
+_SIGN_OFFS = """
+SELECT region_code, year, count(*) AS submissions, count(*) FILTER (signed) AS signed,
+       count(*) FILTER (approved) AS approved
+FROM submission WHERE status IN ('accepted', 'accepted_with_warnings') AND year IS NOT NULL
+GROUP BY ALL ORDER BY ALL
 """
 
 # Classes are listed largest first; a value that is no number (07:40) leaves the order to the unit.

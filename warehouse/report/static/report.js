@@ -1,5 +1,5 @@
-// What a page of the report can do: switch its language, sort, filter and copy its tables, and show
-// another clause or year on the map and in the matrix. Every page reads well without it. Nothing is
+// What a page of the report can do: switch its language, fold, sort, search, filter and copy its tables, save
+// its chart as an image, and show another clause or year on the map and in the matrix. Every page reads well without it. Nothing is
 // computed here: figures come as wording from the publication, so no rounding happens twice.
 "use strict";
 
@@ -21,6 +21,7 @@
   const inEnglish = () => html.lang === "en";
   if (asked === "zh" || asked === "en") remember(asked);
   setLanguage(asked ?? remembered()); // before the first paint
+  html.classList.add("js"); // what is folded needs somebody who unfolds it
 
   // Texts that an element with a language cannot hold: options, labels, and the links themselves,
   // which carry the choice along where a browser gives each file a storage of its own.
@@ -39,6 +40,22 @@
     }
     const [heading, name] = ["h1", ".masthead .name"].map((s) => document.querySelector(s)?.innerText.trim());
     document.title = [heading, name].filter(Boolean).join(" · ");
+    labelCards();
+  }
+
+  // On a narrow screen each row is a card: its cells say which column they are of.
+  const narrow = matchMedia("(max-width: 700px)");
+  function labelCards() {
+    if (!narrow.matches) return;
+    for (const table of document.querySelectorAll(".cards table")) {
+      const heads = [...table.tHead.rows[0].cells].map((head) => head.innerText.trim());
+      for (const row of table.querySelectorAll("tbody tr:not(.field)")) {
+        [...row.cells].forEach((cell, i) => {
+          cell.dataset.label = heads[i];
+          cell.classList.toggle("dash", cell.textContent.trim() === "—");
+        });
+      }
+    }
   }
 
   function switchLanguage() {
@@ -78,7 +95,8 @@
     for (const other of table.querySelectorAll("[aria-sort]")) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", falling ? "descending" : "ascending");
     const body = table.tBodies[0];
-    const rows = [...body.rows].map((row) => ({ row, key: sortKey(row.cells[column]) }));
+    if (table.tBodies.length > 1) takeOutOfFields(table);
+    const rows = dataRows(table).map((row) => ({ row, key: sortKey(row.cells[column]) }));
     rows.sort((a, b) => {
       if (a.key === null || b.key === null) return (a.key === null) - (b.key === null);
       return falling ? compare(b.key, a.key) : compare(a.key, b.key);
@@ -87,6 +105,30 @@
       row.classList.remove("group");
       body.append(row);
     }
+  }
+
+  const dataRows = (table) => [...table.querySelectorAll("tbody tr:not(.field)")];
+
+  // Sorted by a column, clauses stand in one list; the fields of work come back by their own button.
+  function takeOutOfFields(table) {
+    table.inFields ??= [...table.tBodies].map((body) => [body, [...body.rows]]);
+    table.classList.add("flat");
+    const back = table.closest(".table").querySelector("[data-by-field]");
+    if (back) back.hidden = false;
+  }
+
+  function backToFields(button) {
+    const table = button.closest(".table").querySelector("table");
+    for (const [body, rows] of table.inFields ?? []) body.append(...rows);
+    for (const head of table.querySelectorAll("[aria-sort]")) head.removeAttribute("aria-sort");
+    table.classList.remove("flat");
+    button.hidden = true;
+  }
+
+  function fold(button) {
+    const open = button.getAttribute("aria-expanded") !== "true";
+    button.setAttribute("aria-expanded", String(open));
+    document.getElementById(button.getAttribute("aria-controls")).classList.toggle("open", open);
   }
 
   // --- Copying ----------------------------------------------------------------------------------
@@ -101,9 +143,13 @@
   function cellsOf(table) {
     const skipped = new Set();
     [...table.tHead.rows[0].cells].forEach((cell, i) => { if ("skip" in cell.dataset) skipped.add(i); });
-    return [table.tHead.rows[0], ...table.tBodies[0].rows]
+    // What is folded belongs to the table too, and has a text that shows only while it is unfolded.
+    table.classList.add("whole");
+    const told = [table.tHead.rows[0], ...dataRows(table)]
       .filter((row) => !row.hidden)
       .map((row) => [...row.cells].filter((_, i) => !skipped.has(i)).map((cell) => harmless(shownText(cell))));
+    table.classList.remove("whole");
+    return told;
   }
 
   async function copyTable(button) {
@@ -141,8 +187,23 @@
     const on = button.getAttribute("aria-pressed") !== "true";
     for (const other of list.querySelectorAll("button")) other.setAttribute("aria-pressed", "false");
     button.setAttribute("aria-pressed", String(on));
-    for (const row of document.querySelectorAll(`#${list.dataset.filter} tbody tr`)) {
-      row.hidden = on && row.dataset.status !== button.dataset.status;
+    filterRows(document.getElementById(list.dataset.filter));
+  }
+
+  // Show the rows of the status that is pressed and with the words that are searched for.
+  function filterRows(box) {
+    const status = document.querySelector(`[data-filter="${box.id}"] [aria-pressed="true"]`)?.dataset.status;
+    const words = (box.querySelector("[data-search]")?.value ?? "").trim().toLowerCase();
+    const table = box.querySelector("table");
+    for (const row of dataRows(table)) {
+      const name = row.querySelector("th")?.textContent.toLowerCase() ?? "";
+      row.hidden = (status !== undefined && row.dataset.status !== status) || !name.includes(words);
+    }
+    table.classList.toggle("whole-found", status !== undefined || words !== "");
+    for (const head of table.querySelectorAll("tr.field")) {
+      const folded = head.parentElement.nextElementSibling;
+      const bodies = [head.parentElement, ...(folded?.matches(".folded") ? [folded] : [])];
+      head.hidden = !bodies.some((body) => body.querySelector("tr:not(.field):not([hidden])"));
     }
   }
 
@@ -166,8 +227,9 @@
 
   // Give an element the class, the mark, the figure and the words of a verdict.
   function showVerdict(element, figures, told) {
-    const [status, zh, en] = told ? figures.statuses[told[0]] : [null, "—", "—"];
-    for (const name of [...element.classList]) if (name.startsWith("s-")) element.classList.remove(name);
+    const [status, zh, en] = told ? figures.statuses[told[0]] : [null, ...figures.not_judged];
+    for (const name of [...element.classList]) if (/^(s|grade)-/.test(name)) element.classList.remove(name);
+    if (told?.[3] !== undefined) element.classList.add(`grade-${told[3]}`);
     if (status) element.classList.add(`s-${status}`);
     const mark = element.querySelector("use");
     if (mark) {
@@ -180,12 +242,7 @@
       if (word.tagName.toLowerCase() === "text") {
         word.textContent = word.getAttribute("lang") === "en" ? en : zh;
       } else {
-        word.replaceChildren(...[["zh", zh], ["en", en]].map(([lang, text]) => {
-          const span = document.createElement("span");
-          span.lang = lang;
-          span.textContent = text;
-          return span;
-        }));
+        word.replaceChildren(...inBoth(zh, en));
       }
     }
   }
@@ -211,9 +268,48 @@
     document.querySelector("[data-reading]").hidden = !reading;
     put(document, "[data-reading-zh]", reading ? reading[0] : "");
     put(document, "[data-reading-en]", reading ? reading[1] : "");
+    showGrades(figures.grades[clause][year] ?? []);
     for (const element of document.querySelectorAll("[data-r]")) {
       showVerdict(element, figures, figures.cells[clause][year][figures.regions.indexOf(element.dataset.r)]);
     }
+  }
+
+  function inBoth(zh, en) {
+    return [["zh", zh], ["en", en]].map(([lang, text]) => {
+      const span = document.createElement("span");
+      span.lang = lang;
+      span.textContent = text;
+      return span;
+    });
+  }
+
+  // The figures that each shade of what is only watched stands for.
+  function showGrades(grades) {
+    const list = document.querySelector("[data-grades]");
+    list.hidden = !grades.length;
+    list.replaceChildren(...grades.map(([step, [zh, en]]) => {
+      const item = document.createElement("li");
+      item.className = `grade-${step}`;
+      item.append(...inBoth(zh, en));
+      return item;
+    }));
+  }
+
+  // The address of the page says which clause and year it shows; so does a link from a clause's page.
+  function choicesOfAddress() {
+    const query = new URLSearchParams(location.search);
+    const linked = location.hash.match(/^#clause-(.+)$/)?.[1];
+    for (const select of document.querySelectorAll("[data-choose]")) {
+      const asked = query.get(select.dataset.choose) ?? (select.dataset.choose === "clause" ? linked : null);
+      if (asked && [...select.options].some((option) => option.value === asked)) select.value = asked;
+    }
+  }
+
+  function keepChoices() {
+    const url = new URL(location.href);
+    for (const select of document.querySelectorAll("[data-choose]")) url.searchParams.set(select.dataset.choose, select.value);
+    if (url.hash.startsWith("#clause-")) url.hash = "";
+    history.replaceState(null, "", url);
   }
 
   function choose() {
@@ -224,6 +320,80 @@
     for (const note of document.querySelectorAll("[data-note-of]")) note.hidden = note.dataset.noteOf !== year;
     if (clause) showMap(figures, clause.value, year);
     else showMatrix(figures, year);
+  }
+
+  // --- A chart as an image ------------------------------------------------------------------------
+
+  const DRAWN = ["fill", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "stroke-linecap", "opacity",
+    "font-family", "font-size", "font-weight", "text-anchor", "paint-order", "display"];
+
+  // A copy of a drawing that needs no style sheet and none of the page's shapes.
+  function standingAlone(svg) {
+    const copy = svg.cloneNode(true);
+    const drawn = [...svg.querySelectorAll("*")];
+    [...copy.querySelectorAll("*")].forEach((element, i) => {
+      const style = getComputedStyle(drawn[i]);
+      if (style.display === "none") { element.dataset.gone = ""; return; }
+      for (const name of DRAWN) element.style.setProperty(name, style.getPropertyValue(name));
+      if (element.tagName === "use") {
+        const shape = document.querySelector(element.getAttribute("href")).cloneNode(true);
+        const original = document.querySelector(element.getAttribute("href"));
+        const tone = style.getPropertyValue("--tone").trim() || "#68737b";
+        [...shape.children].forEach((part, j) => {
+          const own = getComputedStyle(original.children[j]);
+          const plain = own.fill !== "none" && !original.children[j].matches(".hollow, .ring");
+          part.style.cssText = `fill:${plain && !part.matches(".cut") ? tone : own.fill};stroke:${own.stroke};stroke-width:${own.strokeWidth}`;
+        });
+        const nested = document.createElementNS(svg.namespaceURI, "svg");
+        for (const name of ["x", "y", "width", "height"]) nested.setAttribute(name, element.getAttribute(name));
+        nested.setAttribute("viewBox", shape.getAttribute("viewBox"));
+        nested.append(...shape.children);
+        element.replaceWith(nested);
+      }
+    });
+    for (const gone of copy.querySelectorAll("[data-gone]")) gone.remove();
+    return copy;
+  }
+
+  function saveImage(button) {
+    const figure = button.closest("[data-image]");
+    const copy = standingAlone(figure.querySelector("svg"));
+    const [, , width, height] = copy.getAttribute("viewBox").split(" ").map(Number);
+    const [above, below] = [44, 34];
+    copy.setAttribute("viewBox", `0 ${-above} ${width} ${height + above + below}`);
+    copy.setAttribute("width", width);
+    copy.setAttribute("height", height + above + below);
+    const ground = document.createElementNS(copy.namespaceURI, "rect");
+    for (const [name, value] of Object.entries({ x: 0, y: -above, width, height: height + above + below, fill: "#fff" })) ground.setAttribute(name, value);
+    copy.prepend(ground);
+    const font = getComputedStyle(document.body).fontFamily;
+    [...figure.querySelectorAll("figcaption")].forEach((caption, i) => {
+      const text = document.createElementNS(copy.namespaceURI, "text");
+      text.textContent = shownText(caption);
+      text.setAttribute("x", 8);
+      text.setAttribute("y", i ? height + 20 : -18);
+      text.style.cssText = `font:${i ? "11px" : "600 15px"} ${font};fill:#20262b`;
+      copy.append(text);
+    });
+    const image = new Image();
+    image.addEventListener("load", () => {
+      const canvas = document.createElement("canvas");
+      [canvas.width, canvas.height] = [2 * width, 2 * (height + above + below)];
+      canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+      canvas.toBlob((blob) => {
+        const link = document.createElement("a");
+        link.href = URL.createObjectURL(blob);
+        link.download = `${document.title} ${figure.dataset.image}.png`.replace(/[\\/:*?"<>|]/g, " ");
+        link.click();
+        URL.revokeObjectURL(link.href);
+      });
+    });
+    image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(copy))}`;
+  }
+
+  // On a phone the parts that few need are closed; on paper all are open.
+  function closeParts() {
+    for (const part of document.querySelectorAll("details.part")) part.open = !narrow.matches;
   }
 
   // --- Start ------------------------------------------------------------------------------------
@@ -239,7 +409,17 @@
     on("[data-csv]", "click", saveTable);
     on("[data-filter] button", "click", filterByStatus);
     on("[data-rows-of]", "change", filterByYear);
-    on("[data-choose]", "change", choose);
+    on("[data-choose]", "change", () => { choose(); keepChoices(); });
+    on("[data-fold]", "click", fold);
+    on("[data-by-field]", "click", backToFields);
+    on("[data-search]", "input", (field) => filterRows(field.closest(".table")));
+    on("[data-save-image]", "click", saveImage);
+    for (const button of document.querySelectorAll("[data-save-image]")) button.hidden = false;
+    for (const button of document.querySelectorAll("[data-fold]")) button.setAttribute("aria-expanded", "false");
+    closeParts();
+    narrow.addEventListener("change", () => { closeParts(); labelCards(); });
+    addEventListener("beforeprint", () => { for (const part of document.querySelectorAll("details.part")) part.open = true; });
+    choicesOfAddress();
     // A browser may restore the choices of an earlier visit: show what they say.
     for (const select of document.querySelectorAll("[data-rows-of]")) filterByYear(select);
     if (document.querySelector("[data-choose]")) choose();

@@ -1,0 +1,67 @@
+"""The state of reporting by unit: what is in force, how late, what is open for how long, who has signed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from warehouse.publication.reader.pages import Publication, Region
+
+
+@dataclass(frozen=True, slots=True)
+class UnitReporting:
+    """How a unit stands with what it has to hand in for a year.
+
+    ``late_days`` are those of its latest form, ``open_days`` how long its oldest open finding has been
+    published; None where there is none.
+    """
+
+    region: Region
+    year: int
+    expected: int
+    accepted: int
+    late: int
+    late_days: int | None
+    lacking: int
+    errors: int
+    warnings: int
+    open_days: int | None
+    submissions: int
+    signed: int
+    approved: int
+
+
+def unit_reporting(publication: Publication) -> list[UnitReporting]:
+    """Return every unit in every year, the years in their order."""
+    findings = {(one.region_code, one.year): one for one in publication.open_findings}
+    signed = {(one.region_code, one.year): one for one in publication.sign_offs}
+    issue = publication.issue
+    now = issue.published_at if issue else None
+    found = []
+    for year in publication.years:
+        for unit in publication.units:
+            rows = [
+                row
+                for form in publication.forms
+                if (row := publication.reported.get((unit.code, form, year))) and row.expected
+            ]
+            late = [row.late_days for row in rows if row.late_days]
+            open_ones, sign_off = findings.get((unit.code, year)), signed.get((unit.code, year))
+            since = open_ones.since if open_ones else None
+            found.append(
+                UnitReporting(
+                    region=unit,
+                    year=year,
+                    expected=len(rows),
+                    accepted=sum(row.accepted for row in rows),
+                    late=sum(row.accepted and bool(row.late_days) for row in rows),
+                    late_days=max(late, default=None),
+                    lacking=sum(not row.accepted for row in rows),
+                    errors=open_ones.errors if open_ones else 0,
+                    warnings=open_ones.warnings if open_ones else 0,
+                    open_days=(now - since).days if now and since else None,
+                    submissions=sign_off.submissions if sign_off else 0,
+                    signed=sign_off.signed if sign_off else 0,
+                    approved=sign_off.approved if sign_off else 0,
+                )
+            )
+    return found
