@@ -134,7 +134,7 @@ def test_shares_sort_as_figures_and_blanks_stay_last(visit: Visit) -> None:
     head = page.locator("#units thead button", has_text="数值")
     for falling in (False, True):
         head.click()
-        told = column(page, "units", 5)
+        told = column(page, "units", 3)
         assert told[-1] == "—"
         figures = [float(text.rstrip("%")) for text in told[:-1]]
         assert figures == sorted(figures, reverse=falling)

@@ -271,7 +271,7 @@ def test_long_lists_are_cut_and_say_so(
     changed: duckdb.DuckDBPyConnection, reference: Path, tmp_path: Path
 ) -> None:
     changed.execute(
-        "INSERT INTO shortfall SELECT '2.9', '210726', 2022, NULL, 'n' || i, 'd', 60, NULL, NULL,"
+        "INSERT INTO shortfall SELECT '2.9', '210726', 2022, NULL, 'n' || i, 'd', 'd', 60, NULL, NULL,"
         " NULL FROM range(1000) t(i)"
     )
     total = changed.execute(

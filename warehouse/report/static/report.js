@@ -393,7 +393,7 @@
 
   // On a phone the parts that few need are closed; on paper all are open.
   function closeParts() {
-    for (const part of document.querySelectorAll("details.part")) part.open = !narrow.matches;
+    for (const part of document.querySelectorAll("details.part")) part.open = !narrow.matches || location.hash === `#${part.id}`;
   }
 
   // --- Start ------------------------------------------------------------------------------------
