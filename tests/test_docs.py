@@ -270,3 +270,18 @@ def test_the_architecture_has_every_room_and_no_other() -> None:
         assert set(rooms) == here
     for path in re.findall(r"`((?:flows|expectations|warehouse|transforms)/[\w./]+)`", text):
         assert (ROOT / path).exists(), path
+
+
+# --- the README in Chinese -------------------------------------------------------------------
+
+
+def test_the_chinese_readme_has_every_command_setting_and_table() -> None:
+    page = ROOT / "README.zh.md"
+    commands = set(re.findall(r"`jzedu (\w+)", section(page, "命令")))
+    assert commands == set(cli.commands)
+    names = {field.validation_alias or name for name, field in Settings.model_fields.items()}
+    assert {name.strip("[]") for name in named(section(page, "设置"))} == {
+        str(name) for name in names - {"home"}
+    }
+    told = named(section(page, "读取发布库"))
+    assert {table.name for table in TABLES} <= set(told)
