@@ -213,8 +213,9 @@ TABLES: tuple[PublishedTable, ...] = (
     ),
     PublishedTable(
         "indicator_value",
-        "指标值: 每行一个指标、地区和年度",
-        "Indicator values: each row is an indicator, a region and a year",
+        "指标值: 每行一个指标、地区和年度; 全市的行也在其中, 汇总前按地区层级筛选",
+        "Indicator values: each row is an indicator, a region and a year; the city's rows stand among"
+        " those of its units: filter by level before adding up",
         _columns(
             _INDICATOR,
             REGION_CODE,
@@ -269,8 +270,9 @@ TABLES: tuple[PublishedTable, ...] = (
     ),
     PublishedTable(
         "attainment",
-        "达标情况: 每行一条条款、地区和年度",
-        "Attainment: each row is a clause, a region and a year",
+        "达标情况: 每行一条条款、地区和年度; 全市的行也在其中, 计数前按地区层级筛选",
+        "Attainment: each row is a clause, a region and a year; the city's rows stand among those of"
+        " its units: filter by level before counting",
         _columns(
             _CLAUSE,
             _INDICATOR,

@@ -26,11 +26,13 @@ _INDICATORS, _CLAUSES = (
 
 @dataclass(frozen=True, slots=True)
 class DictionaryColumn:
-    """A column of a published table."""
+    """A column of a published table; ``may_be_null`` and ``example`` are as this publication has it."""
 
     name: str
     type: str
     comment: str
+    may_be_null: bool
+    example: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,35 @@ def write(
 def read_tables(reader: Reader) -> list[DictionaryTable]:
     """Return the tables of schema main, then its views, each with its columns in their order."""
     columns: dict[str, list[DictionaryColumn]] = {}
-    for table, name, kind, comment in reader.tuples(_COLUMNS_SQL):
-        columns.setdefault(table, []).append(DictionaryColumn(name, kind, comment or ""))
+    known: dict[str, dict[str, tuple[bool, str]]] = {}
+    for table, name, kind, comment in (columns_found := reader.tuples(_COLUMNS_SQL)):
+        if table not in known:
+            names = [column for of, column, *_ in columns_found if of == table]
+            known[table] = _contents(reader, table, names)
+        columns.setdefault(table, []).append(
+            DictionaryColumn(name, kind, comment or "", *known[table][name])
+        )
     return [
         DictionaryTable(name, is_view, comment or "", columns.get(name, []))
         for name, is_view, comment in reader.tuples(_TABLES_SQL)
     ]
+
+
+#: An example is cut to so many characters.
+_EXAMPLE = 60
+
+
+def _contents(reader: Reader, table: str, columns: Sequence[str]) -> dict[str, tuple[bool, str]]:
+    """Return of every column whether it has a NULL, and its smallest value as an example."""
+    asked = ", ".join(
+        f'count("{name}") < count(*), left(min("{name}")::VARCHAR, {_EXAMPLE})' for name in columns
+    )
+    ((*told,),) = reader.tuples(f'SELECT {asked} FROM "{table}"')
+    pairs = zip(told[::2], told[1::2], strict=True)
+    return {
+        name: (bool(null), example or "")
+        for name, (null, example) in zip(columns, pairs, strict=True)
+    }
 
 
 def _rows(reader: Reader, table: str, columns: Sequence[str], order: str) -> list[tuple[Any, ...]]:
@@ -110,8 +135,12 @@ def _write_workbook(
             ),
             (
                 "字段 Columns",
-                ("table", "column", "type", "comment"),
-                [(t.name, c.name, c.type, c.comment) for t in tables for c in t.columns],
+                ("table", "column", "type", "may be NULL", "example", "comment"),
+                [
+                    (t.name, c.name, c.type, c.may_be_null, c.example, c.comment)
+                    for t in tables
+                    for c in t.columns
+                ],
             ),
             ("指标 Indicators", _INDICATORS, indicators),
             ("条款 Clauses", _CLAUSES, clauses),

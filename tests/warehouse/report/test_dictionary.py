@@ -22,7 +22,12 @@ def test_page_and_workbook_hold_every_column_and_its_comment(
     ).fetchall()
     book = openpyxl.load_workbook(tmp_path / "dictionary.xlsx")
     sheet = book["字段 Columns"].iter_rows(min_row=2, values_only=True)
-    assert {tuple(cell or "" for cell in row) for row in sheet} == set(columns)
+    told = {tuple(cell or "" for cell in row) for row in sheet}
+    assert {(*row[:3], row[5]) for row in told} == set(columns)
+    of = {(row[0], row[1]): row[3:5] for row in told}
+    assert of["clause", "due_year"] == ("true", "2019"), "the clauses of every year have none"
+    assert of["clause", "clause_id"] == ("false", "0.1")
+    assert of["region", "region_name_en"] == ("false", "Beizhen City")
     tree = html.fromstring((tmp_path / "dictionary.html").read_text("utf-8"))
     assert len(tree.xpath("//section[starts-with(@id, 't-')]//tbody/tr")) == len(columns)
     assert "六位代码 <b>主键</b> / six-digit code" in tree.text_content()
