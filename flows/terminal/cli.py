@@ -266,7 +266,14 @@ def backfill(
 @_home
 @click.option("--year", type=int, help="One year instead of the latest ones.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def status(home: Path | None, year: int | None, as_json: bool) -> None:
+@click.option(
+    "--lang",
+    type=click.Choice(["zh", "en"]),
+    help="Of what is said [default: Chinese where the locale is, else English].",
+)
+def status(
+    home: Path | None, year: int | None, as_json: bool, lang: Literal["zh", "en"] | None
+) -> None:
     """Who has handed in what, what was returned, when was the last publication."""
     from rich.console import Console
 
@@ -281,7 +288,7 @@ def status(home: Path | None, year: int | None, as_json: bool) -> None:
         _fail(f"there is no publication in {settings.published} yet; run: jzedu nightly")
     console = Console(width=None if sys.stdout.isatty() else 140)
     try:
-        show_status(console, database, year, as_json)
+        show_status(console, database, year, as_json, lang or _language_of_locale("en"))
     except NoSuchYear as error:
         raise click.UsageError(str(error)) from None
 
@@ -526,8 +533,6 @@ def check(
 
     Exit code 1 where a submission in them would be returned.
     """
-    import os
-
     from rich.console import Console
 
     from flows.terminal.check import check_files, language_of, show_checked
@@ -540,8 +545,7 @@ def check(
             raise click.BadParameter(f"no reporting unit {unit!r}", param_hint="--unit")
     console = Console(width=None if sys.stdout.isatty() else 120)
     say = (lambda _: None) if as_json else (lambda said: console.print(f"[dim]{said}[/]"))
-    asked = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    language = lang or language_of(next(filter(None, asked), None))
+    language = lang or language_of(_locale())
     checked = check_files(list(files), home, code, out, say, language)
     if as_json:
         click.echo(json.dumps([one.as_record() for one in checked], ensure_ascii=False, indent=2))
@@ -645,6 +649,18 @@ def brief(home: Path | None, year: int | None, lang: str | None) -> None:
         click.echo(str(file))
     for problem in written.problems:
         click.echo(f"jzedu: no PDF: {problem}; any browser prints the page", err=True)
+
+
+def _locale() -> str | None:
+    """Return the locale that the terminal asks for messages in, None where it asks for none."""
+    import os
+
+    asked = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
+    return next(filter(None, asked), None)
+
+
+def _language_of_locale(otherwise: Literal["zh", "en"]) -> Literal["zh", "en"]:
+    return "zh" if (_locale() or "").startswith("zh") else otherwise
 
 
 _as_role = click.option(

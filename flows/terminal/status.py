@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -16,6 +17,9 @@ from transforms.names import SENTENCE, shown
 from warehouse.publication.reader import Issue, in_focus, open_publication
 from warehouse.publication.reader.reporting import FormState, form_states, orphans_of
 
+if TYPE_CHECKING:  # what checks a file takes long to import
+    from flows.terminal.check import Language
+
 _STATES = {
     "accepted": ("✓", "green"),
     "accepted_with_warnings": ("!", "yellow"),
@@ -25,12 +29,50 @@ _STATES = {
 }
 
 
+#: What stands around the names, by language.
+_WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "accepted": "{count} accepted",
+        "accepted_with_warnings": "{count} accepted with warnings",
+        "returned": "{count} returned",
+        "missing": "{count} missing",
+        "joined": ", ",
+        "year": "{year}: ",
+        "little": "{year}: {accepted} of {expected} forms are in force, fewer than half; "
+        "the year in focus stays {focus}. ",
+        "not_handed_in": "{year}: not handed in",
+        "orphans": "Returned, of no form, year or unit",
+        "unit": "单位",
+        "legend": "[green]✓[/] accepted  [yellow]![/] with warnings  [red]✗[/] returned  "
+        "[dim]·[/] missing  (✓✗ a later version was returned)",
+        "publication": "Last publication {id}, {time} UTC, {submissions} submissions in force",
+    },
+    "zh": {
+        "accepted": "已接收 {count} 份",
+        "accepted_with_warnings": "已接收有提示 {count} 份",
+        "returned": "已退回 {count} 份",
+        "missing": "未报 {count} 份",
+        "joined": "，",
+        "year": "{year} 年：",
+        "little": "{year} 年：应报 {expected} 份，生效 {accepted} 份，不到一半；仍以 {focus} 年为主。",
+        "not_handed_in": "{year} 年未报",
+        "orphans": "已退回，认不出报表、年份或单位",
+        "unit": "单位",
+        "legend": "[green]✓[/] 已接收  [yellow]![/] 有提示  [red]✗[/] 已退回  "
+        "[dim]·[/] 未报  （✓✗ 后来的版本被退回）",
+        "publication": "最近一次发布 {id}，{time}（世界时），在用报送 {submissions} 份",
+    },
+}
+
+
 class NoSuchYear(Exception):
     """Nothing came for the year that was asked for; the message says which years there are."""
 
 
-def show_status(console: Console, database: Path, year: int | None, as_json: bool) -> None:
-    """Print the state of reporting from the publication ``database``.
+def show_status(
+    console: Console, database: Path, year: int | None, as_json: bool, language: Language = "en"
+) -> None:
+    """Print the state of reporting from the publication ``database``, for who reads ``language``.
 
     ``year`` narrows it to one year. Without it the year in focus and every later one of which
     anything came are shown as tables, the other years as counts.
@@ -50,16 +92,21 @@ def show_status(console: Console, database: Path, year: int | None, as_json: boo
         _write_json(console, issue, made_up, told)
         return
     focus = in_focus(published_years).year if published_years else None
-    _show_years(console, states, years, year, focus)
+    words = _WORDS[language]
+    _show_years(console, states, years, year, focus, words)
     if orphans:
-        console.print("\n[bold]Returned, of no form, year or unit[/]")
+        console.print(f"\n[bold]{words['orphans']}[/]")
         for orphan in orphans:
             said = f"  {shown(orphan.file_name)}: {shown(orphan.message_zh, SENTENCE)}"
             console.print(said, markup=False, highlight=False)
     if issue:
         console.print(
-            f"\nLast publication {issue.publication_id}, {issue.published_at:%Y-%m-%d %H:%M} UTC, "
-            f"{issue.submissions} submissions in force",
+            "\n"
+            + words["publication"].format(
+                id=issue.publication_id,
+                time=f"{issue.published_at:%Y-%m-%d %H:%M}",
+                submissions=issue.submissions,
+            ),
             highlight=False,
         )
         say_made_up(console, database)
@@ -83,6 +130,7 @@ def _show_years(
     years: Sequence[int],
     year: int | None,
     focus: int | None,
+    words: Mapping[str, str],
 ) -> None:
     """Print tables of the years that are looked at first, and counts of the others."""
     told = (
@@ -90,54 +138,65 @@ def _show_years(
     )
     for each in told:
         of_year = [state for state in states if state.year == each]
-        _table(console, of_year, each)
+        _table(console, of_year, each, words)
         if focus is not None and each > focus:
-            _little(console, of_year, each, focus)
+            _little(console, of_year, each, focus, words)
         else:
-            _missing(console, of_year, each)
+            _missing(console, of_year, each, words)
     if year is None:
         for each in reversed([each for each in years if each not in told]):
-            words = _counts([state for state in states if state.year == each])
-            console.print(f"{each}: {words}  [dim](jzedu status --year {each})[/]")
+            told = _counts([state for state in states if state.year == each], words)
+            begin = words["year"].format(year=each)
+            console.print(f"{begin}{told}  [dim](jzedu status --year {each})[/]")
 
 
-def _counts(states: Sequence[FormState]) -> str:
+def _counts(states: Sequence[FormState], words: Mapping[str, str]) -> str:
     """Return how many forms are in each state."""
     counts = Counter(state.state for state in states)
-    return ", ".join(
-        f"{counts[state]} {state.replace('_', ' ')}"
+    return words["joined"].join(
+        words[state].format(count=counts[state])
         for state in ("accepted", "accepted_with_warnings", "returned", "missing")
         if counts[state]
     )
 
 
-def _little(console: Console, states: Sequence[FormState], year: int, focus: int) -> None:
+def _little(
+    console: Console,
+    states: Sequence[FormState],
+    year: int,
+    focus: int,
+    words: Mapping[str, str],
+) -> None:
     """Print how little there is of a year after the one in focus."""
     expected = sum(state.state != "not_expected" for state in states)
     accepted = sum(state.state.startswith("accepted") for state in states)
     console.print(
-        f"{year}: {accepted} of {expected} forms are in force, fewer than half; "
-        f"the year in focus stays {focus}. {_counts(states)}",
+        words["little"].format(year=year, accepted=accepted, expected=expected, focus=focus)
+        + _counts(states, words),
         highlight=False,
     )
 
 
-def _missing(console: Console, states: Sequence[FormState], year: int) -> None:
+def _missing(
+    console: Console, states: Sequence[FormState], year: int, words: Mapping[str, str]
+) -> None:
     """Print who has not handed in what."""
     missing: dict[str, list[str]] = {}
     for state in states:
         if state.state == "missing":
             missing.setdefault(state.region_name, []).append(FORMS[state.form].zh)
     if missing:
-        console.print(f"\n[bold]{year}: not handed in[/]")
+        console.print(f"\n[bold]{words['not_handed_in'].format(year=year)}[/]")
         for name, forms in missing.items():
             console.print(f"  {name}: {'、'.join(forms)}")
         console.print()
 
 
-def _table(console: Console, states: Sequence[FormState], year: int) -> None:
+def _table(
+    console: Console, states: Sequence[FormState], year: int, words: Mapping[str, str]
+) -> None:
     table = Table(title=f"{year}", header_style="bold", title_style="bold")
-    table.add_column("单位", no_wrap=True)
+    table.add_column(words["unit"], no_wrap=True)
     for form in FORMS.values():
         table.add_column(form.zh.removesuffix("表")[:6], justify="center")
     by_place = {(state.region_code, state.form): state for state in states}
@@ -151,7 +210,4 @@ def _table(console: Console, states: Sequence[FormState], year: int) -> None:
             cells.append(f"[{colour}]{mark}[/]{later}")
         table.add_row(f"{name}", *cells)
     console.print(table)
-    console.print(
-        "[green]✓[/] accepted  [yellow]![/] with warnings  [red]✗[/] returned  "
-        "[dim]·[/] missing  (✓✗ a later version was returned)"
-    )
+    console.print(words["legend"])

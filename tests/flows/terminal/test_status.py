@@ -70,6 +70,21 @@ def test_a_returned_form_of_a_new_year_is_seen(small: Home) -> None:
     assert status(small, "--year", "2021").exit_code == 0
 
 
+def test_it_speaks_chinese_to_who_asks_and_where_the_locale_does(
+    small: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small.deliver("990001/学龄人口表2021年.csv", "年龄,常住人口数\n3,不详\n".encode())
+    small.night()
+    asked = status(small, "--lang", "zh").output
+    assert "2021 年：应报 11 份，生效 0 份，不到一半；仍以 2020 年为主。" in asked
+    assert "已退回 1 份" in asked
+    assert "2020 年未报" in asked
+    assert "最近一次发布" in asked and "Last publication" not in asked
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert status(small).output == asked
+    assert "the year in focus stays 2020" in status(small, "--lang", "en").output
+
+
 def test_only_returned_forms_are_seen_too(home: Home) -> None:
     home.deliver("义县/学龄人口表2021年.csv", "年龄,常住人口数\n3,不详\n".encode())
     home.night()
