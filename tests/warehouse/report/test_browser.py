@@ -270,7 +270,8 @@ def test_the_map_keeps_its_choice_in_the_address(visit: Visit) -> None:
 def test_a_clause_leads_to_the_map_and_the_matrix(visit: Visit) -> None:
     page = visit("clause-2.9.html")
     page.locator(".onward a").first.click()
-    assert page.locator("[data-clause-id]").inner_text() == "2.9"
+    # The script says it once the page is there.
+    page.locator("[data-clause-id]", has_text="2.9").wait_for()
     page = visit("clause-2.9.html")
     page.locator(".onward a").last.click()
     assert page.locator("tr:target").get_attribute("id") == "row-2.9"
