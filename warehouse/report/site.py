@@ -324,12 +324,7 @@ def _write_clause(
     clause: PublishedClause,
     reader: Reader,
 ) -> None:
-    year, city = publication.focus, publication.city
-    unit_rows = [
-        clause_row(publication, clause, cell)
-        for unit in (*publication.between, *publication.units)
-        if (cell := publication.cell(clause, unit, year)) is not None
-    ]
+    year = publication.focus
     total = sum(
         count
         for (clause_id, _), count in publication.shortfall_totals.items()
@@ -339,49 +334,20 @@ def _write_clause(
     if total:
         text = csv_text(_CSV_HEADER, shortfall_rows(reader, clause.clause_id, year))
         (out / csv_name).write_text(text, "utf-8", newline="")
-    city_cell = publication.cell(clause, city, year)
-    city_rows = [
-        clause_row(publication, clause, cell)
-        for y in reversed(publication.years)
-        if (cell := publication.cell(clause, city, y)) is not None
-    ]
-    outlook = _outlook_ahead(publication, clause, year)
     missing, doubts = _doubts(publication, clause, year)
-    ranks = {
-        row.region.code: rank_among_peers(publication, clause, row.region, unit_rows)
-        for row in unit_rows
-        if row.region.is_unit
-    }
     context = {
         "site": site,
         "here": "clause",
         "clause": clause,
         "reading": _reading(clause),
         "year": year,
-        "row": clause_row(publication, clause, city_cell) if city_cell else None,
-        "headline": headline(publication, clause, city_cell) if city_cell else None,
-        "behind_change": behind_change(publication, clause, city_cell) if city_cell else [],
         "section_name": next(
             s.name for s in publication.sections_of_plan() if s.section == clause.section
         ),
         "on_map": _has_values(publication, clause),
-        "target": target_text(clause, city_cell),
-        "chart": _trend(publication, clause, year),
-        "chart_title": _chart_title(publication, clause),
-        "chart_source": word(
-            "chart_source",
-            id=publication.issue.publication_id if publication.issue else DASH,
-            time=local_time(publication.issue.published_at) if publication.issue else DASH,
-        ),
-        "minis": _minis(publication, clause, unit_rows),
-        "city_rows": city_rows,
-        "city_columns": _columns_told(city_rows),
-        "unit_rows": unit_rows,
-        "columns": _columns_told(unit_rows),
-        "ranks": ranks if any(ranks.values()) else {},
-        "own_scales": clause.unit != "%",
-        "outlook": outlook,
-        "outlook_figures": _outlook_figures(clause, outlook) if outlook else [],
+        **_finding_of_clause(publication, clause, year),
+        **_chart_of_clause(publication, clause, year),
+        **_units_of_clause(publication, clause, year),
         "shortfalls": publication.shortfalls_of_clause.get(clause.clause_id, [])[
             :SHORTFALLS_PER_CLAUSE
         ],
@@ -392,6 +358,69 @@ def _write_clause(
         "doubts": doubts,
     }
     pages.write_page(env, "clause.html", out / clause.page, context)
+
+
+def _finding_of_clause(
+    publication: Publication, clause: PublishedClause, year: int
+) -> dict[str, object]:
+    """Return what a clause's page says of the city: the finding, and the years one by one."""
+    city = publication.city
+    cell = publication.cell(clause, city, year)
+    rows = [
+        clause_row(publication, clause, of_year)
+        for y in reversed(publication.years)
+        if (of_year := publication.cell(clause, city, y)) is not None
+    ]
+    return {
+        "row": clause_row(publication, clause, cell) if cell else None,
+        "headline": headline(publication, clause, cell) if cell else None,
+        "behind_change": behind_change(publication, clause, cell) if cell else [],
+        "target": target_text(clause, cell),
+        "city_rows": rows,
+        "city_columns": _columns_told(rows),
+    }
+
+
+def _chart_of_clause(
+    publication: Publication, clause: PublishedClause, year: int
+) -> dict[str, object]:
+    """Return the chart of the city with what it is of and whence, and where it is heading."""
+    issue = publication.issue
+    outlook = _outlook_ahead(publication, clause, year)
+    return {
+        "chart": _trend(publication, clause, year),
+        "chart_title": _chart_title(publication, clause),
+        "chart_source": word(
+            "chart_source",
+            id=issue.publication_id if issue else DASH,
+            time=local_time(issue.published_at) if issue else DASH,
+        ),
+        "outlook": outlook,
+        "outlook_figures": _outlook_figures(clause, outlook) if outlook else [],
+    }
+
+
+def _units_of_clause(
+    publication: Publication, clause: PublishedClause, year: int
+) -> dict[str, object]:
+    """Return the rows of the units, their charts, and where each stands among its like."""
+    rows = [
+        clause_row(publication, clause, cell)
+        for unit in (*publication.between, *publication.units)
+        if (cell := publication.cell(clause, unit, year)) is not None
+    ]
+    ranks = {
+        row.region.code: rank_among_peers(publication, clause, row.region, rows)
+        for row in rows
+        if row.region.is_unit
+    }
+    return {
+        "unit_rows": rows,
+        "columns": _columns_told(rows),
+        "ranks": ranks if any(ranks.values()) else {},
+        "minis": _minis(publication, clause, rows),
+        "own_scales": clause.unit != "%",
+    }
 
 
 def _outlook_ahead(publication: Publication, clause: PublishedClause, year: int) -> Outlook | None:

@@ -354,6 +354,15 @@ def test_pages_are_accessible(visit: Visit, language: str) -> None:
         assert page.evaluate(NAMELESS) == [], name
 
 
+@pytest.mark.parametrize("name", ["index", "map", "changes", "clause-2.9"])
+def test_axe_finds_no_violation(visit: Visit, name: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core")
+    levels = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+    page = visit(f"{name}.html?lang=en")
+    found = axe.Axe().run(page, options={"runOnly": levels, "resultTypes": ["violations"]})
+    assert found.response["violations"] == []
+
+
 def test_a_page_can_be_used_by_keyboard(visit: Visit) -> None:
     page = visit("index.html")
     page.keyboard.press("Tab")

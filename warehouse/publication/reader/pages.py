@@ -629,29 +629,31 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
         revisions=read_revisions(reader, issues[0].publication_id) if issues else [],
         issues=issues,
         made_up=reader.is_made_up,
-        outlook=_by_place(reader.rows(Outlook, _OUTLOOK))
-        if reader.has_column("outlook", "projected_due_value")
-        else {},
         year_on_year=_by_place(reader.rows(_compared, _YEAR_ON_YEAR)),
         year_states=year_states,
         standings=_by_place(reader.rows(Standing, f"FROM ({standings()})")),
-        sections=reader.rows(
+        received_until=reader.tuples(_RECEIVED_UNTIL)[0][0],
+        finality=finality(reader),
+        **_of_later_programs(reader),
+    )
+
+
+def _of_later_programs(reader: Reader) -> dict[str, Any]:
+    """Return what is in tables and columns that a publication of an earlier program may lack."""
+    found: dict[str, Any] = {}
+    if reader.has_column("outlook", "projected_due_value"):
+        found["outlook"] = _by_place(reader.rows(Outlook, _OUTLOOK))
+    if reader.has_column("section", "name_zh"):
+        found["sections"] = reader.rows(
             PlanSection, "SELECT section, name_zh, name_en FROM section ORDER BY section"
         )
-        if reader.has_column("section", "name_zh")
-        else [],
-        received_until=reader.tuples(_RECEIVED_UNTIL)[0][0],
-        turning=_by_place(reader.rows(Turning, turning()))
-        if reader.has_column("turning_institution", "status")
-        else {},
-        finality=finality(reader),
-        open_findings=reader.rows(OpenFindings, _OPEN_FINDINGS)
-        if reader.has_column("finding_history", "closed_by")
-        else [],
-        sign_offs=reader.rows(SignOff, _SIGN_OFFS)
-        if reader.has_column("submission", "approved")
-        else [],
-    )
+    if reader.has_column("turning_institution", "status"):
+        found["turning"] = _by_place(reader.rows(Turning, turning()))
+    if reader.has_column("finding_history", "closed_by"):
+        found["open_findings"] = reader.rows(OpenFindings, _OPEN_FINDINGS)
+    if reader.has_column("submission", "approved"):
+        found["sign_offs"] = reader.rows(SignOff, _SIGN_OFFS)
+    return found
 
 
 def _reporting_query() -> str:
