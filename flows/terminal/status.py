@@ -145,9 +145,9 @@ def _show_years(
             _missing(console, of_year, each, words)
     if year is None:
         for each in reversed([each for each in years if each not in told]):
-            told = _counts([state for state in states if state.year == each], words)
+            counts = _counts([state for state in states if state.year == each], words)
             begin = words["year"].format(year=each)
-            console.print(f"{begin}{told}  [dim](jzedu status --year {each})[/]")
+            console.print(f"{begin}{counts}  [dim](jzedu status --year {each})[/]")
 
 
 def _counts(states: Sequence[FormState], words: Mapping[str, str]) -> str:
