@@ -216,6 +216,12 @@ def test_every_year_of_the_publication_can_be_written(
         assert f"{year} 年" in text(file)
 
 
+def test_it_says_how_final_the_year_is(publication: Publication, tmp_path: Path) -> None:
+    zh, en = write_briefs(publication, tmp_path)
+    assert "2022 年：初步数" in text(zh)
+    assert "2022: preliminary" in text(en)
+
+
 @needs_browser
 def test_it_prints_on_one_sheet_of_a4(publication: Publication, tmp_path: Path) -> None:
     files = write_briefs(publication, tmp_path, office="某市教育局")
