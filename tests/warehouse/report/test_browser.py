@@ -359,7 +359,9 @@ def test_axe_finds_no_violation(visit: Visit, name: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core")
     levels = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
     page = visit(f"{name}.html?lang=en")
-    found = axe.Axe().run(page, options={"runOnly": levels, "resultTypes": ["violations"]})
+    # Fetching style sheets once more is what the policy of the pages forbids.
+    options = {"runOnly": levels, "resultTypes": ["violations"], "preload": False}
+    found = axe.Axe().run(page, options=options)
     assert found.response["violations"] == []
 
 
