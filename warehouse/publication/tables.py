@@ -69,7 +69,7 @@ _ANSWERS = (
 _STATUS = """
 CASE WHEN NOT s.accepted OR h.why = 'returned' THEN 'returned'
     WHEN f.submission_id IS NULL THEN 'superseded'
-    WHEN s.warnings + coalesce(w.warnings, 0) > 0 THEN 'accepted_with_warnings' ELSE 'accepted' END
+    WHEN coalesce(w.warnings, 0) > 0 THEN 'accepted_with_warnings' ELSE 'accepted' END
 """
 
 #: The last day on which a submission is in time, as a date in China.
@@ -468,14 +468,14 @@ TABLES: tuple[PublishedTable, ...] = (
         ),
         f"SELECT s.submission_id, s.region_code, s.form, s.year, s.file_name, s.sha256,"
         f" s.received_at, {_STATUS} AS status, s.rows_read, s.rows_loaded, s.rows_returned,"
-        f" s.rows_ignored, s.errors + coalesce(w.errors, 0) AS errors,"
-        f" s.warnings + coalesce(w.warnings, 0) AS warnings, s.signed,"
+        f" s.rows_ignored, coalesce(w.errors, 0) AS errors,"
+        f" coalesce(w.warnings, 0) AS warnings, s.signed,"
         f" coalesce(r.decision = 'approved', false) AS approved"
         f" FROM submission s LEFT JOIN in_force f USING (submission_id)"
         f" LEFT JOIN withheld h USING (submission_id)"
         f" LEFT JOIN ruling r USING (submission_id)"
         f" LEFT JOIN (SELECT submission_id, count(*) FILTER (severity = 'warning') AS warnings,"
-        f" count(*) FILTER (severity = 'error') AS errors FROM warning GROUP BY 1) w"
+        f" count(*) FILTER (severity = 'error') AS errors FROM noted GROUP BY 1) w"
         f" USING (submission_id)",
     ),
     PublishedTable(
@@ -541,7 +541,7 @@ TABLES: tuple[PublishedTable, ...] = (
         ),
         "SELECT *, problem_zh || remedy_zh AS message_zh,"
         " problem_en || ' ' || remedy_en AS message_en"
-        " FROM (SELECT *, NULL AS explained FROM finding UNION ALL BY NAME FROM warning)",
+        " FROM noted",
     ),
     PublishedTable(
         "finding_history",

@@ -464,7 +464,7 @@ def test_endless_text_is_cut(write: Write) -> None:
     workbook = write(finding(value=endless, problem_zh=endless), original=saved(county_workbook()))
     assert len(list_rows(workbook)[0][2]) < 32_767
     assert len(remark(workbook["小学"], "E14")) < 5_000
-    assert remark(workbook["小学"], "E14").endswith("…(其余见“退回说明”)")
+    assert remark(workbook["小学"], "E14").endswith("…(其余见第一页)")
 
 
 # --- workbooks that are not copied -------------------------------------------------------------
