@@ -129,7 +129,8 @@ def _content() -> _File:
 @lru_cache(maxsize=8)
 def _packaged(forms: FormSet) -> Mapping[str, WarningRule]:
     """Return the warnings of the package for the packaged plan and ``forms``, which are in use."""
-    return read_warnings(None, load_plan(), load_catalogue())
+    content = _content()
+    return _by_id(content, content.parts, load_plan(), load_catalogue())
 
 
 def read_warnings(own: Path | None, plan: Plan, catalogue: Catalogue) -> Mapping[str, WarningRule]:
@@ -144,7 +145,10 @@ def read_warnings(own: Path | None, plan: Plan, catalogue: Catalogue) -> Mapping
             is not there to be filled in.
     """
     content = _content()
-    packaged = _by_id(content, content.parts, plan, catalogue)
+    if (plan, catalogue) == (load_plan(), load_catalogue()):
+        packaged = _packaged(FORMS_IN_USE.get())
+    else:
+        packaged = _by_id(content, content.parts, plan, catalogue)
     if own is None or not own.exists():
         return packaged
     further = read_definitions(own, _File)
@@ -184,6 +188,7 @@ def _by_id(
 ) -> dict[str, WarningRule]:
     """Return the warnings of a file by their ids; ``parts`` are pieces of SQL that queries take up."""
     asked = {"items": items_table(asked_items(plan, catalogue))}
+    of_forms: dict[str, dict[str, str]] = {}
     found: dict[str, WarningRule] = {}
     for record in content.rules:
         forms = {name: {} for name in FORMS} if record.forms == "all" else record.forms
@@ -196,7 +201,9 @@ def _by_id(
             )
             if rule.id in found or rule.id in RULES:
                 raise ValueError(f"rule id {rule.id} is used twice")
-            facts = {**parts, **asked, **_facts(form, plan, catalogue)}
+            if name not in of_forms:
+                of_forms[name] = _facts(form, plan, catalogue)
+            facts = {**parts, **asked, **of_forms[name]}
             given = {part: Template(text).substitute(facts) for part, text in own.items()}
             query = Template(record.query).substitute({**facts, **given})
             others = (
