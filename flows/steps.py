@@ -42,6 +42,7 @@ from warehouse.decisions import Decisions, keep_decisions
 from warehouse.indicators.compute import compute as compute_tables
 from warehouse.ledger.future_dates import warn_of_future
 from warehouse.ledger.ingest import Ingested, ingest, pending
+from warehouse.ledger.not_open import warn_of_early
 from warehouse.ledger.office import tell_decisions
 from warehouse.ledger.schema import refresh
 from warehouse.ledger.store import (
@@ -261,6 +262,7 @@ def check_across(run: Run) -> int:
             broken = run.engine.run(database, TABLE, suites, attaching=attaching)
         with run.writing():
             found = write_warnings(run.connection, broken[SUITE]) + warn_of_future(run.connection)
+            found += warn_of_early(run.connection, _today())
             tell_reading(run.connection)
             found += tell_decisions(run.connection, sign_off=run.settings.sign_off)
             run.lapsed = tuple(mark_acknowledged(run.connection, acknowledgements, _today()))

@@ -157,6 +157,26 @@ def test_a_parameter_changes_with_its_year(qinghe: Home) -> None:
     assert name == "生均图书达到15（2024年起20）册的学校占比"
 
 
+def test_the_report_switches_between_figures_as_they_were_and_as_they_are_now(
+    qinghe: Home,
+) -> None:
+    pages = qinghe.settings.published / "report"
+    page = (pages / "unit-990121.html").read_text("utf-8")
+    section = page[
+        page.index('id="over-time"') : page.index("</section>", page.index('id="over-time"'))
+    ]
+    assert "小河区已并入本单位" in section
+    ((was, now),) = qinghe.ask(
+        "SELECT round(v.value, 1), round(n.value, 1) FROM indicator_value v"
+        " JOIN indicator_value_as_now n USING (indicator_id, region_code, year)"
+        " WHERE (indicator_id, region_code, year) = ('books_per_pupil', '990121', 2022)"
+    )
+    (line,) = [row for row in section.split("<tr>") if "生均图书册数" in row]
+    assert was != now
+    assert re.search(rf'"then">.*?{was} .*?"now">.*?{now} ', line.split("2022")[-1])
+    assert 'id="over-time"' not in (pages / "unit-990111.html").read_text("utf-8")
+
+
 def test_merged_units_are_seen_as_they_were_and_as_they_are_now(qinghe: Home) -> None:
     as_they_were = qinghe.ask(
         "SELECT year, sum(numerator), sum(denominator) FROM indicator_value"
@@ -186,6 +206,10 @@ def test_merged_units_are_seen_as_they_were_and_as_they_are_now(qinghe: Home) ->
         )
         == as_now
     )
+    assert qinghe.ask(
+        "SELECT township_code, now_code, now_county_code FROM township_crosswalk"
+        " WHERE county_code = '990122'"
+    ) == [("990122101", "990121102", "990121")]
     # What is no sum is not added up: the variation over the schools of both.
     ((west, together),) = qinghe.ask(
         "SELECT v.value, n.value FROM indicator_value v JOIN indicator_value_as_now n"

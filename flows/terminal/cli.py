@@ -272,6 +272,7 @@ def status(home: Path | None, year: int | None, as_json: bool) -> None:
 
     from flows.settings import load_settings
     from flows.terminal.status import NoSuchYear, show_status
+    from transforms.china import CHINA
     from warehouse.publication.release import DATABASE
 
     settings = load_settings(home)
@@ -281,7 +282,7 @@ def status(home: Path | None, year: int | None, as_json: bool) -> None:
         _fail(f"there is no publication in {settings.published} yet; run: jzedu nightly")
     console = Console(width=None if sys.stdout.isatty() else 140)
     try:
-        show_status(console, database, year, as_json)
+        show_status(console, database, year, as_json, datetime.now(CHINA).date())
     except NoSuchYear as error:
         raise click.UsageError(str(error)) from None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from rich.console import Console
@@ -21,6 +23,7 @@ _STATES = {
     "accepted_with_warnings": ("!", "yellow"),
     "returned": ("✗", "red"),
     "missing": ("·", "dim"),
+    "not_open": ("○", "dim"),
     "not_expected": (" ", "dim"),
 }
 
@@ -29,8 +32,12 @@ class NoSuchYear(Exception):
     """Nothing came for the year that was asked for; the message says which years there are."""
 
 
-def show_status(console: Console, database: Path, year: int | None, as_json: bool) -> None:
+def show_status(
+    console: Console, database: Path, year: int | None, as_json: bool, today: date
+) -> None:
     """Print the state of reporting from the publication ``database``.
+
+    What is missing and cannot be handed in ``today`` is not open yet.
 
     ``year`` narrows it to one year. Without it the year in focus and every later one of which
     anything came are shown as tables, the other years as counts.
@@ -39,7 +46,7 @@ def show_status(console: Console, database: Path, year: int | None, as_json: boo
         NoSuchYear: nothing came for ``year``.
     """
     with open_publication(database) as reader:
-        states, orphans = form_states(reader), orphans_of(reader)
+        states, orphans = _by_calendar(form_states(reader), today), orphans_of(reader)
         issue, published_years, made_up = reader.issue, reader.years(), reader.is_made_up
     years = sorted({state.year for state in states})
     if year is not None and year not in years:
@@ -63,6 +70,16 @@ def show_status(console: Console, database: Path, year: int | None, as_json: boo
             highlight=False,
         )
         say_made_up(console, database)
+
+
+def _by_calendar(states: Sequence[FormState], today: date) -> list[FormState]:
+    """Return ``states``, with those that are missing and not open yet called so."""
+    return [
+        replace(one, state="not_open")
+        if one.state == "missing" and not FORMS[one.form].deadline.is_open(one.year, today)
+        else one
+        for one in states
+    ]
 
 
 def _write_json(
@@ -106,7 +123,7 @@ def _counts(states: Sequence[FormState]) -> str:
     counts = Counter(state.state for state in states)
     return ", ".join(
         f"{counts[state]} {state.replace('_', ' ')}"
-        for state in ("accepted", "accepted_with_warnings", "returned", "missing")
+        for state in ("accepted", "accepted_with_warnings", "returned", "missing", "not_open")
         if counts[state]
     )
 
@@ -133,6 +150,10 @@ def _missing(console: Console, states: Sequence[FormState], year: int) -> None:
         for name, forms in missing.items():
             console.print(f"  {name}: {'、'.join(forms)}")
         console.print()
+    waiting = {state.form: state.year for state in states if state.state == "not_open"}
+    for form, year in waiting.items():
+        opens = FORMS[form].deadline.opens_on(year)
+        console.print(f"{year}: {FORMS[form].zh} opens on {opens}", highlight=False)
 
 
 def _table(console: Console, states: Sequence[FormState], year: int) -> None:
@@ -153,5 +174,5 @@ def _table(console: Console, states: Sequence[FormState], year: int) -> None:
     console.print(table)
     console.print(
         "[green]✓[/] accepted  [yellow]![/] with warnings  [red]✗[/] returned  "
-        "[dim]·[/] missing  (✓✗ a later version was returned)"
+        "[dim]·[/] missing  [dim]○[/] not open yet  (✓✗ a later version was returned)"
     )

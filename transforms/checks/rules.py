@@ -398,6 +398,18 @@ _FILE_RULES = (
         reason_en="The office asks that somebody answers for the figures.",
         example="表末有“填表人：”而没有姓名",
     ),
+    Rule(
+        code=FILE_CODE,
+        number="W05",
+        severity="warning",
+        zh="这张报表自{value}起报送, 现在报的可能还不是定数",
+        en="this form can be handed in from {value} on; what it says now may not be final",
+        remedy_zh="请到那时核对, 有变化的重新报送; 没有变化的不必再报。",
+        remedy_en="Check it on that day or later; hand it in again where something has changed.",
+        reason_zh="报表是某一时点的数, 提前填的多是估计或上年的数。",
+        reason_en="A form is of a certain day; what is filled in before is mostly estimated or last year's.",
+        example="2021年班级学生数表在2021年8月20日报送, 9月1日才开始报送",
+    ),
 )
 
 

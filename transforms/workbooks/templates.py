@@ -163,10 +163,19 @@ def write_top(
         2,
         0,
         f"每行填写: {form.row_zh}。橙色表头必填, 蓝色表头可以不填; 数量为零请填0, 空白不等于零。"
-        f"请不要改动表头。填法见“{EXAMPLE_SHEET}”。",
+        f"请不要改动表头。填法见“{EXAMPLE_SHEET}”。{_when(form, years)}",
         plain,
     )
     sheet.set_row(2, 48)
+
+
+def _when(form: Form, years: Sequence[int]) -> str:
+    """Return when the form can be handed in and is due, where it is for one year."""
+    if len(years) != 1:
+        return ""
+    opens, due = form.deadline.opens_on(years[0]), form.deadline.due(years[0])
+    begins = f"自{opens:%Y-%m-%d}起报送, " if opens is not None else ""
+    return f"{begins}{due:%Y-%m-%d}截止。"
 
 
 def _write_table(book: Workbook, sheet: Worksheet, form: Form, lists: Lists) -> None:

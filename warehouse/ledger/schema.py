@@ -96,6 +96,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None
     lists = {
         "region": reference.regions,
         "township": reference.townships,
+        "township_crosswalk": reference.township_crosswalk,
         "expected": reference.expected,
         "member": reference.members,
     }

@@ -102,6 +102,28 @@ TABLES: tuple[PublishedTable, ...] = (
         " successor FROM region",
     ),
     PublishedTable(
+        "township_crosswalk",
+        "乡镇(街道)沿革: 每行一个乡镇在其名称有效的年度, 以及现在属于哪个乡镇",
+        "Townships over time: each row is a township in the years of its name, with what it is part of now",
+        _columns(
+            ("township_code", "VARCHAR", "乡镇代码", "Code of the township"),
+            ("township_name", "VARCHAR", "当时的名称", "Name in those years"),
+            ("county_code", "VARCHAR", "当时所属的单位", "Unit that it belonged to"),
+            ("kind", "VARCHAR", "类型", "Kind of township"),
+            ("valid_from_year", "INTEGER", "起始年份", "First year of the name"),
+            ("valid_to_year", "INTEGER", "终止年份, 至今有效的为空", "Last year; NULL until today"),
+            (
+                "now_code",
+                "VARCHAR",
+                "现属乡镇的代码, 名单未说明的为空",
+                "Township that it is part of now; NULL where the list does not say",
+            ),
+            ("now_name", "VARCHAR", "现属乡镇的名称", "Name of that township"),
+            ("now_county_code", "VARCHAR", "现在所属的单位", "Unit that it belongs to now"),
+        ),
+        "SELECT * FROM township_crosswalk",
+    ),
+    PublishedTable(
         "section",
         "工作领域: 每行一个领域",
         "Sections: each row is a field of work of the plan",

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from warehouse.figures import local_time
 from warehouse.publication.reader import Reader
+from warehouse.publication.reader.over_time import merged_units
 from warehouse.publication.reader.pages import (
     REVISIONS_LISTED,
     SHORTFALLS_PER_CLAUSE,
@@ -36,6 +37,7 @@ from warehouse.report import dictionary, pages
 from warehouse.report.atlas import draw_atlas
 from warehouse.report.brief import brief_of
 from warehouse.report.charts import Goal, Point, Projection, mini_chart, shared_domain, trend_chart
+from warehouse.report.over_time import over_time
 from warehouse.report.rows import (
     DASH,
     ClauseRow,
@@ -123,6 +125,7 @@ def write_report(
         return
     publication = publication or read_publication(reader, reference)
     site = _site(publication)
+    site["merged"] = over_time(merged_units(reader))
     _write_city(env, publication, site, out)
     _write_matrix(env, publication, site, out)
     _write_map(env, publication, site, out, reference)
