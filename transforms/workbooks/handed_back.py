@@ -66,5 +66,7 @@ def _texts(row: etree._Element, shared: list[str]) -> Iterator[str]:
 
 def _said(entry: etree._Element) -> str:
     """Return the text of a cell or a shared string, without how it is pronounced."""
-    texts = (text for text in entry.iter(_TEXT) if text.getparent().tag != _ALOUD)
-    return "".join(text.text or "" for text in texts)
+    parents = ((text, text.getparent()) for text in entry.iter(_TEXT))
+    return "".join(
+        text.text or "" for text, above in parents if above is None or above.tag != _ALOUD
+    )
