@@ -39,6 +39,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, 
 
 from expectations.warnings import load_warnings
 from transforms.checks.rules import RULES
+from transforms.forms import FORMS
 from warehouse.sql import literal, table_from
 
 FILE = "explanations.yaml"
@@ -74,8 +75,8 @@ class Acknowledgement(BaseModel):
 
     @model_validator(mode="after")
     def _of_a_warning(self) -> Self:
-        warning = load_warnings().get(self.rule)
-        if warning is None:
+        form = _form_of(self.rule)
+        if form is None:
             known = RULES.get(self.rule)
             if known is not None and known.severity == "error":
                 raise ValueError(
@@ -85,12 +86,21 @@ class Acknowledgement(BaseModel):
             raise ValueError(
                 f"{self.rule} is no warning that can be explained; docs/rules.md lists them"
             )
-        if self.form != warning.form.name:
+        if self.form != form:
             raise ValueError(
-                f"{self.rule} is about the form {warning.form.name}, not {self.form}: "
-                f"write form: {warning.form.name}"
+                f"{self.rule} is about the form {form}, not {self.form}: write form: {form}"
             )
         return self
+
+
+def _form_of(rule: str) -> str | None:
+    """Return the form whose warning ``rule`` is, of the suites or of reading; None where it is none."""
+    if (warning := load_warnings().get(rule)) is not None:
+        return warning.form.name
+    known = RULES.get(rule)
+    if known is None or known.severity != "warning":
+        return None
+    return next((form.name for form in FORMS.values() if form.code == known.code), None)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -248,9 +249,15 @@ def load_plan(file: Path = PLAN) -> Plan:
         PlanError: the file is missing, is no YAML, or a clause in it is not well formed.
     """
     try:
-        return read_definitions(file, Plan)
+        return _packaged() if file == PLAN else read_definitions(file, Plan)
     except DefinitionError as error:
         raise PlanError(error.problems) from None
+
+
+@cache
+def _packaged() -> Plan:
+    """Return the plan of the package; much is held against it, and its file is read once."""
+    return read_definitions(PLAN, Plan)
 
 
 def catalogues() -> dict[str, Path]:

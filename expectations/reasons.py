@@ -49,6 +49,9 @@ def given_reasons(connection: duckdb.DuckDBPyConnection) -> list[GivenReason]:
             FROM reason GROUP BY ALL
         ) r USING (region_code, number)
         WHERE w.explained IS NULL
+        -- What reading warns of on several sheets in the same words has one number, and one reason.
+        QUALIFY row_number() OVER (
+            PARTITION BY w.region_code, w.number ORDER BY w.sheet, w.cell) = 1
         ORDER BY w.region_code, w.year, w.rule_id, w.key
         """
     ).fetchall()

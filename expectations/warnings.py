@@ -9,7 +9,6 @@ the table ``warning``, one row for each cause.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -24,7 +23,14 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 from expectations.clauses import Plan, load_plan
 from expectations.engine import Broken, Expectation
 from expectations.questions import asked_items, items_table, unanswered_rows
-from transforms.checks.findings import MARKED_CELLS, Finding, Submission, is_one_cause, told
+from transforms.checks.findings import (
+    MARKED_CELLS,
+    Finding,
+    Submission,
+    is_one_cause,
+    or_reason,
+    told,
+)
 from transforms.checks.rules import RULES
 from transforms.definitions import DefinitionError, InUse
 from transforms.forms import FORMS, FORMS_IN_USE, Form, FormSet, Kind, Rule
@@ -32,6 +38,7 @@ from transforms.forms.model import rule_id
 from transforms.records import WARNING
 from transforms.yaml_records import read_definitions
 from warehouse.indicators.definitions import Catalogue, load_catalogue
+from warehouse.ledger.schema import WARNING_NUMBER
 from warehouse.sql import lent, literal, table_from
 
 WARNINGS = Path(__file__).with_name("warnings.yaml")
@@ -122,7 +129,8 @@ def _content() -> _File:
 @lru_cache(maxsize=8)
 def _packaged(forms: FormSet) -> Mapping[str, WarningRule]:
     """Return the warnings of the package for the packaged plan and ``forms``, which are in use."""
-    return read_warnings(None, load_plan(), load_catalogue())
+    content = _content()
+    return _by_id(content, content.parts, load_plan(), load_catalogue())
 
 
 def read_warnings(own: Path | None, plan: Plan, catalogue: Catalogue) -> Mapping[str, WarningRule]:
@@ -137,7 +145,10 @@ def read_warnings(own: Path | None, plan: Plan, catalogue: Catalogue) -> Mapping
             is not there to be filled in.
     """
     content = _content()
-    packaged = _by_id(content, content.parts, plan, catalogue)
+    if (plan, catalogue) == (load_plan(), load_catalogue()):
+        packaged = _packaged(FORMS_IN_USE.get())
+    else:
+        packaged = _by_id(content, content.parts, plan, catalogue)
     if own is None or not own.exists():
         return packaged
     further = read_definitions(own, _File)
@@ -177,6 +188,7 @@ def _by_id(
 ) -> dict[str, WarningRule]:
     """Return the warnings of a file by their ids; ``parts`` are pieces of SQL that queries take up."""
     asked = {"items": items_table(asked_items(plan, catalogue))}
+    of_forms: dict[str, dict[str, str]] = {}
     found: dict[str, WarningRule] = {}
     for record in content.rules:
         forms = {name: {} for name in FORMS} if record.forms == "all" else record.forms
@@ -189,7 +201,9 @@ def _by_id(
             )
             if rule.id in found or rule.id in RULES:
                 raise ValueError(f"rule id {rule.id} is used twice")
-            facts = {**parts, **asked, **_facts(form, plan, catalogue)}
+            if name not in of_forms:
+                of_forms[name] = _facts(form, plan, catalogue)
+            facts = {**parts, **asked, **of_forms[name]}
             given = {part: Template(text).substitute(facts) for part, text in own.items()}
             query = Template(record.query).substitute({**facts, **given})
             others = (
@@ -372,6 +386,7 @@ def write_warnings(connection: duckdb.DuckDBPyConnection, broken: Broken) -> int
         "region_code", "form", "year", "rule_id", "key", "submission_id"
     )
     table_from(connection, "TABLE warning", frame)
+    connection.execute(f"UPDATE warning SET number = {WARNING_NUMBER}")
     return frame.height
 
 
@@ -493,14 +508,7 @@ def _row(
     if cause.alike > 1:
         zh = f"同一列有{cause.alike}处不符, 很可能出于同一原因, 例如: {zh}"
         en = f"{cause.alike} findings in the column, most likely with one cause; one of them: {en}"
-    # The office finds what an acknowledgement must repeat under the finding's number.
-    usual_zh = f"(通常如: {rule.accepted_zh})" if rule.accepted_zh else ""
-    usual_en = f" (usually: {rule.accepted_en})" if rule.accepted_en else ""
-    remedy_zh = f"{rule.remedy_zh}情况属实的{usual_zh}, 请在反馈表中写明原因, 随下次报送交回。"
-    remedy_en = (
-        f"{rule.remedy_en} Where it is right as it stands{usual_en}, write the reason into the"
-        " answer and hand it in with the next delivery."
-    )
+    remedy_zh, remedy_en = or_reason(rule)
     finding = Finding(
         submission=Submission(cause.submission_id, origin.region_code, origin.form, origin.year),
         rule=rule,
@@ -520,12 +528,6 @@ def _row(
         "key": cause.key,
         "figure": cause.figure,
         "explained": None,
-        "number": _number(origin, cause),
+        "number": None,
         "refused": None,
     }
-
-
-def _number(origin: _Origin, cause: _Cause) -> str:
-    """Return the number of a finding: the same for as long as an acknowledgement of it would hold."""
-    parts = (origin.region_code, origin.year, cause.rule_id, cause.key, cause.figure or "")
-    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:8].upper()

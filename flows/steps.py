@@ -42,6 +42,7 @@ from warehouse.decisions import Decisions, keep_decisions
 from warehouse.indicators.compute import compute as compute_tables
 from warehouse.ledger.future_dates import warn_of_future
 from warehouse.ledger.ingest import Ingested, ingest, pending
+from warehouse.ledger.not_open import warn_of_early
 from warehouse.ledger.office import tell_decisions
 from warehouse.ledger.schema import refresh
 from warehouse.ledger.store import (
@@ -54,6 +55,7 @@ from warehouse.ledger.store import (
     published_files,
     use_lake,
 )
+from warehouse.ledger.told import tell_reading
 from warehouse.outbox import write_returns
 from warehouse.place import reached_by, second_connection
 from warehouse.publication.compare import compare, is_comparable, says_the_same
@@ -260,6 +262,8 @@ def check_across(run: Run) -> int:
             broken = run.engine.run(database, TABLE, suites, attaching=attaching)
         with run.writing():
             found = write_warnings(run.connection, broken[SUITE]) + warn_of_future(run.connection)
+            found += warn_of_early(run.connection, _today())
+            tell_reading(run.connection)
             found += tell_decisions(run.connection, sign_off=run.settings.sign_off)
             run.lapsed = tuple(mark_acknowledged(run.connection, acknowledgements, _today()))
     return found
@@ -282,10 +286,14 @@ def _bring_into_force(run: Run) -> None:
 
 
 def warnings_of(run: Run, submission_ids: list[str]) -> pl.DataFrame:
-    """Return the warnings across forms and years of some submissions, as findings."""
+    """Return the warnings across forms and years of some submissions, as findings.
+
+    Without what reading has warned of, which stands beside them.
+    """
     listed = ", ".join(literal(name) for name in submission_ids) or "NULL"
     rows = run.connection.execute(
-        f"SELECT {FINDING.names} FROM warning WHERE submission_id IN ({listed})"
+        f"SELECT {FINDING.names} FROM warning"
+        f" ANTI JOIN finding USING (submission_id, rule_id) WHERE submission_id IN ({listed})"
     ).fetchall()
     return pl.DataFrame(rows, schema=FINDING.schema, orient="row")
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from click.testing import CliRunner
 
+from flows.terminal.cli import cli
 from tests.conftest import Home
 from transforms.sample import write_sample
 from warehouse.reference import load_reference
@@ -157,6 +159,26 @@ def test_a_parameter_changes_with_its_year(qinghe: Home) -> None:
     assert name == "生均图书达到15（2024年起20）册的学校占比"
 
 
+def test_the_report_switches_between_figures_as_they_were_and_as_they_are_now(
+    qinghe: Home,
+) -> None:
+    pages = qinghe.settings.published / "report"
+    page = (pages / "unit-990121.html").read_text("utf-8")
+    section = page[
+        page.index('id="over-time"') : page.index("</section>", page.index('id="over-time"'))
+    ]
+    assert "小河区已并入本单位" in section
+    ((was, now),) = qinghe.ask(
+        "SELECT v.value::INTEGER, n.value::INTEGER FROM indicator_value v"
+        " JOIN indicator_value_as_now n USING (indicator_id, region_code, year)"
+        " WHERE (indicator_id, region_code, year) = ('institutions_reported', '990121', 2022)"
+    )
+    (line,) = [row for row in section.split("<tr>") if "报送的学校和幼儿园数" in row]
+    assert was < now
+    assert re.search(rf'"then">.*?\b{was}\b.*?"now">.*?\b{now}\b', line)
+    assert 'id="over-time"' not in (pages / "unit-990111.html").read_text("utf-8")
+
+
 def test_merged_units_are_seen_as_they_were_and_as_they_are_now(qinghe: Home) -> None:
     as_they_were = qinghe.ask(
         "SELECT year, sum(numerator), sum(denominator) FROM indicator_value"
@@ -186,6 +208,10 @@ def test_merged_units_are_seen_as_they_were_and_as_they_are_now(qinghe: Home) ->
         )
         == as_now
     )
+    assert qinghe.ask(
+        "SELECT township_code, now_code, now_county_code FROM township_crosswalk"
+        " WHERE county_code = '990122'"
+    ) == [("990122101", "990121102", "990121")]
     # What is no sum is not added up: the variation over the schools of both.
     ((west, together),) = qinghe.ask(
         "SELECT v.value, n.value FROM indicator_value v JOIN indicator_value_as_now n"
@@ -193,3 +219,25 @@ def test_merged_units_are_seen_as_they_were_and_as_they_are_now(qinghe: Home) ->
         " AND (v.region_code, n.region_code) = ('990120', '990121')"
     )
     assert west == pytest.approx(together)
+
+
+def test_a_large_school_weighs_more_in_the_weighted_variation(qinghe: Home) -> None:
+    with qinghe.computed() as connection:
+        rows = connection.execute(
+            "SELECT pupils, sports_area FROM current.library"
+            " WHERE (region_code, year) = ('990112', 2022) AND pupils > 0"
+        ).fetchall()
+    pupils = sum(number for number, _ in rows)
+    mean = sum(float(area) for _, area in rows) / pupils
+    spread = sum(number * (float(area) / number - mean) ** 2 for number, area in rows) / pupils
+    ((value,),) = qinghe.ask(
+        "SELECT value FROM indicator_value WHERE year = 2022"
+        " AND (indicator_id, region_code) = ('weighted_sports_area_variation', '990112')"
+    )
+    assert value == pytest.approx(spread**0.5 / mean, rel=1e-4)
+
+
+def test_every_definition_of_the_example_is_sound_and_its_examples_come_out(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE, tmp_path / "home")
+    done = CliRunner().invoke(cli, ["definitions", "check", "--home", str(tmp_path / "home")])
+    assert done.exit_code == 0, done.output

@@ -18,7 +18,7 @@ TO_BE_CORRECTED, NOTHING_TO_SAY = "须更正后重新报送", "—"
 WAITING, REFUSED = "【已收到, 待审核】", "【未被采纳】"
 
 #: So many rows from the top are looked through for the header.
-_HEADER_WITHIN = 12
+HEADER_WITHIN = 12
 _LONGEST = 500
 
 
@@ -35,7 +35,7 @@ def reasons_in(rows: Sequence[tuple[str | None, ...]]) -> tuple[Reason, ...] | N
 
     ``rows`` are the rows of the sheet, from its first; only when the header is there, all are looked at.
     """
-    for place in range(min(_HEADER_WITHIN, len(rows))):
+    for place in range(min(HEADER_WITHIN, len(rows))):
         headers = rows[place]
         if NUMBER in headers and REASON in headers:
             number, reason = headers.index(NUMBER), headers.index(REASON)

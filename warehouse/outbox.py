@@ -193,11 +193,7 @@ def _sheets(connection: duckdb.DuckDBPyConnection, today: date) -> Iterator[Retu
             f.places, f.institution, f.number,
             CASE WHEN f.refused = r.reason THEN $refused ELSE $waiting END || r.reason AS reason,
             u.region_name, b.before, o.contact
-        FROM (
-            FROM finding
-            UNION ALL BY NAME
-            SELECT * EXCLUDE (key, figure, explained) FROM warning WHERE explained IS NULL
-        ) f
+        FROM (SELECT * FROM noted WHERE explained IS NULL) f
         JOIN submission s USING (submission_id)
         LEFT JOIN (
             SELECT region_code, number, arg_max(reason, (received_at, sha256)) AS reason

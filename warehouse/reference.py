@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import polars as pl
 
@@ -185,6 +185,35 @@ class Reference:
         return now
 
     @cached_property
+    def township_crosswalk(self) -> pl.DataFrame:
+        """township_code, township_name, county_code, kind, valid_from_year, valid_to_year, now_code, now_name, now_county_code.
+
+        Each row is a township in the years of its name, with what it is part of now: by the successor that
+        the list gives, else by the later name of its code. NULL where the list does not say.
+        """
+        told = ("township_code", "township_name", "county_code")
+        rows = []
+        for row in self.townships.iter_rows(named=True):
+            now: dict[str, Any] | None = row
+            while now is not None and (last := now["valid_to_year"]) is not None:
+                heir = now.get("successor") or now["township_code"]
+                now = _row_after(self.townships, heir, last)
+            rows.append(
+                {
+                    **{name: row[name] for name in (*told, "kind")},
+                    **{name: row[name] for name in ("valid_from_year", "valid_to_year")},
+                    **{f"now_{name.removeprefix('township_')}": now and now[name] for name in told},
+                }
+            )
+        texts = (*told, "kind")
+        schema: dict[str, pl.DataType] = {
+            **{name: pl.String() for name in texts},
+            **{name: pl.Int64() for name in ("valid_from_year", "valid_to_year")},
+            **{name: pl.String() for name in ("now_code", "now_name", "now_county_code")},
+        }
+        return pl.DataFrame(rows, schema, orient="row")
+
+    @cached_property
     def with_townships(self) -> frozenset[str]:
         """The units that have townships (镇, 乡, 民族乡) in any year of the list."""
         kinds = self.townships.filter(pl.col("kind").is_in(_TOWNSHIP_KINDS))
@@ -246,11 +275,12 @@ def load_reference(home: Path) -> Reference:
         ) from None
     file = own / "townships.csv" if (own / "townships.csv").exists() else folder / "townships.csv"
     townships = (
-        _read(file, _TOWNSHIPS)
+        _read(file, _TOWNSHIPS, ("successor",))
         if file.exists()
         else pl.DataFrame(schema=dict.fromkeys(_TOWNSHIPS, pl.String()))
     ).with_columns(pl.col("valid_from_year", "valid_to_year").cast(pl.Int64))
     problems = [f"{list_file}: {problem}" for problem in _problems_of(regions)]
+    problems += [f"{file}: {problem}" for problem in _problems_of_townships(townships)]
     expectations = [*_expectations(PACKAGED / EXPECTED, None, problems)]
     if (expected := home / "definitions" / EXPECTED).exists():
         expectations += _expectations(expected, regions, problems)
@@ -287,6 +317,34 @@ def _problems_of(regions: pl.DataFrame) -> Iterator[str]:
         yield f"{code} has a successor and no end; give its valid_to_year"
     for code in regions.filter(pl.col("valid_to_year") < pl.col("valid_from_year"))["region_code"]:
         yield f"{code} ends before it begins; correct valid_from_year or valid_to_year"
+
+
+def _problems_of_townships(townships: pl.DataFrame) -> Iterator[str]:
+    """Yield what is wrong in a township list that says what became of its townships."""
+    if "successor" not in townships.columns:
+        return
+    codes = set(townships["township_code"])
+    for row in townships.filter(pl.col("successor").fill_null("") != "").iter_rows(named=True):
+        code, successor, last = row["township_code"], row["successor"], row["valid_to_year"]
+        if successor not in codes:
+            yield f"successor {successor} has no row; add it, or correct the code"
+        elif successor == code:
+            yield f"{code} succeeds itself; correct its successor"
+        elif last is None:
+            yield f"{code} has a successor and no end; give its valid_to_year"
+        elif _row_after(townships, successor, last) is None:
+            yield f"{code} ends with {last}, and its successor {successor} is not there in {last + 1}"
+
+
+def _row_after(townships: pl.DataFrame, code: str, last: int) -> dict[str, Any] | None:
+    """Return the row that has ``code`` in the year after ``last``."""
+    year = last + 1
+    there = townships.filter(
+        pl.col("township_code") == code,
+        pl.col("valid_from_year").fill_null(year) <= year,
+        pl.col("valid_to_year").fill_null(year) >= year,
+    )
+    return there.row(0, named=True) if there.height else None
 
 
 def _with_optional(regions: pl.DataFrame) -> pl.DataFrame:

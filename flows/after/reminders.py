@@ -94,6 +94,8 @@ def reminders(settings: Settings, reference: Reference, today: date) -> list[Rem
         for year in range(today.year - 2, today.year + 1):
             if year < (first or year) or year > (last or year):
                 continue
+            if not FORMS[form].deadline.is_open(year, today):
+                continue  # nobody can hand it in yet
             day = FORMS[form].deadline.last_day(year)
             days = (day - today).days
             accepted, returned = states.get((unit, form, year), (False, False))

@@ -279,6 +279,7 @@ def status(
 
     from flows.settings import load_settings
     from flows.terminal.status import NoSuchYear, show_status
+    from transforms.china import CHINA
     from warehouse.publication.release import DATABASE
 
     settings = load_settings(home)
@@ -288,7 +289,9 @@ def status(
         _fail(f"there is no publication in {settings.published} yet; run: jzedu nightly")
     console = Console(width=None if sys.stdout.isatty() else 140)
     try:
-        show_status(console, database, year, as_json, lang or _language_of_locale("en"))
+        today = datetime.now(CHINA).date()
+        language = lang or _language_of_locale("en")
+        show_status(console, database, year, as_json, today, language)
     except NoSuchYear as error:
         raise click.UsageError(str(error)) from None
 

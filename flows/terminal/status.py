@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,7 @@ _STATES = {
     "accepted_with_warnings": ("!", "yellow"),
     "returned": ("✗", "red"),
     "missing": ("·", "dim"),
+    "not_open": ("○", "dim"),
     "not_expected": (" ", "dim"),
 }
 
@@ -36,6 +39,8 @@ _WORDS: dict[Language, dict[str, str]] = {
         "accepted_with_warnings": "{count} accepted with warnings",
         "returned": "{count} returned",
         "missing": "{count} missing",
+        "not_open": "{count} not open",
+        "opens": "{year}: {form} opens on {day}",
         "joined": ", ",
         "year": "{year}: ",
         "little": "{year}: {accepted} of {expected} forms are in force, fewer than half; "
@@ -44,7 +49,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "orphans": "Returned, of no form, year or unit",
         "unit": "单位",
         "legend": "[green]✓[/] accepted  [yellow]![/] with warnings  [red]✗[/] returned  "
-        "[dim]·[/] missing  (✓✗ a later version was returned)",
+        "[dim]·[/] missing  [dim]○[/] not open yet  (✓✗ a later version was returned)",
         "publication": "Last publication {id}, {time} UTC, {submissions} submissions in force",
     },
     "zh": {
@@ -52,6 +57,8 @@ _WORDS: dict[Language, dict[str, str]] = {
         "accepted_with_warnings": "已接收有提示 {count} 份",
         "returned": "已退回 {count} 份",
         "missing": "未报 {count} 份",
+        "not_open": "未到填报时间 {count} 份",
+        "opens": "{year} 年：{form} {day} 起填报",
         "joined": "，",
         "year": "{year} 年：",
         "little": "{year} 年：应报 {expected} 份，生效 {accepted} 份，不到一半；仍以 {focus} 年为主。",
@@ -59,7 +66,7 @@ _WORDS: dict[Language, dict[str, str]] = {
         "orphans": "已退回，认不出报表、年份或单位",
         "unit": "单位",
         "legend": "[green]✓[/] 已接收  [yellow]![/] 有提示  [red]✗[/] 已退回  "
-        "[dim]·[/] 未报  （✓✗ 后来的版本被退回）",
+        "[dim]·[/] 未报  [dim]○[/] 未到填报时间  （✓✗ 后来的版本被退回）",
         "publication": "最近一次发布 {id}，{time}（世界时），在用报送 {submissions} 份",
     },
 }
@@ -70,9 +77,16 @@ class NoSuchYear(Exception):
 
 
 def show_status(
-    console: Console, database: Path, year: int | None, as_json: bool, language: Language = "en"
+    console: Console,
+    database: Path,
+    year: int | None,
+    as_json: bool,
+    today: date,
+    language: Language = "en",
 ) -> None:
     """Print the state of reporting from the publication ``database``, for who reads ``language``.
+
+    What is missing and cannot be handed in ``today`` is not open yet.
 
     ``year`` narrows it to one year. Without it the year in focus and every later one of which
     anything came are shown as tables, the other years as counts.
@@ -81,7 +95,7 @@ def show_status(
         NoSuchYear: nothing came for ``year``.
     """
     with open_publication(database) as reader:
-        states, orphans = form_states(reader), orphans_of(reader)
+        states, orphans = _by_calendar(form_states(reader), today), orphans_of(reader)
         issue, published_years, made_up = reader.issue, reader.years(), reader.is_made_up
     years = sorted({state.year for state in states})
     if year is not None and year not in years:
@@ -110,6 +124,16 @@ def show_status(
             highlight=False,
         )
         say_made_up(console, database)
+
+
+def _by_calendar(states: Sequence[FormState], today: date) -> list[FormState]:
+    """Return ``states``, with those that are missing and not open yet called so."""
+    return [
+        replace(one, state="not_open")
+        if one.state == "missing" and not FORMS[one.form].deadline.is_open(one.year, today)
+        else one
+        for one in states
+    ]
 
 
 def _write_json(
@@ -155,7 +179,7 @@ def _counts(states: Sequence[FormState], words: Mapping[str, str]) -> str:
     counts = Counter(state.state for state in states)
     return words["joined"].join(
         words[state].format(count=counts[state])
-        for state in ("accepted", "accepted_with_warnings", "returned", "missing")
+        for state in ("accepted", "accepted_with_warnings", "returned", "missing", "not_open")
         if counts[state]
     )
 
@@ -190,6 +214,11 @@ def _missing(
         for name, forms in missing.items():
             console.print(f"  {name}: {'、'.join(forms)}")
         console.print()
+    waiting = {state.form: state.year for state in states if state.state == "not_open"}
+    for form, year in waiting.items():
+        opens = FORMS[form].deadline.opens_on(year)
+        said = words["opens"].format(year=year, form=FORMS[form].zh, day=opens)
+        console.print(said, highlight=False)
 
 
 def _table(

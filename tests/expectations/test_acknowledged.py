@@ -236,7 +236,7 @@ def changed(old: str, new: str) -> str:
     [
         (changed("CLS-W14", "CLS-E10"), r"line 2: CLS-E10 is an error, and errors cannot"),
         (changed("CLS-W14", "CLS-W99"), r"line 2: CLS-W99 is no warning .* docs/rules\.md"),
-        (changed("CLS-W14", "CLS-W01"), r"CLS-W01 is no warning"),
+        (changed("CLS-W14", "FIL-W01"), r"FIL-W01 is no warning"),
         (changed("form: class", "form: school"), r"write form: class"),
         (changed("year: 2020", "year: 去年"), r"line 2: year: "),
         (changed("until: 2021-08-31", "until: 明年"), r"line 2: until: "),

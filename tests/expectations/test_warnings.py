@@ -268,6 +268,19 @@ def leap(form: str, column: str, before: int, now: int, edit: Edit, cells: int =
 STAFF: Row = {"classes": 4, "full_time_teachers": 8}
 BOTH = (BEFORE, NOW)
 
+
+def a_little_in_six_schools(missing: int) -> Iterator[Edit]:
+    """Six further schools, each of which has lost so many of the pupils that moved up."""
+    yield leave_out("finance")
+    for year in BOTH:
+        lost = missing if year == NOW else 0
+        yield from several("school", school, 11, 17, years=(year,), primary_students=120 - lost)
+        for number in range(11, 17):
+            code = f"212100{number:04d}"
+            rows = (classroom(code, "小学", 1, 60), classroom(code, "小学", 2, 60 - lost))
+            yield add("class", *rows, years=(year,))
+
+
 #: Institutions that two units report; their codes are the same in every unit.
 SHARED: dict[str, Row] = {
     "kindergarten": garden("1121999001", children_enrolled=1),
@@ -693,6 +706,14 @@ CASES: dict[str, Case] = {
         "all",
         "11 -> 1",
     ),
+    "CLS-W34": Case(
+        tuple(a_little_in_six_schools(14)),
+        (("grade", 1),),
+        "1年级405人→2年级321人",
+        "cohorts",
+        "grade 2: 405 -> 321",
+        cells=7,
+    ),
 }
 
 #: What is right as it stands, up to the very edge.
@@ -828,6 +849,7 @@ QUIET: dict[str, tuple[Edit, ...]] = {
         put("finance", 0, students_average=401),
         put("kindergarten", 0, children_enrolled=179),
     ),
+    "sixty pupils fewer over all schools": tuple(a_little_in_six_schools(10)),
     "exactly half the hazards": (
         put("safety", 0, BEFORE, hazards_found=38, hazards_fixed=20),
         put("safety", 0, hazards_found=27, hazards_fixed=20),

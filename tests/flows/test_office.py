@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from flows.after.reminders import Reminder, note_sent, reminders, unsent
-from flows.run import StepFailed
+from flows.run import StepFailed, definitions_of
 from flows.terminal.lineage import published_by
 from flows.terminal.office import DecisionRefused, declare_final, reopen, rule
 from tests.conftest import Home, csv_bytes
@@ -354,3 +354,11 @@ def test_each_unit_is_reminded_of_what_it_lacks_and_never_twice_of_the_same(home
     after = reminded(home, late)
     assert unsent(home.settings.archive, list(after.values())) == list(after.values())
     assert "已逾期2天" in after[UNIT].notice(Path("outbox")).text
+
+
+def test_nobody_is_reminded_of_a_form_that_is_not_open(home: Home) -> None:
+    home.define("calendar.csv", "form,opens,due,grace_days,year\nschool,10-25,10-31,0,this\n")
+    with definitions_of(home.settings).in_use():
+        for day, told in ((24, False), (25, True)):
+            missing = reminded(home, date(2020, 10, day))[UNIT].missing
+            assert any((one.form, one.year) == ("school", 2020) for one in missing) is told

@@ -74,6 +74,42 @@ def test_a_list_of_ones_own_takes_its_place(own: Path) -> None:
     }
 
 
+TOWNSHIPS = "county_code,county_name,township_code,township_name,kind,valid_from_year,valid_to_year,successor\n"
+
+
+def test_townships_are_followed_to_what_they_are_part_of_now(own: Path) -> None:
+    (own / "reference" / "townships.csv").write_text(
+        TOWNSHIPS + "210702,古塔区,210702101,甲乡,乡,,2019,\n"
+        "210702,古塔区,210702101,甲镇,镇,2020,2021,210703102\n"
+        "210703,凌河区,210703102,乙镇,镇,,,\n"
+        "210703,凌河区,210703103,丙镇,镇,,2020,\n",
+        "utf-8",
+    )
+    crosswalk = load_reference(own).township_crosswalk
+    now = crosswalk.select("township_name", "now_code", "now_name", "now_county_code").rows()
+    assert now == [
+        ("甲乡", "210703102", "乙镇", "210703"),
+        ("甲镇", "210703102", "乙镇", "210703"),
+        ("乙镇", "210703102", "乙镇", "210703"),
+        ("丙镇", None, None, None),
+    ]
+
+
+def test_every_slip_in_what_became_of_townships_is_told(own: Path) -> None:
+    (own / "reference" / "townships.csv").write_text(
+        TOWNSHIPS + "210702,古塔区,210702101,甲乡,乡,,2019,210702109\n"
+        "210702,古塔区,210702102,乙乡,乡,,2019,210702102\n"
+        "210702,古塔区,210702103,丙乡,乡,,,210702104\n"
+        "210702,古塔区,210702104,丁乡,乡,2022,,\n"
+        "210702,古塔区,210702105,戊乡,乡,,2019,210702104\n",
+        "utf-8",
+    )
+    with pytest.raises(ReferenceError) as error:
+        load_reference(own)
+    for words in ("210702109 has no row", "succeeds itself", "no end", "is not there in 2020"):
+        assert words in str(error.value)
+
+
 def test_townships_of_ones_own_for_the_packaged_regions(own: Path) -> None:
     (own / "reference" / "townships.csv").write_text(
         "county_code,county_name,township_code,township_name,kind,valid_from_year,valid_to_year\n"

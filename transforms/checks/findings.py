@@ -126,6 +126,17 @@ def told(zh: str, en: str) -> dict[str, str]:
     return {"problem_zh": f"{zh}。", "problem_en": f"{en}."}
 
 
+def or_reason(rule: Rule) -> tuple[str, str]:
+    """Return what a rule says to do; of a warning also how a unit says that it is right as it stands."""
+    if not rule.accepted_zh:
+        return rule.remedy_zh, rule.remedy_en
+    return (
+        f"{rule.remedy_zh}情况属实的(通常如: {rule.accepted_zh}), 请在反馈表中写明原因, 随下次报送交回。",
+        f"{rule.remedy_en} Where it is right as it stands (usually: {rule.accepted_en}), write the reason"
+        " into the answer and hand it in with the next delivery.",
+    )
+
+
 def make_finding(
     submission: Submission,
     rule_id: str,
@@ -150,7 +161,7 @@ def make_finding(
     """
     rule = RULES[rule_id]
     form = None if submission.form is None else FORMS[submission.form]
-    remedy_zh, remedy_en = remedy or (rule.remedy_zh, rule.remedy_en)
+    remedy_zh, remedy_en = remedy or or_reason(rule)
     wanted_zh, wanted_en = wanted or (expected(column) if column is not None else ("", ""))
     words = {
         "form": form.zh if form else "",

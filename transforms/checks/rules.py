@@ -153,10 +153,12 @@ _ANY_FORM = (
         severity="warning",
         zh="有不认识的列, 已忽略: {value}",
         en="unknown columns were ignored: {value}",
-        remedy_zh="如果是必需的列, 请按模板更正表头; 否则不用处理。",
-        remedy_en="If one of them is needed, correct its header; otherwise nothing to do.",
+        remedy_zh="如果是必需的列, 请按模板更正表头。",
+        remedy_en="If one of them is needed, correct its header.",
         reason_zh="未使用的列应让填报人知道。",
         reason_en="Whoever filled in a column should know that it is not used.",
+        accepted_zh="本单位自用的列, 不属于报表",
+        accepted_en="a column of the unit's own use that no form has",
         example="多出“校车数”列",
     ),
     Rule(
@@ -168,6 +170,8 @@ _ANY_FORM = (
         remedy_en="Check the year and make title, sheet and file name agree.",
         reason_zh="年份错了, 数据会记到别的年度。",
         reason_en="With the wrong year the figures land in another year.",
+        accepted_zh="标题写学年, 文件名写填报年份",
+        accepted_en="the title names the school year, the file name the year it was filled in",
         example="标题写2020年, 文件名写2021年",
     ),
     Rule(
@@ -175,10 +179,12 @@ _ANY_FORM = (
         severity="warning",
         zh="“{column}”的内容“{value}”小数过长, 已四舍五入到6位小数",
         en='{column}: "{value}" has more decimals than are kept; it was rounded to six',
-        remedy_zh="请核对这个数; 无误则不用处理。",
-        remedy_en="Check the figure; if it is right, nothing to do.",
+        remedy_zh="请核对这个数。",
+        remedy_en="Check the figure.",
         reason_zh="不声不响的舍入会让数对不上。",
         reason_en="Figures that are rounded unseen do not add up later.",
+        accepted_zh="由公式计算得出的数",
+        accepted_en="the figure comes out of a formula",
         example="1234.56789012",
     ),
     Rule(
@@ -190,6 +196,8 @@ _ANY_FORM = (
         remedy_en="Check the unit; if the file lies in the wrong folder, hand it in from the right one.",
         reason_zh="单位错了, 数据会记到别的县区。",
         reason_en="With the wrong unit the figures count for another county.",
+        accepted_zh="单位已更名; 由上级或合署单位代填",
+        accepted_en="the unit was renamed; another office filled it in for it",
         example="文件夹为古塔区, 表中填报单位为凌河区",
     ),
     Rule(
@@ -202,6 +210,8 @@ _ANY_FORM = (
         remedy_en="Check the figures and their unit, and set the format of the cells to General.",
         reason_zh="看到的数和存储的数不同, 可能相差一万倍。",
         reason_en="What is seen and what is stored differ, perhaps by ten thousand times.",
+        accepted_zh="已核对, 按存储的数读取无误",
+        accepted_en="checked: it is right as it was taken",
         example="表头为万元, 单元格存储元、用格式 0!.0, 显示为万元",
     ),
     Rule(
@@ -213,6 +223,8 @@ _ANY_FORM = (
         remedy_en="Open it in Excel or WPS; if a form is missing, add it and hand it in again.",
         reason_zh="缺少的工作表里可能有数据。",
         reason_en="There may have been data in the sheet that is missing.",
+        accepted_zh="缺少的工作表不是报表",
+        accepted_en="the sheet that is missing is no form",
         example="工作簿被其他程序拆分后缺少一页",
     ),
     Rule(
@@ -224,6 +236,8 @@ _ANY_FORM = (
         remedy_en="Check these lines and delete the quote that is too many.",
         reason_zh="没有成对的引号会把下面的行吞掉。",
         reason_en="A quote that is left open swallows the rows below it.",
+        accepted_zh="已逐行核对, 读取无误",
+        accepted_en="checked line by line: nothing was lost",
         example='2121000001,"义县小学,小学,1,1班,40',
     ),
 )
@@ -383,6 +397,18 @@ _FILE_RULES = (
         reason_zh="上级要求报送的数据有人负责。",
         reason_en="The office asks that somebody answers for the figures.",
         example="表末有“填表人：”而没有姓名",
+    ),
+    Rule(
+        code=FILE_CODE,
+        number="W05",
+        severity="warning",
+        zh="这张报表自{value}起报送, 现在报的可能还不是定数",
+        en="this form can be handed in from {value} on; what it says now may not be final",
+        remedy_zh="请到那时核对, 有变化的重新报送; 没有变化的不必再报。",
+        remedy_en="Check it on that day or later; hand it in again where something has changed.",
+        reason_zh="报表是某一时点的数, 提前填的多是估计或上年的数。",
+        reason_en="A form is of a certain day; what is filled in before is mostly estimated or last year's.",
+        example="2021年班级学生数表在2021年8月20日报送, 9月1日才开始报送",
     ),
 )
 

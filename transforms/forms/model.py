@@ -176,6 +176,22 @@ class Deadline:
         """Return the day on which the form of the statistical ``year`` is due."""
         return date(year + self.years_after, self.month, self.day)
 
+    def opens_on(self, year: int) -> date | None:
+        """Return from which day on the form of the statistical ``year`` can be handed in; None for always.
+
+        It is the last such day before it is due.
+        """
+        if self.opens is None:
+            return None
+        due = self.due(year)
+        this_year = date(due.year, *self.opens)
+        return this_year if this_year <= due else date(due.year - 1, *self.opens)
+
+    def is_open(self, year: int, today: date) -> bool:
+        """Return whether the form of ``year`` can be handed in ``today``."""
+        opens = self.opens_on(year)
+        return opens is None or today >= opens
+
     def last_day(self, year: int) -> date:
         """Return the last day on which it is in time."""
         return self.due(year) + timedelta(self.grace_days)

@@ -77,6 +77,15 @@ class WorkbookPart:
             title = f"{wanted}({number})"
         return title
 
+    def drop(self, sheet: SheetEntry) -> None:
+        """Take a worksheet out, with its part and the names that hold on it."""
+        relations = self.package.relations(self.part)
+        for element in list(self._sheets):
+            relation = relations.get(element.get(_ID, ""))
+            if relation is not None and relation.part_from(self.part) == sheet.part:
+                drop_sheets(self._root, [element])
+                self.package.drop_relation(self.part, element.get(_ID, ""))
+
     def put_first(self, title: str, xml: bytes, print_titles: str) -> None:
         """Put a sheet before all others: the one that is seen when the workbook is opened.
 

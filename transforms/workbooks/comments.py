@@ -9,7 +9,7 @@ from typing import Final
 from lxml import etree
 
 from transforms.formats import column_letters
-from transforms.workbooks.findings import LIST_SHEET, SEVERITY_ZH, ListedFinding, Place, literal
+from transforms.workbooks.findings import SEVERITY_ZH, ListedFinding, Place, literal
 from transforms.workbooks.package import (
     MAIN,
     RELATIONS,
@@ -24,7 +24,8 @@ from transforms.workbooks.worksheet import ORDER
 #: Excel's own bound is about 32,767 in a comment nobody could read.
 COMMENT_CHARACTERS = 4_000
 
-_AUTHOR: Final = "数据核对"
+#: Who the comments of an answer are by.
+AUTHOR: Final = "数据核对"
 _COMMENTS_TYPE: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.comments+xml"
 _BOXES_TYPE: Final = "application/vnd.openxmlformats-officedocument.vmlDrawing"
 _VML: Final = "urn:schemas-microsoft-com:vml"
@@ -55,6 +56,8 @@ _NUMBER: Final = re.compile(r"_x0000_s([0-9]{1,9})")
 #: The size of a box in Excel, in pixels.
 _USUAL_BOX: Final = (144, 79)
 _SPACE: Final = "{http://www.w3.org/XML/1998/namespace}space"
+#: How the remark of a finding begins in a comment.
+_REMARK: Final = re.compile("|".join(f"【{word}】" for word in SEVERITY_ZH.values()))
 #: Whoever answers a comment of a thread is called so in its older form.
 _OF_THREAD: Final = "tc="
 
@@ -92,6 +95,34 @@ def add_remarks(
     _draw(package, sheet, texts, comments.places())
 
 
+def take_back_remarks(package: CopiedPackage, sheet: str) -> list[Place]:
+    """Take the remarks of an earlier answer out of a sheet; give the cells that had one.
+
+    What the unit itself had noted above them stays. Raises ValueError and lxml's errors where the comments
+    of the sheet are damaged.
+    """
+    part = package.target(sheet, "comments")
+    if part is None:
+        return []
+    comments = _Comments(package.tree(part))
+    places = comments.of_answers()
+    if not places:
+        return []
+    own = {place: _noted(comments.text(place) or "") for place in places}
+    for place, text in own.items():
+        if text:
+            comments.write(place, text)
+        else:
+            comments.remove(place)
+    _draw(package, sheet, {place: text for place, text in own.items() if text}, comments.places())
+    return places
+
+
+def _noted(text: str) -> str:
+    """Return what stands above the remarks of an answer in a comment."""
+    return _REMARK.split(text, maxsplit=1)[0].rstrip("\n")
+
+
 class _Comments:
     """The comments of a sheet."""
 
@@ -124,6 +155,17 @@ class _Comments:
         known = number.isdecimal() and int(number) < len(self._authors)
         return known and (self._authors[int(number)].text or "").startswith(_OF_THREAD)
 
+    def of_answers(self) -> list[Place]:
+        """Return the cells whose comment an answer has written."""
+        own = {str(i) for i, author in enumerate(self._authors) if author.text == AUTHOR}
+        return [
+            place for place, comment in self._there.items() if comment.get("authorId", "") in own
+        ]
+
+    def remove(self, place: Place) -> None:
+        """Take the comment at a cell away."""
+        self._listed.remove(self._there.pop(place))
+
     def write(self, place: Place, text: str) -> None:
         """Put a comment at a cell, instead of the one that is there."""
         comment = self._there.get(place)
@@ -140,7 +182,7 @@ class _Comments:
 
     def _author(self) -> str:
         if self._own is None:
-            etree.SubElement(self._authors, f"{{{MAIN}}}author").text = _AUTHOR
+            etree.SubElement(self._authors, f"{{{MAIN}}}author").text = AUTHOR
             self._own = str(len(self._authors) - 1)
         return self._own
 
@@ -166,7 +208,7 @@ def _text(findings: Iterable[ListedFinding], there: str | None) -> str:
     own = [there] if there is not None else []
     text = "\n\n".join([*own, *map(literal, remarks)])
     if len(text) > COMMENT_CHARACTERS:
-        text = f"{text[:COMMENT_CHARACTERS]}…(其余见“{LIST_SHEET}”)"
+        text = f"{text[:COMMENT_CHARACTERS]}…(其余见第一页)"
     return text
 
 
@@ -175,12 +217,13 @@ def _draw(
 ) -> None:
     """Give each comment a box: those with a new text one of its size, the others what they have."""
     root = package.tree(_boxes(package, sheet))
+    commented = frozenset(places)
     # Boxes of the unit stay; where a cell is commented anew, the new one stands for both texts.
     drawn = set()
     number = 1024
     for shape in root.findall(f"{{{_VML}}}shape"):
         place = _place(shape)
-        if place is None or place in texts:
+        if place is None or place in texts or place not in commented:
             root.remove(shape)
             continue
         drawn.add(place)
@@ -190,7 +233,7 @@ def _draw(
         root.append(parsed(_BOX_TYPE.encode()))
     boxes = [
         _box(free, place, texts.get(place))
-        for free, place in enumerate(sorted({*texts, *places} - drawn), number + 1)
+        for free, place in enumerate(sorted({*texts, *commented} - drawn), number + 1)
     ]
     root.extend(list(parsed(f"<xml {_NAMESPACES}>{''.join(boxes)}</xml>".encode())))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,9 @@ import polars as pl
 from transforms.formats import column_index
 from transforms.records import FINDING
 
-LIST_SHEET: Final = "退回说明"
+#: How the first sheet of an answer is called: by what became of the file.
+RETURNED_SHEET: Final = "退回说明"
+ACCEPTED_SHEET: Final = "提示说明"
 SEVERITY_ZH: Final = {"error": "错误", "warning": "提示"}
 #: The fill of a severity, in a cell and in the list.
 COLOURS: Final = {"error": "FFFFC7CE", "warning": "FFFFEB9C"}
@@ -82,6 +84,12 @@ def in_order(findings: pl.DataFrame) -> list[ListedFinding]:
         )
         for row in rows
     ]
+
+
+def list_title(findings: Iterable[ListedFinding]) -> str:
+    """Return how the list of ``findings`` is called: with an error among them the file went back."""
+    returned = any(finding.severity == "error" for finding in findings)
+    return RETURNED_SHEET if returned else ACCEPTED_SHEET
 
 
 def _rank(row: Mapping[str, Any]) -> tuple[Any, ...]:

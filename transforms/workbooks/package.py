@@ -231,10 +231,14 @@ class CopiedPackage:
         """Forget all relations of a kind, and the parts at their ends."""
         relations = self.relations(part)
         for known in [known for known, relation in relations.items() if relation.kind == kind]:
-            target = relations.pop(known).part_from(part)
-            self._contents.pop(target, None)
-            self._types.pop(target, None)
-            self._relations.pop(target, None)
+            self.drop_relation(part, known)
+
+    def drop_relation(self, part: str, known: str) -> None:
+        """Forget the relation of this id, and the part at its end."""
+        target = self.relations(part).pop(known).part_from(part)
+        self._contents.pop(target, None)
+        self._types.pop(target, None)
+        self._relations.pop(target, None)
 
     def to_bytes(self) -> bytes:
         """Return the package as a zip; equal parts give equal bytes."""

@@ -20,7 +20,8 @@ import polars as pl
 from transforms.workbooks.book import WorkbookPart
 from transforms.workbooks.copying import copied
 from transforms.workbooks.finding_list import list_sheet
-from transforms.workbooks.findings import LIST_SHEET, ListedFinding, in_order
+from transforms.workbooks.findings import ListedFinding, in_order, list_title
+from transforms.workbooks.handed_back import is_handed_back, take_back
 from transforms.workbooks.heading import Heading
 from transforms.workbooks.marks import mark
 from transforms.workbooks.package import unpacked
@@ -61,7 +62,10 @@ def _annotated_copy(
     # Damage takes forms without number, and each raises another exception somewhere on the way:
     # whatever it is, the clerk still gets the list.
     try:
-        book = WorkbookPart(copied(unpacked(original)))
+        parts = unpacked(original)
+        book = WorkbookPart(copied(parts))
+        if is_handed_back(parts):
+            take_back(book)
         return _answered(book, findings, file_name, heading) if book.worksheets() else None
     except Exception as error:
         _log.info("%s cannot be copied, the list stands alone: %r", file_name, error)
@@ -79,7 +83,7 @@ def _answered(
     mark(book, styles, findings)
     linkable = {sheet.title: sheet.visible for sheet in book.worksheets()}
     listed, print_titles = list_sheet(findings, file_name, styles, linkable, heading)
-    book.put_first(book.free_title(LIST_SHEET), listed, print_titles)
+    book.put_first(book.free_title(list_title(findings)), listed, print_titles)
     book.compute_on_opening()
     return book.package.to_bytes()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from copy import deepcopy
 from typing import Final
 
@@ -62,6 +63,22 @@ class StyleSheet:
             look.attrib.update({"fillId": str(self.fill(colour)), "applyFill": "1"})
             known = self._filled[style, colour] = self._append("cellXfs", look)
         return known
+
+    def unfilled(self, style: int, colours: Collection[str]) -> int:
+        """Return a look without its fill where that is one of ``colours`` (ARGB), else the look itself."""
+        looks, fills = self._section("cellXfs"), self._section("fills")
+        if not 0 <= style < len(looks):
+            raise OutOfBounds(f"a style {style} of {len(looks)}")
+        known = looks[style].get("fillId", "0")
+        fill = fills[int(known)] if known.isdecimal() and int(known) < len(fills) else None
+        shown = None if fill is None else fill.find(f"{{{MAIN}}}patternFill/{{{MAIN}}}fgColor")
+        if shown is None or shown.get("rgb") not in colours:
+            return style
+        if (style, "") not in self._filled:
+            look = deepcopy(looks[style])
+            look.set("fillId", "0")
+            self._filled[style, ""] = self._append("cellXfs", look)
+        return self._filled[style, ""]
 
     def fill(self, colour: str) -> int:
         """Return the number of a fill with one colour (ARGB)."""

@@ -163,10 +163,24 @@ def write_top(
         2,
         0,
         f"每行填写: {form.row_zh}。橙色表头必填, 蓝色表头可以不填; 数量为零请填0, 空白不等于零。"
-        f"请不要改动表头。填法见“{EXAMPLE_SHEET}”。",
+        f"请不要改动表头。填法见“{EXAMPLE_SHEET}”。{_when(form)}",
         plain,
     )
     sheet.set_row(2, 48)
+
+
+#: Years seen from the statistical one.
+_YEARS = {-1: "上年", 0: "当年", 1: "次年"}
+
+
+def _when(form: Form) -> str:
+    """Return when the form can be handed in and is due, without a year: the one chosen stands alone above the table."""
+    year = 2001
+    opens, due = form.deadline.opens_on(year), form.deadline.due(year)
+    begins, ends = (
+        day and f"{_YEARS[day.year - year]}{day.month}月{day.day}日" for day in (opens, due)
+    )
+    return f"{f'{begins}起报送, ' if begins else ''}{ends}截止。"
 
 
 def _write_table(book: Workbook, sheet: Worksheet, form: Form, lists: Lists) -> None:

@@ -46,6 +46,27 @@ SELECT * FROM submission
 SEMI JOIN (FROM version WHERE in_force_until IS NULL) USING (submission_id)
 """
 
+#: A number of its own for each warning: the same for as long as an acknowledgement of it would hold.
+WARNING_NUMBER = "upper(left(sha256(concat_ws(chr(31), region_code, year, rule_id, key, coalesce(figure, ''))), 8))"
+#: What reading found, and all that is told of submissions. What reading warned of in a version in force
+#: stands in ``warning`` too, where a reason may answer it; it is told once.
+_NOTED = f"""
+CREATE OR REPLACE VIEW read_finding AS
+SELECT * EXCLUDE (number), CASE WHEN key IS NOT NULL THEN number END AS number
+FROM (SELECT *, {WARNING_NUMBER} AS number FROM (
+    SELECT *, NULL::VARCHAR AS figure, NULL::VARCHAR AS explained, NULL::VARCHAR AS refused,
+        CASE WHEN severity = 'warning' AND region_code IS NOT NULL AND form IS NOT NULL
+            AND year IS NOT NULL
+        THEN coalesce(nullif(concat_ws(' ', column_name, value), ''), 'all') END AS key
+    FROM finding
+));
+CREATE OR REPLACE VIEW noted AS
+SELECT * FROM read_finding f
+WHERE NOT EXISTS (
+    SELECT 1 FROM warning w WHERE (w.submission_id, w.rule_id) = (f.submission_id, f.rule_id)
+)
+UNION ALL BY NAME SELECT * FROM warning
+"""
 
 #: Of a closed year only what it was released with is in force, whatever was decided or received since.
 _WITHHELD = """
@@ -71,10 +92,11 @@ def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None
     layout (a form has gained a column) is emptied: then no delivery counts as read, and the next run reads
     them all again from the archive.
     """
-    tables, views = _tables(), [_IN_FORCE, *_form_views()]
+    tables, views = _tables(), [_IN_FORCE, _NOTED, *_form_views()]
     lists = {
         "region": reference.regions,
         "township": reference.townships,
+        "township_crosswalk": reference.township_crosswalk,
         "expected": reference.expected,
         "member": reference.members,
     }

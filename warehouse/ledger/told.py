@@ -1,4 +1,4 @@
-"""Warnings that the ledger itself gives rise to, and no suite: they stand beside those of the suites."""
+"""Warnings that the ledger or reading gives rise to, and no suite: they stand beside those of the suites."""
 
 from __future__ import annotations
 
@@ -10,6 +10,19 @@ import polars as pl
 from transforms.checks.findings import Finding
 from transforms.records import WARNING
 from warehouse.sql import lent, literal
+
+
+def tell_reading(connection: duckdb.DuckDBPyConnection) -> int:
+    """Have what reading warned of in the versions in force stand in the table ``warning``; give its number.
+
+    There a unit's reason and the office's word on it find it. The table holds nothing of it before; the
+    caller holds the transaction.
+    """
+    row = connection.execute(
+        f"INSERT INTO warning BY NAME SELECT {WARNING.names} FROM read_finding"
+        " SEMI JOIN version_in_force USING (submission_id) WHERE number IS NOT NULL"
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def tell(connection: duckdb.DuckDBPyConnection, key: str, findings: Sequence[Finding]) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 #: each is one of several things that can be said of the same place.
 KEYS: dict[str, tuple[str, ...]] = {
     "region": ("region_code",),
+    "township_crosswalk": ("township_code", "township_name"),
     "indicator": ("indicator_id",),
     "clause": ("clause_id",),
     "indicator_value": ("indicator_id", "region_code", "year"),

@@ -69,7 +69,7 @@ _ANSWERS = (
 _STATUS = """
 CASE WHEN NOT s.accepted OR h.why = 'returned' THEN 'returned'
     WHEN f.submission_id IS NULL THEN 'superseded'
-    WHEN s.warnings + coalesce(w.warnings, 0) > 0 THEN 'accepted_with_warnings' ELSE 'accepted' END
+    WHEN coalesce(w.warnings, 0) > 0 THEN 'accepted_with_warnings' ELSE 'accepted' END
 """
 
 #: The last day on which a submission is in time, as a date in China.
@@ -106,6 +106,28 @@ TABLES: tuple[PublishedTable, ...] = (
         ),
         "SELECT region_code, region_name, region_name_en, level, parent_code, kind, valid_from_year,"
         " valid_to_year, successor FROM region",
+    ),
+    PublishedTable(
+        "township_crosswalk",
+        "乡镇(街道)沿革: 每行一个乡镇在其名称有效的年度, 以及现在属于哪个乡镇",
+        "Townships over time: each row is a township in the years of its name, with what it is part of now",
+        _columns(
+            ("township_code", "VARCHAR", "乡镇代码", "Code of the township"),
+            ("township_name", "VARCHAR", "当时的名称", "Name in those years"),
+            ("county_code", "VARCHAR", "当时所属的单位", "Unit that it belonged to"),
+            ("kind", "VARCHAR", "类型", "Kind of township"),
+            ("valid_from_year", "INTEGER", "起始年份", "First year of the name"),
+            ("valid_to_year", "INTEGER", "终止年份, 至今有效的为空", "Last year; NULL until today"),
+            (
+                "now_code",
+                "VARCHAR",
+                "现属乡镇的代码, 名单未说明的为空",
+                "Township that it is part of now; NULL where the list does not say",
+            ),
+            ("now_name", "VARCHAR", "现属乡镇的名称", "Name of that township"),
+            ("now_county_code", "VARCHAR", "现在所属的单位", "Unit that it belongs to now"),
+        ),
+        "SELECT * FROM township_crosswalk",
     ),
     PublishedTable(
         "section",
@@ -485,14 +507,14 @@ TABLES: tuple[PublishedTable, ...] = (
         ),
         f"SELECT s.submission_id, s.region_code, s.form, s.year, s.file_name, s.sha256,"
         f" s.received_at, {_STATUS} AS status, s.rows_read, s.rows_loaded, s.rows_returned,"
-        f" s.rows_ignored, s.errors + coalesce(w.errors, 0) AS errors,"
-        f" s.warnings + coalesce(w.warnings, 0) AS warnings, s.signed,"
+        f" s.rows_ignored, coalesce(w.errors, 0) AS errors,"
+        f" coalesce(w.warnings, 0) AS warnings, s.signed,"
         f" coalesce(r.decision = 'approved', false) AS approved"
         f" FROM submission s LEFT JOIN in_force f USING (submission_id)"
         f" LEFT JOIN withheld h USING (submission_id)"
         f" LEFT JOIN ruling r USING (submission_id)"
         f" LEFT JOIN (SELECT submission_id, count(*) FILTER (severity = 'warning') AS warnings,"
-        f" count(*) FILTER (severity = 'error') AS errors FROM warning GROUP BY 1) w"
+        f" count(*) FILTER (severity = 'error') AS errors FROM noted GROUP BY 1) w"
         f" USING (submission_id)",
     ),
     PublishedTable(
@@ -558,7 +580,7 @@ TABLES: tuple[PublishedTable, ...] = (
         ),
         "SELECT *, problem_zh || remedy_zh AS message_zh,"
         " problem_en || ' ' || remedy_en AS message_en"
-        " FROM (SELECT *, NULL AS explained FROM finding UNION ALL BY NAME FROM warning)",
+        " FROM noted",
     ),
     PublishedTable(
         "finding_history",

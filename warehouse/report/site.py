@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from warehouse.figures import local_time
 from warehouse.publication.reader import Reader
+from warehouse.publication.reader.over_time import merged_units
 from warehouse.publication.reader.pages import (
     REVISIONS_LISTED,
     SHORTFALLS_PER_CLAUSE,
@@ -40,6 +41,7 @@ from warehouse.report.fields import rows_by_field, rows_of
 from warehouse.report.grades import grades_of, legend_of
 from warehouse.report.handed_in import unit_reporting
 from warehouse.report.headline import behind_change, headline, rank_among_peers
+from warehouse.report.over_time import over_time
 from warehouse.report.rows import (
     DASH,
     ClauseRow,
@@ -127,6 +129,7 @@ def write_report(
         return
     publication = publication or read_publication(reader, reference)
     site = _site(publication)
+    site["merged"] = over_time(merged_units(reader))
     _write_city(env, publication, site, out)
     _write_matrix(env, publication, site, out)
     _write_map(env, publication, site, out, reference)

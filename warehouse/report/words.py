@@ -390,5 +390,13 @@ WORDS: dict[str, Text] = {
     "comment": Text("说明", "Comment"),
     "indicators": Text("指标", "Indicators"),
     "indicator": Text("指标", "Indicator"),
+    "over_time": Text("并入前后", "Before and after the merger"),
+    "over_time_note": Text(
+        "{names}已并入本单位。并入前的年度可以按当时区划看, 也可以与并入的单位合并计算。",
+        "{names} became part of this unit. The years before can be seen as they were, or with the units"
+        " merged taken together.",
+    ),
+    "as_it_was": Text("按当时区划", "As it was"),
+    "as_it_is_now": Text("按现行区划", "As it is now"),
     "osm": Text("© OpenStreetMap contributors, ODbL 1.0", "© OpenStreetMap contributors, ODbL 1.0"),
 }

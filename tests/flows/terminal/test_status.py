@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import date
 
 import pytest
 from click.testing import CliRunner, Result
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from flows.terminal.cli import cli
 from flows.terminal.scorecard import show_scorecard
+from flows.terminal.status import show_status
 from tests.conftest import AsCsv, Home
 from transforms.made_up import MADE_UP_LINE
 
@@ -53,6 +55,19 @@ def test_json_of_one_year_is_of_that_year(small: Home) -> None:
     told = json.loads(status(small, "--year", "2020", "--json").output)
     assert {row["year"] for row in told["reporting"]} == {2020}
     assert told["sample"] is False
+
+
+def test_what_cannot_be_handed_in_yet_is_not_missing(small: Home) -> None:
+    small.night()
+    out = io.StringIO()
+    for today, state in ((date(2020, 8, 31), "not_open"), (date(2020, 9, 1), "missing")):
+        told = io.StringIO()
+        show_status(Console(file=told), small.publication, 2020, True, today)
+        states = {row["form"]: row["state"] for row in json.loads(told.getvalue())["reporting"]}
+        assert (states["school"], states["population"]) == (state, "accepted")
+    show_status(Console(file=out, width=140), small.publication, 2020, False, date(2020, 8, 31))
+    assert "2020: 中小学校基本情况表 opens on 2020-09-01" in out.getvalue()
+    assert "not handed in" not in out.getvalue()
 
 
 def test_a_returned_form_of_a_new_year_is_seen(small: Home) -> None:

@@ -382,13 +382,25 @@ def test_the_list_is_the_only_sheet_selected(write: Write) -> None:
     ]
 
 
-def test_a_return_sheet_handed_in_again_keeps_its_old_list_beside_the_new(
+def test_a_return_sheet_handed_in_again_has_the_new_list_and_the_new_marks_alone(
     write: Write, tmp_path: Path
 ) -> None:
-    write(finding(), original=saved(county_workbook()))
+    original = county_workbook()
+    original["小学"]["F14"].comment = Comment("问过校长", "义县")
+    write(finding(), finding(cell="F14", places=["F14"]), original=saved(original))
     first = (tmp_path / "outbox" / "210727" / "退回.xlsx").read_bytes()
-    workbook = write(finding(), original=first)
-    assert workbook.sheetnames == ["退回说明(2)", "退回说明", "小学", "校舍'旧'"]
+    # Saved by another program, as a clerk's would.
+    first = saved(load_workbook(BytesIO(first)))
+    workbook = write(finding(cell="G14", places=["G14"], severity="warning"), original=first)
+    assert workbook.sheetnames == ["提示说明", "小学", "校舍'旧'"]
+    sheet = workbook["小学"]
+    assert sheet["E14"].comment is None
+    assert remark(sheet, "F14") == "问过校长"
+    assert "【提示】" in remark(sheet, "G14")
+    red = [
+        c.coordinate for row in sheet.iter_rows() for c in row if c.fill.fgColor.rgb == "FFFFC7CE"
+    ]
+    assert red == []
 
 
 def test_marks_are_bounded(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -464,7 +476,7 @@ def test_endless_text_is_cut(write: Write) -> None:
     workbook = write(finding(value=endless, problem_zh=endless), original=saved(county_workbook()))
     assert len(list_rows(workbook)[0][2]) < 32_767
     assert len(remark(workbook["小学"], "E14")) < 5_000
-    assert remark(workbook["小学"], "E14").endswith("…(其余见“退回说明”)")
+    assert remark(workbook["小学"], "E14").endswith("…(其余见第一页)")
 
 
 # --- workbooks that are not copied -------------------------------------------------------------

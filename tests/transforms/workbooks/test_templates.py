@@ -108,6 +108,16 @@ def test_nothing_else_reads_as_a_header(template: Template, form: Form) -> None:
     assert not shown & known
 
 
+def test_when_a_form_opens_and_is_due_stands_above_the_table(template: Template) -> None:
+    for name, words in (
+        ("school", "当年9月1日起报送, 当年10月31日截止"),
+        ("finance", "次年1月1日起报送, 次年3月31日截止"),
+    ):
+        sheet = template(FORMS[name], years=[2019]).worksheets[0]
+        above = [c.value for row in sheet.iter_rows(max_row=HEADER_ROW) for c in row if c.value]
+        assert any(words in str(text) for text in above)
+
+
 @every_form
 def test_the_chosen_year_is_the_only_one_above_the_table(template: Template, form: Form) -> None:
     sheet = template(form, years=[2019]).worksheets[0]
