@@ -165,17 +165,15 @@ class _Hiding:
                 yield {own: away + more, bottom: more}
 
     def _balanced(self, change: Change, unit: str) -> Iterator[Change]:
-        """Yield ``change`` alone, and with another unit that has as much less: then every sum is the same."""
-        yield change
-        yield from self._along_years(change)
-        by_size = self._counts.units_with
+        """Yield ``change``, where a sum is shown with another unit that has as much less."""
+        summed = [one for one in change if self._has_sum(one)]
+        if not summed:
+            yield change
+            yield from self._along_years(change)
+            return
         (first, *_) = change
-        for other in reversed(by_size[first.what, first.year]):
-            against = {
-                Count(one.what, other, one.year): -more
-                for one, more in change.items()
-                if self._has_sum(one)
-            }
+        for other in reversed(self._counts.units_with[first.what, first.year]):
+            against = {Count(one.what, other, one.year): -change[one] for one in summed}
             if other != unit and against.keys() <= self._hidden:
                 both = {**change, **against}
                 yield both
