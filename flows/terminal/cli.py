@@ -265,23 +265,46 @@ def backfill(
 @cli.command()
 @_home
 @click.option("--year", type=int, help="One year instead of the latest ones.")
+@click.option(
+    "--findings", is_flag=True, help="What has been open for long, and who answers quickly."
+)
+@click.option(
+    "--open-for",
+    type=click.IntRange(min=0),
+    metavar="DAYS",
+    help="With --findings: for more than so many days [default: 30].",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def status(home: Path | None, year: int | None, as_json: bool) -> None:
-    """Who has handed in what, what was returned, when was the last publication."""
+def status(
+    home: Path | None, year: int | None, findings: bool, open_for: int | None, as_json: bool
+) -> None:
+    """Who has handed in what, what was returned, what is late, when was the last publication."""
+    from datetime import UTC
+
     from rich.console import Console
 
     from flows.settings import load_settings
-    from flows.terminal.status import NoSuchYear, show_status
+    from flows.terminal.findings import show_findings
+    from flows.terminal.status import LONG, NoSuchYear, show_status
     from warehouse.publication.release import DATABASE
 
+    if open_for is not None and not findings:
+        raise click.UsageError("--open-for goes with --findings")
+    if year is not None and findings:
+        raise click.UsageError("--findings is about all years; leave --year out")
     settings = load_settings(home)
     _defined(home)
     database = settings.published / DATABASE
     if not database.exists():
         _fail(f"there is no publication in {settings.published} yet; run: jzedu nightly")
     console = Console(width=None if sys.stdout.isatty() else 140)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    if findings:
+        days = LONG if open_for is None else open_for
+        show_findings(console, database, days, now, as_json=as_json)
+        return
     try:
-        show_status(console, database, year, as_json)
+        show_status(console, database, year, as_json, now)
     except NoSuchYear as error:
         raise click.UsageError(str(error)) from None
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from flows.terminal.scorecard import say_made_up
+from transforms.china import CHINA
 from transforms.forms import FORMS
 from transforms.names import SENTENCE, shown
 from warehouse.publication.reader import Issue, in_focus, open_publication
+from warehouse.publication.reader.ageing import approvals, has_lives, open_since
 from warehouse.publication.reader.reporting import FormState, form_states, orphans_of
 
 _STATES = {
@@ -24,13 +27,18 @@ _STATES = {
     "not_expected": (" ", "dim"),
 }
 
+#: After so many days a finding has been open for long.
+LONG = 30
+
 
 class NoSuchYear(Exception):
     """Nothing came for the year that was asked for; the message says which years there are."""
 
 
-def show_status(console: Console, database: Path, year: int | None, as_json: bool) -> None:
-    """Print the state of reporting from the publication ``database``.
+def show_status(
+    console: Console, database: Path, year: int | None, as_json: bool, now: datetime
+) -> None:
+    """Print the state of reporting from the publication ``database``, with the days left or late at ``now`` (UTC).
 
     ``year`` narrows it to one year. Without it the year in focus and every later one of which
     anything came are shown as tables, the other years as counts.
@@ -41,16 +49,30 @@ def show_status(console: Console, database: Path, year: int | None, as_json: boo
     with open_publication(database) as reader:
         states, orphans = form_states(reader), orphans_of(reader)
         issue, published_years, made_up = reader.issue, reader.years(), reader.is_made_up
+        approved = {state.year: approvals(reader, state.year) for state in published_years}
+        old = open_since(reader, now, LONG) if has_lives(reader) else []
+    today = now.replace(tzinfo=UTC).astimezone(CHINA).date()
     years = sorted({state.year for state in states})
     if year is not None and year not in years:
         there = ", ".join(map(str, years)) or "none: nothing has come yet"
         raise NoSuchYear(f"nothing has come for {year}; the years there are: {there}")
     if as_json:
         told = [state for state in states if year in (None, state.year)]
-        _write_json(console, issue, made_up, told)
+        _write_json(console, issue, made_up, told, today)
         return
     focus = in_focus(published_years).year if published_years else None
-    _show_years(console, states, years, year, focus)
+    _show_years(console, states, years, year, focus, today)
+    for each, (in_force, done) in sorted(approved.items()):
+        if done and year in (None, each):
+            console.print(
+                f"{each}: {done} of {in_force} forms in force are approved", highlight=False
+            )
+    if old:
+        console.print(
+            f"{sum(one.findings for one in old)} findings have been open for more than {LONG} days,"
+            f" the oldest for {old[0].days}: jzedu status --findings",
+            highlight=False,
+        )
     if orphans:
         console.print("\n[bold]Returned, of no form, year or unit[/]")
         for orphan in orphans:
@@ -66,13 +88,26 @@ def show_status(console: Console, database: Path, year: int | None, as_json: boo
 
 
 def _write_json(
-    console: Console, issue: Issue | None, made_up: bool, states: Sequence[FormState]
+    console: Console,
+    issue: Issue | None,
+    made_up: bool,
+    states: Sequence[FormState],
+    today: date,
 ) -> None:
     fields = ("region_code", "region_name", "form", "year", "state")
     said = {
         "publication": issue.publication_id if issue else None,
         "sample": made_up,
-        "reporting": [{name: getattr(state, name) for name in fields} for state in states],
+        "reporting": [
+            {
+                **{name: getattr(state, name) for name in fields},
+                # None where nothing is to be done any more.
+                "days_left": days_left(state.form, state.year, today)
+                if state.state in ("missing", "returned")
+                else None,
+            }
+            for state in states
+        ],
     }
     console.file.write(json.dumps(said, ensure_ascii=False) + "\n")
 
@@ -83,6 +118,7 @@ def _show_years(
     years: Sequence[int],
     year: int | None,
     focus: int | None,
+    today: date,
 ) -> None:
     """Print tables of the years that are looked at first, and counts of the others."""
     told = (
@@ -94,7 +130,7 @@ def _show_years(
         if focus is not None and each > focus:
             _little(console, of_year, each, focus)
         else:
-            _missing(console, of_year, each)
+            _missing(console, of_year, each, today)
     if year is None:
         for each in reversed([each for each in years if each not in told]):
             words = _counts([state for state in states if state.year == each])
@@ -122,17 +158,33 @@ def _little(console: Console, states: Sequence[FormState], year: int, focus: int
     )
 
 
-def _missing(console: Console, states: Sequence[FormState], year: int) -> None:
-    """Print who has not handed in what."""
-    missing: dict[str, list[str]] = {}
+def days_left(form: str, year: int, today: date) -> int:
+    """Return how many days are left to hand in a form in time, below 0 how many it is late."""
+    return (FORMS[form].deadline.last_day(year) - today).days
+
+
+def _missing(console: Console, states: Sequence[FormState], year: int, today: date) -> None:
+    """Print who has not handed in what, and how late that is."""
+    missing: dict[str, dict[int, list[str]]] = {}
     for state in states:
         if state.state == "missing":
-            missing.setdefault(state.region_name, []).append(FORMS[state.form].zh)
+            days = days_left(state.form, year, today)
+            by_days = missing.setdefault(state.region_name, {})
+            by_days.setdefault(days, []).append(FORMS[state.form].zh)
     if missing:
         console.print(f"\n[bold]{year}: not handed in[/]")
-        for name, forms in missing.items():
-            console.print(f"  {name}: {'、'.join(forms)}")
+        for name, by_days in missing.items():
+            told = "; ".join(
+                f"{'、'.join(forms)} ({_when(days)})" for days, forms in sorted(by_days.items())
+            )
+            console.print(f"  {name}: {told}", highlight=False)
         console.print()
+
+
+def _when(days: int) -> str:
+    if days >= 0:
+        return f"{days} days left"
+    return f"{-days} days late"
 
 
 def _table(console: Console, states: Sequence[FormState], year: int) -> None:

@@ -13,7 +13,7 @@ SELECT i.indicator_id, i.name_zh, i.name_en, h.year,
 FROM hidden_count h JOIN indicator i USING (indicator_id) JOIN region r USING (region_code)
 LEFT JOIN (SELECT indicator_id, min(section) AS section, min(clause_id) AS clause_id FROM clause GROUP BY 1) c
     USING (indicator_id)
-GROUP BY ALL, c.section, c.clause_id
+GROUP BY i.indicator_id, i.name_zh, i.name_en, h.year, c.section, c.clause_id
 ORDER BY c.section, c.clause_id, i.indicator_id, h.year DESC
 """
 
