@@ -52,7 +52,7 @@ def show_findings(
             "days", "unit", "form", "year", "rule", "kind", "findings", header_style="bold"
         )
         for one in old:
-            form = FORMS[one.form].zh if one.form in FORMS else one.form or "?"
+            form = FORMS[one.form].zh if one.form else "?"
             kind = SEVERITIES[one.severity].en.lower()
             year = str(one.year or "?")
             table.add_row(
