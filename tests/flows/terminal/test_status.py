@@ -132,14 +132,12 @@ def test_findings_are_followed_until_they_are_answered(
         ]
     )
     for unit in ("990001", "990002"):
-        home.sheet(unit, "population", 2020, AGES, name="好.csv")
-        home.deliver(f"{unit}/2020年坏.csv", "幼儿园名称,所在乡镇,班数\n一园,甲,三\n".encode())
+        home.sheet(unit, "salary", 2020, [{}])
+        home.deliver(f"{unit}/2020年坏.csv", "年龄,常住人口数\n3,不详\n".encode())
     clock(datetime(2021, 1, 1))
     home.night()
     (home.settings.inbox / "990002" / "2020年坏.csv").unlink()
-    home.sheet(
-        "990002", "kindergarten", 2020, [{"children_enrolled": 9}], received="2021-01-09 00:00:00"
-    )
+    home.sheet("990002", "population", 2020, AGES, received="2021-01-09 00:00:00")
     clock(datetime(2021, 1, 11))
     home.night()
     out = io.StringIO()
