@@ -70,10 +70,10 @@ WORDS: dict[str, Text] = {
         "publications only verdicts are shown for indicators that count people, no figures.",
     ),
     "public_rule_names": Text(
-        "一条条款背后的学校（园）在一个单位不多于 {most} 所，或涉及 {fewest} 至 {most} 人（件）的，不列校名；"
+        "一条条款背后的学校（园）在一个单位不多于 {most} 所，或涉及 {fewest} 至 {most} 人（件）的，不列校名；以人数计的条款背后一律不列；"
         "同一所学校在该单位该年的其他条款下也不列名。",
         "Where {most} or fewer institutions of a unit stand behind a clause, or one of them for {fewest} to {most} people or "
-        "cases, they are not named, nor are they behind other clauses of that unit and year.",
+        "cases, they are not named, and never behind a clause that counts people; nor are they behind other clauses of that unit and year.",
     ),
     "public_rule_files": Text(
         "不列报送文件、发现的问题和审批意见。",

@@ -19,8 +19,8 @@ from warehouse.publication.tables import TABLES
 
 CATALOGUE = load_catalogue()
 CITY = "210700"
-UNITS = ("210701", "210702", "210703", "210711", "210726", "210727")
-YEARS = (2019, 2020, 2021)
+UNITS = ("210701", "210702", "210703", "210711", "210726")
+YEARS = (2020, 2021)
 
 
 def pair(chance: random.Random, whole: int, missing: int) -> tuple[int, int]:
@@ -85,7 +85,7 @@ def city(request: pytest.FixtureRequest, make_home: MakeHome) -> Home:
         # The second city lacks forms, so that its sums are of some units only.
         years: dict[int, Any] = {year: rows_of(chance) for year in YEARS}
         if request.param and unit == UNITS[-1]:
-            del years[YEARS[1]]["special_group"], years[YEARS[2]]["teacher"]
+            del years[YEARS[0]]["special_group"], years[YEARS[1]]["teacher"]
         home.book(unit, years)
     home.night()
     return home
@@ -145,7 +145,7 @@ def _assert_open(
 
 
 def test_no_hidden_count_can_be_recovered_or_narrowed(city: Home) -> None:
-    assert assert_nothing_can_be_recovered(city, edition_of(city)) > 50
+    assert assert_nothing_can_be_recovered(city, edition_of(city)) > 25
 
 
 def test_the_attack_recovers_what_is_hidden_alone(

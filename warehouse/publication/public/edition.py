@@ -253,12 +253,15 @@ _QUERIES: Mapping[str, str] = {
         WHERE NOT EXISTS (FROM hidden_place p
             WHERE p.indicator_id = c.indicator_id AND p.region_code = o.region_code AND p.year <= o.year)
         """,
-    # Where a group is small nobody of it is named, whatever else would name them: the same school may
+    # Behind a clause on people the details are counts of them. Where a group is small nobody of it is named, whatever else would name them: the same school may
     # stand behind another clause.
     "shortfall": f"""
         WITH grouped AS (
             SELECT *, count(*) OVER (PARTITION BY clause_id, region_code, year) <= {MOST}
-                OR coalesce(TRY_CAST(value AS DOUBLE) BETWEEN 1 AND {MOST}, false) AS small
+                OR coalesce(TRY_CAST(value AS DOUBLE) BETWEEN 1 AND {MOST}, false)
+                OR clause_id IN (
+                    SELECT clause_id FROM publication.clause JOIN of_people USING (indicator_id)
+                ) AS small
             FROM publication.shortfall
         ), told AS (
             -- A township is no institution, and nobody's small group.
