@@ -205,9 +205,10 @@ def _as_findings(changes: Changes, form: Form) -> pl.DataFrame:
                 "value": one.now,
                 "problem_zh": problem,
                 "problem_en": "",
-                "remedy_zh": f" ({one.key})" if one.key else "",
+                "remedy_zh": "",
                 "remedy_en": "",
                 "cells": 1,
+                "institution": one.key or None,
                 "places": [one.cell] if one.cell else [],
             }
         )

@@ -86,7 +86,7 @@ def write_public(source: Path, folder: Path, catalogue: Catalogue, earlier: Path
 
 
 def faults_of(file: Path, catalogue: Catalogue) -> list[str]:
-    """Return a sentence for each indicator of which the edition in ``file`` shows how many few people are."""
+    """Return, for each indicator in which the edition in ``file`` counts few people, what it shows."""
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH {literal(file)} AS edition (READ_ONLY)")
         counts = read_counts(connection, catalogue, "edition")
@@ -94,7 +94,9 @@ def faults_of(file: Path, catalogue: Catalogue) -> list[str]:
     figures = Counter(
         figure.indicator for figure in counts.figures if shown.intersection(figure.counts)
     )
-    return [f"{name}: {number} counts of 1 to {MOST} people" for name, number in figures.items()]
+    return [
+        f"counts of 1 to {MOST} people in {name} ({number})" for name, number in figures.items()
+    ]
 
 
 Place = tuple[str, str, int]
