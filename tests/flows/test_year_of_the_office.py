@@ -90,6 +90,7 @@ class Office:
         assert self.home.night().imprint is not None, self.today
 
 
+@pytest.mark.slow
 def test_a_year_of_the_office(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     office = Office(home, monkeypatch)
     settings = home.settings
