@@ -369,8 +369,9 @@ def test_the_edition_for_the_public_is_looked_at(home: Home) -> None:
     assert "public edition" not in lines(home)
     (home.root / "settings.toml").write_text("public_edition = true\n", "utf-8")
     assert "missing" in lines(home)["public edition"].found
+    # It is made of the publication that stands.
     home.settings = home.settings.model_copy(update={"public_edition": True})
-    home.night()
+    assert home.night().imprint is None
     assert lines(home)["public edition"].state == "ok"
     # Put there by hand: the whole publication.
     file = home.settings.published / "public" / DATABASE
