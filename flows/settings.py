@@ -143,7 +143,8 @@ class Settings(BaseModel):
     is told. ``plan`` is another plan file than that of ``definitions/`` or of the package;
     ``catalogues`` names the national rule sets of the package that are added to it. ``office`` is who issues the page about
     the city. With ``approved_only`` what nobody has approved does not count; with ``sign_off`` a submission
-    that is not signed is warned of. ``sources`` are the places beside the inbox that submissions come from
+    that is not signed is warned of. With ``public_edition`` there is one for the public beside each publication.
+    ``sources`` are the places beside the inbox that submissions come from
     (:mod:`flows.sources`). ``lake`` is the section ``[warehouse]``: a warehouse that is not the file.
     ``engine`` says who reads files.
     """
@@ -161,6 +162,7 @@ class Settings(BaseModel):
     office: str = Field(default="", max_length=60)
     approved_only: bool = False
     sign_off: bool = False
+    public_edition: bool = False
     limits: Limits = Limits()
     sources: Sources = ()
     notify: NotifySettings = NotifySettings()

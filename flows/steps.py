@@ -62,6 +62,8 @@ from warehouse.publication.compare import compare, is_comparable, says_the_same
 from warehouse.publication.filling import Imprint, attach, detach, export, fill, record, stage
 from warehouse.publication.official import FOLDER as RELEASES
 from warehouse.publication.official import keep_releases
+from warehouse.publication.public.edition import FOLDER as PUBLIC
+from warehouse.publication.public.edition import write_public
 from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE, keep_standing, release, release_folders
 from warehouse.publication.revisions import Revision, beside, ids_given, list_revisions, standing_id
@@ -381,6 +383,7 @@ def publish(run: Run) -> Imprint | None:
         detach(run.connection)
         source = before if before is not None and same else staged
         export(source, staged.with_name("parquet"))
+        write_edition(run, source, staged.parent)
         write_pages(run, source, staged.parent)
         if run.engine is not None:
             run.engine.docs_written()
@@ -405,6 +408,18 @@ def publish(run: Run) -> Imprint | None:
     return None if same else imprint
 
 
+def write_edition(run: Run, source: Path, folder: Path) -> None:
+    """Write the edition for the public of the publication in ``source``, where the settings ask for one.
+
+    Where they ask no more, the one that stands goes with this publication: an empty folder takes its place.
+    """
+    public, standing_one = folder / PUBLIC, run.settings.published / PUBLIC
+    if run.settings.public_edition:
+        write_public(source, public, run.catalogue, standing_one)
+    elif standing_one.is_dir() and any(standing_one.iterdir()):
+        public.mkdir()
+
+
 def write_pages(run: Run, source: Path, folder: Path) -> None:
     """Write what people look at, made from the publication in ``source``, into ``folder``."""
     # Not before there is something to publish: most nights have nothing.
@@ -421,6 +436,9 @@ def write_pages(run: Run, source: Path, folder: Path) -> None:
         if publication is not None:
             for problem in printing.finish():
                 _log.info("the page about the city is not there as PDF: %s", problem)
+    if (edition := folder / PUBLIC / DATABASE).is_file():
+        with open_publication(edition) as reader:
+            write_report(reader, edition.with_name("report"), run.reference.folder)
 
 
 def _ready_pages() -> None:
@@ -591,7 +609,7 @@ def code_version() -> str:
 
 
 def _stamp(run: Run) -> str:
-    """Return what a publication is made by: program, definitions, lists, acknowledgements, decisions."""
+    """Return what a publication is made by: program, definitions, lists, acknowledgements, decisions, editions."""
     lists = hashlib.sha256(run.catalogue.model_dump_json().encode())
     files = [run.reference.folder / name for name in ("regions.csv", "townships.csv")]
     for file in (*files, run.settings.home / ACKNOWLEDGEMENTS):
@@ -599,6 +617,7 @@ def _stamp(run: Run) -> str:
     settings = run.settings
     office = (Decisions(settings.archive).mark, settings.approved_only, settings.sign_off)
     decided = f" {office}" if any(office) else ""
+    decided += " public" if settings.public_edition else ""
     return f"{code_version()} {_plan_stamp(run)} {lists.hexdigest()[:8]}{decided}"
 
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from flows.after.artifacts import change_line, handed_line
 from flows.settings import NotifySettings, Occasion
@@ -29,11 +30,16 @@ _MOST = 20
 
 @dataclass(frozen=True)
 class Notice:
-    """A message for people: what happened, and what to do next."""
+    """A message for people: what happened, and what to do next.
+
+    With ``to``, an e-mail address, mail goes there and not to whom the channel names; other channels, which
+    have no recipients to choose from, get it as they get all.
+    """
 
     occasion: Occasion
     title: str
     text: str
+    to: str = ""
 
 
 def failed(flow: str, reason: str) -> Notice:
@@ -174,13 +180,29 @@ def _services(urls: Sequence[str]) -> tuple[dict[str, _Service], list[str]]:
             problems.append(f"entry {number} of {URLS} is no address that apprise knows")
             continue
 
-        def deliver(notice: Notice, target: Apprise = target) -> bool:
+        def deliver(notice: Notice, url: str = url, target: Apprise = target) -> bool:
+            if notice.to and (there := _addressed(url, notice.to)) != url:
+                target = Apprise()
+                target.add(there)
             return bool(
                 target.notify(notice.text, title=notice.title, body_format=NotifyFormat.TEXT)
             )
 
         services[f"entry {number} of {URLS} ({target[0].service_name})"] = deliver
     return services, problems
+
+
+def _addressed(url: str, to: str) -> str:
+    """Return the address of a mail channel with ``to`` as its only recipient; another channel as it is."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("mailto", "mailtos"):
+        return url
+    kept = [
+        (name, value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        if name.lower() not in ("to", "cc", "bcc")
+    ]
+    return urlunsplit(parts._replace(path="", query=urlencode([*kept, ("to", to)])))
 
 
 def _blocks(names: Sequence[str]) -> tuple[dict[str, _Service], list[str]]:

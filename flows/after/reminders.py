@@ -7,6 +7,7 @@ named by the hash of the unit and its lines: the same is never sent twice, whate
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -22,6 +23,7 @@ from warehouse.publication.release import DATABASE
 from warehouse.reference import Reference
 
 FOLDER = "reminders"
+_ADDRESS = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 #: For so many days after it was due the unit is told of it.
 _LATE_FOR = 365
 
@@ -80,7 +82,14 @@ class Reminder:
             f"jzedu: 请{self.region_name}报送 {len(self.missing)} 张报表 / "
             f"{len(self.missing)} forms are due from {self.region_name}",
             f"致{whom}:\n\n{lines}{sheets}",
+            to=self.address,
         )
+
+    @property
+    def address(self) -> str:
+        """The e-mail address in the contact, empty where it names none."""
+        found = _ADDRESS.search(self.contact)
+        return found[0] if found else ""
 
 
 def reminders(settings: Settings, reference: Reference, today: date) -> list[Reminder]:

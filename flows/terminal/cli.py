@@ -10,12 +10,15 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
 from flows.environment import quiet
 from transforms.importing import no_collecting
+
+if TYPE_CHECKING:
+    from transforms.forms import Form
 
 quiet()
 
@@ -265,6 +268,15 @@ def backfill(
 @cli.command()
 @_home
 @click.option("--year", type=int, help="One year instead of the latest ones.")
+@click.option(
+    "--findings", is_flag=True, help="What has been open for long, and who answers quickly."
+)
+@click.option(
+    "--open-for",
+    type=click.IntRange(min=0),
+    metavar="DAYS",
+    help="With --findings: for more than so many days [default: 30].",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.option(
     "--lang",
@@ -272,26 +284,41 @@ def backfill(
     help="Of what is said [default: Chinese where the locale is, else English].",
 )
 def status(
-    home: Path | None, year: int | None, as_json: bool, lang: Literal["zh", "en"] | None
+    home: Path | None,
+    year: int | None,
+    findings: bool,
+    open_for: int | None,
+    as_json: bool,
+    lang: Literal["zh", "en"] | None,
 ) -> None:
-    """Who has handed in what, what was returned, when was the last publication."""
+    """Who has handed in what, what was returned, what is late, when was the last publication."""
+    from datetime import UTC
+
     from rich.console import Console
 
     from flows.settings import load_settings
-    from flows.terminal.status import NoSuchYear, show_status
-    from transforms.china import CHINA
+    from flows.terminal.findings import show_findings
+    from flows.terminal.status import LONG, NoSuchYear, show_status
     from warehouse.publication.release import DATABASE
 
+    if open_for is not None and not findings:
+        raise click.UsageError("--open-for goes with --findings")
+    if year is not None and findings:
+        raise click.UsageError("--findings is about all years; leave --year out")
     settings = load_settings(home)
     _defined(home)
     database = settings.published / DATABASE
     if not database.exists():
         _fail(f"there is no publication in {settings.published} yet; run: jzedu nightly")
     console = Console(width=None if sys.stdout.isatty() else 140)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    if findings:
+        days = LONG if open_for is None else open_for
+        show_findings(console, database, days, now, as_json=as_json)
+        return
     try:
-        today = datetime.now(CHINA).date()
         language = lang or _language_of_locale("en")
-        show_status(console, database, year, as_json, today, language)
+        show_status(console, database, year, as_json, now, language)
     except NoSuchYear as error:
         raise click.UsageError(str(error)) from None
 
@@ -686,18 +713,13 @@ def _rule(
     from warehouse.place import WarehouseLocked
 
     defined = _defined(home)
-    code = defined.reference.unit_of(unit)
-    if code is None:
-        raise click.BadParameter(f"no reporting unit {unit!r}", param_hint="UNIT")
-    chosen = _forms(form, home)
-    if len(chosen) != 1:
-        raise click.BadParameter("one form at a time", param_hint="FORM")
+    code, chosen = _unit_and_form(home, unit, form)
     try:
         said = rule(
             load_settings(home),
             defined.reference,
             code,
-            chosen[0],
+            chosen,
             year,
             approved=reason is None,
             reason=reason,
@@ -706,6 +728,62 @@ def _rule(
     except (DecisionRefused, ArchiveDamaged, WarehouseLocked, WarehouseOutdated) as error:
         _fail(str(error))
     click.echo(said)
+
+
+@cli.command()
+@_home
+@click.argument("unit")
+@click.argument("form")
+@click.argument("year", type=int)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a copy of the later workbook here, with the cells that differ marked.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def changes(
+    home: Path | None, unit: str, form: str, year: int, out: Path | None, as_json: bool
+) -> None:
+    """Which cells differ between what was approved and what a unit has handed in since."""
+    from datetime import UTC
+
+    from rich.console import Console
+
+    from flows.permissions import keep_private
+    from flows.settings import load_settings
+    from flows.terminal.changes import changes_of, show_changes, write_marked
+    from flows.terminal.office import DecisionRefused
+    from transforms.china import CHINA
+    from warehouse.archive import ArchiveDamaged
+    from warehouse.ledger.store import WarehouseOutdated
+    from warehouse.place import WarehouseLocked
+
+    settings, defined = load_settings(home), _defined(home)
+    code, chosen = _unit_and_form(home, unit, form)
+    (name,) = defined.reference.units.filter(region_code=code)["region_name"]
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    try:
+        found = changes_of(settings, defined.reference, code, chosen, year)
+        show_changes(console, found, as_json=as_json)
+        if out is not None:
+            keep_private()
+            today = datetime.now(UTC).astimezone(CHINA).date()
+            click.echo(write_marked(settings, found, name, chosen, year, out, today), err=as_json)
+    except (DecisionRefused, ArchiveDamaged, WarehouseLocked, WarehouseOutdated) as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}")
+
+
+def _unit_and_form(home: Path | None, unit: str, form: str) -> tuple[str, Form]:
+    """Return the code of the unit and the form that were named."""
+    code = _defined(home).reference.unit_of(unit)
+    if code is None:
+        raise click.BadParameter(f"no reporting unit {unit!r}", param_hint="UNIT")
+    chosen = _forms(form, home)
+    if len(chosen) != 1:
+        raise click.BadParameter("one form at a time", param_hint="FORM")
+    return code, chosen[0]
 
 
 def _given(context: click.Context, option: click.Parameter, text: str | None) -> str | None:

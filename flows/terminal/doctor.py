@@ -42,6 +42,8 @@ from warehouse.decisions import Decisions
 from warehouse.lake import Lake, LakeEmpty, LakeFailed
 from warehouse.ledger.cluster import ClusterReaders
 from warehouse.publication.official import faults_of
+from warehouse.publication.public.edition import FOLDER as PUBLIC
+from warehouse.publication.public.edition import faults_of as public_faults
 from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE
 from warehouse.publication.standing import is_whole
@@ -97,6 +99,7 @@ def diagnose(
     lines += _archive(settings, None if whole_archive else random.Random())
     lines += _decisions(settings)
     lines += _publication(settings, now)
+    lines += _public(settings)
     lines += _printing()
     lines += _service(settings) if not os.environ.get(API) else _server(os.environ[API])
     return lines
@@ -417,6 +420,35 @@ def _publication(settings: Settings, now: datetime) -> Iterator[Line]:
         yield Line("publication", "warn", f"{found}: no run for more than a day", do)
     else:
         yield Line("publication", "ok", found)
+
+
+def _public(settings: Settings) -> Iterator[Line]:
+    """Yield whether the edition for the public is of this publication, and counts no few people."""
+    file, do = settings.published / PUBLIC / DATABASE, "Run jzedu nightly: it is made anew."
+    if not settings.public_edition or not (settings.published / DATABASE).exists():
+        return
+    if not is_whole(file):
+        yield Line("public edition", "fail", f"{file} is missing or damaged", do)
+        return
+    try:
+        with (
+            open_publication(file) as reader,
+            open_publication(settings.published / DATABASE) as all_of,
+        ):
+            made_of = reader.issue == all_of.issue
+        definitions = definitions_of(settings)
+        with definitions.in_use():
+            faults = public_faults(file, definitions.catalogue)
+    except (duckdb.Error, DefinitionError):
+        return  # said by the checks of the publication and of the settings
+    if not made_of:
+        yield Line(
+            "public edition", "fail", "it is of another publication than the one beside it", do
+        )
+    for fault in faults:
+        yield Line("public edition", "fail", f"it shows {fault}", f"Take {file.parent} away. {do}")
+    if made_of and not faults:
+        yield Line("public edition", "ok", "of this publication, with no count of few people")
 
 
 def _published_at(settings: Settings) -> datetime | None:

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,11 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.terminal.scorecard import say_made_up
+from transforms.china import CHINA
 from transforms.forms import FORMS
 from transforms.names import SENTENCE, shown
 from warehouse.publication.reader import Issue, in_focus, open_publication
+from warehouse.publication.reader.ageing import approvals, has_lives, open_since
 from warehouse.publication.reader.reporting import FormState, form_states, orphans_of
 
 if TYPE_CHECKING:  # what checks a file takes long to import
@@ -31,6 +33,9 @@ _STATES = {
     "not_expected": (" ", "dim"),
 }
 
+#: After so many days a finding has been open for long.
+LONG = 30
+
 
 #: What stands around the names, by language.
 _WORDS: dict[Language, dict[str, str]] = {
@@ -41,6 +46,12 @@ _WORDS: dict[Language, dict[str, str]] = {
         "missing": "{count} missing",
         "not_open": "{count} not open",
         "opens": "{year}: {form} opens on {day}",
+        "approved": "{year}: {done} of {in_force} forms in force are approved",
+        "open_long": "{findings} findings have been open for more than {long} days, the oldest for {days}:"
+        " jzedu status --findings",
+        "late": "{forms} ({days} days late)",
+        "left": "{forms} ({days} days left)",
+        "and": "; ",
         "joined": ", ",
         "year": "{year}: ",
         "little": "{year}: {accepted} of {expected} forms are in force, fewer than half; "
@@ -59,6 +70,11 @@ _WORDS: dict[Language, dict[str, str]] = {
         "missing": "未报 {count} 份",
         "not_open": "未到填报时间 {count} 份",
         "opens": "{year} 年：{form} {day} 起填报",
+        "approved": "{year} 年：生效 {in_force} 份, 其中已审核 {done} 份",
+        "open_long": "{findings} 条问题超过 {long} 天未了结, 最久的 {days} 天: jzedu status --findings",
+        "late": "{forms}（已逾期 {days} 天）",
+        "left": "{forms}（还有 {days} 天）",
+        "and": "；",
         "joined": "，",
         "year": "{year} 年：",
         "little": "{year} 年：应报 {expected} 份，生效 {accepted} 份，不到一半；仍以 {focus} 年为主。",
@@ -81,12 +97,12 @@ def show_status(
     database: Path,
     year: int | None,
     as_json: bool,
-    today: date,
+    now: datetime,
     language: Language = "en",
 ) -> None:
     """Print the state of reporting from the publication ``database``, for who reads ``language``.
 
-    What is missing and cannot be handed in ``today`` is not open yet.
+    ``now`` (UTC) says what is late, and by how many days, and what is missing and not open yet.
 
     ``year`` narrows it to one year. Without it the year in focus and every later one of which
     anything came are shown as tables, the other years as counts.
@@ -94,20 +110,31 @@ def show_status(
     Raises:
         NoSuchYear: nothing came for ``year``.
     """
+    today = now.replace(tzinfo=UTC).astimezone(CHINA).date()
     with open_publication(database) as reader:
         states, orphans = _by_calendar(form_states(reader), today), orphans_of(reader)
         issue, published_years, made_up = reader.issue, reader.years(), reader.is_made_up
+        approved = {state.year: approvals(reader, state.year) for state in published_years}
+        old = open_since(reader, now, LONG) if has_lives(reader) else []
     years = sorted({state.year for state in states})
     if year is not None and year not in years:
         there = ", ".join(map(str, years)) or "none: nothing has come yet"
         raise NoSuchYear(f"nothing has come for {year}; the years there are: {there}")
     if as_json:
         told = [state for state in states if year in (None, state.year)]
-        _write_json(console, issue, made_up, told)
+        _write_json(console, issue, made_up, told, today)
         return
     focus = in_focus(published_years).year if published_years else None
     words = _WORDS[language]
-    _show_years(console, states, years, year, focus, words)
+    _show_years(console, states, years, year, focus, words, today)
+    for each, (in_force, done) in sorted(approved.items()):
+        if done and year in (None, each):
+            said = words["approved"].format(year=each, done=done, in_force=in_force)
+            console.print(said, highlight=False)
+    if old:
+        findings = sum(one.findings for one in old)
+        said = words["open_long"].format(findings=findings, long=LONG, days=old[0].days)
+        console.print(said, highlight=False)
     if orphans:
         console.print(f"\n[bold]{words['orphans']}[/]")
         for orphan in orphans:
@@ -137,13 +164,26 @@ def _by_calendar(states: Sequence[FormState], today: date) -> list[FormState]:
 
 
 def _write_json(
-    console: Console, issue: Issue | None, made_up: bool, states: Sequence[FormState]
+    console: Console,
+    issue: Issue | None,
+    made_up: bool,
+    states: Sequence[FormState],
+    today: date,
 ) -> None:
     fields = ("region_code", "region_name", "form", "year", "state")
     said = {
         "publication": issue.publication_id if issue else None,
         "sample": made_up,
-        "reporting": [{name: getattr(state, name) for name in fields} for state in states],
+        "reporting": [
+            {
+                **{name: getattr(state, name) for name in fields},
+                # None where nothing is to be done any more.
+                "days_left": days_left(state.form, state.year, today)
+                if state.state in ("missing", "returned")
+                else None,
+            }
+            for state in states
+        ],
     }
     console.file.write(json.dumps(said, ensure_ascii=False) + "\n")
 
@@ -155,6 +195,7 @@ def _show_years(
     year: int | None,
     focus: int | None,
     words: Mapping[str, str],
+    today: date,
 ) -> None:
     """Print tables of the years that are looked at first, and counts of the others."""
     told = (
@@ -166,7 +207,7 @@ def _show_years(
         if focus is not None and each > focus:
             _little(console, of_year, each, focus, words)
         else:
-            _missing(console, of_year, each, words)
+            _missing(console, of_year, each, words, today)
     if year is None:
         for each in reversed([each for each in years if each not in told]):
             counts = _counts([state for state in states if state.year == each], words)
@@ -201,18 +242,33 @@ def _little(
     )
 
 
+def days_left(form: str, year: int, today: date) -> int:
+    """Return how many days are left to hand in a form in time, below 0 how many it is late."""
+    return (FORMS[form].deadline.last_day(year) - today).days
+
+
 def _missing(
-    console: Console, states: Sequence[FormState], year: int, words: Mapping[str, str]
+    console: Console,
+    states: Sequence[FormState],
+    year: int,
+    words: Mapping[str, str],
+    today: date,
 ) -> None:
-    """Print who has not handed in what."""
-    missing: dict[str, list[str]] = {}
+    """Print who has not handed in what, and how late that is."""
+    missing: dict[str, dict[int, list[str]]] = {}
     for state in states:
         if state.state == "missing":
-            missing.setdefault(state.region_name, []).append(FORMS[state.form].zh)
+            days = days_left(state.form, year, today)
+            by_days = missing.setdefault(state.region_name, {})
+            by_days.setdefault(days, []).append(FORMS[state.form].zh)
     if missing:
         console.print(f"\n[bold]{words['not_handed_in'].format(year=year)}[/]")
-        for name, forms in missing.items():
-            console.print(f"  {name}: {'、'.join(forms)}")
+        for name, by_days in missing.items():
+            told = words["and"].join(
+                words["late" if days < 0 else "left"].format(forms="、".join(forms), days=abs(days))
+                for days, forms in sorted(by_days.items())
+            )
+            console.print(f"  {name}: {told}", highlight=False)
         console.print()
     waiting = {state.form: state.year for state in states if state.state == "not_open"}
     for form, year in waiting.items():

@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
+from openpyxl import load_workbook
 
 from flows.after.reminders import Reminder, note_sent, reminders, unsent
 from flows.run import StepFailed, definitions_of
+from flows.terminal.cli import cli
 from flows.terminal.lineage import published_by
 from flows.terminal.office import DecisionRefused, declare_final, reopen, rule
 from tests.conftest import Home, csv_bytes
@@ -326,6 +329,61 @@ def test_figures_are_given_as_they_stood_at_the_end_of_a_day(
     assert published_by(home.settings.published, date(2021, 5, 4)) == second
     with pytest.raises(CannotExplain, match="by 2021-05-01"):
         published_by(home.settings.published, date(2021, 5, 1))
+
+
+def classes(home: Home, day: int, **students: int) -> None:
+    """Hand in classes of one school by name, as a workbook."""
+    rows = [
+        {
+            "institution_code": "2121000001",
+            "institution_name": "一小",
+            "stage": "小学",
+            "grade": 3,
+            "class_name": name,
+            "students": n,
+        }
+        for name, n in students.items()
+    ]
+    received = f"2020-09-0{day} 00:00:00"
+    home.book(UNIT, {2020: {"class": rows}}, received=received, name=f"班级{day}.xlsx")
+
+
+def test_what_changed_since_an_approval_is_listed_and_marked(home: Home, tmp_path: Path) -> None:
+    def changes(*arguments: str) -> Result:
+        words = ["changes", "--home", str(home.root), UNIT, "class", "2020", *arguments]
+        return CliRunner().invoke(cli, words)
+
+    classes(home, 1, 甲班=40, 乙班=41, 丙班=42)
+    refused = changes()
+    assert refused.exit_code == 1 and "jzedu nightly" in refused.output
+    home.night()
+    assert "one version only" in changes().output
+    decide(home, form="class")
+    assert "is the approved one" in changes().output
+    classes(home, 2, 乙班=44, 丙班=42, 丁班=30)
+    home.night()
+    told = json.loads(changes("--json").output)
+    assert told["approved"] is True
+    found = [
+        (one["kind"], one["key"].split()[-1], one["before"], one["now"], one["cell"])
+        for one in told["differences"]
+    ]
+    letter = next(c for c in found if c[0] == "changed")[4][0]
+    assert found == [
+        ("changed", "乙班", "41", "44", f"{letter}2"),
+        ("added", "丁班", None, None, None),
+        ("removed", "甲班", None, None, None),
+    ]
+    outcome = changes("--out", str(tmp_path))
+    assert outcome.exit_code == 0, outcome.output
+    assert "班级2.xlsx" in outcome.output and "3 differences" in outcome.output
+    book = load_workbook(tmp_path / "班级2.xlsx.改动.xlsx")
+    cells = [cell for sheet in book.worksheets[1:] for row in sheet for cell in row if cell.comment]
+    assert [(cell.coordinate, str(cell.value)) for cell in cells] == [(f"{letter}2", "44")]
+    assert "原为41, 现为44" in cells[0].comment.text
+    lines = [str(row[0].value) for row in book.worksheets[0].iter_rows(max_row=6)]
+    assert any("已批准的版本" in line and "共3处不同" in line for line in lines)
+    assert not any("结果" in line for line in lines)
 
 
 def reminded(home: Home, today: date) -> dict[str, Reminder]:

@@ -40,6 +40,8 @@ _SUM = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _QUOTED = re.compile(r"'[^']*'")
+#: Units of people: 人, a place for a child, 名教师; 名 alone is a rank.
+_PEOPLE = re.compile("人|个学位|名.+")
 
 #: The aggregates of an indicator: numerator, denominator, rows asked, what a gap is divided by.
 PartName = Literal["top", "bottom", "asked", "divisor"]
@@ -258,7 +260,8 @@ class Indicator(_Record):
     ``requires`` is a row that must be there for the form to count as reported (an item of the
     milestone form). ``scope`` names one of the catalogue's scopes. Where only units of some kinds
     report for a region (the city's own schools its rank), these are ``reporters``, and the figure
-    is one of the region directly above them, because such figures do not add up.
+    is one of the region directly above them, because such figures do not add up. ``people`` says which
+    parts count people, where the unit of the gap does not say it (:attr:`people_parts`).
     """
 
     indicator_id: Name
@@ -275,6 +278,7 @@ class Indicator(_Record):
     share: Share | None = None
     requires: str | None = None
     gap: Gap
+    people: Literal["both", "numerator", "denominator", "none"] | None = None
     causes: Causes | None = None
     examples: tuple[Example, ...] = ()
 
@@ -314,6 +318,23 @@ class Indicator(_Record):
             zh=self.share.denominator_zh,
             en=self.share.denominator_en,
         )
+
+    @property
+    def people_parts(self) -> tuple[PartName, ...]:
+        """The parts that count people, of whom a few could be known from their number.
+
+        Where nothing is said, both do if the gap is counted in people, and none otherwise.
+        """
+        told = self.people
+        if told is None:
+            told = "both" if _PEOPLE.fullmatch(self.gap.unit) else "none"
+        parts: dict[str, tuple[PartName, ...]] = {
+            "both": ("top", "bottom"),
+            "numerator": ("top",),
+            "denominator": ("bottom",),
+            "none": (),
+        }
+        return tuple(part for part in parts[told] if part == "top" or self.bottom is not None)
 
     @cached_property
     def asked(self) -> Part | None:

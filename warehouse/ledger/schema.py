@@ -68,12 +68,13 @@ WHERE NOT EXISTS (
 UNION ALL BY NAME SELECT * FROM warning
 """
 
-#: Of a closed year only what it was released with is in force, whatever was decided or received since.
+#: Of a closed year only what it was released with is in force, whatever was received since. What a person sent back
+#: stays sent back.
 _WITHHELD = """
 DELETE FROM withheld;
 INSERT INTO withheld
 SELECT s.submission_id,
-    CASE WHEN y.state IS NOT NULL THEN 'closed' WHEN r.decision = 'returned' THEN 'returned'
+    CASE WHEN r.decision = 'returned' THEN 'returned' WHEN y.state IS NOT NULL THEN 'closed'
         ELSE 'waiting' END AS why
 FROM submission s
 LEFT JOIN ruling r USING (submission_id)

@@ -36,7 +36,7 @@ def stage(connection: duckdb.DuckDBPyConnection, published: Path) -> Path:
     staging.mkdir(parents=True)
     file = staging / DATABASE
     connection.execute(
-        f"ATTACH {literal(file)} AS publication (STORAGE_VERSION {literal(_STORAGE_VERSION)})"
+        f"ATTACH {literal(file)} AS publication (STORAGE_VERSION {literal(STORAGE_VERSION)})"
     )
     return file
 
@@ -52,7 +52,7 @@ def detach(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 #: Every tool with a DuckDB driver from 1.0 on can open the file.
-_STORAGE_VERSION = "v1.0.0"
+STORAGE_VERSION = "v1.0.0"
 
 
 def fill(
@@ -100,9 +100,11 @@ def export(file: Path, folder: Path) -> None:
             connection.execute(f"COPY {table.name} TO {target}")
 
 
-def definitions(place: str = "publication") -> Iterator[str]:
+def definitions(
+    place: str = "publication", tables: Sequence[PublishedTable] = TABLES
+) -> Iterator[str]:
     """Yield the statements that create the published tables in ``place`` anew, with their comments."""
-    for table in TABLES:
+    for table in tables:
         yield f"CREATE OR REPLACE TABLE {place}.{table.name} ({table.definition})"
         wording = literal(f"{table.zh} / {table.en}")
         yield f"COMMENT ON TABLE {place}.{table.name} IS {wording}"

@@ -1,7 +1,7 @@
 """Official releases: a publication that was declared final, kept beside the ones that follow.
 
-``releases/<name>/`` holds the database, the Parquet files, the report and the page about the city of the
-first publication that says so, and is never pruned. A decision in the archive names every file of it with
+``releases/<name>/`` holds the database, the Parquet files, the report, the page about the city and the edition
+for the public of the first publication that says so, and is never pruned. A decision in the archive names every file of it with
 its SHA-256 (:class:`warehouse.decisions.Kept`), so that a release can be verified.
 """
 
@@ -18,7 +18,7 @@ from warehouse.publication.release import DATABASE
 
 FOLDER = "releases"
 #: What a release is made of, of all that is published.
-_PARTS = (DATABASE, "parquet", "report", "brief")
+_PARTS = (DATABASE, "parquet", "report", "brief", "public")
 
 
 def keep_releases(

@@ -18,7 +18,7 @@ import duckdb
 from warehouse.publication.release import DATABASE
 
 #: The folders beside the database that belong to a publication.
-FOLDERS = ("parquet", "report", "data_docs")
+FOLDERS = ("parquet", "report", "data_docs", "public")
 _ID = "%Y%m%dT%H%M%S%fZ"
 #: What a publication of any version has.
 _CORE = {"publication", "submission", "indicator_value", "attainment"}

@@ -14,6 +14,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from warehouse.figures import local_time
+from warehouse.publication.public.counts import FEWEST, MOST
 from warehouse.publication.reader import Reader
 from warehouse.publication.reader.over_time import merged_units
 from warehouse.publication.reader.pages import (
@@ -31,6 +32,7 @@ from warehouse.publication.reader.pages import (
     shortfall_rows,
     slug,
 )
+from warehouse.publication.reader.public import is_public, read_hidden
 from warehouse.publication.revisions import Revision
 from warehouse.report import dictionary, pages
 from warehouse.report.atlas import draw_atlas
@@ -128,8 +130,13 @@ def write_report(
         (out / "index.html").write_text(_NOTHING_YET, "utf-8")
         return
     publication = publication or read_publication(reader, reference)
-    site = _site(publication)
-    site["merged"] = over_time(merged_units(reader))
+    site = {
+        **_site(publication),
+        "merged": over_time(merged_units(reader)),
+        "public": is_public(reader),
+    }
+    if site["public"]:
+        _write_public(env, reader, site, out)
     _write_city(env, publication, site, out)
     _write_matrix(env, publication, site, out)
     _write_map(env, publication, site, out, reference)
@@ -176,6 +183,23 @@ def _site(publication: Publication) -> dict[str, object]:
             for state in late
         },
     }
+
+
+#: The rules of an edition for the public, as its page tells them.
+_PUBLIC_RULES = ("few", "more", "derived", "names", "files", "stays")
+
+
+def _write_public(env: Environment, reader: Reader, site: Mapping[str, object], out: Path) -> None:
+    """Write the page that says what the edition hides, and why."""
+    few = {"fewest": FEWEST, "most": MOST}
+    context = {
+        "site": site,
+        "here": "public",
+        "hidden": read_hidden(reader),
+        "rules": [word(f"public_rule_{rule}", **few) for rule in _PUBLIC_RULES],
+        **few,
+    }
+    pages.write_page(env, "public.html", out / "public.html", context)
 
 
 def _write_city(

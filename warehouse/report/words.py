@@ -38,6 +38,60 @@ WORDS: dict[str, Text] = {
     "nav_reporting": Text("上报情况", "Reporting"),
     "nav_changes": Text("变动", "Changes"),
     "nav_dictionary": Text("数据字典", "Data dictionary"),
+    "nav_public": Text("隐去了什么", "What is hidden"),
+    "public_note": Text(
+        "公开版：人数很少的数不列，以“—”代替；判定不变。见“隐去了什么”。",
+        "Edition for the public: counts of few people are left out and shown as —; verdicts stand. "
+        "See “What is hidden”.",
+    ),
+    "public_heading": Text("公开版隐去了什么，为什么", "What this edition hides, and why"),
+    "public_lead": Text(
+        "本报告是供公众阅读的版本。{fewest} 至 {most} 人的数会让人认出具体的人，因此不列出。"
+        "判定照常公布：判定用的是全部数据。",
+        "This edition is for the public. A count of {fewest} to {most} people could tell who they are, "
+        "and is not shown. Verdicts stand: they are made from all the data.",
+    ),
+    "public_rules": Text("规则", "The rules"),
+    "public_rule_few": Text(
+        "隐去 {fewest} 至 {most} 人的分子和分母；分子是分母的一部分时，余下 {fewest} 至 {most} 人的也隐去。0 照列。",
+        "Hidden are numerators and denominators of {fewest} to {most} people, and, where the numerator is a part of the "
+        "denominator, those that leave {fewest} to {most}. 0 is shown.",
+    ),
+    "public_rule_more": Text(
+        "凡能由合计、比率、另一个指标或判定推算出它们的数，也隐去：必要时先隐去另一个单位的数，再隐去分母，最后隐去合计。"
+        "留下的数使每个隐去的数仍可能是 {fewest} 至 {most} 中的任何一个，只有判定本身说明的除外。",
+        "What would give them away through a total, a rate, another indicator or a verdict is hidden too: another unit's "
+        "count first, then denominators, then totals. What is left lets every hidden count be any number from {fewest} to "
+        "{most}, but for what a verdict itself says.",
+    ),
+    "public_rule_derived": Text(
+        "由隐去的数算出的率、差距、比上年的变化和展望也不列。各次发布之间的变化只列判定，不列人数指标的数。",
+        "Rates, gaps, changes on the year before and outlooks made from hidden counts are not shown. Of changes between "
+        "publications only verdicts are shown for indicators that count people, no figures.",
+    ),
+    "public_rule_names": Text(
+        "一条条款背后的学校（园）在一个单位不多于 {most} 所，或涉及 {fewest} 至 {most} 人（件）的，不列校名；以人数计的条款背后一律不列；"
+        "同一所学校在该单位该年的其他条款下也不列名。",
+        "Where {most} or fewer institutions of a unit stand behind a clause, or one of them for {fewest} to {most} people or "
+        "cases, they are not named, and never behind a clause that counts people; nor are they behind other clauses of that unit and year.",
+    ),
+    "public_rule_files": Text(
+        "不列报送文件、发现的问题和审批意见。",
+        "Files that were handed in, findings and decisions are left out.",
+    ),
+    "public_rule_stays": Text(
+        "上一个公开版中隐去的，本版仍隐去：比较两版也推算不出。",
+        "What the edition before hid stays hidden, so that it cannot be found by comparing the two.",
+    ),
+    "public_what": Text("隐去的数", "What is hidden"),
+    "public_listed": Text(
+        "数据文件中的表 hidden_count 逐一列出；没有列在那里的空值是未报送。",
+        "The table hidden_count of the data files lists them one by one; what is blank and not listed there "
+        "was not reported.",
+    ),
+    "public_nothing": Text("没有需要隐去的数。", "Nothing had to be hidden."),
+    "public_units": Text("单位数", "Units"),
+    "public_above": Text("合计", "Totals"),
     "skip": Text("跳到正文", "Skip to content"),
     "switch_language": Text("English", "中文"),
     "year_label": Text("年份", "Year"),

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from email.message import EmailMessage
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,7 +22,9 @@ from aiosmtpd.controller import Controller
 
 from flows.after.artifacts import Handed
 from flows.after.notify import URLS, Notice, failed, of_run, send
+from flows.after.reminders import remind
 from flows.settings import NotifySettings, SettingsError, load_settings
+from tests.conftest import Home
 from warehouse.publication.revisions import Revision
 
 # apprise looks for optional parts of the standard library that Python 3.11 calls outdated.
@@ -200,3 +203,47 @@ def test_settings_name_occasions_and_blocks(
     file.write_text('[notify]\non = ["sometimes"]\n', "utf-8")
     with pytest.raises(SettingsError, match="notify"):
         load_settings(tmp_path)
+
+
+def test_a_reminder_goes_to_the_contact_of_its_unit_and_the_digest_to_the_office(
+    home: Home,
+    mailbox: tuple[str, queue.Queue[EmailMessage]],
+    webhook: Webhook,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address, taken = mailbox
+    monkeypatch.setenv(URLS, f"{address} {webhook.url}")
+    (home.root / "reference").mkdir()
+    (home.root / "reference" / "regions.csv").write_text(
+        "region_code,region_name,aliases,level,parent_code,kind,contact\n"
+        "990000,市,,city,,市,\n"
+        "990001,甲县,,reporting_unit,990000,县,教育局统计科 jia@jz.example 0416-1\n"
+        "990002,乙县,,reporting_unit,990000,县,0416-2\n",
+        "utf-8",
+    )
+    day = date(2021, 11, 2)
+    sent, problems = remind(home.settings, day)
+    assert (len(sent), problems) == (2, [])
+    mails = [taken.get_nowait() for _ in range(taken.qsize())]
+    assert [mail["To"] for mail in mails] == [
+        "jia@jz.example",
+        # Without an address it goes to whom the channel names, who know the telephone.
+        "office@jz.example",
+        "office@jz.example",
+    ]
+    said = [body.get_content() for mail in mails if (body := mail.get_body(("plain",)))]
+    assert "甲县" in said[0] and "0416-2" in said[1]
+    assert "甲县" in said[2] and "乙县" in said[2]
+    assert webhook.posted.qsize() == 3
+    # The same is never sent twice, and of nothing there is no digest.
+    assert remind(home.settings, day) == ([], [])
+    assert taken.empty() and webhook.posted.qsize() == 3
+    # What could not be delivered is sent by the next night.
+    monkeypatch.setenv(URLS, "json://127.0.0.1:9/none")
+    home.sheet("990001", "population", 2021, [{"age": 3, "population": 100}])
+    home.night()
+    assert remind(home.settings, day)[1] != []
+    monkeypatch.setenv(URLS, address)
+    (again,), problems = remind(home.settings, day)
+    assert (again.region_name, problems) == ("甲县", [])
+    assert [taken.get_nowait()["To"] for _ in range(2)] == ["jia@jz.example", "office@jz.example"]

@@ -24,6 +24,7 @@ from flows.service.state import Serving, announced, folder_of, login_of
 from flows.terminal import doctor
 from flows.terminal.doctor import Line, diagnose, show_lines
 from tests.conftest import Home, MakeHome
+from warehouse.publication.release import DATABASE
 
 
 @pytest.fixture(autouse=True)
@@ -358,3 +359,25 @@ def test_it_is_shown_to_people_and_to_machines() -> None:
     assert good
     assert json.loads(text) == [{"check": "disk", "state": "ok", "found": "9 GiB free", "do": ""}]
     assert shown([Line("disk", "warn", "1 GiB free", "Make room.")], False)[0]
+
+
+def test_the_edition_for_the_public_is_looked_at(home: Home) -> None:
+    for unit, received in (("210702", 97), ("210703", 60)):
+        rows = [{"aid_eligible": 100, "aid_received": received}]
+        home.sheet(unit, "special_group", 2020, rows)
+    home.night()
+    assert "public edition" not in lines(home)
+    (home.root / "settings.toml").write_text("public_edition = true\n", "utf-8")
+    assert "missing" in lines(home)["public edition"].found
+    # It is made of the publication that stands.
+    home.settings = home.settings.model_copy(update={"public_edition": True})
+    assert home.night().imprint is None
+    assert lines(home)["public edition"].state == "ok"
+    # Put there by hand: the whole publication.
+    file = home.settings.published / "public" / DATABASE
+    file.unlink()
+    shutil.copy(home.publication, file)
+    said = lines(home)["public edition"]
+    assert said.state == "fail" and "1 to 5 people in student_aid_coverage (1)" in said.found
+    home.night()
+    assert lines(home)["public edition"].state == "ok"

@@ -103,6 +103,21 @@ def test_what_cannot_be_filled_stays_and_is_named_with_its_cell(home: Home, tmp_
     assert [sheet[f"A{row}"].value for row in range(2, 7)] == [*list(cells.values())[:4], 90]
 
 
+def test_the_example_of_a_table_of_the_level_above_is_filled(home: Home, tmp_path: Path) -> None:
+    """Every reference of the example names a figure that there is, or could be of this year."""
+    file = next((Path(__file__).parents[3] / "examples" / "export").glob("*.xlsx"))
+    done = export(home, file, tmp_path / "out.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "out.xlsx").active
+    assert sheet is not None
+    assert str(sheet["A1"].value).startswith("2020年教育事业发展情况表(初步数)")
+    assert [sheet[place].value for place in ("A5", "B5", "C5")] == [NAME, 90, 80]
+    assert sheet["B5"].number_format == "0.0" and str(sheet["B15"].value) == "=B12-C12"
+    assert "A1:K1" in {str(area) for area in sheet.merged_cells.ranges}
+    # One unit alone has handed in: what it lacks is not there, and nothing is misspelt.
+    left = [line for line in done.output.splitlines() if "is left as it is" in line]
+    assert left and all("there is no such figure of" in line for line in left)
+
+
 @pytest.mark.parametrize(
     ("content", "words"), [(b"no workbook", "cannot be read"), (None, "names no figure")]
 )

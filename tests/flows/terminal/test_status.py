@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import date
+from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
 from flows.terminal.cli import cli
+from flows.terminal.findings import show_findings
 from flows.terminal.scorecard import show_scorecard
 from flows.terminal.status import show_status
 from tests.conftest import AsCsv, Home
@@ -60,12 +62,12 @@ def test_json_of_one_year_is_of_that_year(small: Home) -> None:
 def test_what_cannot_be_handed_in_yet_is_not_missing(small: Home) -> None:
     small.night()
     out = io.StringIO()
-    for today, state in ((date(2020, 8, 31), "not_open"), (date(2020, 9, 1), "missing")):
+    for now, state in ((datetime(2020, 8, 31), "not_open"), (datetime(2020, 9, 1), "missing")):
         told = io.StringIO()
-        show_status(Console(file=told), small.publication, 2020, True, today)
+        show_status(Console(file=told), small.publication, 2020, True, now)
         states = {row["form"]: row["state"] for row in json.loads(told.getvalue())["reporting"]}
         assert (states["school"], states["population"]) == (state, "accepted")
-    show_status(Console(file=out, width=140), small.publication, 2020, False, date(2020, 8, 31))
+    show_status(Console(file=out, width=140), small.publication, 2020, False, datetime(2020, 8, 31))
     assert "2020: 中小学校基本情况表 opens on 2020-09-01" in out.getvalue()
     assert "not handed in" not in out.getvalue()
 
@@ -125,3 +127,64 @@ def scorecard(home: Home) -> str:
     out = io.StringIO()
     show_scorecard(Console(file=out, width=140), home.publication)
     return out.getvalue()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Set the time (UTC) by which nights publish."""
+    return lambda now: monkeypatch.setattr("flows.steps._now", lambda: now)
+
+
+def test_what_is_missing_says_how_late_it_is(small: Home) -> None:
+    small.night()
+    out = io.StringIO()
+    # One day before population and the others of autumn were due; finance is due in the next spring.
+    show_status(
+        Console(file=out, width=300), small.publication, 2020, False, datetime(2020, 10, 30, 15)
+    )
+    assert "1 days left" in out.getvalue() and "152 days left" in out.getvalue()
+    (line,) = [line for line in out.getvalue().splitlines() if line.strip().startswith("区990001:")]
+    assert line.index("1 days left") < line.index("152 days left")
+    told = json.loads(status(small, "--year", "2020", "--json").output)["reporting"]
+    days = {row["form"]: row["days_left"] for row in told}
+    assert days["population"] is None and days["class"] < -365
+
+
+def test_findings_are_followed_until_they_are_answered(
+    home: Home, clock: Callable[[datetime], None]
+) -> None:
+    home.regions(
+        [
+            ("990000", "city", "", "市"),
+            *((u, "reporting_unit", "990000", "县") for u in ("990001", "990002")),
+        ]
+    )
+    for unit in ("990001", "990002"):
+        home.sheet(unit, "salary", 2020, [{}])
+        home.deliver(f"{unit}/2020年坏.csv", "年龄,常住人口数\n3,不详\n".encode())
+    clock(datetime(2021, 1, 1))
+    home.night()
+    (home.settings.inbox / "990002" / "2020年坏.csv").unlink()
+    home.sheet("990002", "population", 2020, AGES, received="2021-01-09 00:00:00")
+    clock(datetime(2021, 1, 11))
+    home.night()
+    out = io.StringIO()
+    show_findings(
+        Console(file=out, width=200), home.publication, 30, datetime(2021, 2, 20), as_json=True
+    )
+    told = json.loads(out.getvalue())
+    assert {one["region_name"] for one in told["open"]} == {"区990001"}
+    assert {one["days"] for one in told["open"]} == {50}
+    units = {one["region_name"]: one for one in told["units"]}
+    assert list(units) == ["区990002", "区990001"]
+    assert units["区990002"]["median_days"] == 10 and units["区990001"]["answered"] == 0
+    assert [one["open"] for one in told["publications"]] == [
+        units["区990001"]["open"] * 2,
+        units["区990001"]["open"],
+    ]
+    out = io.StringIO()
+    show_findings(Console(file=out, width=200), home.publication, 60, datetime(2021, 2, 20))
+    assert out.getvalue().startswith("0 findings open for more than 60 days")
+    assert "jzedu status --findings" in status(home).output
+    assert "10.0" in status(home, "--findings", "--open-for", "0").output
+    assert status(home, "--open-for", "3").exit_code == 2

@@ -1196,3 +1196,24 @@ def test_the_formula_shows_scale_parts_and_conditions() -> None:
         "100 × [sum(children_enrolled) FROM kindergarten] / "
         "[sum(population) FROM population WHERE age BETWEEN 3 AND 5]"
     )
+
+
+@pytest.mark.parametrize(
+    ("indicator", "parts"),
+    [
+        # By the unit of the gap: 人, 名幼儿, 个学位; not schools, classes, hazards, and no rank (名).
+        ("dropouts", ("top",)),
+        ("student_aid_coverage", ("top", "bottom")),
+        ("children_per_kindergarten_teacher", ("top", "bottom")),
+        ("preschool_gross_enrolment_rate", ("top", "bottom")),
+        ("large_class_share", ()),
+        ("safety_hazards_fixed_share", ()),
+        ("provincial_rank", ()),
+        # As their records say: money over pupils, cases that are about a person each.
+        ("budget_expenditure_per_pupil", ("bottom",)),
+        ("misconduct_cases", ("top",)),
+        ("bullying_handled_share", ("top", "bottom")),
+    ],
+)
+def test_which_parts_count_people(indicator: str, parts: tuple[str, ...]) -> None:
+    assert CATALOGUE.by_id[indicator].people_parts == parts

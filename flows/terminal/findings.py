@@ -1,0 +1,69 @@
+"""`jzedu status --findings`: what has been open for long, who answers quickly, and how that goes on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from transforms.forms import FORMS
+from warehouse.figures import local_time
+from warehouse.publication.reader import open_publication
+from warehouse.publication.reader.ageing import answering, has_lives, open_since, trend
+from warehouse.wording import SEVERITIES
+
+#: So many publications are looked back on.
+_LOOKED_BACK = 12
+
+
+def show_findings(
+    console: Console, database: Path, days: int, now: datetime, *, as_json: bool = False
+) -> None:
+    """Print the findings open for more than ``days`` at ``now`` (UTC), how units answer, and the trend."""
+    with open_publication(database) as reader:
+        if not has_lives(reader):
+            console.print("This publication is of a version that did not follow findings.")
+            return
+        old, units, then = (
+            open_since(reader, now, days),
+            answering(reader),
+            trend(reader, _LOOKED_BACK),
+        )
+    if as_json:
+        said = {
+            "open_for_more_than_days": days,
+            "open": [asdict(one) for one in old],
+            "units": [asdict(one) for one in units],
+            "publications": [
+                {**asdict(one), "published_at": f"{one.published_at:%Y-%m-%dT%H:%M:%SZ}"}
+                for one in then
+            ],
+        }
+        console.file.write(json.dumps(said, ensure_ascii=False) + "\n")
+        return
+    total = sum(one.findings for one in old)
+    console.print(f"[bold]{total} findings open for more than {days} days[/]", highlight=False)
+    if old:
+        table = Table(
+            "days", "unit", "form", "year", "rule", "kind", "findings", header_style="bold"
+        )
+        for one in old:
+            form = FORMS[one.form].zh if one.form else "?"
+            kind = SEVERITIES[one.severity].en.lower()
+            year = str(one.year or "?")
+            table.add_row(
+                str(one.days), one.region_name, form, year, one.rule_id, kind, str(one.findings)
+            )
+        console.print(table)
+    if units:
+        table = Table("unit", "open", "answered", "days until half were", header_style="bold")
+        for unit in units:
+            took = "" if unit.median_days is None else f"{unit.median_days:.1f}"
+            table.add_row(unit.region_name, str(unit.open), str(unit.answered), took)
+        console.print(table)
+    for point in then:
+        console.print(f"  {local_time(point.published_at)}  {point.open} open", highlight=False)
