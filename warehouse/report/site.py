@@ -186,7 +186,14 @@ def _site(publication: Publication) -> dict[str, object]:
 
 
 #: The rules of an edition for the public, as its page tells them.
-_PUBLIC_RULES = ("few", "more", "derived", "names", "files", "stays")
+_PUBLIC_RULES = (
+    "public_rule_few",
+    "public_rule_more",
+    "public_rule_derived",
+    "public_rule_names",
+    "public_rule_files",
+    "public_rule_stays",
+)
 
 
 def _write_public(env: Environment, reader: Reader, site: Mapping[str, object], out: Path) -> None:
@@ -196,7 +203,7 @@ def _write_public(env: Environment, reader: Reader, site: Mapping[str, object], 
         "site": site,
         "here": "public",
         "hidden": read_hidden(reader),
-        "rules": [word(f"public_rule_{rule}", **few) for rule in _PUBLIC_RULES],
+        "rules": [word(rule, **few) for rule in _PUBLIC_RULES],
         **few,
     }
     pages.write_page(env, "public.html", out / "public.html", context)
