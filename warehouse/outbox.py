@@ -174,7 +174,8 @@ def _take_away(sheet: Path, outbox: Path) -> None:
             folder.rmdir()
 
 
-def _sheets(connection: duckdb.DuckDBPyConnection, today: date) -> Iterator[ReturnSheet]:
+def _findings_to_answer(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Return all findings that units are to be told of, with their file and what else its answer says."""
     cursor = connection.execute(
         """
         WITH taken AS (
@@ -222,8 +223,14 @@ def _sheets(connection: duckdb.DuckDBPyConnection, today: date) -> Iterator[Retu
         {"refused": REFUSED, "waiting": WAITING},
     )
     columns = [column[0] for column in cursor.description or ()]
-    frame = pl.DataFrame(cursor.fetchall(), schema=columns, orient="row", schema_overrides=_TYPES)
-    groups = frame.group_by("sha256", "path", "entry", "unit", maintain_order=True)
+    return pl.DataFrame(cursor.fetchall(), schema=columns, orient="row", schema_overrides=_TYPES)
+
+
+def _sheets(connection: duckdb.DuckDBPyConnection, today: date) -> Iterator[ReturnSheet]:
+    """Yield what each file is to be answered; no two answers have one name."""
+    groups = _findings_to_answer(connection).group_by(
+        "sha256", "path", "entry", "unit", maintain_order=True
+    )
     taken: set[str] = set()
     for (sha256, path, entry, unit), findings in groups:
         place = PurePosixPath(str(path))

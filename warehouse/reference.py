@@ -41,7 +41,7 @@ class ReferenceError(DefinitionError):
     """A region or township list cannot be used; the message says what is wrong in it."""
 
 
-class Expectation(NamedTuple):
+class ExpectedForm(NamedTuple):
     """A row of expected.csv: whether a form is expected of units of a kind, of one unit, or (neither) of all."""
 
     form: str
@@ -65,7 +65,7 @@ class Reference:
     folder: Path
     regions: pl.DataFrame
     townships: pl.DataFrame
-    expectations: tuple[Expectation, ...] = ()
+    expectations: tuple[ExpectedForm, ...] = ()
 
     @classmethod
     def of_rows(
@@ -121,7 +121,7 @@ class Reference:
         NULL is open; a unit that is not valid is expected to hand in nothing.
         """
         columns = ("region_code", "kind", "valid_from_year", "valid_to_year")
-        by_form: dict[str, list[Expectation]] = {}
+        by_form: dict[str, list[ExpectedForm]] = {}
         for one in self.expectations:
             by_form.setdefault(one.form, []).append(one)
         rows = [
@@ -226,7 +226,7 @@ def folder_key(name: str) -> str:
 
 
 def _spans(
-    rules: Sequence[Expectation], begins: int | None, ends: int | None
+    rules: Sequence[ExpectedForm], begins: int | None, ends: int | None
 ) -> Iterator[tuple[int | None, int | None]]:
     """Yield from which until which year something is expected, of the last rule for each year.
 
@@ -359,7 +359,7 @@ def _with_optional(regions: pl.DataFrame) -> pl.DataFrame:
 
 def _expectations(
     file: Path, regions: pl.DataFrame | None, problems: list[str]
-) -> Iterator[Expectation]:
+) -> Iterator[ExpectedForm]:
     """Yield the rows of an expected.csv; what is wrong in a home's goes to ``problems``.
 
     ``regions`` are those that a home's rows may speak of; the package's speak of its own.
@@ -386,7 +386,7 @@ def _expectations(
             if row[column] and not row[column].isdecimal():
                 problems.append(f"{where}, {column}: {row[column]!r} is no year; write it as 2021")
             years.append(int(row[column]) if row[column].isdecimal() else None)
-        yield Expectation(
+        yield ExpectedForm(
             row["form"],
             row["kind"] or None,
             row["region_code"] or None,

@@ -39,7 +39,7 @@ _KINDS = {"changed": "改动", "added": "新增的行", "removed": "删去的行
 
 
 @dataclass(frozen=True)
-class Version:
+class ComparedVersion:
     """A version of a submission: the file it came in."""
 
     submission_id: str
@@ -58,8 +58,8 @@ class Version:
 class Changes:
     """What differs between two versions; ``approved`` says whether the earlier one was approved."""
 
-    before: Version
-    now: Version
+    before: ComparedVersion
+    now: ComparedVersion
     approved: bool
     found: Sequence[Difference]
 
@@ -81,7 +81,7 @@ def changes_of(
     rulings = standing_rulings(Decisions(settings.archive).all())
     with open_warehouse(settings.place, reference, read_only=True) as connection:
         versions = [
-            Version(*row)
+            ComparedVersion(*row)
             for row in connection.execute(
                 "SELECT submission_id, file_name, received_at, sha256, entry FROM submission"
                 f" WHERE accepted AND (region_code, form, year) = ({literal(unit)}, {literal(form.name)}, {year})"

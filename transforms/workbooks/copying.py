@@ -23,7 +23,7 @@ from transforms.workbooks.package import (
     RELATIONS,
     CopiedPackage,
     OutOfBounds,
-    Relation,
+    Relationship,
     parsed,
     relations_of,
 )
@@ -201,7 +201,7 @@ class _Copying:
         # Office takes no heed of the case of a part's name.
         self._names = {name.lower(): name for name in self.parts}
 
-    def take(self, relation: Relation, source: str) -> Relation | None:
+    def take(self, relation: Relationship, source: str) -> Relationship | None:
         """Take the part at the end of a relation; None where none can be copied."""
         if relation.external or relation.kind == "hyperlink":
             return relation if relation.kind in _OUTSIDE else None
@@ -244,7 +244,7 @@ class _Copying:
             reduced = _without_metadata(root) or reduced
         pointers = _pointers(root) if _KINDS[kind].shows else []
         pointed = {str(pointer) for pointer in pointers}
-        kept: dict[str, Relation] = {}
+        kept: dict[str, Relationship] = {}
         for known, relation in relations.items():
             of_kind = relation.kind in _KINDS[kind].has
             if of_kind or (relation.kind in _KINDS[kind].shows and known in pointed):

@@ -143,7 +143,7 @@ def insert_in_order(parent: etree._Element, child: etree._Element, order: str) -
 
 
 @dataclass(frozen=True)
-class Relation:
+class Relationship:
     """A pointer from one part to another, or to something outside; ``target`` as it is written."""
 
     type: str
@@ -161,12 +161,12 @@ class Relation:
         return posixpath.normpath(target).lstrip("/")
 
 
-def relations_of(parts: Mapping[str, bytes], part: str) -> dict[str, Relation]:
+def relations_of(parts: Mapping[str, bytes], part: str) -> dict[str, Relationship]:
     """Return what ``part`` points to, by the id of the relation; "" is the package itself."""
     xml = parts.get(_relations_part(part))
-    found: dict[str, Relation] = {}
+    found: dict[str, Relationship] = {}
     for element in () if xml is None else parsed(xml).iter(f"{{{_PACKAGE}}}Relationship"):
-        relation = Relation(
+        relation = Relationship(
             type=element.get("Type", ""),
             target=element.get("Target", "").replace("\\", "/"),
             external=element.get("TargetMode") == "External",
@@ -186,7 +186,7 @@ class CopiedPackage:
     def __init__(self) -> None:
         self._contents: dict[str, bytes | etree._Element] = {}
         self._types: dict[str, str] = {}
-        self._relations: dict[str, dict[str, Relation]] = {}
+        self._relations: dict[str, dict[str, Relationship]] = {}
 
     def __contains__(self, part: str) -> bool:
         return part in self._contents
@@ -211,7 +211,7 @@ class CopiedPackage:
             content = self._contents[part] = parsed(content)
         return content
 
-    def relations(self, part: str) -> dict[str, Relation]:
+    def relations(self, part: str) -> dict[str, Relationship]:
         """Return what a part points to, by the id of the relation."""
         return self._relations.setdefault(part, {})
 
@@ -224,7 +224,7 @@ class CopiedPackage:
         """Point from one part to another; gives the id of the relation."""
         relations = self.relations(part)
         known = next(id_ for id_ in map("rId{}".format, count(1)) if id_ not in relations)
-        relations[known] = Relation(type=type_, target=f"/{target}")
+        relations[known] = Relationship(type=type_, target=f"/{target}")
         return known
 
     def drop_relations(self, part: str, kind: str) -> None:
@@ -286,7 +286,7 @@ class CopiedPackage:
         return f'{DECLARATION}<Types xmlns="{_TYPES}">{"".join((*defaults, *named))}</Types>'
 
 
-def _relations_xml(relations: Mapping[str, Relation]) -> str:
+def _relations_xml(relations: Mapping[str, Relationship]) -> str:
     entries = [
         f"<Relationship Id={quoteattr(known)} Type={quoteattr(relation.type)}"
         f" Target={quoteattr(relation.target)}"

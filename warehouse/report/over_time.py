@@ -13,7 +13,7 @@ from warehouse.wording import Text, figure
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class MergedFigure:
     """An indicator: for each year the figure as it was and as it is now."""
 
     name: Text
@@ -26,7 +26,7 @@ class OverTime:
 
     merged: Text
     years: tuple[int, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[MergedFigure, ...]
 
 
 def over_time(units: Mapping[str, MergedUnit]) -> dict[str, OverTime]:
@@ -37,7 +37,7 @@ def over_time(units: Mapping[str, MergedUnit]) -> dict[str, OverTime]:
 def _section(unit: MergedUnit) -> OverTime:
     years = sorted({year for one in unit.figures for year in one.as_it_is_now})
     lines = [
-        Line(
+        MergedFigure(
             one.name,
             tuple(
                 (

@@ -77,7 +77,7 @@ class Test:
 
 
 @dataclass(frozen=True)
-class Counts:
+class PeopleCounts:
     """All counts of people of a publication."""
 
     value: Mapping[Count, Number]
@@ -218,7 +218,9 @@ def number_of(value: Decimal | float | None) -> Number:
     return found.numerator if found.denominator == 1 else found
 
 
-def read_counts(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, place: str) -> Counts:
+def read_counts(
+    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, place: str
+) -> PeopleCounts:
     """Return the counts of people of the publication attached as ``place``."""
     of_people = {one.indicator_id: one for one in catalogue.indicators if one.people_parts}
     known = _named(connection, of_people, place)
@@ -253,7 +255,7 @@ def read_counts(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, pla
     for (indicator, part), (what, _) in known.items():
         made_of = of_people[indicator].parts[part]
         kin[made_of.source, made_of.value].add(what)
-    return Counts(
+    return PeopleCounts(
         value,
         tuple(figures),
         below,

@@ -17,7 +17,7 @@ import polars as pl
 from transforms.records import REGION_CODE, YEAR, Field
 from warehouse.indicators.definitions import Catalogue
 from warehouse.publication.filling import STORAGE_VERSION, definitions
-from warehouse.publication.public.counts import MOST, Counts, Figure, read_counts
+from warehouse.publication.public.counts import MOST, Figure, PeopleCounts, read_counts
 from warehouse.publication.public.hiding import counts_to_hide, few
 from warehouse.publication.release import DATABASE
 from warehouse.publication.tables import TABLES, PublishedTable, table_named
@@ -105,7 +105,7 @@ Place = tuple[str, str, int]
 class _Hidden:
     """What is hidden, as the places in the published tables."""
 
-    def __init__(self, counts: Counts, before: Collection[tuple[str, str, int, str]]) -> None:
+    def __init__(self, counts: PeopleCounts, before: Collection[tuple[str, str, int, str]]) -> None:
         self._counts = counts
         kept = [
             count

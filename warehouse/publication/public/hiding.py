@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from warehouse.publication.public.counts import FEWEST, MOST, Count, Counts, Figure, Number
+from warehouse.publication.public.counts import FEWEST, MOST, Count, Figure, Number, PeopleCounts
 
 #: A partner that is hidden too is tried with so many more or fewer.
 _REACH = 40
@@ -41,7 +41,7 @@ def is_few(number: Number) -> bool:
     return FEWEST <= number <= MOST
 
 
-def counts_to_hide(counts: Counts, before: Collection[Count] = ()) -> frozenset[Count]:
+def counts_to_hide(counts: PeopleCounts, before: Collection[Count] = ()) -> frozenset[Count]:
     """Return the counts that are hidden; ``before`` were hidden in an earlier edition, and stay so.
 
     Somebody may have kept that edition: what was hidden with a count to protect it must not be shown now.
@@ -50,7 +50,7 @@ def counts_to_hide(counts: Counts, before: Collection[Count] = ()) -> frozenset[
     return hiding.done()
 
 
-def few(counts: Counts) -> set[Count]:
+def few(counts: PeopleCounts) -> set[Count]:
     """Return the counts that are few themselves, or leave few of their denominator."""
     found = {count for count, number in counts.value.items() if is_few(number)}
     for figure in counts.figures:
@@ -62,7 +62,7 @@ def few(counts: Counts) -> set[Count]:
 class _Hiding:
     """The hidden counts, as they become more."""
 
-    def __init__(self, counts: Counts, before: set[Count]) -> None:
+    def __init__(self, counts: PeopleCounts, before: set[Count]) -> None:
         self._counts = counts
         self._before = before
         self._few = few(counts)

@@ -27,7 +27,7 @@ class OpenSince:
 
 
 @dataclass(frozen=True, slots=True)
-class Answering:
+class AnswerTimes:
     """How a unit answers: findings open, answered (corrected or explained), and days until half of these were."""
 
     region_name: str
@@ -68,10 +68,10 @@ def open_since(reader: Reader, now: datetime, days: int) -> list[OpenSince]:
     )
 
 
-def answering(reader: Reader) -> list[Answering]:
+def answering(reader: Reader) -> list[AnswerTimes]:
     """Return how each unit answers, who is quickest first; those that have answered nothing last."""
     return reader.rows(
-        Answering,
+        AnswerTimes,
         """
         WITH after AS (
             SELECT publication_id,
