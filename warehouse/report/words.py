@@ -240,7 +240,7 @@ WORDS: dict[str, Text] = {
     "change_covered": Text(
         "报齐单位 · 已答：{before} → {now}", "units · answers in: {before} → {now}"
     ),
-    "the_plan_says": Text("规划：", "The plan:"),
+    "the_plan_says": Text("原文：", "The plan:"),
     "on_the_map": Text("在地图上看", "On the map"),
     "in_the_matrix": Text("在对照表中看", "In the matrix"),
     "chart_title": Text(

@@ -270,7 +270,7 @@ def _figures(
                 rate({"indicator_id": indicator, "region_code": region, "year": year}, value)
     for indicator, region, year, value in (
         edition.sql(
-            "UNPIVOT county_scorecard ON COLUMNS(* EXCLUDE (region_code, region_name, level, kind, year))"
+            "UNPIVOT county_scorecard ON COLUMNS(* EXCLUDE (region_code, region_name, region_name_en, level, kind, year))"
             " INTO NAME indicator VALUE value"
         )
         .project("indicator, region_code, year, value")
