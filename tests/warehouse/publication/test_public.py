@@ -184,6 +184,13 @@ def test_it_has_every_table_and_view_and_all_verdicts(city: Home) -> None:
     assert faults_of(city.publication, CATALOGUE) != []
 
 
+def test_details_are_told_in_both_languages(city: Home) -> None:
+    with duckdb.connect(str(edition_of(city)), read_only=True) as edition:
+        told = "SELECT count(detail_zh), count(detail_en) FROM shortfall"
+        ((zh, en),) = edition.execute(told).fetchall()
+    assert zh == en > 0
+
+
 def test_what_is_large_is_shown_and_nothing_is_hidden_without_need(city: Home) -> None:
     """Of an indicator and year with no few counts nothing is hidden, nor is 0 where it protects nobody."""
     with duckdb.connect() as connection:

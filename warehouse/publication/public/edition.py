@@ -72,8 +72,10 @@ def write_public(source: Path, folder: Path, catalogue: Catalogue, earlier: Path
             for table in TABLES:
                 query = _QUERIES.get(table.name, f"FROM publication.{table.name}")
                 if table.name not in _INTERNAL:
+                    # By their names: a column that a query forgets is an error, and not a blank.
                     connection.execute(
-                        f"INSERT INTO edition.{table.name} BY NAME SELECT * FROM ({query}) ORDER BY ALL"
+                        f"INSERT INTO edition.{table.name}"
+                        f" SELECT {table.names} FROM ({query}) ORDER BY ALL"
                     )
             connection.execute("INSERT INTO edition.hidden_count FROM hidden_part ORDER BY ALL")
         create_views(connection, "edition")
@@ -275,6 +277,7 @@ _QUERIES: Mapping[str, str] = {
             CASE WHEN NOT unnamed THEN institution_code END AS institution_code,
             CASE WHEN NOT unnamed THEN institution_name END AS institution_name,
             CASE WHEN NOT unnamed THEN detail_zh END AS detail_zh,
+            CASE WHEN NOT unnamed THEN detail_en END AS detail_en,
             CASE WHEN NOT unnamed THEN value END AS value,
             NULL AS submission_id, NULL AS sheet, NULL AS "row"
         FROM told
