@@ -31,11 +31,12 @@ class ForkedChild:
 
     def __init__(self, channel: socket.socket, stdin: int, stdout: int) -> None:
         self._channel = channel
-        self.stdin = os.fdopen(stdin, "w", encoding="utf-8")
-        self.stdout = os.fdopen(stdout, encoding="utf-8")
         self._code: int | None = None
         self.pid = int(self._line())
         self._handle = os.pidfd_open(self.pid)
+        # Last, so that whoever finds nobody here still has the two to close, and closes them once.
+        self.stdin = os.fdopen(stdin, "w", encoding="utf-8")
+        self.stdout = os.fdopen(stdout, encoding="utf-8")
 
     def _line(self) -> bytes:
         """Return what the keeper of the process says next: first its number, then how it has ended."""
