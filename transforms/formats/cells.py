@@ -104,13 +104,15 @@ class CellBudget:
 
 
 class Grid:
-    """One sheet being gathered cell by cell, in any order, within the limits."""
+    """One sheet being gathered, cell by cell or many at once, in any order, within the limits."""
 
     def __init__(self, name: str, budget: CellBudget, hidden: bool = False) -> None:
         self.hidden = hidden
         self._name = name
         self._budget = budget
-        self._columns: dict[int, dict[int, str]] = {}
+        self._single: tuple[list[int], list[int], list[str]] = ([], [], [])
+        #: Rows, columns and texts.
+        self._many: list[tuple[pl.Series, pl.Series, pl.Series]] = []
         self._merged: list[Range] = []
         self._scaled: list[Scaled] = []
         self._rows = 0
@@ -119,16 +121,39 @@ class Grid:
     def put(self, row: int, column: int, text: str, repeat: int = 1) -> None:
         """Put text into a zero-based cell and the next ones on its right; blank text is left out.
 
-        Raises Unreadable (too_spread, too_large).
+        What is put into a cell later stands in the place of what was there. Raises Unreadable
+        (too_spread, too_large).
         """
         if not text or text.isspace():
             return
-        self._rows = max(self._rows, row + 1)
-        self._width = max(self._width, column + repeat)
-        self._budget.check(self._name, self._rows, self._width)
+        self._reach(row, column + repeat - 1)
         self._budget.charge_text(len(text) * repeat)
+        rows, columns, texts = self._single
         for index in range(column, column + repeat):
-            self._columns.setdefault(index, {})[row] = text
+            rows.append(row)
+            columns.append(index)
+            texts.append(text)
+
+    def put_all(
+        self, rows: pl.Series, columns: pl.Series, texts: pl.Series, characters: int
+    ) -> None:
+        """Put a text into each of these zero-based cells, which no other text is put into; null is blank.
+
+        ``characters`` is how long the texts are together. Raises Unreadable (too_spread, too_large).
+        """
+        if texts.null_count():
+            given = texts.is_not_null()
+            rows, columns, texts = rows.filter(given), columns.filter(given), texts.filter(given)
+        if texts.is_empty():
+            return
+        self._reach(int(rows.max()), int(columns.max()))  # type: ignore[arg-type]
+        self._budget.charge_text(characters)
+        self._many.append((rows, columns, texts))
+
+    def _reach(self, row: int, column: int) -> None:
+        self._rows = max(self._rows, row + 1)
+        self._width = max(self._width, column + 1)
+        self._budget.check(self._name, self._rows, self._width)
 
     def scale(self, row: int, column: int, scale: Scale | None) -> None:
         """Note that the format of a cell scales what it shows."""
@@ -143,14 +168,44 @@ class Grid:
     def sheet(self) -> Sheet:
         """Return the sheet as gathered; raises Unreadable (too_spread)."""
         self._budget.charge(self._name, self._rows, self._width)
-        columns = []
-        for index in range(self._width):
-            column: list[str | None] = [None] * self._rows
-            for row, text in self._columns.get(index, {}).items():
-                column[row] = text
-            columns.append(column)
         merged = merged_ranges(self._merged)
-        return Sheet(self._name, self.hidden, _frame(columns), merged, tuple(self._scaled))
+        return Sheet(self._name, self.hidden, self._cells(), merged, tuple(self._scaled))
+
+    def _cells(self) -> pl.DataFrame:
+        rows, columns, texts = self._single
+        single = (
+            pl.Series(rows, dtype=pl.Int64),
+            pl.Series(columns, dtype=pl.Int64),
+            pl.Series(texts, dtype=pl.String),
+        )
+        parts = [part for part in (*self._many, single) if len(part[0])]
+        if not parts:
+            return pl.DataFrame()
+        given = pl.concat([texts for _, _, texts in parts])
+        places = pl.concat([columns * self._rows + rows for rows, columns, _ in parts])
+        # Which text stands in each cell, column by column. Indexing by a Series takes a fraction of what
+        # gather() takes, which counts where sheets are small and many.
+        none = pl.Series([None], dtype=pl.UInt32).new_from_index(0, self._rows * self._width)
+        standing = given[none.scatter(places, _numbers(len(given)))]
+        return pl.DataFrame(
+            [
+                standing.slice(column * self._rows, self._rows).alias(str(column))
+                for column in range(self._width)
+            ]
+        )
+
+
+def _numbers(many: int) -> pl.Series:
+    """Return the numbers from 0 on."""
+    known = _USUAL_NUMBERS if many <= len(_USUAL_NUMBERS) else _counted(many)
+    return known.head(many)
+
+
+def _counted(many: int) -> pl.Series:
+    return pl.int_range(many, dtype=pl.UInt32, eager=True)
+
+
+_USUAL_NUMBERS: Final = _counted(2**14)
 
 
 def blank_to_null(cells: pl.DataFrame) -> pl.DataFrame:

@@ -1,8 +1,4 @@
-"""Zip containers of workbooks, unpacked within bounds and packed anew.
-
-The library that reads workbooks trusts what a container says of itself. So nothing but the parts
-that were unpacked and checked here is handed on to it, in a container written here.
-"""
+"""Zip containers of workbooks, unpacked within bounds: what a container says of itself is not relied on."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -21,7 +17,6 @@ from .model import Limits, Unreadable, megabytes
 
 _ZIP_MAGIC = b"PK"
 _FIRST_ENTRY = b"PK\x03\x04"
-_RECORD = b"PK\x01\x02"
 _DIRECTORY_END = b"PK\x05\x06"
 _BEFORE_ZIP = 4096  # bytes of something else, such as a mark or the head of a download
 _LONGEST_END = 22 + 65_535  # bytes of the end of a zip, with its comment
@@ -29,9 +24,6 @@ _SMALL_PART = 8 * 2**20  # bytes
 _LONGEST_TAG = 16 * 1024  # bytes
 _ENTRY_HEADER = 30  # bytes, the least before an entry's own
 _LOCAL = struct.Struct("<4s5H3I2H")
-_CENTRAL = struct.Struct("<4s6H3I5H2I")
-_END = struct.Struct("<4s4H2IH")
-_FIRST_DAY = 0x21  # 1980-01-01, the first that a zip can tell
 _UNUSUAL_FLAGS = 0x1 | 0x20 | 0x40  # encrypted, patched, encrypted strongly
 _DIRECTORY_RECORD = 46  # bytes, the least an entry takes in a zip's directory
 #: An XML declaration up to the encoding that it names; looked for among a part's first bytes only.
@@ -248,30 +240,6 @@ def _without_declaration(text: str) -> str:
         return text
     declaration, end, rest = text.partition("?>")
     return rest if end and len(declaration) < _DECLARATION_BYTES else text
-
-
-def repack(parts: Mapping[str, Sequence[bytes | memoryview]]) -> bytes:
-    """Return an uncompressed zip of the parts, each given in pieces.
-
-    Their names are in ASCII, and they have less than 4 GB together.
-    """
-    content: list[bytes | memoryview] = []
-    directory: list[bytes] = []
-    at = 0
-    for name, pieces in parts.items():
-        key = name.encode("ascii")
-        size = check = 0
-        for piece in pieces:
-            size += len(piece)
-            check = zlib.crc32(piece, check)
-        # Version, flags, method, time and day; then what tells of the content.
-        facts = (20, 0, 0, 0, _FIRST_DAY, check, size, size, len(key), 0)
-        content += (_LOCAL.pack(_FIRST_ENTRY, *facts), key, *pieces)
-        directory += (_CENTRAL.pack(_RECORD, 20, *facts, 0, 0, 0, 0, at), key)
-        at += _LOCAL.size + len(key) + size
-    listed = sum(map(len, directory))
-    end = _END.pack(_DIRECTORY_END, 0, 0, len(parts), len(parts), listed, at, 0)
-    return b"".join((*content, *directory, end))
 
 
 def refuse_dtd(xml: bytes) -> None:

@@ -10,8 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+import polars as pl
 from lxml import etree
 
 from .cells import CellBudget, Grid, column_index, number_text
@@ -32,7 +36,7 @@ _TRUE: Final = frozenset({"1", "true"})
 class Book:
     """What the sheets of a workbook share.
 
-    ``uncalculated`` holds where the file asks that its formulas be calculated when it is opened: its
+    ``strings`` are the shared texts. ``uncalculated`` holds where the file asks that its formulas be calculated when it is opened: its
     writer did not, and put a 0 as the result of each.
     """
 
@@ -40,6 +44,17 @@ class Book:
     styles: Styles = field(default_factory=Styles)
     since_1904: bool = False
     uncalculated: bool = False
+
+    @cached_property
+    def shared(self) -> pl.Series:
+        """The shared texts, null where one is blank."""
+        texts = [None if text.isspace() else text or None for text in self.strings]
+        return pl.Series(texts, dtype=pl.String)
+
+    @cached_property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """How many characters each of the shared texts has."""
+        return np.array([len(text) for text in self.strings], np.int64)
 
 
 def read_sheet(
@@ -58,7 +73,7 @@ def read_sheet(
                     drop(element)
                 case "end", "c":
                     row, column = position(element.get("r", ""), (row, column + 1))
-                    _put(element, row, column, grid, book, shared)
+                    put_element(element, row, column, grid, book, shared)
                     drop(element)
                 case "end", "mergeCell":
                     _merge(element.get("ref", ""), grid)
@@ -93,9 +108,13 @@ def _merge(reference: str, grid: Grid) -> None:
         grid.merge(*top_left, *bottom_right)
 
 
-def _put(
+def put_element(
     cell: etree._Element, row: int, column: int, grid: Grid, book: Book, shared: dict[str, str]
 ) -> None:
+    """Put the cell that an element is into the grid; ``shared`` are the formulas that go over many cells.
+
+    Raises Unreadable (too_spread, too_large).
+    """
     formula = value = None
     text = ""
     for part in cell:
@@ -121,8 +140,18 @@ def _put(
         return
     style = cell.get("s", "0")
     number = int(style) if style.isascii() and style.isdigit() and len(style) < 10 else 0
-    grid.put(row, column, _text(kind, value, number, book))
-    code = book.styles.scale_code(number)
+    put_value(grid, row, column, kind, value, number, book)
+
+
+def put_value(
+    grid: Grid, row: int, column: int, kind: str, value: str, style: int, book: Book
+) -> None:
+    """Put what a cell with a value says into the grid; raises Unreadable (too_spread, too_large).
+
+    ``kind`` is the attribute t of the cell, ``style`` the number of its style.
+    """
+    grid.put(row, column, _text(kind, value, style, book))
+    code = book.styles.scale_code(style)
     if code is not None and kind == "n" and (stored := _float(value)) is not None:
         grid.scale(row, column, scale_of(code, stored))
 

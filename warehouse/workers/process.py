@@ -28,7 +28,6 @@ from copyreg import dispatch_table
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -129,17 +128,6 @@ def _form(name: str) -> Form:
     return FORMS[name]
 
 
-class _Without(MetaPathFinder):
-    """Has one package seem not to be installed."""
-
-    def __init__(self, package: str) -> None:
-        self._package = package
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        if fullname == self._package:
-            raise ModuleNotFoundError(name=fullname)
-
-
 #: The modules whose orders the workers carry out, and those that they take long to import for it. Most
 #: stand above this one: named, not imported, so that only the process that serves them has them.
 _NEEDED = (
@@ -152,8 +140,6 @@ _NEEDED = (
 def _serve() -> None:
     """Serve as the fork server until the run ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what is to end
-    # pyarrow would have it for its own sake where it is installed: half a second, and 30 MB a worker.
-    sys.meta_path.insert(0, _Without("pandas"))
     with no_collecting():
         for name in _NEEDED:
             import_module(name)
