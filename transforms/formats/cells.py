@@ -172,13 +172,10 @@ class Grid:
         return Sheet(self._name, self.hidden, self._cells(), merged, tuple(self._scaled))
 
     def _cells(self) -> pl.DataFrame:
-        rows, columns, texts = self._single
-        single = (
-            pl.Series(rows, dtype=pl.Int64),
-            pl.Series(columns, dtype=pl.Int64),
-            pl.Series(texts, dtype=pl.String),
-        )
-        parts = [part for part in (*self._many, single) if len(part[0])]
+        parts = list(self._many)
+        if self._single[0]:
+            rows, columns, texts = self._single
+            parts.append((pl.Series(rows), pl.Series(columns), pl.Series(texts)))
         if not parts:
             return pl.DataFrame()
         given = pl.concat([texts for _, _, texts in parts])
