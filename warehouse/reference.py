@@ -8,7 +8,7 @@ and have a successor.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -192,12 +192,13 @@ class Reference:
         the list gives, else by the later name of its code. NULL where the list does not say.
         """
         told = ("township_code", "township_name", "county_code")
+        by_code = _by_code(self.townships)
         rows = []
         for row in self.townships.iter_rows(named=True):
             now: dict[str, Any] | None = row
             while now is not None and (last := now["valid_to_year"]) is not None:
                 heir = now.get("successor") or now["township_code"]
-                now = _row_after(self.townships, heir, last)
+                now = _row_after(by_code, heir, last)
             rows.append(
                 {
                     **{name: row[name] for name in (*told, "kind")},
@@ -323,7 +324,7 @@ def _problems_of_townships(townships: pl.DataFrame) -> Iterator[str]:
     """Yield what is wrong in a township list that says what became of its townships."""
     if "successor" not in townships.columns:
         return
-    codes = set(townships["township_code"])
+    codes = _by_code(townships)
     for row in townships.filter(pl.col("successor").fill_null("") != "").iter_rows(named=True):
         code, successor, last = row["township_code"], row["successor"], row["valid_to_year"]
         if successor not in codes:
@@ -332,19 +333,28 @@ def _problems_of_townships(townships: pl.DataFrame) -> Iterator[str]:
             yield f"{code} succeeds itself; correct its successor"
         elif last is None:
             yield f"{code} has a successor and no end; give its valid_to_year"
-        elif _row_after(townships, successor, last) is None:
+        elif _row_after(codes, successor, last) is None:
             yield f"{code} ends with {last}, and its successor {successor} is not there in {last + 1}"
 
 
-def _row_after(townships: pl.DataFrame, code: str, last: int) -> dict[str, Any] | None:
+def _by_code(townships: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of each township code, in the order of the list."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for row in townships.iter_rows(named=True):
+        rows.setdefault(row["township_code"], []).append(row)
+    return rows
+
+
+def _row_after(
+    by_code: Mapping[str, Sequence[dict[str, Any]]], code: str, last: int
+) -> dict[str, Any] | None:
     """Return the row that has ``code`` in the year after ``last``."""
     year = last + 1
-    there = townships.filter(
-        pl.col("township_code") == code,
-        pl.col("valid_from_year").fill_null(year) <= year,
-        pl.col("valid_to_year").fill_null(year) >= year,
-    )
-    return there.row(0, named=True) if there.height else None
+    for row in by_code.get(code, ()):
+        first, end = row["valid_from_year"], row["valid_to_year"]
+        if (first is None or first <= year) and (end is None or end >= year):
+            return row
+    return None
 
 
 def _with_optional(regions: pl.DataFrame) -> pl.DataFrame:
