@@ -23,7 +23,7 @@ from transforms.records import FINDING
 from transforms.workbooks.heading import Heading
 from warehouse.archive import Archive, ArchiveDamaged
 from warehouse.ledger.store import transaction
-from warehouse.sql import lent
+from warehouse.sql import bound, lent
 from warehouse.workers.pool import Breach, Order, Workers
 from warehouse.workers.process import OrderPart
 
@@ -89,10 +89,10 @@ def write_returns(
 
     Raises WorkersFailed, ArchiveDamaged and OSError.
     """
-    sheets = list(_sheets(connection, today))
+    sheets = list(_sheets(connection))
     known = dict(connection.execute("SELECT target, mark FROM sent").fetchall())
     stale = [
-        sheet
+        replace(sheet, heading=_heading(sheet.findings, today))
         for sheet in sheets
         if known.get(str(sheet.target)) != sheet.mark or not (outbox / sheet.target).exists()
     ]
@@ -176,7 +176,7 @@ def _take_away(sheet: Path, outbox: Path) -> None:
 
 def _findings_to_answer(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Return all findings that units are to be told of, with their file and what else its answer says."""
-    cursor = connection.execute(
+    query = bound(
         """
         WITH taken AS (
             SELECT s.submission_id, s.region_code, s.form, s.year,
@@ -192,7 +192,7 @@ def _findings_to_answer(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
             f.region_code, f.form, f.year, f.severity, f.rule_id, f.sheet, f.cell, f."row",
             f.column_name, f.value, f.problem_zh, f.problem_en, f.remedy_zh, f.remedy_en, f.cells,
             f.places, f.institution, f.number,
-            CASE WHEN f.refused = r.reason THEN $refused ELSE $waiting END || r.reason AS reason,
+            CASE WHEN f.refused = r.reason THEN ? ELSE ? END || r.reason AS reason,
             u.region_name, b.before, o.contact
         FROM (SELECT * FROM noted WHERE explained IS NULL) f
         JOIN submission s USING (submission_id)
@@ -220,13 +220,15 @@ def _findings_to_answer(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         WHERE f.rule_id = 'FIL-W01' OR s.submission_id NOT IN (FROM answered)
         ORDER BY s.path, s.entry, f.severity, f.sheet, f."row", f.cell, f.rule_id, f.problem_zh
         """,
-        {"refused": REFUSED, "waiting": WAITING},
+        REFUSED,
+        WAITING,
     )
+    cursor = connection.execute(query)
     columns = [column[0] for column in cursor.description or ()]
     return pl.DataFrame(cursor.fetchall(), schema=columns, orient="row", schema_overrides=_TYPES)
 
 
-def _sheets(connection: duckdb.DuckDBPyConnection, today: date) -> Iterator[ReturnSheet]:
+def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[ReturnSheet]:
     """Yield what each file is to be answered; no two answers have one name."""
     groups = _findings_to_answer(connection).group_by(
         "sha256", "path", "entry", "unit", maintain_order=True
@@ -253,7 +255,6 @@ def _sheets(connection: duckdb.DuckDBPyConnection, today: date) -> Iterator[Retu
             name=str(inside),
             entry=str(entry) if entry else None,
             findings=findings,
-            heading=_heading(findings, today),
         )
 
 

@@ -595,3 +595,24 @@ def test_all_places_of_the_contract_are_filled(home: Home) -> None:
     ):
         assert (home.root / place).exists(), place
     assert not (home.root / "outbox" / GUTA).exists()
+
+
+def test_a_night_imports_no_library_that_duckdb_would_have_for_its_own_sake(tmp_path: Path) -> None:
+    # A bound parameter is enough for DuckDB to import pandas: a second of every night.
+    script = (
+        "import pathlib, sys\n"
+        "from tests.conftest import Home\n"
+        f"home = Home(pathlib.Path({str(tmp_path)!r}))\n"
+        "home.sheet('义县', 'class', 2020, [{'stage': '小学', 'grade': 7, 'class_name': '1班'}])\n"
+        "night = home.night(report=True)\n"
+        "assert night.imprint and night.returned\n"
+        "print(sorted({'pandas', 'pyarrow'} & set(sys.modules)))\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.splitlines()[-1] == "[]"
