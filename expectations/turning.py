@@ -41,7 +41,14 @@ def write_turning(
     ``publication.attainment``, and ``publication.judgement`` must still be there.
     """
     shares, turned = [_NO_SHARE], ["WHEN '' THEN false"]
-    for clause, parts in _taken_apart(clauses, catalogue):
+    decided = {
+        name
+        for (name,) in connection.execute(
+            "SELECT DISTINCT clause_id FROM publication.attainment WHERE status IN ('met', 'not_met')"
+        ).fetchall()
+    }
+    in_question = (clause for clause in clauses if clause.clause_id in decided)
+    for clause, parts in _taken_apart(in_question, catalogue):
         indicator = catalogue.by_id[clause.indicator_id]
         shares += [_share(clause, name, part, catalogue) for name, part in parts]
         left = "denominator > 0 AND " if indicator.bottom is not None else ""
