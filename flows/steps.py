@@ -25,8 +25,9 @@ from expectations.acknowledged import FILE as ACKNOWLEDGEMENTS
 from expectations.acknowledged import load_acknowledgements, mark_acknowledged
 from expectations.suites import suites_of
 from expectations.turning import write_turning
+from expectations.unchanged import keep_answers, suite
 from expectations.verdicts import judge, lay_out
-from expectations.warnings import SUITE, TABLE, expectations, write_warnings
+from expectations.warnings import SUITE, TABLE, write_warnings
 from flows.after.metrics import last_sources
 from flows.permissions import hand_out
 from flows.run import Opened, Run, StepFailed, named, still_there
@@ -256,13 +257,15 @@ def check_across(run: Run) -> int:
         run.warm_up()
         assert run.engine is not None
         _bring_into_force(run)
+        asked = suite(run.connection)
         with run.closed():
-            suites = {SUITE: expectations()}
+            suites = {SUITE: asked.expectations}
             database, attaching = reached_by(run.settings.place)
             # The engine is another process: there is time here for what comes last.
             threading.Thread(target=_ready_pages, name="pages", daemon=True).start()
             broken = run.engine.run(database, TABLE, suites, attaching=attaching)
         with run.writing():
+            keep_answers(run.connection, asked, broken[SUITE])
             found = write_warnings(run.connection, broken[SUITE]) + warn_of_future(run.connection)
             found += warn_of_early(run.connection, _today())
             tell_reading(run.connection)

@@ -235,6 +235,22 @@ WARNING = Record(
     ),
 )
 
+KEPT_ANSWER = Record(
+    "kept_answer",
+    "各条警告规则上次的结果: 每行一个规则号",
+    "What the rules of the warnings found last time: each row is the number of a rule",
+    (
+        Field("number", "VARCHAR", "规则号", "Number of the rule, of all its forms"),
+        Field(
+            "mark",
+            "VARCHAR",
+            "规则及其所读数据的摘要",
+            "Digest of the rule and of the rows it reads",
+        ),
+        Field("answer", "VARCHAR", "结果(JSON)", "What it found, as JSON"),
+    ),
+)
+
 REASON = Record(
     "reason",
     "单位说明的原因: 每行一条",
@@ -374,6 +390,7 @@ LEDGER = (
     SUBMISSION_LAYOUT,
     FINDING,
     WARNING,
+    KEPT_ANSWER,
     REASON,
     DECISION,
     FINAL,

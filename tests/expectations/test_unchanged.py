@@ -1,0 +1,179 @@
+"""Rules that are not asked again: whatever arrives in whatever order, the warnings are those of asking all of them."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import duckdb
+import pytest
+import yaml
+
+from expectations.engine import Broken, Engine, Expectation
+from expectations.unchanged import NEVER_THE_SAME
+from expectations.warnings import WARNINGS, by_number
+from flows import steps
+from flows.run import Run
+from tests.conftest import Home
+
+UNITS = ("义县", "黑山县", "凌海市")
+YEARS = (2019, 2020, 2021)
+SCHOOLS = ("2121270001", "2121270002", "2121270003")
+WARNED = "FROM warning ORDER BY ALL"
+#: Of a school that is in no form of schools, which is a warning where there are such forms.
+CLASS = [
+    {
+        "stage": "小学",
+        "grade": 1,
+        "class_name": "1班",
+        "students": 300,
+        "institution_code": SCHOOLS[0],
+    }
+]
+
+
+class InDuckDB:
+    """The suites asked of DuckDB itself, and which rules were asked anew."""
+
+    def __init__(self) -> None:
+        self.anew: set[str] = set()
+
+    def run(
+        self,
+        database: Path,
+        table: str,
+        suites: Mapping[str, Sequence[Expectation]],
+        docs: Path | None = None,
+        attaching: Sequence[str] = (),
+    ) -> dict[str, Broken]:
+        with duckdb.connect(str(database), read_only=True) as connection:
+            self.anew = {
+                one.name
+                for ones in suites.values()
+                for one in ones
+                if "kept_answer" not in one.query
+            }
+            return {
+                name: {one.name: self._rows(connection, one.query) for one in ones}
+                for name, ones in suites.items()
+            }
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+    @staticmethod
+    def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+        (packed,) = connection.execute(
+            f"SELECT to_json(list(broken))::VARCHAR FROM ({query}) AS broken"
+        ).fetchall()[0]
+        return cast(list[dict[str, Any]], json.loads(packed or "[]"))
+
+
+def checked(home: Home, *, forget: bool = False) -> tuple[list[tuple[Any, ...]], set[str]]:
+    """The warnings after what has arrived was loaded, and the numbers of the rules that were asked anew."""
+    engine = InDuckDB()
+    with Run.open(home.settings) as run:
+        run.engine = cast(Engine, engine)
+        steps.pull_inbox(run)
+        steps.load_deliveries(run, steps.unread(run), lambda: None)
+        if forget:
+            run.connection.execute("DELETE FROM kept_answer")
+        steps.check_across(run)
+        return run.connection.execute(WARNED).fetchall(), engine.anew
+
+
+def read_definitions_of(number: str) -> list[dict[str, Any]]:
+    """The packaged record of a rule, its query worded anew."""
+    rules = yaml.safe_load(WARNINGS.read_text("utf-8"))["rules"]
+    return [
+        {**one, "query": f"{one['query']} -- again\n"} for one in rules if one["number"] == number
+    ]
+
+
+def rows_of(form: str, chance: random.Random) -> list[dict[str, object]]:
+    """A few rows, now and then with what a rule looks for."""
+    match form:
+        case "class":
+            return [
+                {
+                    "stage": chance.choice(("小学", "初中")),
+                    "grade": grade,
+                    "class_name": "1班",
+                    "students": chance.choice((30, 40, 300)),
+                    "institution_code": chance.choice(SCHOOLS),
+                }
+                for grade in (1, 7)
+            ]
+        case "school":
+            return [
+                {
+                    "institution_code": code,
+                    "institution_name": chance.choice(("第一小学", "第二小学")),
+                    "primary_students": chance.choice((0, 80, 800)),
+                }
+                for code in chance.sample(SCHOOLS, 2)
+            ]
+        case _:
+            return [
+                {"age": age, "population": chance.choice((0, 10, 500))}
+                for age in chance.sample(range(3, 18), 3)
+            ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_warnings_of_any_history_are_those_of_asking_every_rule(home: Home, seed: int) -> None:
+    chance = random.Random(seed)
+    for step in range(4):
+        for _ in range(chance.choice((0, 1, 1, 3))):
+            form, year = chance.choice(("class", "school", "population")), chance.choice(YEARS)
+            home.sheet(
+                chance.choice(UNITS),
+                form,
+                year,
+                rows_of(form, chance),
+                received=f"2022-09-{step + 1:02d} 02:00:{chance.randrange(60):02d}",
+                name=f"{form}{chance.random()}-{year}年.csv",
+            )
+        found, _ = checked(home)
+        everything, anew = checked(home, forget=True)
+        assert found == everything
+        assert anew == set(by_number())
+
+
+def test_only_rules_that_read_what_has_changed_are_asked_anew(home: Home) -> None:
+    home.sheet("义县", "class", 2020, CLASS)
+    home.sheet("义县", "population", 2020, [{"age": 3, "population": 10}])
+    first, anew = checked(home)
+    assert first
+    assert anew == set(by_number())
+    assert checked(home) == (first, set())
+    home.sheet("黑山县", "population", 2020, [{"age": 3, "population": 10}])
+    _, anew = checked(home)
+    # What looks at all forms, or at who has reported; and the places that residents need.
+    assert {"W16", "W17", "W20"} <= anew
+    assert not anew & {"W14", "W22", "W29", "W31"}
+
+
+def test_a_rule_that_is_worded_anew_is_asked_anew(home: Home) -> None:
+    home.sheet("义县", "class", 2020, CLASS)
+    checked(home)
+    (one,) = read_definitions_of("W14")
+    home.define("warnings.yaml", yaml.safe_dump({"rules": [one]}, allow_unicode=True))
+    assert checked(home)[1] == {"W14"}
+
+
+@pytest.mark.parametrize(
+    ("query", "never"),
+    [
+        ("SELECT * FROM standing.school WHERE founded_year > year(today())", True),
+        ("SELECT * FROM read_csv('list.csv')", True),
+        ("SELECT * FROM standing.school USING SAMPLE 3 ROWS", True),
+        ("SELECT random() FROM standing.school", True),
+        ("SELECT now_code FROM township_crosswalk JOIN current.school USING (year)", False),
+    ],
+)
+def test_what_gives_something_else_each_time_is_always_asked(query: str, never: bool) -> None:
+    assert bool(NEVER_THE_SAME.search(query)) == never
