@@ -30,14 +30,18 @@ def show_findings(
             return
         old, units, then = (
             open_since(reader, now, days),
-            answering(reader),
+            answering(reader, now, days),
             trend(reader, _LOOKED_BACK),
         )
     if as_json:
         said = {
             "open_for_more_than_days": days,
-            "open": [asdict(one) for one in old],
-            "units": [asdict(one) for one in units],
+            "open": [
+                {**asdict(one), "since": f"{one.since:%Y-%m-%dT%H:%M:%SZ}"} for one in old
+            ],
+            "units": [
+                {"region_name": (unit := asdict(one)).pop("name"), **unit} for one in units
+            ],
             "publications": [
                 {**asdict(one), "published_at": f"{one.published_at:%Y-%m-%dT%H:%M:%SZ}"}
                 for one in then
@@ -49,21 +53,25 @@ def show_findings(
     console.print(f"[bold]{total} findings open for more than {days} days[/]", highlight=False)
     if old:
         table = Table(
-            "days", "unit", "form", "year", "rule", "kind", "findings", header_style="bold"
+            "days", "unit", "form", "year", "rule", "kind", "findings", "waits for", header_style="bold"
         )
         for one in old:
             form = FORMS[one.form].zh if one.form else "?"
             kind = SEVERITIES[one.severity].en.lower()
             year = str(one.year or "?")
-            table.add_row(
-                str(one.days), one.region_name, form, year, one.rule_id, kind, str(one.findings)
-            )
+            waits = "the office" if one.for_office else "the unit"
+            cells = (str(one.days), one.region_name, form, year, one.rule_id, kind)
+            table.add_row(*cells, str(one.findings), waits)
         console.print(table)
     if units:
         table = Table("unit", "open", "answered", "days until half were", header_style="bold")
         for unit in units:
             took = "" if unit.median_days is None else f"{unit.median_days:.1f}"
-            table.add_row(unit.region_name, str(unit.open), str(unit.answered), took)
+            table.add_row(unit.name, str(unit.open), str(unit.answered), took)
         console.print(table)
     for point in then:
-        console.print(f"  {local_time(point.published_at)}  {point.open} open", highlight=False)
+        console.print(
+            f"  {local_time(point.published_at)}  {point.open} open,"
+            f" {point.opened} new, {point.closed} closed",
+            highlight=False,
+        )

@@ -80,8 +80,8 @@ WORDS: dict[str, Text] = {
         "Files that were handed in, findings and decisions are left out.",
     ),
     "public_rule_stays": Text(
-        "上一个公开版中隐去的，本版仍隐去：比较两版也推算不出。",
-        "What the edition before hid stays hidden, so that it cannot be found by comparing the two.",
+        "任何一个以前的公开版中隐去的，本版仍隐去：比较两版也推算不出。",
+        "What any earlier edition hid stays hidden, so that it cannot be found by comparing two of them.",
     ),
     "public_what": Text("隐去的数", "What is hidden"),
     "public_listed": Text(
