@@ -13,11 +13,8 @@ from rich.table import Table
 from transforms.forms import FORMS
 from warehouse.figures import local_time
 from warehouse.publication.reader import open_publication
-from warehouse.publication.reader.ageing import answering, has_lives, open_since, trend
+from warehouse.publication.reader.ageing import LOOKED_BACK, answering, has_lives, open_since, trend
 from warehouse.wording import SEVERITIES
-
-#: So many publications are looked back on.
-_LOOKED_BACK = 12
 
 
 def show_findings(
@@ -31,17 +28,13 @@ def show_findings(
         old, units, then = (
             open_since(reader, now, days),
             answering(reader, now, days),
-            trend(reader, _LOOKED_BACK),
+            trend(reader, LOOKED_BACK),
         )
     if as_json:
         said = {
             "open_for_more_than_days": days,
-            "open": [
-                {**asdict(one), "since": f"{one.since:%Y-%m-%dT%H:%M:%SZ}"} for one in old
-            ],
-            "units": [
-                {"region_name": (unit := asdict(one)).pop("name"), **unit} for one in units
-            ],
+            "open": [{**asdict(one), "since": f"{one.since:%Y-%m-%dT%H:%M:%SZ}"} for one in old],
+            "units": [{"region_name": (unit := asdict(one)).pop("name"), **unit} for one in units],
             "publications": [
                 {**asdict(one), "published_at": f"{one.published_at:%Y-%m-%dT%H:%M:%SZ}"}
                 for one in then
@@ -53,7 +46,15 @@ def show_findings(
     console.print(f"[bold]{total} findings open for more than {days} days[/]", highlight=False)
     if old:
         table = Table(
-            "days", "unit", "form", "year", "rule", "kind", "findings", "waits for", header_style="bold"
+            "days",
+            "unit",
+            "form",
+            "year",
+            "rule",
+            "kind",
+            "findings",
+            "waits for",
+            header_style="bold",
         )
         for one in old:
             form = FORMS[one.form].zh if one.form else "?"

@@ -34,6 +34,7 @@ Range = tuple[float, float]
 
 #: So often ranges are narrowed by the products of them.
 _ROUNDS = 3
+_NEAR = 1e-3
 
 
 @dataclass
@@ -51,6 +52,10 @@ class _Problem:
         ends = []
         for sign in (1, -1):
             found = linprog(sign * objective, **self.limits, method="highs")
+            if found.status == 2:
+                # There is a solution, the city itself: what has no end is taken for impossible by the presolver at times.
+                asked = {**self.limits, "options": {"presolve": False}}
+                found = linprog(sign * objective, **asked, method="highs")
             assert found.status in (0, 3), found.message
             ends.append(sign * found.fun if found.status == 0 else -sign * np.inf)
         return ends[0], ends[1]
@@ -116,7 +121,7 @@ class Attack:
         problem = self._limited(bounds, products)
         factors = {cell for one in products for term in one if len(term) == 2 for cell in term}
         for _ in range(_ROUNDS if factors else 0):
-            bounds |= {cell: problem.range_of({cell: 1}) for cell in factors}
+            bounds |= {cell: _whole(problem.range_of({cell: 1})) for cell in factors}
             problem = self._limited(bounds, products)
         self._problems.append(problem)
         return problem
@@ -146,7 +151,7 @@ class Attack:
         at_most = self._within(self.at_most, place)
         for one in products:
             terms = {term: factor for term, factor in one.items() if term}
-            at_most.append((terms, -one.get((), 0) + 1e-6))
+            at_most.append((terms, -one.get((), 0) + _NEAR))
         for pair in pairs:
             at_most += _envelope(pair, bounds)
         (left, right), (upper, most) = _rows(equal, place), _rows(at_most, place)
@@ -182,6 +187,12 @@ class Attack:
                 found |= new
                 waiting += new
         return found
+
+
+def _whole(ends: Range) -> Range:
+    """A range to the whole numbers in it: what the solver gives is near, and nobody is half."""
+    low, high = ends
+    return np.ceil(low - _NEAR), np.floor(high + _NEAR)
 
 
 def _range_of_product(pair: Factors, bounds: Mapping[Cell, Range]) -> Range:
@@ -366,11 +377,27 @@ def _compared(made: Attack, edition: Any) -> None:
         terms = _difference(made, indicator, carriers, (year, before), line, weight)
         if terms and kind == "never_falls" and not holds:
             terms[()] = terms.get((), 0) + sign  # whole numbers differ by one at least
+            _fell(made, indicator, carriers, year)
         if terms:
             made.products.append({term: sign * factor for term, factor in terms.items()})
 
 
 _JUDGED = ("met", "not_met")
+
+
+def _fell(made: Attack, indicator: str, carriers: Sequence[str], year: int) -> None:
+    """That a share which fell is below all of them, and was above nothing: so much is known without a product."""
+    pairs = {
+        when: [
+            made.pair({"indicator_id": indicator, "region_code": region, "year": when})
+            for region in carriers
+        ]
+        for when in (year - 1, year)
+    }
+    made.at_most.append(({top: -1.0 for top, _ in pairs[year - 1] if top}, -1))
+    if indicator in _SHARES:
+        lacking = {top: 1.0 for top, _ in pairs[year] if top}
+        made.at_most.append((lacking | {whole: -1.0 for _, whole in pairs[year] if whole}, -1))
 
 
 def _difference(

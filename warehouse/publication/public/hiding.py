@@ -133,14 +133,14 @@ class _Hiding:
 
     def _world(self, count: Count, goal: _Goal) -> bool:
         """Return whether there is a city in which ``goal`` holds, and all that is shown is the same."""
-        below = self._counts.below.get(count.region)
-        carriers = [count.region] if below is None else sorted(below)
+        within = self._counts.below.get(count.region, frozenset({count.region}))
+        carriers = sorted(within)
         for unit in carriers:
             own = Count(count.what, unit, count.year)
             if own not in self._hidden:
                 continue
             for change in self._changes(own, goal, self._counts.value[count]):
-                if any(self._stands(one) for one in self._balanced(change, unit)):
+                if any(self._stands(one) for one in self._balanced(change, within)):
                     return True
         return False
 
@@ -164,8 +164,8 @@ class _Hiding:
             for more in _around(away, value[bottom]):
                 yield {own: away + more, bottom: more}
 
-    def _balanced(self, change: Change, unit: str) -> Iterator[Change]:
-        """Yield ``change``, where a sum is shown with another unit that has as much less."""
+    def _balanced(self, change: Change, within: Collection[str]) -> Iterator[Change]:
+        """Yield ``change``, where a sum is shown with a unit not ``within`` these that has as much less."""
         summed = [one for one in change if self._shown_sums(one)]
         if not summed:
             yield change
@@ -175,7 +175,7 @@ class _Hiding:
         for other in reversed(self._counts.units_with[first.what, first.year]):
             # Where no sum is shown, it is for the verdicts on them.
             against = {Count(one.what, other, one.year): -change[one] for one in summed or change}
-            if other != unit and against.keys() <= self._hidden:
+            if other not in within and against.keys() <= self._hidden:
                 if self._shown_sums(Count(first.what, other, first.year)) != sums:
                     continue
                 both = {**change, **against}

@@ -67,6 +67,44 @@ class OpenThen:
     closed: int
 
 
+@dataclass(frozen=True, slots=True)
+class Lives:
+    """How findings go on, as of a publication: what its pages show, each list no longer than people read.
+
+    ``old`` are open for more than ``days``; ``of_unit`` has all that is open, by unit.
+    """
+
+    days: int
+    then: list[OpenThen]
+    old: list[OpenSince]
+    of_unit: dict[str, list[OpenSince]]
+    units: list[AnswerTimes]
+    rules: list[AnswerTimes]
+
+
+#: An official asks for what has been open for longer.
+DAYS = 30
+#: So many publications are looked back on, and so many rows are listed of the city and of a unit.
+LOOKED_BACK = 12
+OLD_LISTED = 200
+OF_UNIT_LISTED = 40
+
+
+def lives(reader: Reader, now: datetime) -> Lives:
+    """Return how findings go on, as it is at ``now`` (UTC)."""
+    of_unit: dict[str, list[OpenSince]] = {}
+    for one in open_since(reader, now, -1, OF_UNIT_LISTED, each=True):
+        of_unit.setdefault(one.region_code or "", []).append(one)
+    return Lives(
+        days=DAYS,
+        then=trend(reader, LOOKED_BACK),
+        old=open_since(reader, now, DAYS, OLD_LISTED),
+        of_unit=of_unit,
+        units=answering(reader, now, DAYS),
+        rules=answering(reader, now, DAYS, by_rule=True),
+    )
+
+
 def has_lives(reader: Reader) -> bool:
     """Return whether this publication knows the lives of its findings; one of an earlier program does not."""
     return reader.has_column("finding_history", "finding_key")
