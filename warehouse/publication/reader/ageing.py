@@ -122,8 +122,8 @@ def open_since(
 
     No more than ``most`` rows; with ``each``, of every unit.
     """
-    institution, reason = (
-        reader.column("f", "finding", name) for name in ("institution", "reason_given")
+    institution, reason, explained = (
+        reader.column("f", "finding", name) for name in ("institution", "reason_given", "explained")
     )
     partition = "PARTITION BY g.region_code" if each else ""
     limit = f"QUALIFY row_number() OVER (numbered) <= {most}" if most is not None else ""
@@ -137,7 +137,7 @@ def open_since(
                 count(*) FILTER ({reason} IS NOT NULL) AS reasons
             FROM finding f LEFT JOIN submission s USING (submission_id)
             LEFT JOIN reporting r ON (r.region_code, r.form, r.year) = (f.region_code, f.form, f.year)
-            WHERE {OPEN} AND f.explained IS NULL
+            WHERE {OPEN} AND {explained} IS NULL
             GROUP BY ALL
         ), aged AS (
             SELECT h.region_code, coalesce(r.region_name, h.region_code, '') AS region_name, h.form, h.year,
