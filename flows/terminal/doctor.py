@@ -38,7 +38,7 @@ from flows.sources.model import SourceError
 from transforms.china import ZONE_NAME
 from transforms.definitions import DefinitionError
 from warehouse.archive import Archive, ArchiveDamaged
-from warehouse.decisions import Decisions
+from warehouse.decisions import Decisions, Kept
 from warehouse.lake import Lake, LakeEmpty, LakeFailed
 from warehouse.ledger.cluster import ClusterReaders
 from warehouse.publication.official import faults_of
@@ -384,7 +384,10 @@ def _decisions(settings: Settings) -> Iterator[Line]:
     for fault in faults:
         yield Line("releases", "fail", fault, _RESTORE)
     if decisions and not faults:
-        yield Line("decisions", "ok", f"{len(decisions)} decisions, all as they were written")
+        found = f"{len(decisions)} decisions, all as they were written"
+        if kept := sum(isinstance(one, Kept) for one in decisions):
+            found += f"; {kept} releases, every file of them as it was"
+        yield Line("decisions", "ok", found)
 
 
 def _noted(archive: Archive, read: Iterable[str]) -> bool:

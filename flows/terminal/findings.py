@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +14,14 @@ from rich.table import Table
 from transforms.forms import FORMS
 from warehouse.figures import local_time
 from warehouse.publication.reader import open_publication
-from warehouse.publication.reader.ageing import LOOKED_BACK, answering, has_lives, open_since, trend
+from warehouse.publication.reader.ageing import (
+    LOOKED_BACK,
+    AnswerTimes,
+    answering,
+    has_lives,
+    open_since,
+    trend,
+)
 from warehouse.wording import SEVERITIES
 
 
@@ -34,7 +42,7 @@ def show_findings(
         said = {
             "open_for_more_than_days": days,
             "open": [{**asdict(one), "since": f"{one.since:%Y-%m-%dT%H:%M:%SZ}"} for one in old],
-            "units": [{"region_name": (unit := asdict(one)).pop("name"), **unit} for one in units],
+            "units": [_told(one) for one in units],
             "publications": [
                 {**asdict(one), "published_at": f"{one.published_at:%Y-%m-%dT%H:%M:%SZ}"}
                 for one in then
@@ -76,3 +84,9 @@ def show_findings(
             f" {point.opened} new, {point.closed} closed",
             highlight=False,
         )
+
+
+def _told(unit: AnswerTimes) -> dict[str, Any]:
+    """Return how a unit answers, as it stands in the JSON."""
+    rest = asdict(unit)
+    return {"region_name": rest.pop("name"), **rest}

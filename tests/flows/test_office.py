@@ -259,7 +259,7 @@ def test_a_year_that_is_final_stays_as_it_is_until_it_is_opened_again(home: Home
     assert home.ask(
         "SELECT state, value FROM vintage WHERE indicator_id = 'preschool_gross_enrolment_rate'"
         f" AND clause_id = '2.1' AND region_code = '{UNIT}' AND year = 2020 ORDER BY publication_id"
-    ) == [("preliminary", 9.0), ("revised", pytest.approx(900 / 110))]
+    ) == [("preliminary", 9.0), ("final", 9.0), ("revised", pytest.approx(900 / 110))]
 
 
 def test_a_release_that_was_changed_is_told(home: Home) -> None:
