@@ -197,14 +197,17 @@ class PeopleCounts:
         """Return the sums of a year and of the one before over the units that have both; nothing where none has."""
         place = indicator, region, year
         if place not in self._like_for_like:
-            series = {
+            beside_last = {
                 unit: figures
                 for unit in self.below.get(region, (region,))
                 if {year - 1, year} <= (figures := self.series.get((indicator, unit), {})).keys()
             }
             self._like_for_like[place] = (
-                series,
-                [_sums({}, [one[when] for one in series.values()]) for when in (year, year - 1)],
+                beside_last,
+                [
+                    _sums({}, [one[when] for one in beside_last.values()])
+                    for when in (year, year - 1)
+                ],
             )
         series, sums = self._like_for_like[place]
         moved = series.keys() & {count.region for count in change}
