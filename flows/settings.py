@@ -45,11 +45,12 @@ OCCASIONS: tuple[Occasion, ...] = ("failure", "returned", "verdict", "source", "
 
 
 class RemindSettings(BaseModel):
-    """From how many days before a form is late its unit is told (:mod:`flows.after.reminders`)."""
+    """How many days before its last day, and after it, a unit is told of a form (:mod:`flows.after.reminders`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     days_before: int = Field(default=14, ge=0, le=365)
+    days_after: int = Field(default=1, ge=1, le=365)
 
 
 class ServeSettings(BaseModel):

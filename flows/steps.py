@@ -63,6 +63,7 @@ from warehouse.publication.compare import compare, is_comparable, says_the_same
 from warehouse.publication.filling import Imprint, attach, detach, export, fill, record, stage
 from warehouse.publication.official import FOLDER as RELEASES
 from warehouse.publication.official import keep_releases
+from warehouse.publication.public.earlier import EarlierEditions
 from warehouse.publication.public.edition import FOLDER as PUBLIC
 from warehouse.publication.public.edition import write_public
 from warehouse.publication.reader import open_publication
@@ -418,7 +419,7 @@ def write_edition(run: Run, source: Path, folder: Path) -> None:
     """
     public, standing_one = folder / PUBLIC, run.settings.published / PUBLIC
     if run.settings.public_edition:
-        write_public(source, public, run.catalogue, standing_one)
+        write_public(source, public, run.catalogue, EarlierEditions(run.settings.archive))
     elif standing_one.is_dir() and any(standing_one.iterdir()):
         public.mkdir()
 

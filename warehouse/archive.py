@@ -320,6 +320,32 @@ def on_disk(file: Path) -> None:
         os.close(descriptor)
 
 
+def keep_named(folder: Path, data: bytes, ending: str) -> Path:
+    """Write ``data`` into ``folder`` under its own SHA-256 with ``ending``; give the file. The same twice is kept once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{hashlib.sha256(data).hexdigest()}{ending}"
+    part = folder / f".{target.name}.part"
+    part.write_bytes(data)
+    on_disk(part)
+    part.replace(target)
+    return target
+
+
+def read_named(file: Path, remedy: str) -> bytes:
+    """Return what :func:`keep_named` wrote.
+
+    Raises:
+        ArchiveDamaged: the file cannot be read or is not what was written; ``remedy`` ends its sentence.
+    """
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise ArchiveDamaged(f"{file} cannot be read ({error.strerror}): {remedy}") from None
+    if hashlib.sha256(data).hexdigest() != file.stem:
+        raise ArchiveDamaged(f"{file} was changed (its name is the hash of what it held): {remedy}")
+    return data
+
+
 def part_of(originals: Iterable[str], night: date) -> list[str]:
     """Return those of the ``originals`` that are looked through on the date ``night``."""
     number = night.toordinal() % PARTS

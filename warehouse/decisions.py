@@ -21,7 +21,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from transforms.records import DECISION, FINAL, YEAR_STATE, Record
-from warehouse.archive import ArchiveDamaged, on_disk
+from warehouse.archive import ArchiveDamaged, keep_named, read_named
 from warehouse.sql import lent
 
 FOLDER = "decisions"
@@ -90,13 +90,7 @@ class Decisions:
     def keep(self, decision: Decision) -> Path:
         """Write a decision; give its file. The same one twice is kept once."""
         data = decision.model_dump_json(exclude_none=True).encode() + b"\n"
-        self.folder.mkdir(parents=True, exist_ok=True)
-        target = self.folder / f"{hashlib.sha256(data).hexdigest()}.json"
-        part = self.folder / f".{target.name}.part"
-        part.write_bytes(data)
-        on_disk(part)
-        part.replace(target)
-        return target
+        return keep_named(self.folder, data, ".json")
 
     def all(self) -> list[Decision]:
         """Return all decisions, the earliest first.
@@ -117,12 +111,7 @@ class Decisions:
 
 def _read(file: Path) -> Decision:
     remedy = "nothing is decided without it; restore it from the backup"
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise ArchiveDamaged(f"{file} cannot be read ({error.strerror}): {remedy}") from None
-    if hashlib.sha256(data).hexdigest() != file.stem:
-        raise ArchiveDamaged(f"{file} was changed (its name is the hash of what it held): {remedy}")
+    data = read_named(file, remedy)
     try:
         return _ONE.validate_json(data)
     except ValidationError as error:

@@ -33,13 +33,14 @@ class Notice:
     """A message for people: what happened, and what to do next.
 
     With ``to``, an e-mail address, mail goes there and not to whom the channel names; other channels, which
-    have no recipients to choose from, get it as they get all.
+    have no recipients to choose from, get it as they get all. ``files`` go with that mail alone: they are its recipient's.
     """
 
     occasion: Occasion
     title: str
     text: str
     to: str = ""
+    files: tuple[Path, ...] = ()
 
 
 def failed(flow: str, reason: str) -> Notice:
@@ -181,11 +182,18 @@ def _services(urls: Sequence[str]) -> tuple[dict[str, _Service], list[str]]:
             continue
 
         def deliver(notice: Notice, url: str = url, target: Apprise = target) -> bool:
+            files: list[str] = []
             if notice.to and (there := _addressed(url, notice.to)) != url:
                 target = Apprise()
                 target.add(there)
+                files = [str(file) for file in notice.files]
             return bool(
-                target.notify(notice.text, title=notice.title, body_format=NotifyFormat.TEXT)
+                target.notify(
+                    notice.text,
+                    title=notice.title,
+                    body_format=NotifyFormat.TEXT,
+                    attach=files or None,
+                )
             )
 
         services[f"entry {number} of {URLS} ({target[0].service_name})"] = deliver

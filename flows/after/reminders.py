@@ -17,6 +17,8 @@ from flows.after.notify import Notice, send
 from flows.run import definitions_of
 from flows.settings import Settings
 from transforms.forms import FORMS
+from transforms.names import shown
+from warehouse.outbox import RETURNED
 from warehouse.publication.reader import open_publication
 from warehouse.publication.reader.office import handed_in
 from warehouse.publication.release import DATABASE
@@ -30,18 +32,24 @@ _LATE_FOR = 365
 
 @dataclass(frozen=True, order=True)
 class FormDue:
-    """That a form of a unit is missing, or was returned; ``days`` until the last day in time, below 0 when it is over."""
+    """That a form of a unit is missing, or was returned; ``days`` until the last day in time, below 0 when it is over.
+
+    It is told as late from ``late_after`` days behind that day on.
+    """
 
     year: int
     form: str
     last_day: date
     days: int
     returned: bool
+    late_after: int = 1
 
     @property
     def stage(self) -> str:
         """What the unit is told of: that it is due, late, or to be corrected."""
-        return "returned" if self.returned else ("due" if self.days >= 0 else "late")
+        if self.returned:
+            return "returned"
+        return "late" if -self.days >= self.late_after else "due"
 
     @property
     def line(self) -> str:
@@ -72,17 +80,19 @@ class Reminder:
         """Return it as a message."""
         whom = f"{self.region_name}({self.contact})" if self.contact else self.region_name
         lines = "\n".join(f"- {one.line}" for one in self.missing)
-        sheets = (
-            f"\n\n退回的原因见 {outbox / self.region_code} 中的退回表。"
-            if any(one.returned for one in self.missing)
-            else ""
-        )
+        returned = any(one.returned for one in self.missing)
+        answers = sorted((outbox / self.region_code).rglob(f"*{RETURNED}")) if returned else []
+        sheets = ""
+        if returned:
+            named = "".join(f"\n- {shown(file.name)}" for file in answers)
+            sheets = f"\n\n退回的原因见随附的退回表（也在 {outbox / self.region_code} 中）：{named}"
         return Notice(
             "reminder",
             f"jzedu: 请{self.region_name}报送 {len(self.missing)} 张报表 / "
             f"{len(self.missing)} forms are due from {self.region_name}",
             f"致{whom}:\n\n{lines}{sheets}",
             to=self.address,
+            files=tuple(answers),
         )
 
     @property
@@ -109,7 +119,8 @@ def reminders(settings: Settings, reference: Reference, today: date) -> list[Rem
             days = (day - today).days
             accepted, returned = states.get((unit, form, year), (False, False))
             if not accepted and -_LATE_FOR <= days <= settings.remind.days_before:
-                by_unit.setdefault(unit, []).append(FormDue(year, form, day, days, returned))
+                due = FormDue(year, form, day, days, returned, settings.remind.days_after)
+                by_unit.setdefault(unit, []).append(due)
     units = reference.units.select("region_code", "region_name", "contact").iter_rows()
     return [
         Reminder(code, name, contact or "", tuple(sorted(by_unit[code])))

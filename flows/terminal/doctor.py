@@ -38,10 +38,11 @@ from flows.sources.model import SourceError
 from transforms.china import ZONE_NAME
 from transforms.definitions import DefinitionError
 from warehouse.archive import Archive, ArchiveDamaged
-from warehouse.decisions import Decisions
+from warehouse.decisions import Decisions, Kept
 from warehouse.lake import Lake, LakeEmpty, LakeFailed
 from warehouse.ledger.cluster import ClusterReaders
 from warehouse.publication.official import faults_of
+from warehouse.publication.public.earlier import EarlierEditions
 from warehouse.publication.public.edition import FOLDER as PUBLIC
 from warehouse.publication.public.edition import faults_of as public_faults
 from warehouse.publication.reader import open_publication
@@ -58,6 +59,7 @@ _DAY = timedelta(days=1)
 #: A run is late when this much more than a day has passed: it starts at a fixed hour and takes time.
 _LATE = _DAY + timedelta(hours=2)
 _SAMPLE = 20
+_RESTORE = "Restore it from the backup: docs/operations.md, Back up and restore."
 #: So many missing originals are named one by one.
 _NAMED = 10
 _GIB = 1024**3
@@ -373,17 +375,19 @@ def _archive(settings: Settings, chance: random.Random | None) -> Iterator[Line]
 
 def _decisions(settings: Settings) -> Iterator[Line]:
     """Yield whether the office's decisions and the releases are what they were."""
-    do = "Restore it from the backup: docs/operations.md, Back up and restore."
     try:
         decisions = Decisions(settings.archive).all()
     except ArchiveDamaged as error:
-        yield Line("decisions", "fail", str(error), do)
+        yield Line("decisions", "fail", str(error), _RESTORE)
         return
     faults = faults_of(settings.home, decisions)
     for fault in faults:
-        yield Line("releases", "fail", fault, do)
+        yield Line("releases", "fail", fault, _RESTORE)
     if decisions and not faults:
-        yield Line("decisions", "ok", f"{len(decisions)} decisions, all as they were written")
+        found = f"{len(decisions)} decisions, all as they were written"
+        if kept := sum(isinstance(one, Kept) for one in decisions):
+            found += f"; {kept} releases, every file of them as it was"
+        yield Line("decisions", "ok", found)
 
 
 def _noted(archive: Archive, read: Iterable[str]) -> bool:
@@ -439,6 +443,10 @@ def _public(settings: Settings) -> Iterator[Line]:
         definitions = definitions_of(settings)
         with definitions.in_use():
             faults = public_faults(file, definitions.catalogue)
+        EarlierEditions(settings.archive).hidden()
+    except ArchiveDamaged as error:
+        yield Line("public edition", "fail", str(error), _RESTORE)
+        return
     except (duckdb.Error, DefinitionError):
         return  # said by the checks of the publication and of the settings
     if not made_of:

@@ -160,7 +160,7 @@ def declare_final(
         some = "; ".join(f"{unit} {form} {year}" for unit, form, year in returned[:_NAMED])
         more = f" and {len(returned) - _NAMED} more" if len(returned) > _NAMED else ""
         raise DecisionRefused(
-            f"{len(returned)} forms were returned and not corrected yet ({some}{more}); add --anyway to"
+            f"returned and not corrected yet: {len(returned)} ({some}{more}); add --anyway to"
             " release without them"
         )
     decisions.keep(

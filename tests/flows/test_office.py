@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from openpyxl import load_workbook
 
 from flows.after.reminders import Reminder, note_sent, reminders, unsent
 from flows.run import StepFailed, definitions_of
+from flows.settings import RemindSettings
 from flows.terminal.cli import cli
 from flows.terminal.lineage import published_by
 from flows.terminal.office import DecisionRefused, declare_final, reopen, rule
@@ -258,7 +259,7 @@ def test_a_year_that_is_final_stays_as_it_is_until_it_is_opened_again(home: Home
     assert home.ask(
         "SELECT state, value FROM vintage WHERE indicator_id = 'preschool_gross_enrolment_rate'"
         f" AND clause_id = '2.1' AND region_code = '{UNIT}' AND year = 2020 ORDER BY publication_id"
-    ) == [("preliminary", 9.0), ("revised", pytest.approx(900 / 110))]
+    ) == [("preliminary", 9.0), ("final", 9.0), ("revised", pytest.approx(900 / 110))]
 
 
 def test_a_release_that_was_changed_is_told(home: Home) -> None:
@@ -412,6 +413,16 @@ def test_each_unit_is_reminded_of_what_it_lacks_and_never_twice_of_the_same(home
     after = reminded(home, late)
     assert unsent(home.settings.archive, list(after.values())) == list(after.values())
     assert "已逾期2天" in after[UNIT].notice(Path("outbox")).text
+
+
+def test_a_unit_is_told_that_it_is_late_so_many_days_after(home: Home) -> None:
+    home.settings = home.settings.model_copy(update={"remind": RemindSettings(days_after=3)})
+    stages = {}
+    for day in (31, 32, 33, 34):
+        today = date(2020, 10, 1) + timedelta(days=day - 1)
+        (school,) = {one for one in reminded(home, today)[UNIT].missing if one.form == "school"}
+        stages[day] = school.stage
+    assert stages == {31: "due", 32: "due", 33: "due", 34: "late"}
 
 
 def test_nobody_is_reminded_of_a_form_that_is_not_open(home: Home) -> None:

@@ -53,10 +53,12 @@ WITH told AS (
 ), before AS ({before})
 SELECT n.finding_key, n.submission_id, n.region_code, n.form, n.year, n.severity, n.rule_id,
     coalesce(b.first_publication_id, {literal(publication_id)}) AS first_publication_id,
-    CASE WHEN n.explained AND b.finding_key IS NOT NULL THEN b.last_publication_id
+    CASE WHEN n.explained THEN b.last_publication_id
         ELSE {literal(publication_id)} END AS last_publication_id,
     CASE WHEN n.explained THEN 'explained' END AS closed_by
 FROM told n LEFT JOIN before b USING (finding_key)
+-- What is explained when it is first seen was never open.
+WHERE NOT n.explained OR b.finding_key IS NOT NULL
 UNION ALL
 SELECT b.finding_key, b.submission_id, b.region_code, b.form, b.year, b.severity, b.rule_id,
     b.first_publication_id, b.last_publication_id,

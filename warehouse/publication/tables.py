@@ -576,11 +576,23 @@ TABLES: tuple[PublishedTable, ...] = (
             *FINDING.pick("sheet", "cell", "row", "column_name", "value"),
             Field("message_zh", "VARCHAR", "说明", "Message in Chinese"),
             Field("message_en", "VARCHAR", "英文说明", "Message in English"),
-            *WARNING.pick("cells", "explained"),
+            *WARNING.pick("cells", "institution", "explained"),
+            Field(
+                "reason_given",
+                "VARCHAR",
+                "单位说明的原因, 尚待审定(没有为空)",
+                "The unit's reason on which the office has not decided yet; NULL where there is none",
+            ),
         ),
-        "SELECT *, problem_zh || remedy_zh AS message_zh,"
-        " problem_en || ' ' || remedy_en AS message_en"
-        " FROM noted",
+        """
+        SELECT n.*, problem_zh || remedy_zh AS message_zh,
+            problem_en || ' ' || remedy_en AS message_en, r.reason AS reason_given
+        FROM noted n LEFT JOIN (
+            SELECT region_code, number, arg_max(reason, (received_at, sha256)) AS reason
+            FROM reason GROUP BY ALL
+        ) r ON (r.region_code, r.number) = (n.region_code, n.number)
+            AND n.explained IS NULL AND n.refused IS DISTINCT FROM r.reason
+        """,
     ),
     PublishedTable(
         "finding_history",

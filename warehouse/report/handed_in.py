@@ -1,10 +1,17 @@
-"""The state of reporting by unit: what is in force, how late, what is open for how long, who has signed."""
+"""The state of reporting by unit: what is in force, how late, what is open for how long and waits for whom, who has signed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from warehouse.publication.reader.ageing import AnswerTimes, OpenSince
 from warehouse.publication.reader.pages import Publication, Region
+from warehouse.report.words import word
+from warehouse.wording import Text
+
+#: So many of the quickest and of the slowest units are listed.
+_QUICKEST, _SLOWEST = 25, 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +72,19 @@ def unit_reporting(publication: Publication) -> list[UnitReporting]:
                 )
             )
     return found
+
+
+def waits_for(one: OpenSince) -> Text:
+    """Return on whom it depends that findings are closed."""
+    if one.for_office == one.findings:
+        return word("waits_for_office")
+    if one.for_office:
+        return word("waits_for_both", office=one.for_office, unit=one.findings - one.for_office)
+    return word("waits_for_unit_error" if one.severity == "error" else "waits_for_unit")
+
+
+def quickest_and_slowest(units: Sequence[AnswerTimes]) -> list[AnswerTimes]:
+    """Return of many units those that answer first and last; of few all of them, in their order."""
+    if len(units) <= _QUICKEST + _SLOWEST:
+        return list(units)
+    return [*units[:_QUICKEST], *units[-_SLOWEST:]]

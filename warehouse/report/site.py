@@ -41,7 +41,7 @@ from warehouse.report.charts import Goal, Point, Projection, mini_chart, shared_
 from warehouse.report.duties import duties_of
 from warehouse.report.fields import rows_by_field, rows_of
 from warehouse.report.grades import grades_of, legend_of
-from warehouse.report.handed_in import unit_reporting
+from warehouse.report.handed_in import quickest_and_slowest, unit_reporting, waits_for
 from warehouse.report.headline import behind_change, headline, rank_among_peers
 from warehouse.report.over_time import over_time
 from warehouse.report.rows import (
@@ -346,8 +346,21 @@ def _write_unit(
         "shortfalls_total": publication.shortfalls_counted[unit.code],
         "findings": publication.findings_of_region.get(unit.code, []),
         "findings_total": publication.findings_counted[unit.code],
+        **_lives_of(publication, unit),
     }
     pages.write_page(env, "unit.html", out / unit.page, context)
+
+
+def _lives_of(publication: Publication, unit: Region) -> dict[str, object]:
+    """Return for how long the findings of a unit have been open, and how it answers."""
+    lives = publication.lives
+    return {
+        "ageing": lives.of_unit.get(unit.code, []) if lives else [],
+        "answers": next((one for one in lives.units if one.region_code == unit.code), None)
+        if lives
+        else None,
+        "waits_for": waits_for,
+    }
 
 
 def _write_clause(
@@ -502,6 +515,9 @@ def _write_reporting(
         "submissions_total": publication.submissions_total,
         "regions": publication.region_by_code,
         "rules": publication.finding_sums,
+        "lives": publication.lives,
+        "waits_for": waits_for,
+        "answering": quickest_and_slowest(publication.lives.units) if publication.lives else [],
     }
     pages.write_page(env, "reporting.html", out / "reporting.html", context)
 

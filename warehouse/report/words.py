@@ -80,8 +80,8 @@ WORDS: dict[str, Text] = {
         "Files that were handed in, findings and decisions are left out.",
     ),
     "public_rule_stays": Text(
-        "上一个公开版中隐去的，本版仍隐去：比较两版也推算不出。",
-        "What the edition before hid stays hidden, so that it cannot be found by comparing the two.",
+        "任何一个以前的公开版中隐去的，本版仍隐去：比较两版也推算不出。",
+        "What any earlier edition hid stays hidden, so that it cannot be found by comparing two of them.",
     ),
     "public_what": Text("隐去的数", "What is hidden"),
     "public_listed": Text(
@@ -287,6 +287,48 @@ WORDS: dict[str, Text] = {
         "Days late are counted from the last day in time, for what is not in force up to the day of "
         "publication; the age of a finding from the publication in which it first stands.",
     ),
+    "lives_heading": Text(
+        "发现多久未了，等谁", "How long findings are open, and on whom they wait"
+    ),
+    "lives_lead": Text(
+        "未了 {open} 条；超过 {days} 天的 {old} 条。",
+        "{open} findings are open, {old} of them for more than {days} days.",
+    ),
+    "lives_then": Text("历次发布的未了发现", "Open findings, publication by publication"),
+    "lives_old": Text("超过 {days} 天未了的", "Open for more than {days} days"),
+    "lives_none": Text(
+        "没有超过 {days} 天未了的发现。", "No finding has been open for more than {days} days."
+    ),
+    "lives_rules": Text("各规则", "By rule"),
+    "lives_units": Text("各单位答复的快慢", "How quickly units answer"),
+    "lives_unit": Text("多久未了，等谁", "For how long, and on whom they wait"),
+    "lives_answered": Text(
+        "以往的发现已了结 {answered} 条，其中一半在 {days} 天内。",
+        "{answered} earlier findings were answered, half of them within {days} days.",
+    ),
+    "lives_answered_none": Text("还没有了结过发现。", "No finding has been answered yet."),
+    "lives_note": Text(
+        "时间从发现第一次出现在发布中算起，到它更正或说明后的那次发布为止；“一半在几天内”取了结所用天数的中位数。",
+        "Time runs from the publication in which a finding first stands to the one after it was corrected or explained; "
+        "half of what was answered took no longer than the median days.",
+    ),
+    "open": Text("未了", "Open"),
+    "opened": Text("新增", "New"),
+    "closed": Text("了结", "Closed"),
+    "open_longer": Text("超过 {days} 天", "For over {days} days"),
+    "since": Text("自", "Since"),
+    "days_open": Text("天数", "Days"),
+    "waits_for": Text("等谁", "Waits for"),
+    "waits_for_unit": Text("单位：更正或说明原因", "the unit: correct it or give a reason"),
+    "waits_for_unit_error": Text("单位：更正后重报", "the unit: correct it and hand in again"),
+    "waits_for_office": Text("审核部门：决定", "the office: to decide"),
+    "waits_for_both": Text(
+        "审核部门决定 {office} 条，单位 {unit} 条",
+        "the office: {office} to decide; the unit: {unit}",
+    ),
+    "answered_count": Text("已了结", "Answered"),
+    "half_within": Text("一半在几天内", "Half within (days)"),
+    "institution_or_form": Text("报表、机构", "Form, institution"),
     "past_due": Text("已到期", "due by now"),
     "past_due_year": Text("已到期 1 年", "1 year overdue"),
     "past_due_years": Text("已到期 {years} 年", "{years} years overdue"),

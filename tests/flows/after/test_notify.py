@@ -247,3 +247,14 @@ def test_a_reminder_goes_to_the_contact_of_its_unit_and_the_digest_to_the_office
     (again,), problems = remind(home.settings, day)
     assert (again.region_name, problems) == ("甲县", [])
     assert [taken.get_nowait()["To"] for _ in range(2)] == ["jia@jz.example", "office@jz.example"]
+    # What came back goes to its unit with the answer, and to nobody else.
+    home.sheet("990001", "salary", 2021, [{"teachers": "不详"}], received="2022-03-01 00:00:00")
+    home.night()
+    answers = {file.name for file in (home.settings.outbox / "990001").rglob("*.退回.xlsx")}
+    assert len(answers) == 1
+    assert remind(home.settings, date(2022, 3, 30))[1] == []
+    mails = [taken.get_nowait() for _ in range(taken.qsize())]
+    sent_with = {
+        mail["To"]: {part.get_filename() for part in mail.iter_attachments()} for mail in mails
+    }
+    assert sent_with == {"jia@jz.example": answers, "office@jz.example": set()}

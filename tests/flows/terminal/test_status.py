@@ -183,6 +183,13 @@ def test_findings_are_followed_until_they_are_answered(
         units["区990001"]["open"] * 2,
         units["区990001"]["open"],
     ]
+    # The first publication opens all of them; what was answered is closed by the second.
+    assert [(one["opened"], one["closed"]) for one in told["publications"]] == [
+        (units["区990001"]["open"] * 2, 0),
+        (0, units["区990001"]["open"]),
+    ]
+    assert {one["for_office"] for one in told["open"]} == {0}
+    assert {one["since"] for one in told["open"]} == {"2021-01-01T00:00:00Z"}
     out = io.StringIO()
     show_findings(Console(file=out, width=200), home.publication, 60, datetime(2021, 2, 20))
     assert out.getvalue().startswith("0 findings open for more than 60 days")

@@ -161,6 +161,12 @@ def test_an_explained_one_was_open_until_the_publication_before(
     assert second(two) == [("p1", "p1", "explained")]
 
 
+def test_one_that_is_explained_when_it_comes_was_never_open(two: duckdb.DuckDBPyConnection) -> None:
+    two.execute("DELETE FROM previous.finding_history")
+    tell(two, explained="新校区投用")
+    assert second(two) == []
+
+
 def test_one_whose_rule_is_another_is_not_called_corrected(two: duckdb.DuckDBPyConnection) -> None:
     two.execute("UPDATE publication.publication SET plan_version = 'y' WHERE publication_id = 'p2'")
     assert second(two) == [("p1", "p1", "rule_changed")]

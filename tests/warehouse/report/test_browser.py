@@ -354,7 +354,9 @@ def test_pages_are_accessible(visit: Visit, language: str) -> None:
         assert page.evaluate(NAMELESS) == [], name
 
 
-@pytest.mark.parametrize("name", ["index", "map", "changes", "clause-2.9"])
+@pytest.mark.parametrize(
+    "name", ["index", "map", "reporting", "changes", "unit-210726", "clause-2.9"]
+)
 def test_axe_finds_no_violation(visit: Visit, name: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core")
     levels = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -676,3 +677,51 @@ def test_english_pages_have_no_chinese_names_of_places_sources_or_details(report
             # The value of a missing township is its name.
             detail = cells[column].replace(cells[column + 1], "")
             assert not chinese.search(detail), (name, detail)
+
+
+def test_how_findings_go_on_is_told_with_numbers(
+    changed: duckdb.DuckDBPyConnection, reference: Path, tmp_path: Path
+) -> None:
+    """The first publication was 40 days ago; a reason waits for the office, and one finding is answered."""
+    changed.execute(
+        "UPDATE publication SET published_at = published_at - INTERVAL 40 DAY WHERE previous_id IS NULL;"
+        "UPDATE finding SET reason_given = '新校区投用', explained = NULL WHERE region_code = '210702'"
+    )
+    ((key, first),) = changed.execute(
+        "SELECT finding_key, first_publication_id FROM finding_history"
+        " WHERE region_code <> '210702' AND first_publication_id ="
+        " (SELECT min(publication_id) FROM publication) ORDER BY ALL LIMIT 1"
+    ).fetchall()
+    changed.execute(
+        "UPDATE finding_history SET closed_by = 'corrected', last_publication_id = ? WHERE finding_key = ?",
+        [first, key],
+    )
+    open_then = changed.execute(
+        "SELECT count(h.finding_key) FROM publication p LEFT JOIN finding_history h"
+        " ON p.publication_id BETWEEN h.first_publication_id AND h.last_publication_id"
+        " GROUP BY p.publication_id ORDER BY p.publication_id DESC"
+    ).fetchall()
+    ((old,),) = changed.execute(
+        "SELECT count(*) FROM finding_history WHERE closed_by IS NULL AND first_publication_id = ?",
+        [first],
+    ).fetchall()
+    write_report(Reader(changed), tmp_path / "report", reference)
+    tree = page(tmp_path / "report", "reporting.html")
+    told = [[int(number) for number in row[1:]] for row in rows(tree, "then")]
+    assert [row[0] for row in told] == [number for (number,) in open_then]
+    # What is open is what was open before, with what is new and without what is closed.
+    for later, earlier in pairwise(told):
+        assert later[0] == earlier[0] + later[1] - later[2]
+    assert sum(row[2] for row in told) == 1
+    listed = rows(tree, "old")
+    assert sum(int(row[4]) for row in listed) == old > 0
+    assert {row[6] for row in listed} == {"40"}
+    waits = {row[0]: row[7] for row in listed if row[0] == "古塔区" or "错误" in row[3]}
+    assert waits.pop("古塔区") == "审核部门：决定"
+    assert set(waits.values()) == {"单位：更正后重报"}
+    for table in ("by-rule", "answering"):
+        assert sum(int(row[2]) for row in rows(tree, table)) <= old
+        assert sum(int(row[4]) for row in rows(tree, table)) <= 1
+    assert sum(int(row[4]) for row in rows(tree, "by-rule")) == 1
+    own = page(tmp_path / "report", "unit-210702.html")
+    assert {row[-1] for row in rows(own, "ageing")} == {"审核部门：决定"}

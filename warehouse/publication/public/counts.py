@@ -13,7 +13,7 @@ two of them (a part is no larger than its whole), and verdicts.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -84,6 +84,8 @@ class PeopleCounts:
     figures: tuple[Figure, ...]
     #: The units below each region that is above units.
     below: Mapping[str, frozenset[str]]
+    #: The regions that a region is part of, of all levels.
+    above: Mapping[str, Sequence[str]]
     scales: Mapping[str, int]
     tests: Mapping[tuple[str, str, int], tuple[Test, ...]]
     #: What never falls: the verdicts of one year speak of the year before.
@@ -111,15 +113,6 @@ class PeopleCounts:
         for figure in self.figures:
             if figure.has_value:
                 found[figure.indicator, figure.region][figure.year] = figure
-        return found
-
-    @cached_property
-    def above(self) -> Mapping[str, list[str]]:
-        """The regions that a unit is part of."""
-        found = defaultdict(list)
-        for region, units in self.below.items():
-            for unit in units:
-                found[unit].append(region)
         return found
 
     @cached_property
@@ -180,32 +173,70 @@ class PeopleCounts:
         self, indicator: str, region: str, year: int, change: Mapping[Count, Number] | None = None
     ) -> tuple[bool, ...]:
         """Return how the figure of a place stands to all that clauses ask of it, with counts larger by ``change``."""
-        figures = self.series[indicator, region]
-
-        def numbers(year: int) -> tuple[Number, Number]:
-            one = figures[year]
-            if not change:
-                return one.numerator, one.denominator
-            more = change.get(one.top, 0) if one.top else 0
-            below = change.get(one.bottom, 0) if one.bottom else 0
-            return one.numerator + more, one.denominator + below
-
-        scale, (n, d) = self.scales[indicator], numbers(year)
+        figures, change = self.series[indicator, region], change or {}
+        scale, (n, d) = self.scales[indicator], _sums(change, [figures[year]])
         said = []
         for test in self.tests.get((indicator, region, year), ()):
             if test.threshold is None:
-                if year - 1 in figures:
-                    n0, d0 = numbers(year - 1)
-                    said.append(_holds(test, n * d0, n0 * d))
+                if compared := self._compared(indicator, region, year, change):
+                    now, before = compared
+                    said.append(_holds(test, now[0] * before[1], before[0] * now[1]))
                 continue
             said.append(_holds(test, scale * n, test.threshold * d))
             first = min(figures)
             if test.due is not None and first < year < test.due:
-                n0, d0 = numbers(first)
+                n0, d0 = _sums(change, [figures[first]])
                 start = Fraction(scale * n0) / d0
                 line = start + (test.threshold - start) * Fraction(year - first, test.due - first)
                 said.append(_holds(test, scale * n, line * d))
         return tuple(said)
+
+    def _compared(
+        self, indicator: str, region: str, year: int, change: Mapping[Count, Number]
+    ) -> list[Sums]:
+        """Return the sums of a year and of the one before over the units that have both; nothing where none has."""
+        place = indicator, region, year
+        if place not in self._like_for_like:
+            beside_last = {
+                unit: figures
+                for unit in self.below.get(region, (region,))
+                if {year - 1, year} <= (figures := self.series.get((indicator, unit), {})).keys()
+            }
+            self._like_for_like[place] = (
+                beside_last,
+                [
+                    _sums({}, [one[when] for one in beside_last.values()])
+                    for when in (year, year - 1)
+                ],
+            )
+        series, sums = self._like_for_like[place]
+        moved = series.keys() & {count.region for count in change}
+        found = []
+        for when, (n, d) in zip((year, year - 1), sums, strict=True):
+            beside = [series[unit][when] for unit in moved]
+            (top, bottom), (n0, d0) = _sums(change, beside), _sums({}, beside)
+            found.append((n + top - n0, d + bottom - d0))
+        return found if series else []
+
+    @cached_property
+    def _like_for_like(
+        self,
+    ) -> dict[tuple[str, str, int], tuple[Mapping[str, Mapping[int, Figure]], list[Sums]]]:
+        """The units that have both years of a place, and the sums of these: of thousands they are asked for often."""
+        return {}
+
+
+Sums = tuple[Number, Number]
+
+
+def _sums(change: Mapping[Count, Number], figures: Iterable[Figure]) -> Sums:
+    """Return the sums of the numerators and denominators of ``figures``, with counts larger by ``change``."""
+    top: Number = 0
+    bottom: Number = 0
+    for one in figures:
+        top += one.numerator + (change.get(one.top, 0) if one.top else 0)
+        bottom += one.denominator + (change.get(one.bottom, 0) if one.bottom else 0)
+    return top, bottom
 
 
 def _holds(test: Test, left: Number, right: Number) -> bool:
@@ -250,7 +281,7 @@ def read_counts(
                 has_value=numerator is not None and (bool(denominator) or not has_bottom),
             )
         )
-    below, tests = _below(connection, place), _tests(connection, place)
+    (below, above), tests = _levels(connection, place), _tests(connection, place)
     kin = defaultdict(set)
     for (indicator, part), (what, _) in known.items():
         made_of = of_people[indicator].parts[part]
@@ -259,6 +290,7 @@ def read_counts(
         value,
         tuple(figures),
         below,
+        above,
         {name: one.scale for name, one in of_people.items()},
         tests,
         frozenset(
@@ -306,8 +338,10 @@ def _named(
     return named
 
 
-def _below(connection: duckdb.DuckDBPyConnection, place: str) -> dict[str, frozenset[str]]:
-    """Return the units below every region that is above units."""
+def _levels(
+    connection: duckdb.DuckDBPyConnection, place: str
+) -> tuple[dict[str, frozenset[str]], dict[str, list[str]]]:
+    """Return the units below every region that is above units, and the regions above every region."""
     rows = connection.execute(
         f"SELECT region_code, parent_code, level FROM {place}.region"
     ).fetchall()
@@ -315,12 +349,16 @@ def _below(connection: duckdb.DuckDBPyConnection, place: str) -> dict[str, froze
     below: dict[str, set[str]] = {
         code: set() for code, _, level in rows if level != "reporting_unit"
     }
-    for code, _, level in rows:
-        above = parent[code] if level == "reporting_unit" else None
-        while above is not None and above in parent:
-            below.setdefault(above, set()).add(code)
-            above = parent[above]
-    return {code: frozenset(units) for code, units in below.items()}
+    above: dict[str, list[str]] = {}
+    for code, upper, level in rows:
+        above[code] = []
+        while upper is not None and upper in parent:
+            above[code].append(upper)
+            upper = parent[upper]
+        if level == "reporting_unit":
+            for region in above[code]:
+                below.setdefault(region, set()).add(code)
+    return {code: frozenset(units) for code, units in below.items()}, above
 
 
 def _tests(

@@ -18,6 +18,7 @@ from transforms.records import REGION_CODE, YEAR, Field
 from warehouse.indicators.definitions import Catalogue
 from warehouse.publication.filling import STORAGE_VERSION, definitions
 from warehouse.publication.public.counts import MOST, Figure, PeopleCounts, read_counts
+from warehouse.publication.public.earlier import EarlierEditions, HiddenPart
 from warehouse.publication.public.hiding import counts_to_hide, few
 from warehouse.publication.release import DATABASE
 from warehouse.publication.tables import TABLES, PublishedTable, table_named
@@ -51,10 +52,15 @@ _INTERNAL = (
 )
 
 
-def write_public(source: Path, folder: Path, catalogue: Catalogue, earlier: Path) -> None:
+def write_public(
+    source: Path, folder: Path, catalogue: Catalogue, earlier: EarlierEditions
+) -> None:
     """Write the edition of the publication in ``source`` into ``folder``: the database and its Parquet files.
 
-    ``earlier`` is the folder of the edition before, where there is one: what was hidden there stays so.
+    What ``earlier`` editions hid stays hidden, and what this one hides is kept there.
+
+    Raises:
+        ArchiveDamaged: what earlier editions hid is not known.
     """
     folder.mkdir(parents=True)
     file = folder / DATABASE
@@ -64,8 +70,8 @@ def write_public(source: Path, folder: Path, catalogue: Catalogue, earlier: Path
             f"ATTACH {literal(file)} AS edition (STORAGE_VERSION {literal(STORAGE_VERSION)})"
         )
         counts = read_counts(connection, catalogue, "publication")
-        before = _hidden_before(connection, earlier / DATABASE)
-        hidden = _Hidden(counts, before)
+        hidden = _Hidden(counts, earlier.hidden())
+        earlier.keep(hidden.parts)
         tables = (*TABLES, HIDDEN)
         connection.execute(f"BEGIN; {'; '.join(definitions('edition', tables))}; COMMIT")
         with lent(connection, **hidden.frames()):
@@ -107,7 +113,7 @@ Place = tuple[str, str, int]
 class _Hidden:
     """What is hidden, as the places in the published tables."""
 
-    def __init__(self, counts: PeopleCounts, before: Collection[tuple[str, str, int, str]]) -> None:
+    def __init__(self, counts: PeopleCounts, before: Collection[HiddenPart]) -> None:
         self._counts = counts
         kept = [
             count
@@ -122,19 +128,23 @@ class _Hidden:
             if self._hidden.intersection(figure.counts)
         }
 
-    def frames(self) -> dict[str, pl.DataFrame]:
-        """Return the tables that the queries of this module speak of."""
-        place = {"indicator_id": pl.String(), "region_code": pl.String(), "year": pl.Int64()}
-        parts = [
-            (*self._place_of(figure), part)
-            for figure in self._places.values()
+    @property
+    def parts(self) -> list[HiddenPart]:
+        """The numerators and denominators that are hidden."""
+        return [
+            (*place, part)
+            for place, figure in self._places.items()
             for part, count in (("numerator", figure.top), ("denominator", figure.bottom))
             if count in self._hidden
         ]
+
+    def frames(self) -> dict[str, pl.DataFrame]:
+        """Return the tables that the queries of this module speak of."""
+        place = {"indicator_id": pl.String(), "region_code": pl.String(), "year": pl.Int64()}
         units = sorted(self._above_hidden())
         people = [(name,) for name in sorted(self._counts.scales)]
         return {
-            "hidden_part": pl.DataFrame(parts, {**place, "part": pl.String()}, orient="row"),
+            "hidden_part": pl.DataFrame(self.parts, {**place, "part": pl.String()}, orient="row"),
             "hidden_place": pl.DataFrame(list(self._places), place, orient="row"),
             "hidden_below": pl.DataFrame(units, place, orient="row"),
             "of_people": pl.DataFrame(people, {"indicator_id": pl.String()}, orient="row"),
@@ -146,26 +156,6 @@ class _Hidden:
         for indicator, region, year in self._places:
             found |= {(indicator, above, year) for above in self._counts.above.get(region, ())}
         return found
-
-    @staticmethod
-    def _place_of(figure: Figure) -> Place:
-        return figure.indicator, figure.region, figure.year
-
-
-def _hidden_before(
-    connection: duckdb.DuckDBPyConnection, file: Path
-) -> set[tuple[str, str, int, str]]:
-    """Return what the edition in ``file`` hides; nothing where there is none that can be read."""
-    if not file.is_file():
-        return set()
-    try:
-        connection.execute(f"ATTACH {literal(file)} AS earlier (READ_ONLY)")
-        rows = connection.execute(f"SELECT {HIDDEN.names} FROM earlier.hidden_count").fetchall()
-    except duckdb.Error:
-        return set()
-    finally:
-        connection.execute("DETACH DATABASE IF EXISTS earlier")
-    return {(str(i), str(r), int(y), str(p)) for i, r, y, p in rows}
 
 
 def _is_at(alias: str, table: str = "hidden_place", year: str = "") -> str:

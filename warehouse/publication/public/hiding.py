@@ -14,7 +14,7 @@ What is found proves itself: it is a whole city, not a bound that somebody may h
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from warehouse.publication.public.counts import FEWEST, MOST, Count, Figure, Number, PeopleCounts
 
@@ -133,14 +133,14 @@ class _Hiding:
 
     def _world(self, count: Count, goal: _Goal) -> bool:
         """Return whether there is a city in which ``goal`` holds, and all that is shown is the same."""
-        below = self._counts.below.get(count.region)
-        carriers = [count.region] if below is None else sorted(below)
+        within = self._counts.below.get(count.region, frozenset({count.region}))
+        carriers = sorted(within)
         for unit in carriers:
             own = Count(count.what, unit, count.year)
             if own not in self._hidden:
                 continue
             for change in self._changes(own, goal, self._counts.value[count]):
-                if any(self._stands(one) for one in self._balanced(change, unit)):
+                if any(self._stands(one) for one in self._balanced(change, within)):
                     return True
         return False
 
@@ -164,27 +164,32 @@ class _Hiding:
             for more in _around(away, value[bottom]):
                 yield {own: away + more, bottom: more}
 
-    def _balanced(self, change: Change, unit: str) -> Iterator[Change]:
-        """Yield ``change``, where a sum is shown with another unit that has as much less."""
-        summed = [one for one in change if self._has_sum(one)]
+    def _balanced(self, change: Change, within: Collection[str]) -> Iterator[Change]:
+        """Yield ``change``, where a sum is shown with a unit not ``within`` these that has as much less."""
+        summed = [one for one in change if self._shown_sums(one)]
         if not summed:
             yield change
             yield from self._along_years(change)
-            return
         (first, *_) = change
+        sums = self._shown_sums(first)
         for other in reversed(self._counts.units_with[first.what, first.year]):
-            against = {Count(one.what, other, one.year): -change[one] for one in summed}
-            if other != unit and against.keys() <= self._hidden:
+            # Where no sum is shown, it is for the verdicts on them.
+            against = {Count(one.what, other, one.year): -change[one] for one in summed or change}
+            if other not in within and against.keys() <= self._hidden:
+                if self._shown_sums(Count(first.what, other, first.year)) != sums:
+                    continue
                 both = {**change, **against}
                 yield both
                 yield from self._along_years(both)
 
-    def _has_sum(self, count: Count) -> bool:
-        """Return whether a sum that holds the count is shown."""
-        sums = (
-            Count(count.what, region, count.year) for region in self._counts.above[count.region]
-        )
-        return any(one in self._counts.value and one not in self._hidden for one in sums)
+    def _shown_sums(self, count: Count) -> set[str]:
+        """Return the regions whose sums hold the count and are shown."""
+        return {
+            region
+            for region in self._counts.above.get(count.region, ())
+            if (one := Count(count.what, region, count.year)) in self._counts.value
+            and one not in self._hidden
+        }
 
     def _along_years(self, change: Change) -> Iterator[Change]:
         """Yield ``change`` with the years beside it moved as little as keeps the order of the years.
@@ -238,20 +243,21 @@ class _Hiding:
                 where = Count(one.what, region, one.year)
                 if where in counts.value:
                     everywhere[where] = everywhere.get(where, 0) + more
-        everywhere = {one: more for one, more in everywhere.items() if more}
-        if not everywhere.keys() <= self._hidden:
+        moved = {one: more for one, more in everywhere.items() if more}
+        if not moved.keys() <= self._hidden:
             return False
-        for one, more in everywhere.items():
+        for one, more in moved.items():
             number = counts.value[one] + more
-            if number < 0 or not self._in_order(one, number, everywhere):
+            if number < 0 or not self._in_order(one, number, moved):
                 return False
+        # Of a sum that is the same too: it is held against the year before over some of its units.
         judged = {
             place
             for one in everywhere
             for figure in counts.figures_of[one]
             for place in counts.judged(figure)
         }
-        return all(self._verdict_stands(*place, everywhere) for place in judged)
+        return all(self._verdict_stands(*place, moved) for place in judged)
 
     def _in_order(self, count: Count, number: Number, change: Change) -> bool:
         """Return whether no part becomes larger than its whole, and nobody appears where nobody is."""
@@ -305,14 +311,26 @@ class _Hiding:
             for other in figure.counts
             if other != count
         }
-        for unit in others:
-            yield {Count(count.what, unit, count.year)}
-        for unit in others:
+        own_sums = self._shown_sums(count)
+        beside = [one for one in others if self._shown_sums(replace(count, region=one)) == own_sums]
+        for unit in beside:
+            yield {replace(count, region=unit)}
+        for unit in beside:
             yield {
                 *partners,
-                Count(count.what, unit, count.year),
-                *(Count(other.what, unit, other.year) for other in partners),
+                replace(count, region=unit),
+                *(replace(other, region=unit) for other in partners),
             }
+        # Where no other unit is in the same sums, those that hold one of the two alone are hidden with it.
+        apart = {
+            frozenset(own_sums ^ self._shown_sums(replace(count, region=one))): one
+            for one in others
+            if one not in self._counts.below.get(count.region, ())
+        }
+        for whats in ((count,), (count, *partners)):
+            for alone, unit in apart.items():
+                if alone and own_sums - alone:
+                    yield {replace(what, region=one) for what in whats for one in (unit, *alone)}
         if self._counts.chained & {figure.indicator for figure in self._counts.figures_of[count]}:
             years = sorted({one.year for one in self._counts.value if one.what == count.what})
             own = {Count(count.what, count.region, year) for year in years}

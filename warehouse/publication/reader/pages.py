@@ -25,6 +25,7 @@ from warehouse.figures import Number, behind
 from warehouse.indicators.definitions import CATALOGUE_IN_USE, Catalogue
 from warehouse.indicators.year_on_year import FLOOR
 from warehouse.publication.finding_history import OPEN
+from warehouse.publication.reader.ageing import Lives, lives
 from warehouse.publication.reader.door import Issue, Reader, YearState, in_focus
 from warehouse.publication.reader.office import Finality, finality
 from warehouse.publication.reader.queries import CLAUSE_ORDER, standings, turning
@@ -422,6 +423,7 @@ class Publication:
     finality: dict[int, Finality] = field(default_factory=dict)
     open_findings: list[OpenFindings] = field(default_factory=list)
     sign_offs: list[SignOff] = field(default_factory=list)
+    lives: Lives | None = None
 
     @cached_property
     def city(self) -> Region:
@@ -651,6 +653,8 @@ def _of_later_programs(reader: Reader) -> dict[str, Any]:
         found["turning"] = _by_place(reader.rows(Turning, turning()))
     if reader.has_column("finding_history", "closed_by"):
         found["open_findings"] = reader.rows(OpenFindings, _OPEN_FINDINGS)
+        if (issue := reader.issue) and issue.published_at and reader.count("finding_history"):
+            found["lives"] = lives(reader, issue.published_at)
     if reader.has_column("submission", "approved"):
         found["sign_offs"] = reader.rows(SignOff, _SIGN_OFFS)
     return found

@@ -46,11 +46,10 @@ FROM (
 
 
 #: Every figure as it stood from a publication on. The record of revisions gives what each of them changed;
-#: what it was before its first revision was published by the first publication.
+#: what it was before its first revision was published by the first publication. When its year becomes final, or is
+#: opened again, it stands there once more, so that what was preliminary is beside what is final where both are the same.
 VINTAGE = """
-SELECT v.indicator_id, v.clause_id, v.region_code, v.year, v.publication_id, p.published_at,
-    coalesce(y.state, 'preliminary') AS state, v.value, v.status
-FROM (
+WITH held AS (
     SELECT indicator_id, clause_id, region_code, year, publication_id, new_value AS value,
         new_status AS status
     FROM revision
@@ -65,6 +64,27 @@ FROM (
     FROM attainment AS a JOIN indicator_value AS i USING (indicator_id, region_code, year)
     ANTI JOIN revision AS r ON r.clause_id = a.clause_id
         AND r.region_code = a.region_code AND r.year = a.year
+), turned AS (
+    SELECT y.year, min(p.publication_id) AS publication_id
+    FROM (
+        SELECT *, lag(state) OVER (PARTITION BY year ORDER BY decided_at NULLS FIRST) AS before
+        FROM year_state
+    ) AS y
+    JOIN publication AS p ON p.published_at >= y.decided_at
+        AND coalesce(p.published_at < y.ended_at, true)
+    WHERE y.state <> y.before
+    GROUP BY y.year, y.decided_at
+)
+SELECT v.indicator_id, v.clause_id, v.region_code, v.year, v.publication_id, p.published_at,
+    coalesce(y.state, 'preliminary') AS state, v.value, v.status
+FROM (
+    FROM held
+    UNION ALL
+    SELECT h.indicator_id, h.clause_id, h.region_code, h.year, t.publication_id,
+        arg_max([h.value], h.publication_id)[1], arg_max([h.status], h.publication_id)[1]
+    FROM held AS h JOIN turned AS t ON t.year = h.year AND h.publication_id <= t.publication_id
+    GROUP BY h.indicator_id, h.clause_id, h.region_code, h.year, t.publication_id
+    HAVING max(h.publication_id) < t.publication_id
 ) AS v
 JOIN publication AS p USING (publication_id)
 LEFT JOIN year_state AS y ON y.year = v.year

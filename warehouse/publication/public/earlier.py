@@ -1,0 +1,60 @@
+"""What editions for the public have hidden so far: somebody may have kept any of them.
+
+``archive/editions/<sha256>.csv`` holds what an edition hid that none before it did, a line for each numerator or
+denominator; it is named by the hash of what it says, written once and never changed, as decisions are. So what
+was hidden stays hidden when everything but the archive is lost.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection
+from pathlib import Path
+
+from warehouse.archive import ArchiveDamaged, keep_named, read_named
+
+FOLDER = "editions"
+_HEADER = ("indicator_id", "region_code", "year", "part")
+
+#: The indicator, region and year of a figure, and which part of it.
+HiddenPart = tuple[str, str, int, str]
+
+
+class EarlierEditions:
+    """What the editions of an archive have hidden."""
+
+    def __init__(self, archive: Path) -> None:
+        self.folder = archive / FOLDER
+
+    def hidden(self) -> set[HiddenPart]:
+        """Return all that any edition has hidden.
+
+        Raises:
+            ArchiveDamaged: a file is not what was written. Without it an edition could show what it hid.
+        """
+        return {one for file in sorted(self.folder.glob("*.csv")) for one in _read(file)}
+
+    def keep(self, hidden: Collection[HiddenPart]) -> None:
+        """Keep what an edition hides, before anybody sees it.
+
+        Raises:
+            ArchiveDamaged: what is kept already was changed.
+        """
+        if new := sorted(set(hidden) - self.hidden()):
+            text = io.StringIO()
+            csv.writer(text, lineterminator="\n").writerows((_HEADER, *new))
+            keep_named(self.folder, text.getvalue().encode(), ".csv")
+
+
+def _read(file: Path) -> list[HiddenPart]:
+    data = read_named(
+        file, "no edition for the public is made without it; restore it from the backup"
+    )
+    header, *rows = csv.reader(io.StringIO(data.decode()))
+    if tuple(header) != _HEADER:
+        raise ArchiveDamaged(
+            f"{file} is no list of what was hidden that this version knows; it may be of a later version of"
+            " jzedu: use that one"
+        )
+    return [(indicator, region, int(year), part) for indicator, region, year, part in rows]
