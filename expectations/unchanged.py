@@ -29,9 +29,11 @@ _USUAL = "main"
 _NAME = re.compile(r'(?:\b(\w+)\s*\.\s*)?"?\b(\w+)\b"?')
 #: What gives something else each time, or reads what is not in the warehouse.
 NEVER_THE_SAME = re.compile(
-    r"\b(?:now|today|random|uuid|gen_random_uuid|setseed|nextval|currval|getenv|glob|sniff_csv|query|query_table"
-    r"|current_(?:date|time|timestamp|setting)|get_current_\w+|transaction_timestamp|localtime|localtimestamp"
-    r"|read_\w+|parquet_\w+|\w+_scan|duckdb_\w+|pragma_\w+|using\s+sample|tablesample)\b",
+    r"\b(?:now|today|random|uuid\w*|gen_random_uuid|setseed|nextval|currval|getenv|glob|query|query_table"
+    r"|current_setting|get_current_\w+|transaction_timestamp|read_\w+|parquet_\w+|sniff_csv|\w+_scan"
+    r"|duckdb_\w+|pragma_\w+)\s*\("
+    r"|\b(?:current_date|current_time|current_timestamp|localtime|localtimestamp|using\s+sample|tablesample)\b"
+    r"|\b(?:from|join)\s+'",
     re.IGNORECASE,
 )
 
