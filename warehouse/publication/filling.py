@@ -18,6 +18,7 @@ import polars as pl
 from transforms.forms import FORMS
 from warehouse.indicators.compute import source_name
 from warehouse.indicators.definitions import Catalogue, Indicator
+from warehouse.publication import places_ahead
 from warehouse.publication.finding_history import NAMES, history
 from warehouse.publication.release import DATABASE
 from warehouse.publication.revisions import REVISIONS
@@ -78,6 +79,8 @@ def fill(
     queries["section"] = "SELECT * FROM published_section"
     queries["attainment"] = "SELECT * FROM judged"
     queries["turning_institution"] = "SELECT * FROM turning"
+    if (ahead := places_ahead.query(catalogue)) is not None:
+        queries["places_ahead"] = ahead
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE judged AS SELECT * FROM publication.attainment;"
         "DROP TABLE publication.attainment; DROP TABLE publication.judgement"

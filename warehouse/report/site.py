@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment
 from markupsafe import Markup
 
 from warehouse.figures import local_time
@@ -34,7 +33,7 @@ from warehouse.publication.reader.pages import (
 )
 from warehouse.publication.reader.public import is_public, read_hidden
 from warehouse.publication.revisions import Revision
-from warehouse.report import dictionary, pages
+from warehouse.report import dictionary
 from warehouse.report.atlas import draw_atlas
 from warehouse.report.brief import brief_of
 from warehouse.report.charts import Goal, Point, Projection, mini_chart, shared_domain, trend_chart
@@ -43,7 +42,9 @@ from warehouse.report.fields import rows_by_field, rows_of
 from warehouse.report.grades import grades_of, legend_of
 from warehouse.report.handed_in import unit_reporting
 from warehouse.report.headline import behind_change, headline, rank_among_peers
-from warehouse.report.over_time import over_time
+from warehouse.report.over_time import OverTime, over_time
+from warehouse.report.pages import Pages, environment, write_assets
+from warehouse.report.places import places_of
 from warehouse.report.rows import (
     DASH,
     ClauseRow,
@@ -114,44 +115,47 @@ _NOTHING_YET = """<!doctype html>
 
 
 def write_report(
-    reader: Reader, out: Path, reference: Path, publication: Publication | None = None
+    reader: Reader,
+    out: Path,
+    reference: Path,
+    publication: Publication | None = None,
+    last: Path | None = None,
 ) -> None:
     """Write the report of a publication into the folder `out`, index.html first among its pages.
 
     `reader` is open on a publication; `publication` is what was read of it already. `reference` is
     a folder with counties.geojson; without that file the map page shows all units as tiles. Files
-    in `out` of the same name are replaced, others are left. A publication without any submission
+    in `out` of the same name are replaced, others are left. `last` is the folder of the report before, whose
+    pages are kept where nothing in them would change. A publication without any submission
     in force has one page that says so.
     """
     out.mkdir(parents=True, exist_ok=True)
-    pages.write_assets(out)
-    env = pages.environment()
+    pages = Pages(environment(), out, last)
+    write_assets(pages)
     if reader.is_empty:
-        (out / "index.html").write_text(_NOTHING_YET, "utf-8")
+        pages.file("index.html", _NOTHING_YET, _NOTHING_YET.encode)
+        pages.finish()
         return
     publication = publication or read_publication(reader, reference)
-    site = {
-        **_site(publication),
-        "merged": over_time(merged_units(reader)),
-        "public": is_public(reader),
-    }
+    site = {**_site(publication), "public": is_public(reader)}
+    merged = over_time(merged_units(reader))
     if site["public"]:
-        _write_public(env, reader, site, out)
-    _write_city(env, publication, site, out)
-    _write_matrix(env, publication, site, out)
-    _write_map(env, publication, site, out, reference)
+        _write_public(pages, reader, site)
+    _write_city(pages, publication, site)
+    _write_matrix(pages, publication, site)
+    _write_map(pages, publication, site, reference)
     for region in (*publication.between, *publication.units):
-        _write_unit(env, publication, site, out, region)
+        _write_unit(pages, publication, site, region, merged.get(region.code))
     for clause in publication.clauses:
-        _write_clause(env, publication, site, out, clause, reader)
-    _write_reporting(env, publication, site, out)
-    _write_changes(env, publication, site, out)
-    dictionary.write(reader, out, env, site)
+        _write_clause(pages, publication, site, clause, reader)
+    _write_reporting(pages, publication, site)
+    _write_changes(pages, publication, site)
+    dictionary.write(reader, pages, site)
+    pages.finish()
 
 
 def _site(publication: Publication) -> dict[str, object]:
     """Return what the frame of every page shows."""
-    issue = publication.issue
     late = [state for state in publication.year_states if state.year > publication.focus]
     return {
         "title": word("report_title", city=publication.city.name),
@@ -160,15 +164,6 @@ def _site(publication: Publication) -> dict[str, object]:
         "units": publication.units,
         "names": {region.code: region.name for region in publication.regions},
         "between": publication.between,
-        "published": word(
-            "published_at",
-            time=local_time(issue.published_at),
-            id=issue.publication_id,
-            code=issue.code_version,
-            plan=issue.plan_version,
-        )
-        if issue
-        else word("not_published"),
         "made_up": publication.made_up,
         "finality": {year: finality_text(publication, year) for year in publication.years},
         # Years of which little is there can be chosen; they say how little it is.
@@ -185,6 +180,20 @@ def _site(publication: Publication) -> dict[str, object]:
     }
 
 
+def _published(publication: Publication) -> Text:
+    """Return which publication it is. Two pages say so: all others stay as they are while their figures do."""
+    issue = publication.issue
+    if issue is None:
+        return word("not_published")
+    return word(
+        "published_at",
+        time=local_time(issue.published_at),
+        id=issue.publication_id,
+        code=issue.code_version,
+        plan=issue.plan_version,
+    )
+
+
 #: The rules of an edition for the public, as its page tells them.
 _PUBLIC_RULES = (
     "public_rule_few",
@@ -196,7 +205,7 @@ _PUBLIC_RULES = (
 )
 
 
-def _write_public(env: Environment, reader: Reader, site: Mapping[str, object], out: Path) -> None:
+def _write_public(pages: Pages, reader: Reader, site: Mapping[str, object]) -> None:
     """Write the page that says what the edition hides, and why."""
     few = {"fewest": FEWEST, "most": MOST}
     context = {
@@ -206,12 +215,10 @@ def _write_public(env: Environment, reader: Reader, site: Mapping[str, object], 
         "rules": [word(rule, **few) for rule in _PUBLIC_RULES],
         **few,
     }
-    pages.write_page(env, "public.html", out / "public.html", context)
+    pages.page("public.html", "public.html", context)
 
 
-def _write_city(
-    env: Environment, publication: Publication, site: Mapping[str, object], out: Path
-) -> None:
+def _write_city(pages: Pages, publication: Publication, site: Mapping[str, object]) -> None:
     """Write index.html for the year in focus and city-<year>.html for every other year."""
     city = publication.city
     pages_by_year = {
@@ -228,20 +235,21 @@ def _write_city(
             "pages_by_year": pages_by_year,
             "fields": fields,
             # What closes a gap says more about a city than the gap itself.
-            "columns": _columns_told(rows) - {"gap"},
+            "columns": [column for column in _columns_told(rows) if column != "gap"],
             "tally": publication.tally(city, year),
             "units_met": _units_met(publication, city, year),
             "summaries": [_summary(publication, unit, year) for unit in publication.units],
             "between": [_summary(publication, region, year) for region in publication.between],
             "readings": _readings([row.clause for row in rows]),
             "brief": brief_of(publication, year),
+            "places": places_of(publication, city) if year == publication.focus else None,
         }
-        pages.write_page(env, "city.html", out / name, context)
+        if year == publication.focus:
+            context["published"] = _published(publication)
+        pages.page("city.html", name, context)
 
 
-def _write_matrix(
-    env: Environment, publication: Publication, site: Mapping[str, object], out: Path
-) -> None:
+def _write_matrix(pages: Pages, publication: Publication, site: Mapping[str, object]) -> None:
     regions = [publication.city, *publication.between, *publication.units]
     context = {
         "site": site,
@@ -258,14 +266,13 @@ def _write_matrix(
         "figures": _figures(publication, regions),
         "readings": _readings(publication.clauses),
     }
-    pages.write_page(env, "matrix.html", out / "matrix.html", context)
+    pages.page("matrix.html", "matrix.html", context)
 
 
 def _write_map(
-    env: Environment,
+    pages: Pages,
     publication: Publication,
     site: Mapping[str, object],
-    out: Path,
     reference: Path,
 ) -> None:
     regions = [publication.city, *publication.units]
@@ -300,15 +307,15 @@ def _write_map(
         "figures": _figures(publication, regions),
         "first_reading": _reading(first),
     }
-    pages.write_page(env, "map.html", out / "map.html", context)
+    pages.page("map.html", "map.html", context)
 
 
 def _write_unit(
-    env: Environment,
+    pages: Pages,
     publication: Publication,
     site: Mapping[str, object],
-    out: Path,
     unit: Region,
+    merged: OverTime | None,
 ) -> None:
     year = publication.focus
     fields = rows_by_field(publication, unit, year)
@@ -346,15 +353,16 @@ def _write_unit(
         "shortfalls_total": publication.shortfalls_counted[unit.code],
         "findings": publication.findings_of_region.get(unit.code, []),
         "findings_total": publication.findings_counted[unit.code],
+        "places": places_of(publication, unit),
+        "merged": merged,
     }
-    pages.write_page(env, "unit.html", out / unit.page, context)
+    pages.page("unit.html", unit.page, context)
 
 
 def _write_clause(
-    env: Environment,
+    pages: Pages,
     publication: Publication,
     site: Mapping[str, object],
-    out: Path,
     clause: PublishedClause,
     reader: Reader,
 ) -> None:
@@ -366,8 +374,8 @@ def _write_clause(
     )
     csv_name = f"shortfall-{slug(clause.clause_id)}-{year}.csv"
     if total:
-        text = csv_text(_CSV_HEADER, shortfall_rows(reader, clause.clause_id, year))
-        (out / csv_name).write_text(text, "utf-8", newline="")
+        found = shortfall_rows(reader, clause.clause_id, year)
+        pages.file(csv_name, found, lambda: csv_text(_CSV_HEADER, found).encode())
     missing, doubts = _doubts(publication, clause, year)
     context = {
         "site": site,
@@ -391,7 +399,7 @@ def _write_clause(
         "missing": missing,
         "doubts": doubts,
     }
-    pages.write_page(env, "clause.html", out / clause.page, context)
+    pages.page("clause.html", clause.page, context)
 
 
 def _finding_of_clause(
@@ -419,16 +427,10 @@ def _chart_of_clause(
     publication: Publication, clause: PublishedClause, year: int
 ) -> dict[str, object]:
     """Return the chart of the city with what it is of and whence, and where it is heading."""
-    issue = publication.issue
     outlook = _outlook_ahead(publication, clause, year)
     return {
         "chart": _trend(publication, clause, year),
         "chart_title": _chart_title(publication, clause),
-        "chart_source": word(
-            "chart_source",
-            id=issue.publication_id if issue else DASH,
-            time=local_time(issue.published_at) if issue else DASH,
-        ),
         "outlook": outlook,
         "outlook_figures": _outlook_figures(clause, outlook) if outlook else [],
     }
@@ -474,9 +476,7 @@ def _outlook_figures(clause: PublishedClause, outlook: Outlook) -> list[tuple[Te
     ]
 
 
-def _write_reporting(
-    env: Environment, publication: Publication, site: Mapping[str, object], out: Path
-) -> None:
+def _write_reporting(pages: Pages, publication: Publication, site: Mapping[str, object]) -> None:
     year = publication.focus
     expected = [r for r in publication.reporting if r.year == year and r.expected]
     by_unit = unit_reporting(publication)
@@ -503,12 +503,10 @@ def _write_reporting(
         "regions": publication.region_by_code,
         "rules": publication.finding_sums,
     }
-    pages.write_page(env, "reporting.html", out / "reporting.html", context)
+    pages.page("reporting.html", "reporting.html", context)
 
 
-def _write_changes(
-    env: Environment, publication: Publication, site: Mapping[str, object], out: Path
-) -> None:
+def _write_changes(pages: Pages, publication: Publication, site: Mapping[str, object]) -> None:
     clauses: dict[str | None, PublishedClause] = {c.clause_id: c for c in publication.clauses}
     regions = publication.region_by_code
     changes = []
@@ -549,11 +547,12 @@ def _write_changes(
         "changes_total": len(changes),
         "readings": _readings([change.clause for change in changes[:REVISIONS_LISTED]]),
         "issues": publication.issues,
+        "published": _published(publication),
     }
-    pages.write_page(env, "changes.html", out / "changes.html", context)
+    pages.page("changes.html", "changes.html", context)
 
 
-def _columns_told(rows: Sequence[ClauseRow]) -> set[str]:
+def _columns_told(rows: Sequence[ClauseRow]) -> list[str]:
     """Return the columns in which any row says something: one of dashes alone is not shown."""
     told = {
         "gap": [row.gap for row in rows],
@@ -564,7 +563,7 @@ def _columns_told(rows: Sequence[ClauseRow]) -> set[str]:
     }
     if told["gap"] == told["closes_gap"]:  # of a count
         del told["gap"]
-    return {key for key, texts in told.items() if any(text.zh != DASH.zh for text in texts)}
+    return [key for key, texts in told.items() if any(text.zh != DASH.zh for text in texts)]
 
 
 def _units_met(publication: Publication, region: Region, year: int) -> dict[str, Text]:

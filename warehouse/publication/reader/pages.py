@@ -36,6 +36,7 @@ from warehouse.wording import (
     PEER_KINDS,
     PLACE_SUFFIXES,
     REGION_KINDS,
+    STAGES,
     STATUSES,
     VERDICTS,
     Text,
@@ -354,6 +355,23 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacesAhead:
+    """What a stage of a region needs in ``for_year``, seen from ``year``, and what is there in ``year``."""
+
+    region_code: str
+    stage: str
+    year: int
+    for_year: int
+    enrolment_rate: float | None
+    pupils: int | None
+    places: int | None
+    classes_needed: int | None
+    classes: int | None
+    teachers_needed: int | None
+    teachers: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class YearOnYear:
     """A clause in a region beside the year before, over the units that enter in both.
 
@@ -422,6 +440,7 @@ class Publication:
     finality: dict[int, Finality] = field(default_factory=dict)
     open_findings: list[OpenFindings] = field(default_factory=list)
     sign_offs: list[SignOff] = field(default_factory=list)
+    places_ahead: dict[str, list[PlacesAhead]] = field(default_factory=dict)
 
     @cached_property
     def city(self) -> Region:
@@ -634,11 +653,11 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
         standings=_by_place(reader.rows(Standing, f"FROM ({standings()})")),
         received_until=reader.tuples(_RECEIVED_UNTIL)[0][0],
         finality=finality(reader),
-        **_of_later_programs(reader),
+        **_of_later_programs(reader, focus),
     )
 
 
-def _of_later_programs(reader: Reader) -> dict[str, Any]:
+def _of_later_programs(reader: Reader, focus: int) -> dict[str, Any]:
     """Return what is in tables and columns that a publication of an earlier program may lack."""
     found: dict[str, Any] = {}
     if reader.has_column("outlook", "projected_due_value"):
@@ -651,6 +670,9 @@ def _of_later_programs(reader: Reader) -> dict[str, Any]:
         found["turning"] = _by_place(reader.rows(Turning, turning()))
     if reader.has_column("finding_history", "closed_by"):
         found["open_findings"] = reader.rows(OpenFindings, _OPEN_FINDINGS)
+    if reader.has_column("places_ahead", "for_year"):
+        rows = reader.rows(PlacesAhead, _PLACES_AHEAD, focus)
+        found["places_ahead"] = grouped((row.region_code, row) for row in rows)
     if reader.has_column("submission", "approved"):
         found["sign_offs"] = reader.rows(SignOff, _SIGN_OFFS)
     return found
@@ -954,4 +976,12 @@ _OUTLOOK = """
 SELECT clause_id, region_code, year, required_value, pace_per_year, projected_due_value,
        projected_year_met, needed_per_year
 FROM outlook
+"""
+
+_STAGES = ", ".join(literal(stage) for stage in STAGES)
+_PLACES_AHEAD = f"""
+SELECT region_code, stage, year, for_year, enrolment_rate, pupils, places, classes_needed, classes,
+       teachers_needed, teachers
+FROM places_ahead WHERE year = ?
+ORDER BY region_code, list_position([{_STAGES}], stage), for_year
 """
