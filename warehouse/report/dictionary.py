@@ -7,7 +7,7 @@ cannot say anything that a BI tool would not be told too.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -55,16 +55,15 @@ def write_dictionary(reader: Reader, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     pages = Pages(environment(), out)
     write_assets(pages)
-    write(reader, pages, None)
+    write(reader, pages)
 
 
-def write(reader: Reader, pages: Pages, site: Mapping[str, object] | None) -> None:
-    """Write the dictionary among ``pages``, which have the assets; `site` puts it in a report."""
+def write(reader: Reader, pages: Pages) -> None:
+    """Write the dictionary among ``pages``, which have the assets."""
     tables = read_tables(reader)
     indicators = _rows(reader, "indicator", _INDICATORS, "indicator_id")
     clauses = _rows(reader, f"({CLAUSE_ORDER})", _CLAUSES, "plan_order")
     context = {
-        "site": site,
         "here": "dictionary",
         "tables": tables,
         "columns_total": sum(len(table.columns) for table in tables),

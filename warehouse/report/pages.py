@@ -12,12 +12,12 @@ import json
 import os
 import pickle
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import lru_cache, partial
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -89,24 +89,47 @@ def write_page(env: Environment, template: str, path: Path, context: Mapping[str
 class Pages:
     """The files of a report on their way into a folder; those that would be the same are taken from the report before.
 
-    The mark of a page is a digest of all that it is made from: its context, its template, the program and the names of forms. Where the
+    The mark of a page is a digest of all that it is made from, the program and the names of forms included. Where the
     report in ``last`` has a page of the same mark, and the page is as it was written, nothing is rendered: the file gets a
     second name, so that what copies the folder elsewhere finds it unchanged. The mark stands on the page.
     """
 
-    def __init__(self, env: Environment, out: Path, last: Path | None = None) -> None:
-        self._env, self._out, self._last = env, out, last
+    def __init__(
+        self,
+        env: Environment,
+        out: Path,
+        last: Path | None = None,
+        site: Mapping[str, object] | None = None,
+    ) -> None:
+        """Begin in ``out``; ``last`` is the folder of the report before, ``site`` what every page is given."""
+        self._env, self._out, self._last, self._site = env, out, last, site
         self._known = _read_marks(last)
         self._marks: dict[str, tuple[str, str]] = {}
         self._program = digest((_program(), [(name, *text) for name, text in FORMS.items()]))
-        #: What every page is given, by its identity, with its digest.
-        self._frames: dict[int, tuple[object, str]] = {}
+        self._frame = digest(site)
 
     def page(self, template: str, name: str, context: Mapping[str, object]) -> None:
-        """Write a page, whose context is also given its ``mark``; ``site`` in it is what all pages share."""
-        mark = self._mark(template, context)
-        shown = {**context, "mark": mark[:_SHOWN]}
-        self._put(name, mark, lambda: self._env.get_template(template).render(shown).encode())
+        """Write a page, of which only the context says what it is made from."""
+        self.page_from(template, name, context, lambda: context)
+
+    def page_from(
+        self,
+        template: str,
+        name: str,
+        inputs: object,
+        context: Callable[[], Mapping[str, object]],
+    ) -> None:
+        """Write a page that is made from ``inputs`` and from what every page is given.
+
+        ``context`` is asked for where the page is rendered; it is also given ``site`` and the page's ``mark``.
+        """
+        mark = digest((self._program, template, self._frame, inputs))
+
+        def render() -> bytes:
+            shown = {"site": self._site, **context(), "mark": mark[:_SHOWN]}
+            return self._env.get_template(template).render(shown).encode()
+
+        self._put(name, mark, render)
 
     def file(self, name: str, inputs: object, content: Callable[[], bytes]) -> None:
         """Write another file, made from ``inputs`` alone."""
@@ -116,13 +139,6 @@ class Pages:
         """Note the marks, for the report after this one."""
         text = json.dumps(self._marks, sort_keys=True, indent=0)
         (self._out / MARKS).write_text(text, "utf-8")
-
-    def _mark(self, template: str, context: Mapping[str, object]) -> str:
-        site = context.get("site")
-        if id(site) not in self._frames:
-            self._frames[id(site)] = (site, digest(site))
-        own = {key: value for key, value in context.items() if key != "site"}
-        return digest((self._program, template, self._frames[id(site)][1], own))
 
     def _put(self, name: str, mark: str, content: Callable[[], bytes]) -> None:
         path = self._out / name
@@ -188,7 +204,7 @@ class _Canonical(pickle.Pickler):
         if isinstance(obj, type) or callable(obj):
             return NotImplemented
         if is_dataclass(obj):
-            values = [getattr(obj, name) for name in _fields_of(type(obj))]
+            values = [getattr(obj, name) for name in _fields_of(cast(Hashable, type(obj)))]
             return list, ([type(obj).__qualname__, *values],)
         if isinstance(obj, tuple):
             return list, (list(obj),)
@@ -198,7 +214,7 @@ class _Canonical(pickle.Pickler):
 
 
 @lru_cache
-def _fields_of(record: type) -> tuple[str, ...]:
+def _fields_of(record: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(record))
 
 

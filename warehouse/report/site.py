@@ -6,7 +6,7 @@ all pages lie in one folder, so the folder can be copied, mailed or opened from 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,7 @@ from warehouse.report.fields import rows_by_field, rows_of
 from warehouse.report.grades import grades_of, legend_of
 from warehouse.report.handed_in import unit_reporting
 from warehouse.report.headline import behind_change, headline, rank_among_peers
+from warehouse.report.inputs import Inputs
 from warehouse.report.over_time import OverTime, over_time
 from warehouse.report.pages import Pages, environment, write_assets
 from warehouse.report.places import places_of
@@ -130,27 +131,29 @@ def write_report(
     in force has one page that says so.
     """
     out.mkdir(parents=True, exist_ok=True)
-    pages = Pages(environment(), out, last)
-    write_assets(pages)
     if reader.is_empty:
+        pages = Pages(environment(), out, last)
+        write_assets(pages)
         pages.file("index.html", _NOTHING_YET, _NOTHING_YET.encode)
         pages.finish()
         return
     publication = publication or read_publication(reader, reference)
     site = {**_site(publication), "public": is_public(reader)}
-    merged = over_time(merged_units(reader))
+    pages = Pages(environment(), out, last, site)
+    write_assets(pages)
+    inputs, merged = Inputs(reader), over_time(merged_units(reader))
     if site["public"]:
-        _write_public(pages, reader, site)
-    _write_city(pages, publication, site)
-    _write_matrix(pages, publication, site)
-    _write_map(pages, publication, site, reference)
+        _write_public(pages, reader)
+    _write_city(pages, publication)
+    _write_matrix(pages, publication)
+    _write_map(pages, publication, reference)
     for region in (*publication.between, *publication.units):
-        _write_unit(pages, publication, site, region, merged.get(region.code))
+        _write_unit(pages, publication, inputs, region, merged.get(region.code))
     for clause in publication.clauses:
-        _write_clause(pages, publication, site, clause, reader)
-    _write_reporting(pages, publication, site)
-    _write_changes(pages, publication, site)
-    dictionary.write(reader, pages, site)
+        _write_clause(pages, publication, inputs, clause, reader)
+    _write_reporting(pages, publication)
+    _write_changes(pages, publication)
+    dictionary.write(reader, pages)
     pages.finish()
 
 
@@ -205,11 +208,10 @@ _PUBLIC_RULES = (
 )
 
 
-def _write_public(pages: Pages, reader: Reader, site: Mapping[str, object]) -> None:
+def _write_public(pages: Pages, reader: Reader) -> None:
     """Write the page that says what the edition hides, and why."""
     few = {"fewest": FEWEST, "most": MOST}
     context = {
-        "site": site,
         "here": "public",
         "hidden": read_hidden(reader),
         "rules": [word(rule, **few) for rule in _PUBLIC_RULES],
@@ -218,7 +220,7 @@ def _write_public(pages: Pages, reader: Reader, site: Mapping[str, object]) -> N
     pages.page("public.html", "public.html", context)
 
 
-def _write_city(pages: Pages, publication: Publication, site: Mapping[str, object]) -> None:
+def _write_city(pages: Pages, publication: Publication) -> None:
     """Write index.html for the year in focus and city-<year>.html for every other year."""
     city = publication.city
     pages_by_year = {
@@ -229,7 +231,6 @@ def _write_city(pages: Pages, publication: Publication, site: Mapping[str, objec
         fields = rows_by_field(publication, city, year)
         rows = rows_of(fields)
         context = {
-            "site": site,
             "here": "city",
             "year": year,
             "pages_by_year": pages_by_year,
@@ -249,10 +250,9 @@ def _write_city(pages: Pages, publication: Publication, site: Mapping[str, objec
         pages.page("city.html", name, context)
 
 
-def _write_matrix(pages: Pages, publication: Publication, site: Mapping[str, object]) -> None:
+def _write_matrix(pages: Pages, publication: Publication) -> None:
     regions = [publication.city, *publication.between, *publication.units]
     context = {
-        "site": site,
         "here": "matrix",
         "regions": regions,
         "table": [
@@ -272,7 +272,6 @@ def _write_matrix(pages: Pages, publication: Publication, site: Mapping[str, obj
 def _write_map(
     pages: Pages,
     publication: Publication,
-    site: Mapping[str, object],
     reference: Path,
 ) -> None:
     regions = [publication.city, *publication.units]
@@ -287,7 +286,6 @@ def _write_map(
     urgent = publication.by_urgency(publication.city, publication.focus)
     first = next((c for c, _ in urgent if _has_values(publication, c)), publication.clauses[0])
     context = {
-        "site": site,
         "here": "map",
         "clauses": publication.clauses,
         "first": first,
@@ -313,16 +311,41 @@ def _write_map(
 def _write_unit(
     pages: Pages,
     publication: Publication,
-    site: Mapping[str, object],
+    inputs: Inputs,
     unit: Region,
     merged: OverTime | None,
 ) -> None:
+    """Write the page of a unit, or of a region made of units."""
+    year, above = publication.focus, publication.above(unit)
+    regions = dict.fromkeys(one.code for one in (unit, above, *publication.units_of(unit)))
+    reported = [
+        publication.reported.get((code, form, y))
+        for code in regions
+        for form in publication.forms
+        for y in (publication.years if code == unit.code else (year,))
+    ]
+    findings = publication.findings_of_region.get(unit.code, [])
+    made_from = (
+        *(unit, above, inputs.of_regions(regions), reported, findings),
+        *(publication.findings_counted[unit.code], merged),
+        publication.places_ahead.get(unit.code),
+    )
+    pages.page_from(
+        "unit.html",
+        unit.page,
+        made_from,
+        lambda: _unit_context(publication, unit, merged),
+    )
+
+
+def _unit_context(
+    publication: Publication, unit: Region, merged: OverTime | None
+) -> dict[str, object]:
     year = publication.focus
     fields = rows_by_field(publication, unit, year)
     rows = rows_of(fields)
     listed = publication.shortfalls_of_region.get(unit.code, [])[:SHORTFALLS_PER_UNIT]
-    context = {
-        "site": site,
+    return {
         "here": "unit",
         "region": unit,
         "year": year,
@@ -356,17 +379,17 @@ def _write_unit(
         "places": places_of(publication, unit),
         "merged": merged,
     }
-    pages.page("unit.html", unit.page, context)
 
 
 def _write_clause(
     pages: Pages,
     publication: Publication,
-    site: Mapping[str, object],
+    inputs: Inputs,
     clause: PublishedClause,
     reader: Reader,
 ) -> None:
-    year = publication.focus
+    """Write the page of a clause, and the list of all that stands behind it."""
+    year, told = publication.focus, inputs.of_clause(clause.clause_id)
     total = sum(
         count
         for (clause_id, _), count in publication.shortfall_totals.items()
@@ -374,11 +397,29 @@ def _write_clause(
     )
     csv_name = f"shortfall-{slug(clause.clause_id)}-{year}.csv"
     if total:
-        found = shortfall_rows(reader, clause.clause_id, year)
-        pages.file(csv_name, found, lambda: csv_text(_CSV_HEADER, found).encode())
+        pages.file(
+            csv_name,
+            (year, told),
+            lambda: csv_text(_CSV_HEADER, shortfall_rows(reader, clause.clause_id, year)).encode(),
+        )
     missing, doubts = _doubts(publication, clause, year)
-    context = {
-        "site": site,
+
+    def context() -> dict[str, object]:
+        return {
+            **_clause_context(publication, clause, year),
+            "shortfalls_total": total,
+            "csv_name": csv_name,
+            "missing": missing,
+            "doubts": doubts,
+        }
+
+    pages.page_from("clause.html", clause.page, (told, missing, doubts), context)
+
+
+def _clause_context(
+    publication: Publication, clause: PublishedClause, year: int
+) -> dict[str, object]:
+    return {
         "here": "clause",
         "clause": clause,
         "reading": _reading(clause),
@@ -393,13 +434,8 @@ def _write_clause(
         "shortfalls": publication.shortfalls_of_clause.get(clause.clause_id, [])[
             :SHORTFALLS_PER_CLAUSE
         ],
-        "shortfalls_total": total,
-        "csv_name": csv_name,
         "regions": publication.region_by_code,
-        "missing": missing,
-        "doubts": doubts,
     }
-    pages.page("clause.html", clause.page, context)
 
 
 def _finding_of_clause(
@@ -476,12 +512,11 @@ def _outlook_figures(clause: PublishedClause, outlook: Outlook) -> list[tuple[Te
     ]
 
 
-def _write_reporting(pages: Pages, publication: Publication, site: Mapping[str, object]) -> None:
+def _write_reporting(pages: Pages, publication: Publication) -> None:
     year = publication.focus
     expected = [r for r in publication.reporting if r.year == year and r.expected]
     by_unit = unit_reporting(publication)
     context = {
-        "site": site,
         "here": "reporting",
         "year": year,
         "lead": word(
@@ -506,7 +541,7 @@ def _write_reporting(pages: Pages, publication: Publication, site: Mapping[str, 
     pages.page("reporting.html", "reporting.html", context)
 
 
-def _write_changes(pages: Pages, publication: Publication, site: Mapping[str, object]) -> None:
+def _write_changes(pages: Pages, publication: Publication) -> None:
     clauses: dict[str | None, PublishedClause] = {c.clause_id: c for c in publication.clauses}
     regions = publication.region_by_code
     changes = []
@@ -540,7 +575,6 @@ def _write_changes(pages: Pages, publication: Publication, site: Mapping[str, ob
             count=len(changes),
         )
     context = {
-        "site": site,
         "here": "changes",
         "lead": lead,
         "changes": changes[:REVISIONS_LISTED],
