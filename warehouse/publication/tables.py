@@ -140,6 +140,30 @@ TABLES: tuple[PublishedTable, ...] = (
         ),
     ),
     PublishedTable(
+        "code_list",
+        "代码表: 每行是一个字段中的一个代码, 及其中英文名称",
+        "Code list: each row is a code that stands in a published column, in words",
+        _columns(
+            ("column_name", "VARCHAR", "表名.字段名", "Table and column, as table.column"),
+            ("code", "VARCHAR", "代码", "Code"),
+            ("position", "INTEGER", "排列次序", "Place among the codes of the column, to sort by"),
+            ("name_zh", "VARCHAR", "名称", "Name in Chinese"),
+            ("name_en", "VARCHAR", "英文名称", "Name in English"),
+            (
+                "meaning_zh",
+                "VARCHAR",
+                "含义, 名称已说明的为空",
+                "Meaning in Chinese; NULL where the name says it",
+            ),
+            (
+                "meaning_en",
+                "VARCHAR",
+                "英文含义, 名称已说明的为空",
+                "Meaning in English; NULL where the name says it",
+            ),
+        ),
+    ),
+    PublishedTable(
         "indicator",
         "指标: 每行一个指标",
         "Indicators: each row is an indicator",
