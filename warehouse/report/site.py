@@ -6,9 +6,10 @@ all pages lie in one folder, so the folder can be copied, mailed or opened from 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from markupsafe import Markup
 
@@ -40,7 +41,7 @@ from warehouse.report.charts import Goal, Point, Projection, mini_chart, shared_
 from warehouse.report.duties import duties_of
 from warehouse.report.fields import rows_by_field, rows_of
 from warehouse.report.grades import grades_of, legend_of
-from warehouse.report.handed_in import unit_reporting
+from warehouse.report.handed_in import UnitReporting, unit_reporting
 from warehouse.report.headline import behind_change, headline, rank_among_peers
 from warehouse.report.inputs import Inputs
 from warehouse.report.over_time import OverTime, over_time
@@ -66,6 +67,8 @@ from warehouse.report.sheets import csv_text
 from warehouse.report.words import word
 from warehouse.wording import BASIS_MISSING, STATUSES, Text, unit_word
 
+Told = TypeVar("Told")
+
 _CSV_HEADER = (
     "region_code 单位代码",
     "region_name 单位",
@@ -78,6 +81,10 @@ _CSV_HEADER = (
     "sheet 工作表",
     "row 行",
 )
+
+
+#: A map shows so many units; of more it shows the regions directly below the top.
+MAP_UNITS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +152,15 @@ def write_report(
     if site["public"]:
         _write_public(pages, reader)
     _write_city(pages, publication)
-    _write_matrix(pages, publication)
+    reported = unit_reporting(publication)
+    for region in (publication.city, *publication.between):
+        _write_matrix(pages, publication, region)
+        _write_reporting(pages, publication, region, reported)
     _write_map(pages, publication, reference)
     for region in (*publication.between, *publication.units):
         _write_unit(pages, publication, inputs, region, merged.get(region.code))
     for clause in publication.clauses:
         _write_clause(pages, publication, inputs, clause, reader)
-    _write_reporting(pages, publication)
     _write_changes(pages, publication)
     dictionary.write(reader, pages)
     pages.finish()
@@ -164,9 +173,8 @@ def _site(publication: Publication) -> dict[str, object]:
         "title": word("report_title", city=publication.city.name),
         "focus": publication.focus,
         "years": publication.years,
-        "units": publication.units,
+        "below": publication.below(publication.city),
         "names": {region.code: region.name for region in publication.regions},
-        "between": publication.between,
         "made_up": publication.made_up,
         "finality": {year: finality_text(publication, year) for year in publication.years},
         # Years of which little is there can be chosen; they say how little it is.
@@ -239,8 +247,7 @@ def _write_city(pages: Pages, publication: Publication) -> None:
             "columns": [column for column in _columns_told(rows) if column != "gap"],
             "tally": publication.tally(city, year),
             "units_met": _units_met(publication, city, year),
-            "summaries": [_summary(publication, unit, year) for unit in publication.units],
-            "between": [_summary(publication, region, year) for region in publication.between],
+            **_summaries(publication, city, year),
             "readings": _readings([row.clause for row in rows]),
             "brief": brief_of(publication, year),
             "places": places_of(publication, city) if year == publication.focus else None,
@@ -250,11 +257,16 @@ def _write_city(pages: Pages, publication: Publication) -> None:
         pages.page("city.html", name, context)
 
 
-def _write_matrix(pages: Pages, publication: Publication) -> None:
-    regions = [publication.city, *publication.between, *publication.units]
+def _write_matrix(pages: Pages, publication: Publication, region: Region) -> None:
+    """Write the matrix of a region and of what is directly below it; of all years at the top alone."""
+    regions = [region, *publication.below(region)]
+    years = publication.years if region.is_city else [publication.focus]
     context = {
         "here": "matrix",
+        "region": region,
+        "above": publication.above(region),
         "regions": regions,
+        "years": years,
         "table": [
             (
                 clause,
@@ -263,10 +275,10 @@ def _write_matrix(pages: Pages, publication: Publication) -> None:
             )
             for clause in publication.clauses
         ],
-        "figures": _figures(publication, regions),
+        "figures": _figures(publication, regions, years),
         "readings": _readings(publication.clauses),
     }
-    pages.page("matrix.html", "matrix.html", context)
+    pages.page("matrix.html", region.matrix, context)
 
 
 def _write_map(
@@ -274,8 +286,11 @@ def _write_map(
     publication: Publication,
     reference: Path,
 ) -> None:
-    regions = [publication.city, *publication.units]
-    known = {unit.code for unit in publication.units}
+    # Of a nation the provinces: its units are too many for one page.
+    few = len(publication.units) <= MAP_UNITS
+    shown = publication.units if few else publication.below(publication.city)
+    regions = [publication.city, *shown]
+    known = {region.code for region in shown}
     features = [
         feature
         for feature in read_boundaries(reference)
@@ -301,8 +316,9 @@ def _write_map(
         "first_grades": legend_of(first, _watched(publication, first, publication.focus)),
         "atlas": atlas,
         "regions": publication.region_by_code,
-        "tiles": [unit for unit in publication.units if unit.code not in drawn],
-        "figures": _figures(publication, regions),
+        "tiles": [region for region in shown if region.code not in drawn],
+        "shown": shown,
+        "figures": _figures(publication, regions, publication.years),
         "first_reading": _reading(first),
     }
     pages.page("map.html", "map.html", context)
@@ -362,9 +378,7 @@ def _unit_context(
         },
         "units_met": None if unit.is_unit else _units_met(publication, unit, year),
         "readings": _readings([row.clause for row in rows]),
-        "summaries": []
-        if unit.is_unit
-        else [_summary(publication, below, year) for below in publication.units_of(unit)],
+        **_summaries(publication, unit, year),
         "forms": publication.forms,
         "states": {
             (form, y): publication.reported.get((unit.code, form, y))
@@ -478,7 +492,7 @@ def _units_of_clause(
     """Return the rows of the units, their charts, and where each stands among its like."""
     rows = [
         clause_row(publication, clause, cell)
-        for unit in (*publication.between, *publication.units)
+        for unit in publication.below(publication.city)
         if (cell := publication.cell(clause, unit, year)) is not None
     ]
     ranks = {
@@ -512,13 +526,39 @@ def _outlook_figures(clause: PublishedClause, outlook: Outlook) -> list[tuple[Te
     ]
 
 
-def _write_reporting(pages: Pages, publication: Publication) -> None:
+def _write_reporting(
+    pages: Pages, publication: Publication, region: Region, told: Sequence[UnitReporting]
+) -> None:
+    """Write how the units directly below a region report, and the regions below it with pages of their own.
+
+    ``told`` is how every unit reports.
+
+    Below the top it is about the year in focus alone.
+    """
     year = publication.focus
-    expected = [r for r in publication.reporting if r.year == year and r.expected]
-    by_unit = unit_reporting(publication)
+    units = [below for below in publication.below(region) if below.is_unit]
+    codes = {unit.code for unit in units}
+    years = publication.years if region.is_city else [year]
+    expected = [
+        row
+        for unit in publication.units_of(region)
+        for form in publication.forms
+        if (row := publication.reported.get((unit.code, form, year))) and row.expected
+    ]
+    by_unit = [one for one in told if one.region.code in codes and one.year in years]
+    # What is of no known unit is told at the top.
+    here = {*codes, None} if region.is_city else codes
+    submissions = [
+        one
+        for one in _told_of(here, publication.submissions_of_region)
+        if region.is_city or one.year == year
+    ]
     context = {
         "here": "reporting",
+        "region": region,
+        "above": publication.above(region),
         "year": year,
+        "years": years,
         "lead": word(
             "reporting_lead",
             year=year,
@@ -526,19 +566,38 @@ def _write_reporting(pages: Pages, publication: Publication) -> None:
             accepted=sum(r.accepted for r in expected),
             on_time=sum(r.accepted and r.on_time for r in expected),
         ),
-        "units": publication.units,
+        "units": units,
+        "summaries": [
+            _summary(publication, below, year)
+            for below in publication.below(region)
+            if not below.is_unit
+        ],
         "by_unit": by_unit,
         # Where no submission is signed or approved, the office does not work that way.
         "signing": any(unit.signed for unit in by_unit),
         "approving": any(unit.approved for unit in by_unit),
         "forms": publication.forms,
-        "states": publication.reported,
-        "submissions": publication.submissions,
-        "submissions_total": publication.submissions_total,
+        "states": {
+            (code, form, y): publication.reported.get((code, form, y))
+            for code in sorted(codes)
+            for form in publication.forms
+            for y in years
+        },
+        "submissions": submissions,
+        "submissions_total": len(submissions)
+        + (publication.submissions_total - len(publication.submissions) if region.is_city else 0),
         "regions": publication.region_by_code,
-        "rules": publication.finding_sums,
+        "rules": _told_of(here, publication.finding_sums_of_region),
     }
-    pages.page("reporting.html", "reporting.html", context)
+    pages.page("reporting.html", region.reporting, context)
+
+
+def _told_of(
+    codes: Collection[str | None], by_region: Mapping[str | None, Sequence[tuple[int, Told]]]
+) -> list[Told]:
+    """Return what is told of these regions, in the order in which the publication lists it."""
+    placed = [one for code in codes for one in by_region.get(code, ())]
+    return [one for _, one in sorted(placed, key=lambda pair: pair[0])]
 
 
 def _write_changes(pages: Pages, publication: Publication) -> None:
@@ -614,6 +673,15 @@ def _units_met(publication: Publication, region: Region, year: int) -> dict[str,
     return told
 
 
+def _summaries(publication: Publication, region: Region, year: int) -> dict[str, object]:
+    """Return what is directly below a region: its units, and the regions that are made of units (``between``)."""
+    below = [(one, _summary(publication, one, year)) for one in publication.below(region)]
+    return {
+        "summaries": [summary for one, summary in below if one.is_unit],
+        "between": [summary for one, summary in below if not one.is_unit],
+    }
+
+
 def _summary(publication: Publication, region: Region, year: int) -> UnitSummary:
     came, due = _forms_of_unit(publication, region, year)
     return UnitSummary(region, publication.tally(region, year), came, due)
@@ -670,21 +738,17 @@ def _cells_of(
 
 def _watched(publication: Publication, clause: PublishedClause, year: int) -> dict[str, float]:
     """Return the values of the units of what is only watched in the year."""
-    return {
-        unit.code: cell.value
-        for unit in publication.units
-        if (cell := publication.cell(clause, unit, year))
-        and cell.status == "monitored"
-        and cell.value is not None
-    }
+    return publication.watched.get((clause.clause_id, year), {})
 
 
-def _figures(publication: Publication, regions: Sequence[Region]) -> dict[str, object]:
+def _figures(
+    publication: Publication, regions: Sequence[Region], years: Sequence[int]
+) -> dict[str, object]:
     """Return what the script needs to show another clause or year: wording, nothing to compute."""
     order = list(STATUSES)
     return {
         "regions": [region.code for region in regions],
-        "years": publication.years,
+        "years": years,
         "statuses": [[status, text.zh, text.en] for status, text in STATUSES.items()],
         "targets": {
             clause.clause_id: [target_text(clause).zh, target_text(clause).en]
@@ -699,14 +763,14 @@ def _figures(publication: Publication, regions: Sequence[Region]) -> dict[str, o
                 str(year): [
                     _packed(order, cell) for cell in _cells_of(publication, clause, regions, year)
                 ]
-                for year in publication.years
+                for year in years
             }
             for clause in publication.clauses
         },
         "grades": {
             clause.clause_id: {
                 str(year): legend
-                for year in publication.years
+                for year in years
                 if (legend := legend_of(clause, _watched(publication, clause, year)))
             }
             for clause in publication.clauses

@@ -368,6 +368,8 @@ WORDS: dict[str, Text] = {
     "chart_due": Text("期限 {year}", "due {year}"),
     "chart_projected": Text("照此速度 {value}", "at this pace {value}"),
     "chart_label": Text("{name}：{points}", "{name}: {points}"),
+    "matrix_of": Text("{region}的条款与单位对照表", "Clauses by unit, {region}"),
+    "reporting_of": Text("{region}的上报情况", "State of reporting, {region}"),
     "places_heading": Text(
         "今后六年的学位、班级和教师", "Places, classes and teachers in the next six years"
     ),

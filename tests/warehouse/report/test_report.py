@@ -495,7 +495,7 @@ def test_a_province_has_pages_for_its_cities_and_counts_units_alone(
     front = page(tmp_path / "out", "index.html")
     assert zh(front.xpath("//*[@class='name']")[0]).startswith("辽宁省")
     assert [row[0] for row in rows(front, "regions")] == ["锦州市"]
-    assert len(rows(front, "units")) == 10
+    assert not front.xpath("//*[@id='units']"), "a page lists what is directly below"
     city = page(tmp_path / "out", "unit-210700.html")
     assert len(rows(city, "clauses")) == len(FEW)
     assert len(rows(city, "units")) == 10
@@ -504,6 +504,16 @@ def test_a_province_has_pages_for_its_cities_and_counts_units_alone(
         "辽宁省",
         "锦州市",
     ]
+    below = page(tmp_path / "out", "matrix-210700.html")
+    assert len(below.xpath("//*[@id='matrix']//thead//th")) == 2 + 1 + 10
+    front = page(tmp_path / "out", "reporting.html")
+    assert [row[0] for row in rows(front, "regions")] == ["锦州市"]
+    assert not front.xpath("//*[@id='by-unit']")
+    below = page(tmp_path / "out", "reporting-210700.html")
+    assert {row[1] for row in rows(below, "by-unit")} == {"2022"}, "years are at the top"
+    assert len(rows(below, "by-unit")) == 10
+    assert len(rows(page(tmp_path / "out", "clause-2.9.html"), "units")) == 1
+    test_every_link_leads_into_the_folder(tmp_path / "out")
 
 
 def test_the_forms_behind_a_formula() -> None:

@@ -53,6 +53,7 @@ PUBLICATIONS_LISTED = 20
 _LATE_ORDER = list(STATUSES)
 Key = TypeVar("Key")
 T = TypeVar("T")
+Listed = TypeVar("Listed", "PublishedSubmission", "FindingSum")
 Placed = TypeVar("Placed", "Judgement", "Outlook", "YearOnYear", "Standing", "Turning")
 
 
@@ -71,6 +72,16 @@ class Region:
     def page(self) -> str:
         """Return the file name of the region's page."""
         return "index.html" if self.is_city else f"unit-{slug(self.code)}.html"
+
+    @property
+    def matrix(self) -> str:
+        """Return the file name of the matrix of the region and of what is directly below it."""
+        return "matrix.html" if self.is_city else f"matrix-{slug(self.code)}.html"
+
+    @property
+    def reporting(self) -> str:
+        """Return the file name of the page on what the units directly below have handed in."""
+        return "reporting.html" if self.is_city else f"reporting-{slug(self.code)}.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,15 +468,32 @@ class Publication:
         """Return the regions between the units and the top: the cities of a province."""
         return [region for region in self.regions if not region.is_unit and not region.is_city]
 
+    @cached_property
+    def _children(self) -> dict[str | None, list[Region]]:
+        return grouped((region.parent, region) for region in self.regions if not region.is_city)
+
+    def below(self, region: Region) -> list[Region]:
+        """Return the regions directly below one; a unit has none."""
+        return self._children.get(region.code, [])
+
+    @cached_property
+    def watched(self) -> dict[tuple[str, int], dict[str, float]]:
+        """Return the values of the units of what is only watched, by clause and year."""
+        units = {unit.code for unit in self.units}
+        found: dict[tuple[str, int], dict[str, float]] = {}
+        for cell in self.cells.values():
+            if cell.status == "monitored" and cell.value is not None and cell.region_code in units:
+                found.setdefault((cell.clause_id, cell.year), {})[cell.region_code] = cell.value
+        return found
+
     def units_of(self, region: Region) -> list[Region]:
         """Return the units that a region is made of; a unit is made of itself."""
         if region.is_unit:
             return [region]
-        return [unit for unit in self.units if region in self._lineage(unit)]
-
-    def _lineage(self, region: Region) -> list[Region]:
-        above = self.region_by_code.get(region.parent or "")
-        return [above, *self._lineage(above)] if above else []
+        return sorted(
+            (unit for below in self.below(region) for unit in self.units_of(below)),
+            key=lambda unit: unit.code,
+        )
 
     def above(self, region: Region) -> Region:
         """Return the region that this one is part of; of the top, itself."""
@@ -523,6 +551,23 @@ class Publication:
     def findings_of_region(self) -> dict[str | None, list[OpenFinding]]:
         """Return the listed findings by region."""
         return grouped((row.region_code, row) for row in self.findings)
+
+    @cached_property
+    def submissions_of_region(self) -> dict[str | None, list[tuple[int, PublishedSubmission]]]:
+        """Return the listed submissions by region, each with its place; those of no known one under None."""
+        return self._placed(self.submissions)
+
+    @cached_property
+    def finding_sums_of_region(self) -> dict[str | None, list[tuple[int, FindingSum]]]:
+        """Return the findings by region, each with its place; those of no known one under None."""
+        return self._placed(self.finding_sums)
+
+    def _placed(self, rows: Iterable[Listed]) -> dict[str | None, list[tuple[int, Listed]]]:
+        known = self.region_by_code
+        return grouped(
+            (row.region_code if row.region_code in known else None, (place, row))
+            for place, row in enumerate(rows)
+        )
 
     @cached_property
     def findings_counted(self) -> Counter[str | None]:
@@ -837,8 +882,13 @@ FROM ({CLAUSE_ORDER}) c JOIN indicator i USING (indicator_id)
 ORDER BY c.plan_order
 """
 
-# The year before is what a clause that never falls is held against.
+# The year before is what a clause that never falls is held against. Asked for in the join itself, the kind of
+# clause would leave the database no equality to join by.
 _CELLS = """
+WITH held_against AS (
+    SELECT c.clause_id, v.region_code, v.year, v.numerator, v.denominator
+    FROM indicator_value v JOIN clause c USING (indicator_id) WHERE c.kind = 'never_falls'
+)
 SELECT a.clause_id, a.region_code, a.year, a.value, a.threshold, a.status,
        a.gap, a.gap_quantity, a.gap_unit, v.numerator, v.denominator, v.value AS indicator_value,
        a.reporting_units, a.expected_units, a.asked, a.answered,
@@ -849,7 +899,7 @@ JOIN clause c USING (clause_id)
 JOIN indicator i ON i.indicator_id = a.indicator_id
 LEFT JOIN indicator_value v ON v.indicator_id = a.indicator_id
      AND v.region_code = a.region_code AND v.year = a.year
-LEFT JOIN indicator_value p ON c.kind = 'never_falls' AND p.indicator_id = a.indicator_id
+LEFT JOIN held_against p ON p.clause_id = a.clause_id
      AND p.region_code = a.region_code AND p.year = a.year - 1
 """
 
