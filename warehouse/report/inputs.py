@@ -46,10 +46,10 @@ class Inputs:
             ),
         )
         for name, rows in _PLACED.items():
-            if name in there:
-                for clause, region, *told in reader.tuples(_SUMS.format(rows=rows)):
-                    self._clauses[clause].append((name, region, *told))
-                    self._regions[region].append((name, clause, *told))
+            for key, sums in (("clause_id", self._clauses), ("region_code", self._regions)):
+                if name in there:
+                    for of, *told in reader.tuples(_SUMS.format(key=key, rows=rows)):
+                        sums[of].append((name, *told))
 
     def of_clause(self, clause_id: str) -> Sums:
         """Return what changes with anything published of a clause."""
@@ -62,6 +62,5 @@ class Inputs:
 
 _TABLES = "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = 'main'"
 _SUMS = """
-SELECT clause_id, region_code, count(*), sum(hash(t)) FROM {rows} t
-WHERE clause_id IS NOT NULL GROUP BY ALL ORDER BY ALL
+SELECT {key}, count(*), sum(hash(t)) FROM {rows} t WHERE clause_id IS NOT NULL GROUP BY {key}
 """

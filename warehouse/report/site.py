@@ -158,6 +158,8 @@ def write_report(
         _write_reporting(pages, publication, region, reported)
     _write_map(pages, publication, reference)
     for region in (*publication.between, *publication.units):
+        if not region.has_page:
+            continue
         _write_unit(pages, publication, inputs, region, merged.get(region.code))
     for clause in publication.clauses:
         _write_clause(pages, publication, inputs, clause, reader)
@@ -267,6 +269,8 @@ def _write_matrix(pages: Pages, publication: Publication, region: Region) -> Non
         "above": publication.above(region),
         "regions": regions,
         "years": years,
+        # So many of these that each is kept small: one year, and words without marks.
+        "is_plain": not all(one.has_page for one in regions),
         "table": [
             (
                 clause,
@@ -366,6 +370,12 @@ def _unit_context(
         "region": unit,
         "year": year,
         "duties": duties_of(publication, unit, year),
+        # Those that have no page of their own, with what they have to do.
+        "told_here": [
+            (below, duties_of(publication, below, year))
+            for below in publication.below(unit)
+            if not below.has_page
+        ],
         "fields": fields,
         "columns": _columns_told(rows),
         "tally": publication.tally(unit, year),

@@ -50,6 +50,10 @@ REVISIONS_LISTED = 1000
 SUBMISSIONS_LISTED = 4000
 PUBLICATIONS_LISTED = 20
 
+#: A report has a page for each of so many units. Of more it tells on the page of the region above them, and of the year
+#: in focus alone: a nation's would be gigabytes that nobody reads.
+MOST_UNITS = 400
+
 _LATE_ORDER = list(STATUSES)
 Key = TypeVar("Key")
 T = TypeVar("T")
@@ -67,11 +71,19 @@ class Region:
     is_city: bool
     is_unit: bool = True
     parent: str | None = None
+    has_page: bool = True
 
     @property
     def page(self) -> str:
-        """Return the file name of the region's page."""
+        """Return the file name of the region's page, or the place on that of the region above."""
+        if not self.has_page:
+            return f"unit-{slug(self.parent or '')}.html#{self.anchor}"
         return "index.html" if self.is_city else f"unit-{slug(self.code)}.html"
+
+    @property
+    def anchor(self) -> str:
+        """Return the id of what is told of the region on a page of others."""
+        return f"region-{slug(self.code)}"
 
     @property
     def matrix(self) -> str:
@@ -658,12 +670,16 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
             denominator_en=reader.column("i", "indicator", "denominator_en"),
         ),
     )
+    year_states = reader.years()
+    focus = in_focus(year_states).year if year_states else 0
+    is_large = not all(region.has_page for region in regions)
+    told = _OF_LARGE.format(focus=focus) if is_large else "true"
     coverage_zh, coverage_en = coverage.sentence("a")
-    cells = reader.rows(_cell, _CELLS.format(coverage_zh=coverage_zh, coverage_en=coverage_en))
+    cells = reader.rows(
+        _cell, _CELLS.format(coverage_zh=coverage_zh, coverage_en=coverage_en, told=told)
+    )
     if not regions or not clauses or not cells:
         raise ValueError("the publication holds no region, no clause or no verdict to report on")
-    year_states = reader.years()
-    focus = in_focus(year_states).year
     issues = reader.issues(PUBLICATIONS_LISTED)
     explained = "f.explained" if reader.has_column("finding", "explained") else "NULL"
     return Publication(
@@ -677,36 +693,43 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
             _SHORTFALLS.format(detail_en=reader.column("f", "shortfall", "detail_en")),
             focus,
             SHORTFALLS_PER_CLAUSE,
-            SHORTFALLS_PER_UNIT,
+            0 if is_large else SHORTFALLS_PER_UNIT,
         ),
         shortfall_totals={
             (clause, region): count
             for clause, region, count in reader.tuples(_SHORTFALL_TOTALS, focus)
         },
-        submissions=reader.rows(PublishedSubmission, _SUBMISSIONS, SUBMISSIONS_LISTED),
+        submissions=reader.rows(
+            PublishedSubmission, _SUBMISSIONS, 0 if is_large else SUBMISSIONS_LISTED
+        ),
         submissions_total=reader.count("submission"),
-        reporting=reader.rows(Reporting, _reporting_query()),
+        reporting=reader.rows(
+            Reporting, _reporting_query(f"r.year = {focus}" if is_large else "true")
+        ),
         findings=reader.rows(
-            OpenFinding, _FINDINGS.format(explained=explained), focus, FINDINGS_PER_UNIT
+            OpenFinding,
+            _FINDINGS.format(explained=explained),
+            focus,
+            0 if is_large else FINDINGS_PER_UNIT,
         ),
         finding_sums=reader.rows(FindingSum, _FINDING_SUMS.format(explained=explained)),
         revisions=read_revisions(reader, issues[0].publication_id) if issues else [],
         issues=issues,
         made_up=reader.is_made_up,
-        year_on_year=_by_place(reader.rows(_compared, _YEAR_ON_YEAR)),
+        year_on_year=_by_place(reader.rows(_compared, _YEAR_ON_YEAR.format(told=told))),
         year_states=year_states,
         standings=_by_place(reader.rows(Standing, f"FROM ({standings()})")),
         received_until=reader.tuples(_RECEIVED_UNTIL)[0][0],
         finality=finality(reader),
-        **_of_later_programs(reader, focus),
+        **_of_later_programs(reader, focus, told),
     )
 
 
-def _of_later_programs(reader: Reader, focus: int) -> dict[str, Any]:
+def _of_later_programs(reader: Reader, focus: int, told: str) -> dict[str, Any]:
     """Return what is in tables and columns that a publication of an earlier program may lack."""
     found: dict[str, Any] = {}
     if reader.has_column("outlook", "projected_due_value"):
-        found["outlook"] = _by_place(reader.rows(Outlook, _OUTLOOK))
+        found["outlook"] = _by_place(reader.rows(Outlook, _OUTLOOK.format(told=told)))
     if reader.has_column("section", "name_zh"):
         found["sections"] = reader.rows(
             PlanSection, "SELECT section, name_zh, name_en FROM section ORDER BY section"
@@ -723,13 +746,15 @@ def _of_later_programs(reader: Reader, focus: int) -> dict[str, Any]:
     return found
 
 
-def _reporting_query() -> str:
-    """Return the query for the state of reporting; days late by the calendar that is in use."""
+def _reporting_query(told: str) -> str:
+    """Return the query for the state of reporting where ``told`` holds; days late by the calendar that is in use."""
     days = ", ".join(
         f"({literal(form.name)}, {literal(form.deadline.last_day(_ANY_YEAR).isoformat())})"
         for form in FORM_RECORDS.values()
     )
-    return _REPORTING.format(days=days, any_year=_ANY_YEAR, received=in_china("f.received_at"))
+    return _REPORTING.format(
+        days=days, any_year=_ANY_YEAR, received=in_china("f.received_at"), told=told
+    )
 
 
 def grouped(pairs: Iterable[tuple[Key, T]]) -> dict[Key, list[T]]:
@@ -797,6 +822,7 @@ def _regions(reader: Reader, reference: Path) -> list[Region]:
         " ORDER BY region_code"
     )
     codes = {code for code, *_ in rows}
+    many = sum(level == "reporting_unit" for *_, level in rows) > MOST_UNITS
     top = next((code for code, _, _, parent, *_ in rows if parent not in codes), None)
     return [
         Region(
@@ -806,6 +832,7 @@ def _regions(reader: Reader, reference: Path) -> list[Region]:
             is_city=code == top,
             is_unit=level == "reporting_unit" and code != top,
             parent=parent,
+            has_page=not many or level != "reporting_unit" or parent in (None, top),
         )
         for code, name, name_en, parent, kind, level in rows
     ]
@@ -901,6 +928,12 @@ LEFT JOIN indicator_value v ON v.indicator_id = a.indicator_id
      AND v.region_code = a.region_code AND v.year = a.year
 LEFT JOIN held_against p ON p.clause_id = a.clause_id
      AND p.region_code = a.region_code AND p.year = a.year - 1
+WHERE {told}
+"""
+
+# Of units that have no page of their own, only the year in focus is told.
+_OF_LARGE = """
+(a.year = {focus} OR a.region_code IN (SELECT region_code FROM region WHERE level <> 'reporting_unit'))
 """
 
 _RECEIVED_UNTIL = """
@@ -925,6 +958,7 @@ LEFT JOIN (
     SELECT region_code, form, year, min(received_at) AS received_at FROM submission
     WHERE status IN ('accepted', 'accepted_with_warnings', 'superseded') GROUP BY ALL
 ) f USING (region_code, form, year)
+WHERE {told}
 ORDER BY r.year, r.region_code, r.form
 """
 
@@ -1019,13 +1053,13 @@ ORDER BY f.severity, count(*) DESC, f.rule_id, f.region_code, f.form, f.year
 _YEAR_ON_YEAR = """
 SELECT y.clause_id, y.region_code, y.year, y.units, i.scale, y.value, y.numerator, y.denominator,
        y.previous_value, y.previous_numerator, y.previous_denominator
-FROM year_on_year y JOIN indicator i USING (indicator_id)
+FROM (SELECT * FROM year_on_year a WHERE {told}) y JOIN indicator i USING (indicator_id)
 """
 
 _OUTLOOK = """
 SELECT clause_id, region_code, year, required_value, pace_per_year, projected_due_value,
        projected_year_met, needed_per_year
-FROM outlook
+FROM outlook a WHERE {told}
 """
 
 _STAGES = ", ".join(literal(stage) for stage in STAGES)
