@@ -18,6 +18,7 @@ from warehouse.publication.public.counts import FEWEST, MOST
 from warehouse.publication.reader import Reader
 from warehouse.publication.reader.over_time import merged_units
 from warehouse.publication.reader.pages import (
+    DOUBTS_LISTED,
     REVISIONS_LISTED,
     SHORTFALLS_PER_CLAUSE,
     SHORTFALLS_PER_UNIT,
@@ -40,7 +41,7 @@ from warehouse.report.brief import brief_of
 from warehouse.report.charts import Goal, Point, Projection, mini_chart, shared_domain, trend_chart
 from warehouse.report.duties import duties_of
 from warehouse.report.fields import rows_by_field, rows_of
-from warehouse.report.grades import grades_of, legend_of
+from warehouse.report.grades import Grades
 from warehouse.report.handed_in import UnitReporting, unit_reporting
 from warehouse.report.headline import behind_change, headline, rank_among_peers
 from warehouse.report.inputs import Inputs
@@ -152,11 +153,11 @@ def write_report(
     if site["public"]:
         _write_public(pages, reader)
     _write_city(pages, publication)
-    reported = unit_reporting(publication)
+    grades, reported = Grades(publication), unit_reporting(publication)
     for region in (publication.city, *publication.between):
-        _write_matrix(pages, publication, region)
+        _write_matrix(pages, publication, inputs, grades, region)
         _write_reporting(pages, publication, region, reported)
-    _write_map(pages, publication, reference)
+    _write_map(pages, publication, grades, reference)
     for region in (*publication.between, *publication.units):
         if not region.has_page:
             continue
@@ -259,35 +260,44 @@ def _write_city(pages: Pages, publication: Publication) -> None:
         pages.page("city.html", name, context)
 
 
-def _write_matrix(pages: Pages, publication: Publication, region: Region) -> None:
+def _write_matrix(
+    pages: Pages, publication: Publication, inputs: Inputs, grades: Grades, region: Region
+) -> None:
     """Write the matrix of a region and of what is directly below it; of all years at the top alone."""
     regions = [region, *publication.below(region)]
     years = publication.years if region.is_city else [publication.focus]
-    context = {
-        "here": "matrix",
-        "region": region,
-        "above": publication.above(region),
-        "regions": regions,
-        "years": years,
-        # So many of these that each is kept small: one year, and words without marks.
-        "is_plain": not all(one.has_page for one in regions),
-        "table": [
-            (
-                clause,
-                target_text(clause),
-                _cells_of(publication, clause, regions, publication.focus),
-            )
-            for clause in publication.clauses
-        ],
-        "figures": _figures(publication, regions, years),
-        "readings": _readings(publication.clauses),
-    }
-    pages.page("matrix.html", region.matrix, context)
+    # So many of these that each is kept small: one year, and words without marks.
+    is_plain = not all(one.has_page for one in regions)
+    watched = [(year, grades.in_year(year)) for year in years]
+    made_from = (regions, years, is_plain, inputs.of_regions(one.code for one in regions))
+
+    def context() -> dict[str, object]:
+        return {
+            "here": "matrix",
+            "region": region,
+            "above": publication.above(region),
+            "regions": regions,
+            "years": years,
+            "is_plain": is_plain,
+            "table": [
+                (
+                    clause,
+                    target_text(clause),
+                    _cells_of(publication, grades, clause, regions, publication.focus),
+                )
+                for clause in publication.clauses
+            ],
+            "figures": None if is_plain else _figures(publication, grades, regions, years),
+            "readings": _readings(publication.clauses),
+        }
+
+    pages.page_from("matrix.html", region.matrix, (*made_from, pages.summed(watched)), context)
 
 
 def _write_map(
     pages: Pages,
     publication: Publication,
+    grades: Grades,
     reference: Path,
 ) -> None:
     # Of a nation the provinces: its units are too many for one page.
@@ -313,16 +323,16 @@ def _write_map(
         "cells": dict(
             zip(
                 [region.code for region in regions],
-                _cells_of(publication, first, regions, publication.focus),
+                _cells_of(publication, grades, first, regions, publication.focus),
                 strict=True,
             )
         ),
-        "first_grades": legend_of(first, _watched(publication, first, publication.focus)),
+        "first_grades": grades.legend(first, publication.focus),
         "atlas": atlas,
         "regions": publication.region_by_code,
         "tiles": [region for region in shown if region.code not in drawn],
         "shown": shown,
-        "figures": _figures(publication, regions, publication.years),
+        "figures": _figures(publication, grades, regions, publication.years),
         "first_reading": _reading(first),
     }
     pages.page("map.html", "map.html", context)
@@ -420,24 +430,29 @@ def _write_clause(
         if clause_id == clause.clause_id
     )
     csv_name = f"shortfall-{slug(clause.clause_id)}-{year}.csv"
-    if total:
+    # Of a nation that would be the larger part of the report; it stands in the table shortfall.
+    has_csv = total > 0 and all(unit.has_page for unit in publication.units)
+    if has_csv:
         pages.file(
             csv_name,
             (year, told),
             lambda: csv_text(_CSV_HEADER, shortfall_rows(reader, clause.clause_id, year)).encode(),
         )
     missing, doubts = _doubts(publication, clause, year)
+    doubted = len(missing), len(doubts)
+    missing, doubts = missing[:DOUBTS_LISTED], doubts[:DOUBTS_LISTED]
 
     def context() -> dict[str, object]:
         return {
             **_clause_context(publication, clause, year),
             "shortfalls_total": total,
-            "csv_name": csv_name,
+            "csv_name": csv_name if has_csv else None,
             "missing": missing,
             "doubts": doubts,
+            "doubted": doubted,
         }
 
-    pages.page_from("clause.html", clause.page, (told, missing, doubts), context)
+    pages.page_from("clause.html", clause.page, (told, missing, doubts, doubted), context)
 
 
 def _clause_context(
@@ -734,25 +749,24 @@ class Place:
 
 
 def _cells_of(
-    publication: Publication, clause: PublishedClause, regions: Sequence[Region], year: int
+    publication: Publication,
+    grades: Grades,
+    clause: PublishedClause,
+    regions: Sequence[Region],
+    year: int,
 ) -> list[Place]:
     """Return what the map and the matrix show of a clause in each region."""
-    grades = grades_of(_watched(publication, clause, year))
+    steps = grades.of(clause, year)
     return [
-        Place(cell.status, bare_value(clause, cell), cell.short_of, grades.get(region.code))
+        Place(cell.status, bare_value(clause, cell), cell.short_of, steps.get(region.code))
         if (cell := publication.cell(clause, region, year))
         else Place(None)
         for region in regions
     ]
 
 
-def _watched(publication: Publication, clause: PublishedClause, year: int) -> dict[str, float]:
-    """Return the values of the units of what is only watched in the year."""
-    return publication.watched.get((clause.clause_id, year), {})
-
-
 def _figures(
-    publication: Publication, regions: Sequence[Region], years: Sequence[int]
+    publication: Publication, grades: Grades, regions: Sequence[Region], years: Sequence[int]
 ) -> dict[str, object]:
     """Return what the script needs to show another clause or year: wording, nothing to compute."""
     order = list(STATUSES)
@@ -771,7 +785,8 @@ def _figures(
         "cells": {
             clause.clause_id: {
                 str(year): [
-                    _packed(order, cell) for cell in _cells_of(publication, clause, regions, year)
+                    _packed(order, cell)
+                    for cell in _cells_of(publication, grades, clause, regions, year)
                 ]
                 for year in years
             }
@@ -779,9 +794,7 @@ def _figures(
         },
         "grades": {
             clause.clause_id: {
-                str(year): legend
-                for year in years
-                if (legend := legend_of(clause, _watched(publication, clause, year)))
+                str(year): legend for year in years if (legend := grades.legend(clause, year))
             }
             for clause in publication.clauses
         },

@@ -48,6 +48,7 @@ SHORTFALLS_PER_UNIT = 200
 FINDINGS_PER_UNIT = 200
 REVISIONS_LISTED = 1000
 SUBMISSIONS_LISTED = 4000
+DOUBTS_LISTED = 100
 PUBLICATIONS_LISTED = 20
 
 #: A report has a page for each of so many units. Of more it tells on the page of the region above them, and of the year
