@@ -176,7 +176,10 @@ def _site(publication: Publication) -> dict[str, object]:
         "title": word("report_title", city=publication.city.name),
         "focus": publication.focus,
         "years": publication.years,
-        "below": publication.below(publication.city),
+        # On each of a thousand pages they would be a part of the report that counts.
+        "below": publication.below(publication.city)
+        if all(unit.has_page for unit in publication.units)
+        else [],
         "names": {region.code: region.name for region in publication.regions},
         "made_up": publication.made_up,
         "finality": {year: finality_text(publication, year) for year in publication.years},
@@ -612,7 +615,11 @@ def _write_reporting(
         "submissions_total": len(submissions)
         + (publication.submissions_total - len(publication.submissions) if region.is_city else 0),
         "regions": publication.region_by_code,
-        "rules": _told_of(here, publication.finding_sums_of_region),
+        "rules": [
+            one
+            for one in _told_of(here, publication.finding_sums_of_region)
+            if region.is_city or one.year == year
+        ],
     }
     pages.page("reporting.html", region.reporting, context)
 

@@ -12,8 +12,10 @@ import pytest
 from lxml import html
 
 from tests.announced import ANNOUNCED
+from tests.warehouse.report.conftest import UNITS
 from warehouse.indicators.definitions import load_catalogue
 from warehouse.publication.reader import Reader
+from warehouse.publication.reader import pages as reader_pages
 from warehouse.publication.reader.pages import forms_of, place_name, slug
 from warehouse.report import words, write_report
 from warehouse.wording import STATUSES
@@ -481,9 +483,8 @@ def test_a_later_year_can_be_chosen_and_says_how_little_of_it_is_there(
     assert "hidden" in hidden.attrib
 
 
-def test_a_province_has_pages_for_its_cities_and_counts_units_alone(
-    changed: duckdb.DuckDBPyConnection, reference: Path, tmp_path: Path
-) -> None:
+def as_a_province(changed: duckdb.DuckDBPyConnection) -> None:
+    """Put a province above the city, whose only one it is."""
     changed.execute(
         "INSERT INTO region BY NAME SELECT '210000' AS region_code, '辽宁省' AS region_name,"
         " 'province' AS level, '省' AS kind;"
@@ -491,6 +492,12 @@ def test_a_province_has_pages_for_its_cities_and_counts_units_alone(
         "INSERT INTO attainment SELECT * REPLACE ('210000' AS region_code) FROM attainment"
         " WHERE region_code = '210700'"
     )
+
+
+def test_a_province_has_pages_for_its_cities_and_counts_units_alone(
+    changed: duckdb.DuckDBPyConnection, reference: Path, tmp_path: Path
+) -> None:
+    as_a_province(changed)
     write_report(Reader(changed), tmp_path / "out", reference)
     front = page(tmp_path / "out", "index.html")
     assert zh(front.xpath("//*[@class='name']")[0]).startswith("辽宁省")
@@ -685,3 +692,29 @@ def test_english_pages_have_no_chinese_names_of_places_sources_or_details(report
             # The value of a missing township is its name.
             detail = cells[column].replace(cells[column + 1], "")
             assert not chinese.search(detail), (name, detail)
+
+
+def test_of_a_nation_units_are_told_on_the_page_of_the_region_above(
+    changed: duckdb.DuckDBPyConnection,
+    reference: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ten units are a nation here; a real one has thousands."""
+    monkeypatch.setattr(reader_pages, "MOST_UNITS", 9)
+    as_a_province(changed)
+    out = tmp_path / "out"
+    write_report(Reader(changed), out, reference)
+    assert {path.name for path in out.glob("unit-*")} == {"unit-210700.html"}
+    assert not list(out.glob("*.csv"))
+    city = page(out, "unit-210700.html")
+    told = city.xpath("//section[contains(@class, 'told')]")
+    assert [section.get("id") for section in told] == [f"region-{unit}" for unit in UNITS]
+    assert "县" in zh(told[4].find(".//h3"))
+    # What is met stands in the matrix alone.
+    assert not city.xpath("//*[@id='clauses']//tr[@data-status='met']")
+    matrix = page(out, "matrix-210700.html")
+    assert len(matrix.xpath("//*[@id='matrix']//tbody/tr")) == len(FEW)
+    assert zh(matrix.xpath("//tr[@id='row-2.9']/td[2]")[0])
+    assert not matrix.xpath("//script[@id='figures'] | //select")
+    test_every_link_leads_into_the_folder(out)
