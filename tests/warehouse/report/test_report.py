@@ -711,6 +711,9 @@ def test_of_a_nation_units_are_told_on_the_page_of_the_region_above(
     told = city.xpath("//section[contains(@class, 'told')]")
     assert [section.get("id") for section in told] == [f"region-{unit}" for unit in UNITS]
     assert "县" in zh(told[4].find(".//h3"))
+    assert len(told[0].xpath("./ol/li")) == 2, (
+        "of the year before nothing is read, and nothing said"
+    )
     # What is met stands in the matrix alone.
     assert not city.xpath("//*[@id='clauses']//tr[@data-status='met']")
     matrix = page(out, "matrix-210700.html")
