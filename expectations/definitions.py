@@ -8,6 +8,7 @@ runs; what is wrong is told all at once. :meth:`Definitions.in_use` has them use
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from warehouse.indicators.definitions import (
     read_catalogue,
 )
 from warehouse.ledger.schema import refresh
+from warehouse.publication import places_ahead
 from warehouse.reference import Reference, load_reference
 
 T = TypeVar("T")
@@ -91,7 +93,7 @@ def load_definitions(
         if catalogue and chosen and reference and not problems.told:
             if own_forms := _own_forms(forms):
                 # What the package measures in columns that a form has no more concerns nobody here.
-                catalogue = _needed(catalogue, chosen, folder / INDICATORS_FILE)
+                catalogue = _needed(catalogue, chosen, folder / INDICATORS_FILE, forms)
             problems += _tried(folder, own_forms, catalogue, warnings or {}, reference)
     if problems.told:
         raise DefinitionError(problems.told)
@@ -200,12 +202,25 @@ def _own_forms(forms: FormSet) -> set[str]:
     }
 
 
-def _needed(catalogue: Catalogue, plan: Plan, file: Path) -> Catalogue:
-    """Return the indicators of ``plan`` and those of the home's ``file``, with the views that they need."""
+def _needed(catalogue: Catalogue, plan: Plan, file: Path, forms: FormSet) -> Catalogue:
+    """Return the indicators of ``plan`` and those of the home's ``file``, with the views that they need.
+
+    The views of the outlook on places stay where ``forms`` have the columns that they speak of.
+    """
     own = read_catalogue(file) if file.exists() else Catalogue()
     wanted = {clause.indicator_id for clause in plan.clauses}
     wanted |= {indicator.indicator_id for indicator in own.indicators}
-    return catalogue.only(wanted, {view.name for view in own.views})
+    gone = {
+        column
+        for name, form in packaged_forms().items()
+        for column in form.by_name.keys() - forms[name].by_name.keys()
+    }
+    ahead = {
+        view.name
+        for view in catalogue.views
+        if view.name in places_ahead.VIEWS and not gone.intersection(re.findall(r"\w+", view.sql))
+    }
+    return catalogue.only(wanted, {*ahead, *(view.name for view in own.views)})
 
 
 def _tried(

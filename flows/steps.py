@@ -436,13 +436,18 @@ def write_pages(run: Run, source: Path, folder: Path) -> None:
             briefs = write_briefs(publication, folder / "brief", office=run.settings.office)
             # It takes as long as all other pages, and goes on beside them.
             printing = stack.enter_context(Printing(briefs))
-        write_report(reader, folder / "report", run.reference.folder, publication)
+        published = run.settings.published
+        write_report(
+            *(reader, folder / "report", run.reference.folder, publication),
+            last=published / "report",
+        )
         if publication is not None:
             for problem in printing.finish():
                 _log.info("the page about the city is not there as PDF: %s", problem)
     if (edition := folder / PUBLIC / DATABASE).is_file():
         with open_publication(edition) as reader:
-            write_report(reader, edition.with_name("report"), run.reference.folder)
+            last = published / PUBLIC / "report"
+            write_report(reader, edition.with_name("report"), run.reference.folder, last=last)
 
 
 def _ready_pages() -> None:

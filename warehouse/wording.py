@@ -86,6 +86,15 @@ SCOPES: dict[str, Text] = {
 }
 
 
+#: The stages of ``places_ahead``, in the order of their ages.
+STAGES: dict[str, Text] = {
+    "preschool": Text("学前三年", "Preschool"),
+    "primary": Text("小学", "Primary"),
+    "junior": Text("初中", "Junior secondary"),
+    "senior": Text("高中阶段", "Upper secondary"),
+}
+
+
 UNITS: dict[str, Text] = {
     "%": Text("%", "%"),
     "名": Text("名", "(rank)"),

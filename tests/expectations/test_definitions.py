@@ -16,6 +16,7 @@ from transforms.definitions import DefinitionError
 from transforms.forms import FORMS
 from warehouse.indicators.definitions import load_catalogue
 from warehouse.indicators.trying import examples_that_fail
+from warehouse.publication import places_ahead
 
 HAZARDS: dict[str, Any] = {
     "indicator_id": "hazards",
@@ -276,4 +277,7 @@ def test_a_form_may_lack_what_no_clause_asks_for(home: Home) -> None:
         in problem
     )
     a_plan(home, {**CLAUSE, "indicator_id": "dropouts"})
-    assert list(load_definitions(home.root).catalogue.by_id) == ["dropouts"]
+    found = load_definitions(home.root).catalogue
+    assert list(found.by_id) == ["dropouts"]
+    # The outlook on places asks for none of it.
+    assert {view.name for view in found.views} == set(places_ahead.VIEWS)

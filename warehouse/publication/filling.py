@@ -18,6 +18,8 @@ import polars as pl
 from transforms.forms import FORMS
 from warehouse.indicators.compute import source_name
 from warehouse.indicators.definitions import Catalogue, Indicator
+from warehouse.publication import places_ahead
+from warehouse.publication.code_list import code_list
 from warehouse.publication.finding_history import NAMES, history
 from warehouse.publication.release import DATABASE
 from warehouse.publication.revisions import REVISIONS
@@ -72,12 +74,16 @@ def fill(
     table_from(connection, "TEMP TABLE published_section", sections)
     table_from(connection, "TEMP TABLE published_indicator", _indicators(indicators))
     table_from(connection, "TEMP TABLE form", _forms())
+    table_from(connection, "TEMP TABLE published_code", code_list())
     queries = {table.name: table.query for table in TABLES if table.query is not None}
     queries["indicator"] = "SELECT * FROM published_indicator"
     queries["clause"] = "SELECT * FROM published_clause"
     queries["section"] = "SELECT * FROM published_section"
+    queries["code_list"] = "SELECT * FROM published_code"
     queries["attainment"] = "SELECT * FROM judged"
     queries["turning_institution"] = "SELECT * FROM turning"
+    if (ahead := places_ahead.query(catalogue)) is not None:
+        queries["places_ahead"] = ahead
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE judged AS SELECT * FROM publication.attainment;"
         "DROP TABLE publication.attainment; DROP TABLE publication.judgement"

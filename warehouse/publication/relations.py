@@ -14,6 +14,7 @@ from dataclasses import dataclass
 KEYS: dict[str, tuple[str, ...]] = {
     "region": ("region_code",),
     "township_crosswalk": ("township_code", "township_name"),
+    "code_list": ("column_name", "code"),
     "indicator": ("indicator_id",),
     "clause": ("clause_id",),
     "indicator_value": ("indicator_id", "region_code", "year"),
@@ -21,6 +22,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "attainment": ("clause_id", "region_code", "year"),
     "year_on_year": ("clause_id", "region_code", "year"),
     "outlook": ("clause_id", "region_code", "year"),
+    "places_ahead": ("region_code", "stage", "year", "for_year"),
     "submission": ("submission_id",),
     "submission_sheet": ("submission_id", "sheet"),
     "reporting": ("region_code", "form", "year"),
@@ -32,6 +34,13 @@ KEYS: dict[str, tuple[str, ...]] = {
     "plan_progress": ("clause_id", "year"),
     "trend": ("indicator_id", "region_code", "year"),
     "trend_as_now": ("indicator_id", "region_code", "year"),
+    "dim_region": ("region_code",),
+    "dim_year": ("year",),
+    "dim_indicator": ("indicator_id",),
+    "dim_clause": ("clause_id",),
+    "dim_status": ("status",),
+    "fact_indicator": ("indicator_id", "region_code", "year"),
+    "fact_verdict": ("clause_id", "region_code", "year"),
 }
 
 
@@ -70,6 +79,7 @@ RELATIONS: tuple[Relation, ...] = (
     Relation("outlook", ("clause_id", "region_code", "year"), "attainment"),
     Relation("outlook", ("clause_id",), "clause"),
     Relation("outlook", ("region_code",), "region"),
+    Relation("places_ahead", ("region_code",), "region"),
     Relation("shortfall", ("clause_id", "region_code", "year"), "attainment"),
     Relation("shortfall", ("clause_id",), "clause"),
     Relation("shortfall", ("region_code",), "region"),
@@ -108,4 +118,12 @@ RELATIONS: tuple[Relation, ...] = (
     Relation("trend", ("region_code",), "region"),
     Relation("trend_as_now", ("indicator_id",), "indicator"),
     Relation("trend_as_now", ("region_code",), "region"),
+    Relation("fact_indicator", ("indicator_id",), "dim_indicator"),
+    Relation("fact_indicator", ("region_code",), "dim_region"),
+    Relation("fact_indicator", ("year",), "dim_year"),
+    Relation("fact_verdict", ("clause_id",), "dim_clause"),
+    Relation("fact_verdict", ("indicator_id",), "dim_indicator"),
+    Relation("fact_verdict", ("region_code",), "dim_region"),
+    Relation("fact_verdict", ("year",), "dim_year"),
+    Relation("fact_verdict", ("status",), "dim_status"),
 )

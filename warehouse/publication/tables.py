@@ -140,6 +140,30 @@ TABLES: tuple[PublishedTable, ...] = (
         ),
     ),
     PublishedTable(
+        "code_list",
+        "代码表: 每行是一个字段中的一个代码, 及其中英文名称",
+        "Code list: each row is a code that stands in a published column, in words",
+        _columns(
+            ("column_name", "VARCHAR", "表名.字段名", "Table and column, as table.column"),
+            ("code", "VARCHAR", "代码", "Code"),
+            ("position", "INTEGER", "排列次序", "Place among the codes of the column, to sort by"),
+            ("name_zh", "VARCHAR", "名称", "Name in Chinese"),
+            ("name_en", "VARCHAR", "英文名称", "Name in English"),
+            (
+                "meaning_zh",
+                "VARCHAR",
+                "含义, 名称已说明的为空",
+                "Meaning in Chinese; NULL where the name says it",
+            ),
+            (
+                "meaning_en",
+                "VARCHAR",
+                "英文含义, 名称已说明的为空",
+                "Meaning in English; NULL where the name says it",
+            ),
+        ),
+    ),
+    PublishedTable(
         "indicator",
         "指标: 每行一个指标",
         "Indicators: each row is an indicator",
@@ -451,6 +475,78 @@ TABLES: tuple[PublishedTable, ...] = (
             ),
         ),
         outlook.QUERY,
+    ),
+    PublishedTable(
+        "places_ahead",
+        "学位展望: 每行一个地区、学段和所看年度, 以及该年和其后六年中的一年, 由已报的各年龄人口推算;"
+        " 假定人口不迁移, 入学比例、生师比不变, 不预测出生",
+        "Places ahead: each row is a region, a stage and a year looked from, and that year or one of the six"
+        " after it, from the ages already reported; nobody moves, the share in school and pupils to a teacher"
+        " stay as they are, no births are forecast",
+        _columns(
+            REGION_CODE,
+            (
+                "stage",
+                "VARCHAR",
+                "学段: preschool 学前(3至5岁), primary 小学(6至11岁), junior 初中(12至14岁), senior 高中阶段"
+                "(15至17岁, 仅上级地区)",
+                "preschool (aged 3 to 5), primary (6 to 11), junior (12 to 14), senior (15 to 17, only of regions"
+                " above the units)",
+            ),
+            YEAR,
+            ("for_year", "INTEGER", "推算的年度", "Year that is looked at"),
+            (
+                "population",
+                "BIGINT",
+                "该年适龄人口; 有年龄未报或尚未出生的为空",
+                "Residents of the stage's ages in that year; NULL where an age is not reported or not born yet",
+            ),
+            (
+                "enrolment_rate",
+                "DOUBLE",
+                "所看年度的在校生与适龄人口之比(%), 保持不变",
+                "Pupils per 100 residents of these ages in the year looked from, kept as it is",
+            ),
+            (
+                "pupils",
+                "BIGINT",
+                "该年预计在校生数, 即需要的学位数",
+                "Pupils expected in that year: the places needed",
+            ),
+            (
+                "places",
+                "BIGINT",
+                "现有班级按规定班额可容纳的学位数; 规划没有规定班额的学段为空",
+                "Places in the classes there are, at the plan's size of a class; NULL where the plan sets none",
+            ),
+            (
+                "classes_needed",
+                "BIGINT",
+                "该年需要的班数: 按规定班额, 没有规定的按现有平均班额; 高中阶段为空",
+                "Classes needed in that year at the plan's size, at the present one where the plan sets none;"
+                " NULL for senior",
+            ),
+            (
+                "classes",
+                "BIGINT",
+                "所看年度的班数; 高中阶段为空",
+                "Classes in the year looked from; NULL for senior",
+            ),
+            (
+                "teachers_needed",
+                "BIGINT",
+                "该年需要的专任教师数, 生师比不变",
+                "Full-time teachers needed in that year at the present number of pupils to a teacher",
+            ),
+            (
+                "teachers",
+                "BIGINT",
+                "所看年度的专任教师数; 多学段学校按在校生分摊",
+                "Full-time teachers in the year looked from; a school of several stages shares them out by its pupils",
+            ),
+            ("reporting_units", "INTEGER", "已报齐并计入的单位数", "Units that reported and enter"),
+            _EXPECTED_UNITS,
+        ),
     ),
     PublishedTable(
         "shortfall",

@@ -15,6 +15,7 @@ import duckdb
 from transforms.records import Field
 from warehouse.coverage import sentence
 from warehouse.publication.reader.queries import CLAUSE_ORDER, VINTAGE, YEARS, standings
+from warehouse.publication.star import STAR
 from warehouse.publication.tables import PublishedTable, table_named
 from warehouse.sql import literal
 from warehouse.wording import STATUS_MEANINGS, STATUSES
@@ -291,6 +292,7 @@ JOIN region AS r ON r.region_code = v.region_code
 WHERE r.successor IS NULL
 """,
     ),
+    *STAR,
 )
 
 

@@ -3,7 +3,7 @@
 Why a package of its own: a page reads only the published tables (never the working warehouse), so
 whoever has a publication can make its report again and gets the same pages. `rows` and `words` say
 how figures and fixed words are shown, `fields` in which order clauses stand, `headline` what a clause's
-page says first and `duties` a unit's, `handed_in` how units report, `charts`, `atlas` and `grades` draw,
+page says first and `duties` a unit's, `places` what it will need, `handed_in` how units report, `charts`, `atlas` and `grades` draw,
 `site` puts the pages together, `dictionary` describes the tables themselves, `brief` is the city
 on one page and `printing` makes a PDF of it.
 """

@@ -6,18 +6,19 @@ cannot say anything that a BI tool would not be told too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import xlsxwriter
-from jinja2 import Environment
 
 from warehouse.publication.reader import Reader
 from warehouse.publication.reader.queries import CLAUSE_ORDER
 from warehouse.publication.tables import table_named
-from warehouse.report import pages
+from warehouse.report.pages import Pages, environment, write_assets
 
 _INDICATORS, _CLAUSES = (
     tuple(column.name for column in table_named(name).columns) for name in ("indicator", "clause")
@@ -52,30 +53,26 @@ def write_dictionary(reader: Reader, out: Path) -> None:
     and script are put beside it.
     """
     out.mkdir(parents=True, exist_ok=True)
-    pages.write_assets(out)
-    write(reader, out, pages.environment(), None)
+    pages = Pages(environment(), out)
+    write_assets(pages)
+    write(reader, pages)
 
 
-def write(
-    reader: Reader,
-    out: Path,
-    env: Environment,
-    site: Mapping[str, object] | None,
-) -> None:
-    """Write the dictionary into a folder that has the assets; `site` puts it in a report."""
+def write(reader: Reader, pages: Pages) -> None:
+    """Write the dictionary among ``pages``, which have the assets."""
     tables = read_tables(reader)
     indicators = _rows(reader, "indicator", _INDICATORS, "indicator_id")
     clauses = _rows(reader, f"({CLAUSE_ORDER})", _CLAUSES, "plan_order")
     context = {
-        "site": site,
         "here": "dictionary",
         "tables": tables,
         "columns_total": sum(len(table.columns) for table in tables),
         "indicators": (_INDICATORS, indicators),
         "clauses": (_CLAUSES, clauses),
     }
-    pages.write_page(env, "dictionary.html", out / "dictionary.html", context)
-    _write_workbook(out / "dictionary.xlsx", tables, indicators, clauses)
+    pages.page("dictionary.html", "dictionary.html", context)
+    sheets = (tables, indicators, clauses)
+    pages.file("dictionary.xlsx", sheets, lambda: _workbook(*sheets))
 
 
 def read_tables(reader: Reader) -> list[DictionaryTable]:
@@ -95,6 +92,8 @@ def read_tables(reader: Reader) -> list[DictionaryTable]:
     ]
 
 
+#: What the workbook says of when it was made: of itself it would take the clock.
+_CREATED = datetime(2000, 1, 1)
 #: An example is cut to so many characters.
 _EXAMPLE = 60
 
@@ -116,15 +115,17 @@ def _rows(reader: Reader, table: str, columns: Sequence[str], order: str) -> lis
     return reader.tuples(f"SELECT {', '.join(columns)} FROM {table} ORDER BY {order}")
 
 
-def _write_workbook(
-    path: Path,
+def _workbook(
     tables: Sequence[DictionaryTable],
     indicators: Sequence[tuple[Any, ...]],
     clauses: Sequence[tuple[Any, ...]],
-) -> None:
-    """Write one sheet each for tables, columns, indicators and clauses; no cell is a formula."""
+) -> bytes:
+    """Return a workbook with one sheet each for tables, columns, indicators and clauses; no cell is a formula."""
     plain_text = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
-    with xlsxwriter.Workbook(str(path), plain_text) as book:
+    content = io.BytesIO()
+    with xlsxwriter.Workbook(content, plain_text) as book:
+        # The same dictionary is the same file, whenever it is written.
+        book.set_properties({"created": _CREATED})
         bold = book.add_format({"bold": True, "bottom": 1, "valign": "top"})
         wrap = book.add_format({"text_wrap": True, "valign": "top"})
         sheets: list[tuple[str, Sequence[str], Sequence[Sequence[Any]]]] = [
@@ -164,6 +165,7 @@ def _write_workbook(
             for i, row in enumerate(rows, start=1):
                 for j, value in enumerate(row):
                     _write_cell(sheet, i, j, value)
+    return content.getvalue()
 
 
 def _write_cell(sheet: Any, row: int, column: int, value: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from warehouse.figures import show_value
-from warehouse.publication.reader.pages import PublishedClause
+from warehouse.publication.reader.pages import Publication, PublishedClause
 from warehouse.wording import Text, figure
 
 #: So many steps; the style sheet has a colour for each.
@@ -21,6 +21,29 @@ def grades_of(values: Mapping[str, float]) -> dict[str, int]:
         return dict.fromkeys(values, STEPS // 2)
     width = (high - low) / STEPS
     return {code: min(STEPS - 1, int((value - low) / width)) for code, value in values.items()}
+
+
+class Grades:
+    """The steps of all that is only watched, each worked out once: every matrix shows some of them."""
+
+    def __init__(self, publication: Publication) -> None:
+        self._watched = publication.watched
+        self._found: dict[tuple[str, int], dict[str, int]] = {}
+
+    def of(self, clause: PublishedClause, year: int) -> dict[str, int]:
+        """Return the step of each unit."""
+        place = clause.clause_id, year
+        if place not in self._found:
+            self._found[place] = grades_of(self._watched.get(place, {}))
+        return self._found[place]
+
+    def legend(self, clause: PublishedClause, year: int) -> list[tuple[int, Text]]:
+        """Return the steps that occur, each with the figures in it, the lowest first."""
+        return legend_of(clause, self._watched.get((clause.clause_id, year), {}))
+
+    def in_year(self, year: int) -> dict[str, dict[str, float]]:
+        """Return all values of a year that steps come from, by clause."""
+        return {clause: values for (clause, y), values in self._watched.items() if y == year}
 
 
 def legend_of(clause: PublishedClause, values: Mapping[str, float]) -> list[tuple[int, Text]]:

@@ -6,11 +6,11 @@ all pages lie in one folder, so the folder can be copied, mailed or opened from 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from jinja2 import Environment
 from markupsafe import Markup
 
 from warehouse.figures import local_time
@@ -18,6 +18,7 @@ from warehouse.publication.public.counts import FEWEST, MOST
 from warehouse.publication.reader import Reader
 from warehouse.publication.reader.over_time import merged_units
 from warehouse.publication.reader.pages import (
+    DOUBTS_LISTED,
     REVISIONS_LISTED,
     SHORTFALLS_PER_CLAUSE,
     SHORTFALLS_PER_UNIT,
@@ -34,16 +35,24 @@ from warehouse.publication.reader.pages import (
 )
 from warehouse.publication.reader.public import is_public, read_hidden
 from warehouse.publication.revisions import Revision
-from warehouse.report import dictionary, pages
+from warehouse.report import dictionary
 from warehouse.report.atlas import draw_atlas
 from warehouse.report.brief import brief_of
 from warehouse.report.charts import Goal, Point, Projection, mini_chart, shared_domain, trend_chart
 from warehouse.report.duties import duties_of
 from warehouse.report.fields import rows_by_field, rows_of
-from warehouse.report.grades import grades_of, legend_of
-from warehouse.report.handed_in import quickest_and_slowest, unit_reporting, waits_for
+from warehouse.report.grades import Grades
+from warehouse.report.handed_in import (
+    UnitReporting,
+    quickest_and_slowest,
+    unit_reporting,
+    waits_for,
+)
 from warehouse.report.headline import behind_change, headline, rank_among_peers
-from warehouse.report.over_time import over_time
+from warehouse.report.inputs import Inputs
+from warehouse.report.over_time import OverTime, over_time
+from warehouse.report.pages import Pages, environment, write_assets
+from warehouse.report.places import places_of
 from warehouse.report.rows import (
     DASH,
     ClauseRow,
@@ -64,6 +73,8 @@ from warehouse.report.sheets import csv_text
 from warehouse.report.words import word
 from warehouse.wording import BASIS_MISSING, STATUSES, Text, unit_word
 
+Told = TypeVar("Told")
+
 _CSV_HEADER = (
     "region_code 单位代码",
     "region_name 单位",
@@ -76,6 +87,10 @@ _CSV_HEADER = (
     "sheet 工作表",
     "row 行",
 )
+
+
+#: A map shows so many units; of more it shows the regions directly below the top.
+MAP_UNITS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,61 +129,63 @@ _NOTHING_YET = """<!doctype html>
 
 
 def write_report(
-    reader: Reader, out: Path, reference: Path, publication: Publication | None = None
+    reader: Reader,
+    out: Path,
+    reference: Path,
+    publication: Publication | None = None,
+    last: Path | None = None,
 ) -> None:
     """Write the report of a publication into the folder `out`, index.html first among its pages.
 
     `reader` is open on a publication; `publication` is what was read of it already. `reference` is
     a folder with counties.geojson; without that file the map page shows all units as tiles. Files
-    in `out` of the same name are replaced, others are left. A publication without any submission
+    in `out` of the same name are replaced, others are left. `last` is the folder of the report before, whose
+    pages are kept where nothing in them would change. A publication without any submission
     in force has one page that says so.
     """
     out.mkdir(parents=True, exist_ok=True)
-    pages.write_assets(out)
-    env = pages.environment()
     if reader.is_empty:
-        (out / "index.html").write_text(_NOTHING_YET, "utf-8")
+        pages = Pages(environment(), out, last)
+        write_assets(pages)
+        pages.file("index.html", _NOTHING_YET, _NOTHING_YET.encode)
+        pages.finish()
         return
     publication = publication or read_publication(reader, reference)
-    site = {
-        **_site(publication),
-        "merged": over_time(merged_units(reader)),
-        "public": is_public(reader),
-    }
+    site = {**_site(publication), "public": is_public(reader)}
+    pages = Pages(environment(), out, last, site)
+    write_assets(pages)
+    inputs, merged = Inputs(reader), over_time(merged_units(reader))
     if site["public"]:
-        _write_public(env, reader, site, out)
-    _write_city(env, publication, site, out)
-    _write_matrix(env, publication, site, out)
-    _write_map(env, publication, site, out, reference)
+        _write_public(pages, reader)
+    _write_city(pages, publication)
+    grades, reported = Grades(publication), unit_reporting(publication)
+    for region in (publication.city, *publication.between):
+        _write_matrix(pages, publication, inputs, grades, region)
+        _write_reporting(pages, publication, region, reported)
+    _write_map(pages, publication, grades, reference)
     for region in (*publication.between, *publication.units):
-        _write_unit(env, publication, site, out, region)
+        if not region.has_page:
+            continue
+        _write_unit(pages, publication, inputs, region, merged.get(region.code))
     for clause in publication.clauses:
-        _write_clause(env, publication, site, out, clause, reader)
-    _write_reporting(env, publication, site, out)
-    _write_changes(env, publication, site, out)
-    dictionary.write(reader, out, env, site)
+        _write_clause(pages, publication, inputs, clause, reader)
+    _write_changes(pages, publication)
+    dictionary.write(reader, pages)
+    pages.finish()
 
 
 def _site(publication: Publication) -> dict[str, object]:
     """Return what the frame of every page shows."""
-    issue = publication.issue
     late = [state for state in publication.year_states if state.year > publication.focus]
     return {
         "title": word("report_title", city=publication.city.name),
         "focus": publication.focus,
         "years": publication.years,
-        "units": publication.units,
+        # On each of a thousand pages they would be a part of the report that counts.
+        "below": publication.below(publication.city)
+        if all(unit.has_page for unit in publication.units)
+        else [],
         "names": {region.code: region.name for region in publication.regions},
-        "between": publication.between,
-        "published": word(
-            "published_at",
-            time=local_time(issue.published_at),
-            id=issue.publication_id,
-            code=issue.code_version,
-            plan=issue.plan_version,
-        )
-        if issue
-        else word("not_published"),
         "made_up": publication.made_up,
         "finality": {year: finality_text(publication, year) for year in publication.years},
         # Years of which little is there can be chosen; they say how little it is.
@@ -185,6 +202,20 @@ def _site(publication: Publication) -> dict[str, object]:
     }
 
 
+def _published(publication: Publication) -> Text:
+    """Return which publication it is. Two pages say so: all others stay as they are while their figures do."""
+    issue = publication.issue
+    if issue is None:
+        return word("not_published")
+    return word(
+        "published_at",
+        time=local_time(issue.published_at),
+        id=issue.publication_id,
+        code=issue.code_version,
+        plan=issue.plan_version,
+    )
+
+
 #: The rules of an edition for the public, as its page tells them.
 _PUBLIC_RULES = (
     "public_rule_few",
@@ -196,22 +227,19 @@ _PUBLIC_RULES = (
 )
 
 
-def _write_public(env: Environment, reader: Reader, site: Mapping[str, object], out: Path) -> None:
+def _write_public(pages: Pages, reader: Reader) -> None:
     """Write the page that says what the edition hides, and why."""
     few = {"fewest": FEWEST, "most": MOST}
     context = {
-        "site": site,
         "here": "public",
         "hidden": read_hidden(reader),
         "rules": [word(rule, **few) for rule in _PUBLIC_RULES],
         **few,
     }
-    pages.write_page(env, "public.html", out / "public.html", context)
+    pages.page("public.html", "public.html", context)
 
 
-def _write_city(
-    env: Environment, publication: Publication, site: Mapping[str, object], out: Path
-) -> None:
+def _write_city(pages: Pages, publication: Publication) -> None:
     """Write index.html for the year in focus and city-<year>.html for every other year."""
     city = publication.city
     pages_by_year = {
@@ -222,54 +250,69 @@ def _write_city(
         fields = rows_by_field(publication, city, year)
         rows = rows_of(fields)
         context = {
-            "site": site,
             "here": "city",
             "year": year,
             "pages_by_year": pages_by_year,
             "fields": fields,
             # What closes a gap says more about a city than the gap itself.
-            "columns": _columns_told(rows) - {"gap"},
+            "columns": [column for column in _columns_told(rows) if column != "gap"],
             "tally": publication.tally(city, year),
             "units_met": _units_met(publication, city, year),
-            "summaries": [_summary(publication, unit, year) for unit in publication.units],
-            "between": [_summary(publication, region, year) for region in publication.between],
+            **_summaries(publication, city, year),
             "readings": _readings([row.clause for row in rows]),
             "brief": brief_of(publication, year),
+            "places": places_of(publication, city) if year == publication.focus else None,
         }
-        pages.write_page(env, "city.html", out / name, context)
+        if year == publication.focus:
+            context["published"] = _published(publication)
+        pages.page("city.html", name, context)
 
 
 def _write_matrix(
-    env: Environment, publication: Publication, site: Mapping[str, object], out: Path
+    pages: Pages, publication: Publication, inputs: Inputs, grades: Grades, region: Region
 ) -> None:
-    regions = [publication.city, *publication.between, *publication.units]
-    context = {
-        "site": site,
-        "here": "matrix",
-        "regions": regions,
-        "table": [
-            (
-                clause,
-                target_text(clause),
-                _cells_of(publication, clause, regions, publication.focus),
-            )
-            for clause in publication.clauses
-        ],
-        "figures": _figures(publication, regions),
-        "readings": _readings(publication.clauses),
-    }
-    pages.write_page(env, "matrix.html", out / "matrix.html", context)
+    """Write the matrix of a region and of what is directly below it; of all years at the top alone."""
+    regions = [region, *publication.below(region)]
+    years = publication.years if region.is_city else [publication.focus]
+    # So many of these that each is kept small: one year, and words without marks.
+    is_plain = not all(one.has_page for one in regions)
+    watched = [(year, grades.in_year(year)) for year in years]
+    made_from = (regions, years, is_plain, inputs.of_regions(one.code for one in regions))
+
+    def context() -> dict[str, object]:
+        return {
+            "here": "matrix",
+            "region": region,
+            "above": publication.above(region),
+            "regions": regions,
+            "years": years,
+            "is_plain": is_plain,
+            "table": [
+                (
+                    clause,
+                    target_text(clause),
+                    _cells_of(publication, grades, clause, regions, publication.focus),
+                )
+                for clause in publication.clauses
+            ],
+            "figures": None if is_plain else _figures(publication, grades, regions, years),
+            "readings": _readings(publication.clauses),
+        }
+
+    pages.page_from("matrix.html", region.matrix, (*made_from, pages.summed(watched)), context)
 
 
 def _write_map(
-    env: Environment,
+    pages: Pages,
     publication: Publication,
-    site: Mapping[str, object],
-    out: Path,
+    grades: Grades,
     reference: Path,
 ) -> None:
-    regions = [publication.city, *publication.units]
-    known = {unit.code for unit in publication.units}
+    # Of a nation the provinces: its units are too many for one page.
+    few = len(publication.units) <= MAP_UNITS
+    shown = publication.units if few else publication.below(publication.city)
+    regions = [publication.city, *shown]
+    known = {region.code for region in shown}
     features = [
         feature
         for feature in read_boundaries(reference)
@@ -280,7 +323,6 @@ def _write_map(
     urgent = publication.by_urgency(publication.city, publication.focus)
     first = next((c for c, _ in urgent if _has_values(publication, c)), publication.clauses[0])
     context = {
-        "site": site,
         "here": "map",
         "clauses": publication.clauses,
         "first": first,
@@ -289,37 +331,70 @@ def _write_map(
         "cells": dict(
             zip(
                 [region.code for region in regions],
-                _cells_of(publication, first, regions, publication.focus),
+                _cells_of(publication, grades, first, regions, publication.focus),
                 strict=True,
             )
         ),
-        "first_grades": legend_of(first, _watched(publication, first, publication.focus)),
+        "first_grades": grades.legend(first, publication.focus),
         "atlas": atlas,
         "regions": publication.region_by_code,
-        "tiles": [unit for unit in publication.units if unit.code not in drawn],
-        "figures": _figures(publication, regions),
+        "tiles": [region for region in shown if region.code not in drawn],
+        "shown": shown,
+        "figures": _figures(publication, grades, regions, publication.years),
         "first_reading": _reading(first),
     }
-    pages.write_page(env, "map.html", out / "map.html", context)
+    pages.page("map.html", "map.html", context)
 
 
 def _write_unit(
-    env: Environment,
+    pages: Pages,
     publication: Publication,
-    site: Mapping[str, object],
-    out: Path,
+    inputs: Inputs,
     unit: Region,
+    merged: OverTime | None,
 ) -> None:
+    """Write the page of a unit, or of a region made of units."""
+    year, above = publication.focus, publication.above(unit)
+    regions = dict.fromkeys(one.code for one in (unit, above, *publication.units_of(unit)))
+    reported = [
+        publication.reported.get((code, form, y))
+        for code in regions
+        for form in publication.forms
+        for y in (publication.years if code == unit.code else (year,))
+    ]
+    findings = publication.findings_of_region.get(unit.code, [])
+    made_from = (
+        *(unit, above, inputs.of_regions(regions), reported, findings),
+        *(publication.findings_counted[unit.code], merged),
+        publication.places_ahead.get(unit.code),
+        *_lives_of(publication, unit).values(),
+    )
+    pages.page_from(
+        "unit.html",
+        unit.page,
+        made_from,
+        lambda: _unit_context(publication, unit, merged),
+    )
+
+
+def _unit_context(
+    publication: Publication, unit: Region, merged: OverTime | None
+) -> dict[str, object]:
     year = publication.focus
     fields = rows_by_field(publication, unit, year)
     rows = rows_of(fields)
     listed = publication.shortfalls_of_region.get(unit.code, [])[:SHORTFALLS_PER_UNIT]
-    context = {
-        "site": site,
+    return {
         "here": "unit",
         "region": unit,
         "year": year,
         "duties": duties_of(publication, unit, year),
+        # Those that have no page of their own, with what they have to do.
+        "told_here": [
+            (below, duties_of(publication, below, year))
+            for below in publication.below(unit)
+            if not below.has_page
+        ],
         "fields": fields,
         "columns": _columns_told(rows),
         "tally": publication.tally(unit, year),
@@ -332,9 +407,7 @@ def _write_unit(
         },
         "units_met": None if unit.is_unit else _units_met(publication, unit, year),
         "readings": _readings([row.clause for row in rows]),
-        "summaries": []
-        if unit.is_unit
-        else [_summary(publication, below, year) for below in publication.units_of(unit)],
+        **_summaries(publication, unit, year),
         "forms": publication.forms,
         "states": {
             (form, y): publication.reported.get((unit.code, form, y))
@@ -347,8 +420,10 @@ def _write_unit(
         "findings": publication.findings_of_region.get(unit.code, []),
         "findings_total": publication.findings_counted[unit.code],
         **_lives_of(publication, unit),
+        "waits_for": waits_for,
+        "places": places_of(publication, unit),
+        "merged": merged,
     }
-    pages.write_page(env, "unit.html", out / unit.page, context)
 
 
 def _lives_of(publication: Publication, unit: Region) -> dict[str, object]:
@@ -359,31 +434,53 @@ def _lives_of(publication: Publication, unit: Region) -> dict[str, object]:
         "answers": next((one for one in lives.units if one.region_code == unit.code), None)
         if lives
         else None,
-        "waits_for": waits_for,
     }
 
 
 def _write_clause(
-    env: Environment,
+    pages: Pages,
     publication: Publication,
-    site: Mapping[str, object],
-    out: Path,
+    inputs: Inputs,
     clause: PublishedClause,
     reader: Reader,
 ) -> None:
-    year = publication.focus
+    """Write the page of a clause, and the list of all that stands behind it."""
+    year, told = publication.focus, inputs.of_clause(clause.clause_id)
     total = sum(
         count
         for (clause_id, _), count in publication.shortfall_totals.items()
         if clause_id == clause.clause_id
     )
     csv_name = f"shortfall-{slug(clause.clause_id)}-{year}.csv"
-    if total:
-        text = csv_text(_CSV_HEADER, shortfall_rows(reader, clause.clause_id, year))
-        (out / csv_name).write_text(text, "utf-8", newline="")
+    # Of a nation that would be the larger part of the report; it stands in the table shortfall.
+    has_csv = total > 0 and all(unit.has_page for unit in publication.units)
+    if has_csv:
+        pages.file(
+            csv_name,
+            (year, told),
+            lambda: csv_text(_CSV_HEADER, shortfall_rows(reader, clause.clause_id, year)).encode(),
+        )
     missing, doubts = _doubts(publication, clause, year)
-    context = {
-        "site": site,
+    doubted = len(missing), len(doubts)
+    missing, doubts = missing[:DOUBTS_LISTED], doubts[:DOUBTS_LISTED]
+
+    def context() -> dict[str, object]:
+        return {
+            **_clause_context(publication, clause, year),
+            "shortfalls_total": total,
+            "csv_name": csv_name if has_csv else None,
+            "missing": missing,
+            "doubts": doubts,
+            "doubted": doubted,
+        }
+
+    pages.page_from("clause.html", clause.page, (told, missing, doubts, doubted), context)
+
+
+def _clause_context(
+    publication: Publication, clause: PublishedClause, year: int
+) -> dict[str, object]:
+    return {
         "here": "clause",
         "clause": clause,
         "reading": _reading(clause),
@@ -398,13 +495,8 @@ def _write_clause(
         "shortfalls": publication.shortfalls_of_clause.get(clause.clause_id, [])[
             :SHORTFALLS_PER_CLAUSE
         ],
-        "shortfalls_total": total,
-        "csv_name": csv_name,
         "regions": publication.region_by_code,
-        "missing": missing,
-        "doubts": doubts,
     }
-    pages.write_page(env, "clause.html", out / clause.page, context)
 
 
 def _finding_of_clause(
@@ -432,16 +524,10 @@ def _chart_of_clause(
     publication: Publication, clause: PublishedClause, year: int
 ) -> dict[str, object]:
     """Return the chart of the city with what it is of and whence, and where it is heading."""
-    issue = publication.issue
     outlook = _outlook_ahead(publication, clause, year)
     return {
         "chart": _trend(publication, clause, year),
         "chart_title": _chart_title(publication, clause),
-        "chart_source": word(
-            "chart_source",
-            id=issue.publication_id if issue else DASH,
-            time=local_time(issue.published_at) if issue else DASH,
-        ),
         "outlook": outlook,
         "outlook_figures": _outlook_figures(clause, outlook) if outlook else [],
     }
@@ -453,7 +539,7 @@ def _units_of_clause(
     """Return the rows of the units, their charts, and where each stands among its like."""
     rows = [
         clause_row(publication, clause, cell)
-        for unit in (*publication.between, *publication.units)
+        for unit in publication.below(publication.city)
         if (cell := publication.cell(clause, unit, year)) is not None
     ]
     ranks = {
@@ -488,15 +574,39 @@ def _outlook_figures(clause: PublishedClause, outlook: Outlook) -> list[tuple[Te
 
 
 def _write_reporting(
-    env: Environment, publication: Publication, site: Mapping[str, object], out: Path
+    pages: Pages, publication: Publication, region: Region, told: Sequence[UnitReporting]
 ) -> None:
+    """Write how the units directly below a region report, and the regions below it with pages of their own.
+
+    ``told`` is how every unit reports.
+
+    Below the top it is about the year in focus alone.
+    """
     year = publication.focus
-    expected = [r for r in publication.reporting if r.year == year and r.expected]
-    by_unit = unit_reporting(publication)
+    units = [below for below in publication.below(region) if below.is_unit]
+    codes = {unit.code for unit in units}
+    years = publication.years if region.is_city else [year]
+    expected = [
+        row
+        for unit in publication.units_of(region)
+        for form in publication.forms
+        if (row := publication.reported.get((unit.code, form, year))) and row.expected
+    ]
+    by_unit = [one for one in told if one.region.code in codes and one.year in years]
+    lives = publication.lives if region.is_city else None
+    # What is of no known unit is told at the top.
+    here = {*codes, None} if region.is_city else codes
+    submissions = [
+        one
+        for one in _told_of(here, publication.submissions_of_region)
+        if region.is_city or one.year == year
+    ]
     context = {
-        "site": site,
         "here": "reporting",
+        "region": region,
+        "above": publication.above(region),
         "year": year,
+        "years": years,
         "lead": word(
             "reporting_lead",
             year=year,
@@ -504,27 +614,48 @@ def _write_reporting(
             accepted=sum(r.accepted for r in expected),
             on_time=sum(r.accepted and r.on_time for r in expected),
         ),
-        "units": publication.units,
+        "units": units,
+        "summaries": [
+            _summary(publication, below, year)
+            for below in publication.below(region)
+            if not below.is_unit
+        ],
         "by_unit": by_unit,
         # Where no submission is signed or approved, the office does not work that way.
         "signing": any(unit.signed for unit in by_unit),
         "approving": any(unit.approved for unit in by_unit),
         "forms": publication.forms,
-        "states": publication.reported,
-        "submissions": publication.submissions,
-        "submissions_total": publication.submissions_total,
+        "states": {
+            (code, form, y): publication.reported.get((code, form, y))
+            for code in sorted(codes)
+            for form in publication.forms
+            for y in years
+        },
+        "submissions": submissions,
+        "submissions_total": len(submissions)
+        + (publication.submissions_total - len(publication.submissions) if region.is_city else 0),
         "regions": publication.region_by_code,
-        "rules": publication.finding_sums,
-        "lives": publication.lives,
+        "lives": lives,
         "waits_for": waits_for,
-        "answering": quickest_and_slowest(publication.lives.units) if publication.lives else [],
+        "answering": quickest_and_slowest(lives.units) if lives else [],
+        "rules": [
+            one
+            for one in _told_of(here, publication.finding_sums_of_region)
+            if region.is_city or one.year == year
+        ],
     }
-    pages.write_page(env, "reporting.html", out / "reporting.html", context)
+    pages.page("reporting.html", region.reporting, context)
 
 
-def _write_changes(
-    env: Environment, publication: Publication, site: Mapping[str, object], out: Path
-) -> None:
+def _told_of(
+    codes: Collection[str | None], by_region: Mapping[str | None, Sequence[tuple[int, Told]]]
+) -> list[Told]:
+    """Return what is told of these regions, in the order in which the publication lists it."""
+    placed = [one for code in codes for one in by_region.get(code, ())]
+    return [one for _, one in sorted(placed, key=lambda pair: pair[0])]
+
+
+def _write_changes(pages: Pages, publication: Publication) -> None:
     clauses: dict[str | None, PublishedClause] = {c.clause_id: c for c in publication.clauses}
     regions = publication.region_by_code
     changes = []
@@ -558,18 +689,18 @@ def _write_changes(
             count=len(changes),
         )
     context = {
-        "site": site,
         "here": "changes",
         "lead": lead,
         "changes": changes[:REVISIONS_LISTED],
         "changes_total": len(changes),
         "readings": _readings([change.clause for change in changes[:REVISIONS_LISTED]]),
         "issues": publication.issues,
+        "published": _published(publication),
     }
-    pages.write_page(env, "changes.html", out / "changes.html", context)
+    pages.page("changes.html", "changes.html", context)
 
 
-def _columns_told(rows: Sequence[ClauseRow]) -> set[str]:
+def _columns_told(rows: Sequence[ClauseRow]) -> list[str]:
     """Return the columns in which any row says something: one of dashes alone is not shown."""
     told = {
         "gap": [row.gap for row in rows],
@@ -580,7 +711,7 @@ def _columns_told(rows: Sequence[ClauseRow]) -> set[str]:
     }
     if told["gap"] == told["closes_gap"]:  # of a count
         del told["gap"]
-    return {key for key, texts in told.items() if any(text.zh != DASH.zh for text in texts)}
+    return [key for key, texts in told.items() if any(text.zh != DASH.zh for text in texts)]
 
 
 def _units_met(publication: Publication, region: Region, year: int) -> dict[str, Text]:
@@ -595,6 +726,15 @@ def _units_met(publication: Publication, region: Region, year: int) -> dict[str,
         )
         told[clause.clause_id] = Text(shown, shown)
     return told
+
+
+def _summaries(publication: Publication, region: Region, year: int) -> dict[str, object]:
+    """Return what is directly below a region: its units, and the regions that are made of units (``between``)."""
+    below = [(one, _summary(publication, one, year)) for one in publication.below(region)]
+    return {
+        "summaries": [summary for one, summary in below if one.is_unit],
+        "between": [summary for one, summary in below if not one.is_unit],
+    }
 
 
 def _summary(publication: Publication, region: Region, year: int) -> UnitSummary:
@@ -639,35 +779,30 @@ class Place:
 
 
 def _cells_of(
-    publication: Publication, clause: PublishedClause, regions: Sequence[Region], year: int
+    publication: Publication,
+    grades: Grades,
+    clause: PublishedClause,
+    regions: Sequence[Region],
+    year: int,
 ) -> list[Place]:
     """Return what the map and the matrix show of a clause in each region."""
-    grades = grades_of(_watched(publication, clause, year))
+    steps = grades.of(clause, year)
     return [
-        Place(cell.status, bare_value(clause, cell), cell.short_of, grades.get(region.code))
+        Place(cell.status, bare_value(clause, cell), cell.short_of, steps.get(region.code))
         if (cell := publication.cell(clause, region, year))
         else Place(None)
         for region in regions
     ]
 
 
-def _watched(publication: Publication, clause: PublishedClause, year: int) -> dict[str, float]:
-    """Return the values of the units of what is only watched in the year."""
-    return {
-        unit.code: cell.value
-        for unit in publication.units
-        if (cell := publication.cell(clause, unit, year))
-        and cell.status == "monitored"
-        and cell.value is not None
-    }
-
-
-def _figures(publication: Publication, regions: Sequence[Region]) -> dict[str, object]:
+def _figures(
+    publication: Publication, grades: Grades, regions: Sequence[Region], years: Sequence[int]
+) -> dict[str, object]:
     """Return what the script needs to show another clause or year: wording, nothing to compute."""
     order = list(STATUSES)
     return {
         "regions": [region.code for region in regions],
-        "years": publication.years,
+        "years": years,
         "statuses": [[status, text.zh, text.en] for status, text in STATUSES.items()],
         "targets": {
             clause.clause_id: [target_text(clause).zh, target_text(clause).en]
@@ -680,17 +815,16 @@ def _figures(publication: Publication, regions: Sequence[Region]) -> dict[str, o
         "cells": {
             clause.clause_id: {
                 str(year): [
-                    _packed(order, cell) for cell in _cells_of(publication, clause, regions, year)
+                    _packed(order, cell)
+                    for cell in _cells_of(publication, grades, clause, regions, year)
                 ]
-                for year in publication.years
+                for year in years
             }
             for clause in publication.clauses
         },
         "grades": {
             clause.clause_id: {
-                str(year): legend
-                for year in publication.years
-                if (legend := legend_of(clause, _watched(publication, clause, year)))
+                str(year): legend for year in years if (legend := grades.legend(clause, year))
             }
             for clause in publication.clauses
         },

@@ -103,6 +103,13 @@ WORDS: dict[str, Text] = {
         "{time} 发布 · 第 {id} 版 · 程序 {code} · 目标定义 {plan}",
         "Published {time} · publication {id} · code {code} · plan {plan}",
     ),
+    "published_where": Text(
+        "发布时间和版次见总览", "Date and number of the publication: at a glance"
+    ),
+    "page_mark": Text(
+        "页面标识 {mark}（内容不变，标识不变）",
+        "page mark {mark} (the same as long as the page is)",
+    ),
     "not_published": Text("尚未登记发布", "No publication registered"),
     "made_up": Text(
         "虚构样例数据：本报告中的数字是 jzedu sample 编造的，不反映任何真实地区和学校的情况。",
@@ -249,8 +256,8 @@ WORDS: dict[str, Text] = {
     ),
     "chart_unit_count": Text("计数", "count"),
     "chart_source": Text(
-        "来源：各单位报送，第 {id} 版（{time}）。",
-        "Source: submissions of the units, publication {id} ({time}).",
+        "来源：各单位报送；{title}，页面标识 {mark}。",
+        "Source: submissions of the units; {title}, page mark {mark}.",
     ),
     "save_image": Text("存为图片", "Save as an image"),
     "own_scales": Text("各图的纵轴各不相同。", "Each chart has a scale of its own."),
@@ -403,6 +410,28 @@ WORDS: dict[str, Text] = {
     "chart_due": Text("期限 {year}", "due {year}"),
     "chart_projected": Text("照此速度 {value}", "at this pace {value}"),
     "chart_label": Text("{name}：{points}", "{name}: {points}"),
+    "matrix_of": Text("{region}的条款与单位对照表", "Clauses by unit, {region}"),
+    "reporting_of": Text("{region}的上报情况", "State of reporting, {region}"),
+    "places_heading": Text(
+        "今后六年的学位、班级和教师", "Places, classes and teachers in the next six years"
+    ),
+    "places_assumed": Text(
+        "推算，不是预测：{year} 年已报的各年龄常住人口逐年升一岁，不迁移；各学段在校生与适龄人口之比、生师比保持 {year} 年的水平"
+        "（含外来就读）。学前为 3 至 5 岁，小学 6 至 11 岁，初中 12 至 14 岁，高中阶段 15 至 17 岁。小学、初中按标准班额，"
+        "没有标准班额的学段按现有班额；现有班级都坐满才有这些学位。多学段学校的教师按在校生分摊。不预测出生：有年龄尚未出生的年份写“未知”。",
+        "Worked out, not forecast: residents by age as reported for {year} grow a year older each year and nobody moves; pupils per "
+        "resident of a stage’s ages and pupils to a teacher stay as in {year}, pupils from elsewhere included. Preschool is 3 to 5, primary 6 to 11, "
+        "junior secondary 12 to 14, upper secondary 15 to 17. Primary and junior secondary classes are counted at their standard size, others at "
+        "the present one; the places are there only if every class is filled. A school of several stages shares out its teachers by its "
+        "pupils. No births are forecast: “not known” is a year for which an age is not born yet.",
+    ),
+    "places_stage": Text("学段", "Stage"),
+    "places_thing": Text("需要", "Needed"),
+    "places_there": Text("{year} 年现有", "There in {year}"),
+    "places_seats": Text("学位", "Places"),
+    "places_classes": Text("班级", "Classes"),
+    "places_teachers": Text("专任教师", "Full-time teachers"),
+    "places_unknown": Text("未知", "not known"),
     "outlook_heading": Text("照目前速度", "At the present pace"),
     "outlook_pace": Text("每年变化", "Pace a year"),
     "outlook_needed": Text("每年需要变化", "Needed a year"),

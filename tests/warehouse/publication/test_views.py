@@ -18,6 +18,7 @@ from warehouse.publication.filling import detach, stage
 from warehouse.publication.reader import Reader
 from warehouse.publication.reader.pages import read_publication
 from warehouse.publication.relations import KEYS, RELATIONS, Relation
+from warehouse.publication.star import STAR
 from warehouse.publication.tables import TABLES
 from warehouse.publication.views import VIEWS, create_views, views_of
 from warehouse.reference import load_reference
@@ -335,10 +336,35 @@ def test_no_join_is_forgotten() -> None:
     """A column named as a single-column key is a relation wherever it stands."""
     told = {(relation.table, column) for relation in RELATIONS for column in relation.columns}
     for key in ("region_code", "indicator_id", "clause_id", "submission_id", "publication_id"):
-        (home,) = (name for name, columns in KEYS.items() if columns == (key,))
+        homes = [name for name, columns in KEYS.items() if columns == (key,)]
         for table in (*TABLES, *VIEWS):
-            if table.name != home and any(column.name == key for column in table.columns):
+            if table.name not in homes and any(column.name == key for column in table.columns):
                 assert (table.name, key) in told
+
+
+def test_the_star_is_found_by_the_names_of_its_columns() -> None:
+    """What facts and dimensions have in common is the key of the dimension, and nothing leads from one to another."""
+    columns = {view.name: {column.name for column in view.columns} for view in STAR}
+    dimensions = {name: KEYS[name] for name in columns if name.startswith("dim_")}
+    keys = {key for (key,) in dimensions.values()}
+    for name, (key,) in dimensions.items():
+        assert columns[name] & keys == {key}
+        for fact in columns.keys() - dimensions.keys():
+            assert (Relation(fact, (key,), name) in RELATIONS) == (key in columns[fact])
+
+
+def test_every_code_of_a_publication_has_words(home: Home) -> None:
+    columns = [column for (column,) in home.ask("SELECT DISTINCT column_name FROM code_list")]
+    for column in columns:
+        table, name = column.split(".")
+        assert (
+            home.ask(
+                f"SELECT DISTINCT {name} FROM {table} WHERE {name} IS NOT NULL AND {name}::VARCHAR NOT IN"
+                f" (SELECT code FROM code_list WHERE column_name = '{column}')"
+            )
+            == []
+        ), column
+    assert home.ask("SELECT count(*) FROM code_list WHERE name_zh = '' OR name_en = ''") == [(0,)]
 
 
 def test_the_model_page_tells_every_relation_and_key() -> None:

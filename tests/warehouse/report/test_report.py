@@ -13,8 +13,10 @@ import pytest
 from lxml import html
 
 from tests.announced import ANNOUNCED
+from tests.warehouse.report.conftest import UNITS
 from warehouse.indicators.definitions import load_catalogue
 from warehouse.publication.reader import Reader
+from warehouse.publication.reader import pages as reader_pages
 from warehouse.publication.reader.pages import forms_of, place_name, slug
 from warehouse.report import words, write_report
 from warehouse.wording import STATUSES
@@ -395,8 +397,7 @@ def test_the_same_publication_gives_the_same_pages(
 ) -> None:
     write_report(Reader(connection), tmp_path / "out", reference)
     for path in report.iterdir():
-        if path.suffix != ".xlsx":
-            assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes(), path.name
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
 def test_too_little_to_judge_by_has_its_word_mark_and_sentence_everywhere(report: Path) -> None:
@@ -483,9 +484,8 @@ def test_a_later_year_can_be_chosen_and_says_how_little_of_it_is_there(
     assert "hidden" in hidden.attrib
 
 
-def test_a_province_has_pages_for_its_cities_and_counts_units_alone(
-    changed: duckdb.DuckDBPyConnection, reference: Path, tmp_path: Path
-) -> None:
+def as_a_province(changed: duckdb.DuckDBPyConnection) -> None:
+    """Put a province above the city, whose only one it is."""
     changed.execute(
         "INSERT INTO region BY NAME SELECT '210000' AS region_code, '辽宁省' AS region_name,"
         " 'province' AS level, '省' AS kind;"
@@ -493,11 +493,17 @@ def test_a_province_has_pages_for_its_cities_and_counts_units_alone(
         "INSERT INTO attainment SELECT * REPLACE ('210000' AS region_code) FROM attainment"
         " WHERE region_code = '210700'"
     )
+
+
+def test_a_province_has_pages_for_its_cities_and_counts_units_alone(
+    changed: duckdb.DuckDBPyConnection, reference: Path, tmp_path: Path
+) -> None:
+    as_a_province(changed)
     write_report(Reader(changed), tmp_path / "out", reference)
     front = page(tmp_path / "out", "index.html")
     assert zh(front.xpath("//*[@class='name']")[0]).startswith("辽宁省")
     assert [row[0] for row in rows(front, "regions")] == ["锦州市"]
-    assert len(rows(front, "units")) == 10
+    assert not front.xpath("//*[@id='units']"), "a page lists what is directly below"
     city = page(tmp_path / "out", "unit-210700.html")
     assert len(rows(city, "clauses")) == len(FEW)
     assert len(rows(city, "units")) == 10
@@ -506,6 +512,16 @@ def test_a_province_has_pages_for_its_cities_and_counts_units_alone(
         "辽宁省",
         "锦州市",
     ]
+    below = page(tmp_path / "out", "matrix-210700.html")
+    assert len(below.xpath("//*[@id='matrix']//thead//th")) == 2 + 1 + 10
+    front = page(tmp_path / "out", "reporting.html")
+    assert [row[0] for row in rows(front, "regions")] == ["锦州市"]
+    assert not front.xpath("//*[@id='by-unit']")
+    below = page(tmp_path / "out", "reporting-210700.html")
+    assert {row[1] for row in rows(below, "by-unit")} == {"2022"}, "years are at the top"
+    assert len(rows(below, "by-unit")) == 10
+    assert len(rows(page(tmp_path / "out", "clause-2.9.html"), "units")) == 1
+    test_every_link_leads_into_the_folder(tmp_path / "out")
 
 
 def test_the_forms_behind_a_formula() -> None:
@@ -609,7 +625,7 @@ def test_a_chart_says_of_what_and_whence_it_is(report: Path) -> None:
     (figure,) = page(report, "clause-2.9.html").xpath("//figure[@data-image='2.9']")
     title, source = (zh(caption) for caption in figure.xpath("./figcaption"))
     assert title == "大班额比例（%），锦州市，2018—2022 年"
-    assert source.startswith("来源：各单位报送，第 ")
+    assert source.startswith("来源：各单位报送；锦州市教育目标监测报告，页面标识 ")
 
 
 def test_the_state_of_reporting_by_unit(
@@ -725,3 +741,32 @@ def test_how_findings_go_on_is_told_with_numbers(
     assert sum(int(row[4]) for row in rows(tree, "by-rule")) == 1
     own = page(tmp_path / "report", "unit-210702.html")
     assert {row[-1] for row in rows(own, "ageing")} == {"审核部门：决定"}
+
+
+def test_of_a_nation_units_are_told_on_the_page_of_the_region_above(
+    changed: duckdb.DuckDBPyConnection,
+    reference: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ten units are a nation here; a real one has thousands."""
+    monkeypatch.setattr(reader_pages, "MOST_UNITS", 9)
+    as_a_province(changed)
+    out = tmp_path / "out"
+    write_report(Reader(changed), out, reference)
+    assert {path.name for path in out.glob("unit-*")} == {"unit-210700.html"}
+    assert not list(out.glob("*.csv"))
+    city = page(out, "unit-210700.html")
+    told = city.xpath("//section[contains(@class, 'told')]")
+    assert [section.get("id") for section in told] == [f"region-{unit}" for unit in UNITS]
+    assert "县" in zh(told[4].find(".//h3"))
+    assert len(told[0].xpath("./ol/li")) == 2, (
+        "of the year before nothing is read, and nothing said"
+    )
+    # What is met stands in the matrix alone.
+    assert not city.xpath("//*[@id='clauses']//tr[@data-status='met']")
+    matrix = page(out, "matrix-210700.html")
+    assert len(matrix.xpath("//*[@id='matrix']//tbody/tr")) == len(FEW)
+    assert zh(matrix.xpath("//tr[@id='row-2.9']/td[2]")[0])
+    assert not matrix.xpath("//script[@id='figures'] | //select")
+    test_every_link_leads_into_the_folder(out)

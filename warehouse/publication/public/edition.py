@@ -41,7 +41,7 @@ HIDDEN = PublishedTable(
     ),
 )
 
-#: What speaks of single files, of what is wrong in them, and of who decided what on them.
+#: What is empty: above all what speaks of single files, of what is wrong in them, and of who decided what on them.
 _INTERNAL = (
     "submission",
     "submission_sheet",
@@ -49,6 +49,8 @@ _INTERNAL = (
     "finding_history",
     "approval",
     "turning_institution",
+    # Sums of people that no indicator has: whether they give a hidden count away is not looked into.
+    "places_ahead",
 )
 
 

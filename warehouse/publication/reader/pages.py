@@ -37,6 +37,7 @@ from warehouse.wording import (
     PEER_KINDS,
     PLACE_SUFFIXES,
     REGION_KINDS,
+    STAGES,
     STATUSES,
     VERDICTS,
     Text,
@@ -48,11 +49,17 @@ SHORTFALLS_PER_UNIT = 200
 FINDINGS_PER_UNIT = 200
 REVISIONS_LISTED = 1000
 SUBMISSIONS_LISTED = 4000
+DOUBTS_LISTED = 100
 PUBLICATIONS_LISTED = 20
+
+#: A report has a page for each of so many units. Of more it tells on the page of the region above them, and of the year
+#: in focus alone: a nation's would be gigabytes that nobody reads.
+MOST_UNITS = 400
 
 _LATE_ORDER = list(STATUSES)
 Key = TypeVar("Key")
 T = TypeVar("T")
+Listed = TypeVar("Listed", "PublishedSubmission", "FindingSum")
 Placed = TypeVar("Placed", "Judgement", "Outlook", "YearOnYear", "Standing", "Turning")
 
 
@@ -66,11 +73,29 @@ class Region:
     is_city: bool
     is_unit: bool = True
     parent: str | None = None
+    has_page: bool = True
 
     @property
     def page(self) -> str:
-        """Return the file name of the region's page."""
+        """Return the file name of the region's page, or the place on that of the region above."""
+        if not self.has_page:
+            return f"unit-{slug(self.parent or '')}.html#{self.anchor}"
         return "index.html" if self.is_city else f"unit-{slug(self.code)}.html"
+
+    @property
+    def anchor(self) -> str:
+        """Return the id of what is told of the region on a page of others."""
+        return f"region-{slug(self.code)}"
+
+    @property
+    def matrix(self) -> str:
+        """Return the file name of the matrix of the region and of what is directly below it."""
+        return "matrix.html" if self.is_city else f"matrix-{slug(self.code)}.html"
+
+    @property
+    def reporting(self) -> str:
+        """Return the file name of the page on what the units directly below have handed in."""
+        return "reporting.html" if self.is_city else f"reporting-{slug(self.code)}.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +380,23 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacesAhead:
+    """What a stage of a region needs in ``for_year``, seen from ``year``, and what is there in ``year``."""
+
+    region_code: str
+    stage: str
+    year: int
+    for_year: int
+    enrolment_rate: float | None
+    pupils: int | None
+    places: int | None
+    classes_needed: int | None
+    classes: int | None
+    teachers_needed: int | None
+    teachers: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class YearOnYear:
     """A clause in a region beside the year before, over the units that enter in both.
 
@@ -424,6 +466,7 @@ class Publication:
     open_findings: list[OpenFindings] = field(default_factory=list)
     sign_offs: list[SignOff] = field(default_factory=list)
     lives: Lives | None = None
+    places_ahead: dict[str, list[PlacesAhead]] = field(default_factory=dict)
 
     @cached_property
     def city(self) -> Region:
@@ -440,15 +483,32 @@ class Publication:
         """Return the regions between the units and the top: the cities of a province."""
         return [region for region in self.regions if not region.is_unit and not region.is_city]
 
+    @cached_property
+    def _children(self) -> dict[str | None, list[Region]]:
+        return grouped((region.parent, region) for region in self.regions if not region.is_city)
+
+    def below(self, region: Region) -> list[Region]:
+        """Return the regions directly below one; a unit has none."""
+        return self._children.get(region.code, [])
+
+    @cached_property
+    def watched(self) -> dict[tuple[str, int], dict[str, float]]:
+        """Return the values of the units of what is only watched, by clause and year."""
+        units = {unit.code for unit in self.units}
+        found: dict[tuple[str, int], dict[str, float]] = {}
+        for cell in self.cells.values():
+            if cell.status == "monitored" and cell.value is not None and cell.region_code in units:
+                found.setdefault((cell.clause_id, cell.year), {})[cell.region_code] = cell.value
+        return found
+
     def units_of(self, region: Region) -> list[Region]:
         """Return the units that a region is made of; a unit is made of itself."""
         if region.is_unit:
             return [region]
-        return [unit for unit in self.units if region in self._lineage(unit)]
-
-    def _lineage(self, region: Region) -> list[Region]:
-        above = self.region_by_code.get(region.parent or "")
-        return [above, *self._lineage(above)] if above else []
+        return sorted(
+            (unit for below in self.below(region) for unit in self.units_of(below)),
+            key=lambda unit: unit.code,
+        )
 
     def above(self, region: Region) -> Region:
         """Return the region that this one is part of; of the top, itself."""
@@ -506,6 +566,23 @@ class Publication:
     def findings_of_region(self) -> dict[str | None, list[OpenFinding]]:
         """Return the listed findings by region."""
         return grouped((row.region_code, row) for row in self.findings)
+
+    @cached_property
+    def submissions_of_region(self) -> dict[str | None, list[tuple[int, PublishedSubmission]]]:
+        """Return the listed submissions by region, each with its place; those of no known one under None."""
+        return self._placed(self.submissions)
+
+    @cached_property
+    def finding_sums_of_region(self) -> dict[str | None, list[tuple[int, FindingSum]]]:
+        """Return the findings by region, each with its place; those of no known one under None."""
+        return self._placed(self.finding_sums)
+
+    def _placed(self, rows: Iterable[Listed]) -> dict[str | None, list[tuple[int, Listed]]]:
+        known = self.region_by_code
+        return grouped(
+            (row.region_code if row.region_code in known else None, (place, row))
+            for place, row in enumerate(rows)
+        )
 
     @cached_property
     def findings_counted(self) -> Counter[str | None]:
@@ -596,12 +673,16 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
             denominator_en=reader.column("i", "indicator", "denominator_en"),
         ),
     )
+    year_states = reader.years()
+    focus = in_focus(year_states).year if year_states else 0
+    is_large = not all(region.has_page for region in regions)
+    told = _OF_LARGE.format(focus=focus) if is_large else "true"
     coverage_zh, coverage_en = coverage.sentence("a")
-    cells = reader.rows(_cell, _CELLS.format(coverage_zh=coverage_zh, coverage_en=coverage_en))
+    cells = reader.rows(
+        _cell, _CELLS.format(coverage_zh=coverage_zh, coverage_en=coverage_en, told=told)
+    )
     if not regions or not clauses or not cells:
         raise ValueError("the publication holds no region, no clause or no verdict to report on")
-    year_states = reader.years()
-    focus = in_focus(year_states).year
     issues = reader.issues(PUBLICATIONS_LISTED)
     explained = "f.explained" if reader.has_column("finding", "explained") else "NULL"
     return Publication(
@@ -615,36 +696,43 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
             _SHORTFALLS.format(detail_en=reader.column("f", "shortfall", "detail_en")),
             focus,
             SHORTFALLS_PER_CLAUSE,
-            SHORTFALLS_PER_UNIT,
+            0 if is_large else SHORTFALLS_PER_UNIT,
         ),
         shortfall_totals={
             (clause, region): count
             for clause, region, count in reader.tuples(_SHORTFALL_TOTALS, focus)
         },
-        submissions=reader.rows(PublishedSubmission, _SUBMISSIONS, SUBMISSIONS_LISTED),
+        submissions=reader.rows(
+            PublishedSubmission, _SUBMISSIONS, 0 if is_large else SUBMISSIONS_LISTED
+        ),
         submissions_total=reader.count("submission"),
-        reporting=reader.rows(Reporting, _reporting_query()),
+        reporting=reader.rows(
+            Reporting, _reporting_query(f"r.year = {focus}" if is_large else "true")
+        ),
         findings=reader.rows(
-            OpenFinding, _FINDINGS.format(explained=explained), focus, FINDINGS_PER_UNIT
+            OpenFinding,
+            _FINDINGS.format(explained=explained),
+            focus,
+            0 if is_large else FINDINGS_PER_UNIT,
         ),
         finding_sums=reader.rows(FindingSum, _FINDING_SUMS.format(explained=explained)),
         revisions=read_revisions(reader, issues[0].publication_id) if issues else [],
         issues=issues,
         made_up=reader.is_made_up,
-        year_on_year=_by_place(reader.rows(_compared, _YEAR_ON_YEAR)),
+        year_on_year=_by_place(reader.rows(_compared, _YEAR_ON_YEAR.format(told=told))),
         year_states=year_states,
         standings=_by_place(reader.rows(Standing, f"FROM ({standings()})")),
         received_until=reader.tuples(_RECEIVED_UNTIL)[0][0],
         finality=finality(reader),
-        **_of_later_programs(reader),
+        **_of_later_programs(reader, focus, told),
     )
 
 
-def _of_later_programs(reader: Reader) -> dict[str, Any]:
+def _of_later_programs(reader: Reader, focus: int, told: str) -> dict[str, Any]:
     """Return what is in tables and columns that a publication of an earlier program may lack."""
     found: dict[str, Any] = {}
     if reader.has_column("outlook", "projected_due_value"):
-        found["outlook"] = _by_place(reader.rows(Outlook, _OUTLOOK))
+        found["outlook"] = _by_place(reader.rows(Outlook, _OUTLOOK.format(told=told)))
     if reader.has_column("section", "name_zh"):
         found["sections"] = reader.rows(
             PlanSection, "SELECT section, name_zh, name_en FROM section ORDER BY section"
@@ -655,18 +743,23 @@ def _of_later_programs(reader: Reader) -> dict[str, Any]:
         found["open_findings"] = reader.rows(OpenFindings, _OPEN_FINDINGS)
         if (issue := reader.issue) and issue.published_at and reader.count("finding_history"):
             found["lives"] = lives(reader, issue.published_at)
+    if reader.has_column("places_ahead", "for_year"):
+        rows = reader.rows(PlacesAhead, _PLACES_AHEAD, focus)
+        found["places_ahead"] = grouped((row.region_code, row) for row in rows)
     if reader.has_column("submission", "approved"):
         found["sign_offs"] = reader.rows(SignOff, _SIGN_OFFS)
     return found
 
 
-def _reporting_query() -> str:
-    """Return the query for the state of reporting; days late by the calendar that is in use."""
+def _reporting_query(told: str) -> str:
+    """Return the query for the state of reporting where ``told`` holds; days late by the calendar that is in use."""
     days = ", ".join(
         f"({literal(form.name)}, {literal(form.deadline.last_day(_ANY_YEAR).isoformat())})"
         for form in FORM_RECORDS.values()
     )
-    return _REPORTING.format(days=days, any_year=_ANY_YEAR, received=in_china("f.received_at"))
+    return _REPORTING.format(
+        days=days, any_year=_ANY_YEAR, received=in_china("f.received_at"), told=told
+    )
 
 
 def grouped(pairs: Iterable[tuple[Key, T]]) -> dict[Key, list[T]]:
@@ -734,6 +827,7 @@ def _regions(reader: Reader, reference: Path) -> list[Region]:
         " ORDER BY region_code"
     )
     codes = {code for code, *_ in rows}
+    many = sum(level == "reporting_unit" for *_, level in rows) > MOST_UNITS
     top = next((code for code, _, _, parent, *_ in rows if parent not in codes), None)
     return [
         Region(
@@ -743,6 +837,7 @@ def _regions(reader: Reader, reference: Path) -> list[Region]:
             is_city=code == top,
             is_unit=level == "reporting_unit" and code != top,
             parent=parent,
+            has_page=not many or level != "reporting_unit" or parent in (None, top),
         )
         for code, name, name_en, parent, kind, level in rows
     ]
@@ -819,8 +914,13 @@ FROM ({CLAUSE_ORDER}) c JOIN indicator i USING (indicator_id)
 ORDER BY c.plan_order
 """
 
-# The year before is what a clause that never falls is held against.
+# The year before is what a clause that never falls is held against. Asked for in the join itself, the kind of
+# clause would leave the database no equality to join by.
 _CELLS = """
+WITH held_against AS (
+    SELECT c.clause_id, v.region_code, v.year, v.numerator, v.denominator
+    FROM indicator_value v JOIN clause c USING (indicator_id) WHERE c.kind = 'never_falls'
+)
 SELECT a.clause_id, a.region_code, a.year, a.value, a.threshold, a.status,
        a.gap, a.gap_quantity, a.gap_unit, v.numerator, v.denominator, v.value AS indicator_value,
        a.reporting_units, a.expected_units, a.asked, a.answered,
@@ -831,8 +931,14 @@ JOIN clause c USING (clause_id)
 JOIN indicator i ON i.indicator_id = a.indicator_id
 LEFT JOIN indicator_value v ON v.indicator_id = a.indicator_id
      AND v.region_code = a.region_code AND v.year = a.year
-LEFT JOIN indicator_value p ON c.kind = 'never_falls' AND p.indicator_id = a.indicator_id
+LEFT JOIN held_against p ON p.clause_id = a.clause_id
      AND p.region_code = a.region_code AND p.year = a.year - 1
+WHERE {told}
+"""
+
+# Of units that have no page of their own, only the year in focus is told.
+_OF_LARGE = """
+(a.year = {focus} OR a.region_code IN (SELECT region_code FROM region WHERE level <> 'reporting_unit'))
 """
 
 _RECEIVED_UNTIL = """
@@ -857,6 +963,7 @@ LEFT JOIN (
     SELECT region_code, form, year, min(received_at) AS received_at FROM submission
     WHERE status IN ('accepted', 'accepted_with_warnings', 'superseded') GROUP BY ALL
 ) f USING (region_code, form, year)
+WHERE {told}
 ORDER BY r.year, r.region_code, r.form
 """
 
@@ -951,11 +1058,19 @@ ORDER BY f.severity, count(*) DESC, f.rule_id, f.region_code, f.form, f.year
 _YEAR_ON_YEAR = """
 SELECT y.clause_id, y.region_code, y.year, y.units, i.scale, y.value, y.numerator, y.denominator,
        y.previous_value, y.previous_numerator, y.previous_denominator
-FROM year_on_year y JOIN indicator i USING (indicator_id)
+FROM (SELECT * FROM year_on_year a WHERE {told}) y JOIN indicator i USING (indicator_id)
 """
 
 _OUTLOOK = """
 SELECT clause_id, region_code, year, required_value, pace_per_year, projected_due_value,
        projected_year_met, needed_per_year
-FROM outlook
+FROM outlook a WHERE {told}
+"""
+
+_STAGES = ", ".join(literal(stage) for stage in STAGES)
+_PLACES_AHEAD = f"""
+SELECT region_code, stage, year, for_year, enrolment_rate, pupils, places, classes_needed, classes,
+       teachers_needed, teachers
+FROM places_ahead WHERE year = ?
+ORDER BY region_code, list_position([{_STAGES}], stage), for_year
 """
