@@ -516,13 +516,13 @@ TABLES: tuple[PublishedTable, ...] = (
             (
                 "places",
                 "BIGINT",
-                "现有班级按规定班额可容纳的学位数; 规划没有规定班额的学段为空",
+                "现有班级按标准班额可容纳的学位数; 没有标准班额的学段为空",
                 "Places in the classes there are, at the plan's size of a class; NULL where the plan sets none",
             ),
             (
                 "classes_needed",
                 "BIGINT",
-                "该年需要的班数: 按规定班额, 没有规定的按现有平均班额; 高中阶段为空",
+                "该年需要的班数: 按标准班额, 没有的按现有平均班额; 高中阶段为空",
                 "Classes needed in that year at the plan's size, at the present one where the plan sets none;"
                 " NULL for senior",
             ),
