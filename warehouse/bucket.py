@@ -36,7 +36,7 @@ R = TypeVar("R")
 #: So many requests at the same time.
 _AT_ONCE: Final = 16
 #: A request is tried so many times where another try may help.
-_TRIES: Final = 4
+_TRIES: Final = 3
 _PIECE: Final = 2**20  # bytes
 #: Where botocore looks: (in its configuration, in the environment, default, conversion).
 NOTHING_OF_THIS_MACHINE: Final = {
