@@ -114,8 +114,8 @@ class Folder:
 
     def names(self, pattern: str) -> list[str]:
         """As :meth:`Shelf.names`."""
-        begin = len(self._root.as_posix()) + 1
-        return sorted(path.as_posix()[begin:] for path in self._root.glob(pattern))
+        begin = len(self._root.parts)
+        return sorted("/".join(path.parts[begin:]) for path in self._root.glob(pattern))
 
     def marks(self, pattern: str) -> Mapping[str, Hashable]:
         """As :meth:`Shelf.marks`."""
