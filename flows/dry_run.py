@@ -50,7 +50,8 @@ def rehearse(
             journal = settings.warehouse.with_name(settings.warehouse.name + ".wal")
             if journal.exists():
                 shutil.copyfile(journal, home / journal.name)
-        (home / "archive").symlink_to(settings.archive)
+        if isinstance(settings.archive, Path):  # a bucket is the same from everywhere
+            (home / "archive").symlink_to(settings.archive)
         for name in (FOLDER, "reference"):
             place = instead.get(name, settings.home / name)
             if place.exists():

@@ -33,7 +33,8 @@ from flows.sources.model import Pulled
 from flows.step_errors import TOLD, cause_of
 from transforms.definitions import DefinitionError
 from transforms.names import SENTENCE, shown
-from warehouse.archive import Archive, ArchiveDamaged, Receipt
+from warehouse.archive import RECEIPTS, Archive, ArchiveDamaged, Receipt
+from warehouse.decisions import FOLDER as DECISIONS
 from warehouse.indicators.definitions import Catalogue
 from warehouse.lake import Fence, Lake, LakeFailed, tend
 from warehouse.ledger.cluster import ClusterReaders
@@ -43,6 +44,8 @@ from warehouse.place import WarehouseLocked
 from warehouse.publication.compare import Comparison
 from warehouse.publication.release import DATABASE
 from warehouse.reference import Reference
+from warehouse.shelf import shelf_at
+from warehouse.storage import Bucket, StorageFailed
 from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
 
 _log = logging.getLogger(__name__)
@@ -83,7 +86,7 @@ def named(step: str) -> Iterator[None]:
         raise
     except (DefinitionError, AcknowledgementError) as error:
         raise StepFailed(step, str(error), "Correct that file and run again.") from error
-    except (ArchiveDamaged, LakeFailed, WarehouseLocked, WorkersFailed) as error:
+    except (ArchiveDamaged, LakeFailed, StorageFailed, WarehouseLocked, WorkersFailed) as error:
         raise StepFailed(step, str(error), "Then run again.") from error
     except EngineStopped as error:
         raise StepFailed(
@@ -274,9 +277,34 @@ def _prepare(settings: Settings) -> None:
     ran = settings.warehouse.exists() or (settings.published / DATABASE).exists()
     if not ran and not settings.inbox.exists():
         make_open(settings.inbox)
-    private_folder(settings.archive)
+    archive = settings.archive
+    if isinstance(archive, Bucket):
+        private_folder(archive.scratch)
+        _left_behind(settings)
+    else:
+        private_folder(archive)
     for place in (settings.warehouse, settings.home / "sources", settings.home / "prefect"):
         shut(place)
+
+
+def _left_behind(settings: Settings) -> None:
+    """Check that a bucket holds what the folder does that was the archive before it.
+
+    Raises:
+        StorageFailed: receipts or decisions of the folder are not there; without a decision what was sent
+            back would count.
+    """
+    folder = settings.archive_folder
+    if not folder.is_dir():
+        return
+    before, now = shelf_at(folder), shelf_at(settings.archive)
+    for pattern in (f"{RECEIPTS}/*.jsonl", f"{DECISIONS}/*.json"):
+        names = before.names(pattern)
+        if names and (missing := set(names) - set(now.names(pattern))):
+            raise StorageFailed(
+                f"{len(missing)} files of {folder}, which was the archive, are not in {settings.archive}"
+                f" ({min(missing)}): copy all of that folder there (docs/scale.md), or move it away"
+            )
 
 
 @contextmanager

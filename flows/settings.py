@@ -10,7 +10,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -20,6 +20,7 @@ from pydantic import (
     Field,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 from expectations.engine import PATIENCE
@@ -27,12 +28,16 @@ from flows.sources.settings import Sources
 from transforms.formats import Limits
 from warehouse.lake import SCHEME, Lake
 from warehouse.place import Place
+from warehouse.shelf import ArchivePlace
+from warehouse.storage import Bucket
 
 #: Files are read on this machine.
 THREADS = "threads"
 _SCHEDULER = re.compile(r"dask(?:\+tls)?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
 #: What the environment does not set: where the settings are, and their sections.
-_SECTIONS = ("home", "limits", "sources", "notify", "serve", "remind", "engine", "lake")
+_SECTIONS = ("home", "limits", "sources", "notify", "serve", "remind", "engine", "lake", "bucket")
+#: A bucket, by the rules of its name, and what is in front of all names in it.
+_BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[^/?#\s]+)*)/?")
 
 
 class SettingsError(Exception):
@@ -113,6 +118,27 @@ class LakeSettings(BaseModel):
         return data.rstrip("/") + "/"
 
 
+class ArchiveSettings(BaseModel):
+    """An archive that is not the folder of the home: its ``place`` in a bucket (:class:`warehouse.storage.Bucket`).
+
+    Keys and endpoints come from the environment.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    place: str
+
+    @field_validator("place")
+    @classmethod
+    def _in_bucket(cls, place: str) -> str:
+        if not _BUCKET.fullmatch(place):
+            raise ValueError(
+                "write s3://bucket/prefix, or take the section out: the archive is then the folder"
+                " archive/ of the home"
+            )
+        return place.rstrip("/") + "/"
+
+
 class EngineSettings(BaseModel):
     """Who reads and checks files: ``readers`` is ``threads`` of this machine, or the address of a Dask scheduler.
 
@@ -146,7 +172,8 @@ class Settings(BaseModel):
     the city. With ``approved_only`` what nobody has approved does not count; with ``sign_off`` a submission
     that is not signed is warned of. With ``public_edition`` there is one for the public beside each publication.
     ``sources`` are the places beside the inbox that submissions come from
-    (:mod:`flows.sources`). ``lake`` is the section ``[warehouse]``: a warehouse that is not the file.
+    (:mod:`flows.sources`). ``lake`` is the section ``[warehouse]``: a warehouse that is not the file; ``bucket`` the section ``[archive]``:
+    an archive that is not the folder.
     ``engine`` says who reads files.
     """
 
@@ -171,6 +198,19 @@ class Settings(BaseModel):
     remind: RemindSettings = RemindSettings()
     engine: EngineSettings = EngineSettings()
     lake: LakeSettings | None = Field(default=None, alias="warehouse")
+    bucket: ArchiveSettings | None = Field(default=None, alias="archive")
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        """Refuse an archive among the rows of a lake, whose upkeep removes what the lake does not know."""
+        if self.lake is not None and self.bucket is not None:
+            data, place = self.lake.data, self.bucket.place
+            if data.startswith(place) or place.startswith(data):
+                raise ValueError(
+                    f"data of [warehouse], {data}, and place of [archive], {place}, lie one in the other:"
+                    " give each a prefix of its own"
+                )
+        return self
 
     @property
     def inbox(self) -> Path:
@@ -178,8 +218,17 @@ class Settings(BaseModel):
         return self.home / "inbox"
 
     @property
-    def archive(self) -> Path:
-        """Every original ever received."""
+    def archive(self) -> ArchivePlace:
+        """Every original ever received: a folder, or a place in a bucket."""
+        if self.bucket is None:
+            return self.archive_folder
+        found = _BUCKET.fullmatch(self.bucket.place)
+        assert found is not None
+        return Bucket(found[1], f"{found[2]}/".lstrip("/"), self.home / ".archive")
+
+    @property
+    def archive_folder(self) -> Path:
+        """Where the archive is unless it is in a bucket."""
         return self.home / "archive"
 
     @property

@@ -72,6 +72,7 @@ from warehouse.publication.revisions import Revision, beside, ids_given, list_re
 from warehouse.publication.shared import is_shared, share
 from warehouse.publication.standing import files_of, is_complete, next_id, standing
 from warehouse.sql import literal
+from warehouse.storage import StorageFailed
 
 T = TypeVar("T")
 
@@ -103,7 +104,9 @@ def pull_inbox(run: Run, on_file: Callable[[], None] = lambda: None) -> Pulled:
         pulled = pull_all(
             settings.sources, settings.inbox, archive, settings.limits, settings.home, on_file
         )
-        with suppress(OSError):  # what cannot be noted is told all the same, and found in its turn
+        with suppress(
+            OSError, StorageFailed
+        ):  # what cannot be noted is told all the same, and found in its turn
             archive.note(looked_at)
         paths = {receipt.sha256: receipt.path for receipt in reversed(receipts)}
         lost = [sha256 for sha256 in sorted(originals) if not archive.holds(sha256)]

@@ -2,10 +2,10 @@
 
 ``archive/<first two digits>/<sha256>`` holds an original. ``archive/receipts/<sha256>.jsonl``
 holds the receipts of one delivery round, one JSON object a line: sha256, path (as found, below the
-inbox), received_at (UTC), and taken_at where the file was dated later than it was taken. Both are
-written under a temporary name in ``archive/.partial`` and renamed, and never changed afterwards;
-receipts are written after the originals they speak of, so that a run killed at any moment leaves
-nothing half.
+inbox), received_at (UTC), and taken_at where the file was dated later than it was taken. Both come
+to their places whole and in one step, and are never changed afterwards; receipts are written after
+the originals they speak of, so that a run killed at any moment leaves nothing half. All of it lies
+on a shelf (:mod:`warehouse.shelf`): the folder ``archive`` of the home, or a place in a bucket.
 
 The name of every file is the hash of what it holds (for receipts, of the whole round), and is
 compared with it before anything is believed. What is damaged is named and left out; the rest holds.
@@ -18,22 +18,21 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import re
-import shutil
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from io import BytesIO
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO, NoReturn
+
+from warehouse.shelf import ArchivePlace, Shelf, shelf_at
 
 _PIECE = 2**20  # bytes
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+#: Where the receipts are.
+RECEIPTS = "receipts"
 _NOTE = ".damaged-"
-#: So many files wait for the disk side by side: it writes them together.
-_DISK_QUEUE = 16
 #: Every night looks through one part of the originals, so that each is read once in so many nights.
 PARTS = 30
 
@@ -72,14 +71,17 @@ def _refuse(damage: ArchiveDamaged) -> NoReturn:
 
 
 class Archive:
-    """Originals and receipts below one folder."""
+    """Originals and receipts on the shelf at ``root``.
 
-    def __init__(self, root: Path) -> None:
+    ``afresh``: whatever this machine has read of it before is read again. What cannot be reached raises
+    StorageFailed, whatever is asked of it.
+    """
+
+    def __init__(self, root: ArchivePlace, *, afresh: bool = False) -> None:
         self.root = root
-        self._receipts = root / "receipts"
-        self._partial = root / ".partial"
+        self._shelf: Shelf = shelf_at(root, afresh=afresh)
         self._damaged: set[str] = set()
-        self._rounds: dict[Path, tuple[tuple[int, int], list[Receipt]]] = {}
+        self._rounds: dict[str, tuple[Hashable, list[Receipt]]] = {}
         self._unsettled: dict[str, int] = {}
 
     def keep(self, content: bytes | BinaryIO, *, later: bool = False) -> str:
@@ -95,44 +97,31 @@ class Archive:
         if self._unsettled.get(digest) == size or self.holds(digest, size):
             return digest
         file.seek(0)
+        self._shelf.lay(_name(digest), file)
         if later:
-            with self._part(self._place(digest)).open("wb") as part:
-                shutil.copyfileobj(file, part, _PIECE)
             self._unsettled[digest] = size
         else:
-            self._write(self._place(digest), file)
+            self._shelf.settle([_name(digest)])
             self._damaged.discard(digest)
         return digest
 
     def settle(self) -> None:
-        """Bring the originals that were kept for later to their places; they are on the disk then.
+        """Bring the originals that were kept for later to their places; they are safe then.
 
         Raises:
             OSError: one cannot be written; those that are not in their places are as if never kept.
         """
         digests, self._unsettled = list(self._unsettled), {}
-        if not digests:
-            return
-        parts = [self._part(self._place(digest)) for digest in digests]
-        try:
-            with ThreadPoolExecutor(_DISK_QUEUE) as waiting:
-                list(waiting.map(on_disk, parts))
-            for digest, part in zip(digests, parts, strict=True):
-                self._put(part, self._place(digest))
-                self._damaged.discard(digest)
-        finally:
-            for part in parts:
-                part.unlink(missing_ok=True)
+        if digests:
+            self._shelf.settle([_name(digest) for digest in digests])
+            self._damaged.difference_update(digests)
 
     def holds(self, sha256: str, size: int | None = None) -> bool:
         """Return whether the original is there, of this size if given, and not known to be damaged."""
         if sha256 in self._damaged:
             return False
-        try:
-            found = self._place(sha256).stat().st_size
-        except FileNotFoundError:
-            return False
-        return size is None or found == size
+        found = self._shelf.glance(_name(sha256))
+        return found is not None and (size is None or found == size)
 
     def sign(self, receipts: Iterable[Receipt]) -> None:
         """Write the receipts of one round; their originals must have been kept before.
@@ -142,7 +131,9 @@ class Archive:
         self.settle()
         data = b"".join(map(_line, sorted(receipts)))
         if data:
-            self._write(self._receipts / f"{hashlib.sha256(data).hexdigest()}.jsonl", BytesIO(data))
+            name = f"{RECEIPTS}/{hashlib.sha256(data).hexdigest()}.jsonl"
+            self._shelf.lay(name, BytesIO(data))
+            self._shelf.settle([name])
 
     def receipts(
         self, on_damage: Callable[[ArchiveDamaged], object] = _refuse
@@ -156,11 +147,10 @@ class Archive:
             ArchiveDamaged: at the first damage, unless ``on_damage`` is given.
         """
         first: dict[tuple[str, str], Receipt] = {}
-        for file in sorted(self._receipts.glob("*.jsonl")):
-            try:
-                entries = self._round(file)
-            except ArchiveDamaged as damage:
-                on_damage(damage)
+        marks = self._shelf.marks(f"{RECEIPTS}/*.jsonl")
+        for entries in self._shelf.each(self._round, marks.items()):
+            if isinstance(entries, ArchiveDamaged):
+                on_damage(entries)
                 continue
             for receipt in entries:
                 known = first.get(receipt.key)
@@ -168,14 +158,18 @@ class Archive:
                     first[receipt.key] = receipt
         yield from sorted(first.values())
 
-    def _round(self, file: Path) -> list[Receipt]:
-        """Return the receipts of one round, read once as long as its file is the same."""
-        facts = file.stat()
-        mark = (facts.st_size, facts.st_mtime_ns)
-        known = self._rounds.get(file)
-        if known is None or known[0] != mark:
-            self._rounds[file] = known = (mark, _read_round(file))
-        return known[1]
+    def _round(self, item: tuple[str, Hashable]) -> list[Receipt] | ArchiveDamaged:
+        """Return the receipts of one round, read once as long as its file is the same; or why there are none."""
+        name, mark = item
+        known = self._rounds.get(name)
+        if known is not None and known[0] == mark:
+            return known[1]
+        try:
+            entries = _read_round(self._shelf, name, mark)
+        except ArchiveDamaged as damage:
+            return damage
+        self._rounds[name] = (mark, entries)
+        return entries
 
     def read(self, sha256: str) -> bytes:
         """Return the original with this hash.
@@ -183,8 +177,10 @@ class Archive:
         Raises:
             ArchiveDamaged: it is not there, or no longer what it was.
         """
-        with self._open(sha256) as file:
-            data = self._all_of(sha256, file)
+        try:
+            data = self._shelf.read(_name(sha256))
+        except OSError as error:
+            raise self._unreadable(sha256, error) from None
         if hashlib.sha256(data).hexdigest() != sha256:
             raise self._changed(sha256)
         return data
@@ -195,8 +191,13 @@ class Archive:
         Raises:
             ArchiveDamaged: it is not there.
         """
-        with self._open(sha256) as file:
-            return file.seek(0, os.SEEK_END)
+        try:
+            size = self._shelf.size(_name(sha256))
+        except OSError as error:
+            raise self._unreadable(sha256, error) from None
+        if size is None:
+            raise self._missing(sha256)
+        return size
 
     def verify(self, sha256: str) -> None:
         """Look whether the original with this hash is what it was, however large it is.
@@ -204,26 +205,28 @@ class Archive:
         Raises:
             ArchiveDamaged: it is not there, or no longer what it was.
         """
-        with self._open(sha256) as file:
-            try:
-                found = digest_of(file)
-            except OSError as error:
-                raise self._unreadable(sha256, error) from None
-            if found != sha256:
-                raise self._changed(sha256)
+        try:
+            found = self._shelf.digest(_name(sha256))
+        except OSError as error:
+            raise self._unreadable(sha256, error) from None
+        if found != sha256:
+            raise self._changed(sha256)
 
     def damage(self, originals: Iterable[str]) -> dict[str, ArchiveDamaged]:
         """Read these originals; give, by hash, what is wrong with those that are not whole.
 
         They count as missing from then on: :meth:`keep` writes them anew.
         """
-        found = {}
-        for sha256 in sorted(set(originals)):
-            try:
-                self.verify(sha256)
-            except ArchiveDamaged as damage:
-                found[sha256] = damage
-        return found
+        looked_at = sorted(set(originals))
+        found = zip(looked_at, self._shelf.each(self._fault, looked_at), strict=True)
+        return {sha256: damage for sha256, damage in found if damage is not None}
+
+    def _fault(self, sha256: str) -> ArchiveDamaged | None:
+        try:
+            self.verify(sha256)
+        except ArchiveDamaged as damage:
+            return damage
+        return None
 
     def note(self, looked_at: Iterable[str]) -> None:
         """Note which of the originals that were ``looked_at`` are damaged, for :meth:`noted` of later runs.
@@ -237,111 +240,74 @@ class Archive:
         before = self.noted()
         for sha256 in set(looked_at):
             if sha256 in self._damaged:
-                (self.root / f"{_NOTE}{sha256}").touch()
+                self._shelf.touch(f"{_NOTE}{sha256}")
             elif sha256 in before:
-                (self.root / f"{_NOTE}{sha256}").unlink(missing_ok=True)
+                self._shelf.remove(f"{_NOTE}{sha256}")
 
     def noted(self) -> set[str]:
         """Return the originals that were found damaged, and not whole since."""
-        names = (place.name.removeprefix(_NOTE) for place in self.root.glob(f"{_NOTE}*"))
+        names = (name.removeprefix(_NOTE) for name in self._shelf.names(f"{_NOTE}*"))
         return {name for name in names if _DIGEST.fullmatch(name)}
 
     def originals(self) -> set[str]:
         """Return the hashes that originals are kept under, with a receipt or without one."""
-        return {place.name for place in self.root.glob("??/*") if _DIGEST.fullmatch(place.name)}
+        names = (name.partition("/")[2] for name in self._shelf.names("??/*"))
+        return {name for name in names if _DIGEST.fullmatch(name)}
 
-    def _open(self, sha256: str) -> BinaryIO:
-        place = self._place(sha256)
-        try:
-            return place.open("rb")
-        except FileNotFoundError:
-            raise ArchiveDamaged(
-                f"{place} is missing from the archive; restore it from the backup"
-            ) from None
-        except OSError as error:
-            raise self._unreadable(sha256, error) from None
-
-    def _all_of(self, sha256: str, file: BinaryIO) -> bytes:
-        try:
-            return file.read()
-        except OSError as error:  # a disk that is failing gives an error and not other bytes
-            raise self._unreadable(sha256, error) from None
+    def _missing(self, sha256: str) -> ArchiveDamaged:
+        place = self._shelf.where(_name(sha256))
+        return ArchiveDamaged(f"{place} is missing from the archive; restore it from the backup")
 
     def _unreadable(self, sha256: str, error: OSError) -> ArchiveDamaged:
+        """Return why an original is not to be had; a disk that is failing gives an error and not other bytes."""
+        if isinstance(error, FileNotFoundError):
+            return self._missing(sha256)
         if error.errno != errno.EACCES:
             self._damaged.add(sha256)
         return ArchiveDamaged(
-            f"{self._place(sha256)} cannot be read ({error.strerror}); see to its permissions and its"
-            " disk, or restore it from the backup"
+            f"{self._shelf.where(_name(sha256))} cannot be read ({error.strerror}); see to its permissions"
+            " and its disk, or restore it from the backup"
         )
 
     def _changed(self, sha256: str) -> ArchiveDamaged:
         self._damaged.add(sha256)
-        return ArchiveDamaged(f"{self._place(sha256)} was changed; restore it from the backup")
-
-    def _place(self, sha256: str) -> Path:
-        if not _DIGEST.fullmatch(sha256):
-            raise ArchiveDamaged(f"{sha256[:80]!r} is no SHA-256, and names no original")
-        return self.root / sha256[:2] / sha256
+        place = self._shelf.where(_name(sha256))
+        return ArchiveDamaged(f"{place} was changed; restore it from the backup")
 
     def sweep(self) -> None:
         """Clear away what a killed run left half written; nobody else may be writing."""
-        shutil.rmtree(self._partial, ignore_errors=True)
-
-    def _part(self, target: Path) -> Path:
-        """Return where a file is written before it comes to its place ``target``."""
-        self._partial.mkdir(parents=True, exist_ok=True)
-        return self._partial / target.name
-
-    def _put(self, part: Path, target: Path) -> None:
-        """Bring a file that is whole, and on the disk, to its place in one step."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():  # put there by somebody: it is in the way, and theirs
-            target.rename(target.with_name(f"{target.name}.aside"))
-        part.replace(target)
-
-    def _write(self, target: Path, content: BinaryIO) -> None:
-        part = self._part(target)
-        try:
-            with part.open("wb") as file:
-                shutil.copyfileobj(content, file, _PIECE)
-            on_disk(part)
-            self._put(part, target)
-        finally:
-            part.unlink(missing_ok=True)
+        self._shelf.sweep()
 
 
-def on_disk(file: Path) -> None:
-    """Return when what is in ``file`` has reached the disk."""
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _name(sha256: str) -> str:
+    """Return what an original is called on its shelf. Raises ArchiveDamaged where it is no hash."""
+    if not _DIGEST.fullmatch(sha256):
+        raise ArchiveDamaged(f"{sha256[:80]!r} is no SHA-256, and names no original")
+    return f"{sha256[:2]}/{sha256}"
 
 
-def keep_named(folder: Path, data: bytes, ending: str) -> Path:
-    """Write ``data`` into ``folder`` under its own SHA-256 with ``ending``; give the file. The same twice is kept once."""
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{hashlib.sha256(data).hexdigest()}{ending}"
-    part = folder / f".{target.name}.part"
-    part.write_bytes(data)
-    on_disk(part)
-    part.replace(target)
-    return target
+def keep_named(shelf: Shelf, folder: str, data: bytes, ending: str) -> str:
+    """Write ``data`` into ``folder`` of a shelf under its own SHA-256 with ``ending``; give the file, as people are told of it.
+
+    The same twice is kept once.
+    """
+    name = f"{folder}/{hashlib.sha256(data).hexdigest()}{ending}"
+    shelf.put(name, data)
+    return shelf.where(name)
 
 
-def read_named(file: Path, remedy: str) -> bytes:
-    """Return what :func:`keep_named` wrote.
+def read_named(shelf: Shelf, name: str, mark: Hashable, remedy: str) -> bytes:
+    """Return what :func:`keep_named` wrote under ``name``; ``mark`` as of :meth:`~warehouse.shelf.Shelf.read`.
 
     Raises:
         ArchiveDamaged: the file cannot be read or is not what was written; ``remedy`` ends its sentence.
     """
+    file = shelf.where(name)
     try:
-        data = file.read_bytes()
+        data = shelf.read(name, mark)
     except OSError as error:
         raise ArchiveDamaged(f"{file} cannot be read ({error.strerror}): {remedy}") from None
-    if hashlib.sha256(data).hexdigest() != file.stem:
+    if hashlib.sha256(data).hexdigest() != PurePosixPath(name).stem:
         raise ArchiveDamaged(f"{file} was changed (its name is the hash of what it held): {remedy}")
     return data
 
@@ -369,18 +335,19 @@ def _line(receipt: Receipt) -> bytes:
     return (json.dumps(entry, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")
 
 
-def _read_round(file: Path) -> list[Receipt]:
+def _read_round(shelf: Shelf, name: str, mark: Hashable) -> list[Receipt]:
     """Return the receipts of one round.
 
     Raises:
         ArchiveDamaged: the file is not what was written, or a line of it is no receipt.
     """
     remedy = "nothing in it is believed; restore it from the backup"
+    file = shelf.where(name)
     try:
-        data = file.read_bytes()
+        data = shelf.read(name, mark)
     except OSError as error:
         raise ArchiveDamaged(f"{file} cannot be read ({error.strerror}); {remedy}") from None
-    changed = hashlib.sha256(data).hexdigest() != file.stem
+    changed = hashlib.sha256(data).hexdigest() != PurePosixPath(name).stem
     found = []
     # Lines end at \n alone: a file name may hold any of the other characters that do.
     for number, line in enumerate(data.decode("utf-8", "surrogateescape").split("\n"), start=1):

@@ -11,9 +11,9 @@ them. A release names every submission that its years are made of.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 import duckdb
@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from transforms.records import DECISION, FINAL, YEAR_STATE, Record
 from warehouse.archive import ArchiveDamaged, keep_named, read_named
+from warehouse.shelf import ArchivePlace, Shelf, shelf_at
 from warehouse.sql import lent
 
 FOLDER = "decisions"
@@ -82,15 +83,15 @@ _ONE: TypeAdapter[Decision] = TypeAdapter(Annotated[Decision, Field(discriminato
 
 
 class Decisions:
-    """The decisions in an archive."""
+    """The decisions in the archive at ``archive``; ``afresh``, and what is raised, as of :class:`~warehouse.archive.Archive`."""
 
-    def __init__(self, archive: Path) -> None:
-        self.folder = archive / FOLDER
+    def __init__(self, archive: ArchivePlace, *, afresh: bool = False) -> None:
+        self._shelf = shelf_at(archive, afresh=afresh)
 
-    def keep(self, decision: Decision) -> Path:
-        """Write a decision; give its file. The same one twice is kept once."""
+    def keep(self, decision: Decision) -> str:
+        """Write a decision; give its file, as people are told of it. The same one twice is kept once."""
         data = decision.model_dump_json(exclude_none=True).encode() + b"\n"
-        return keep_named(self.folder, data, ".json")
+        return keep_named(self._shelf, FOLDER, data, ".json")
 
     def all(self) -> list[Decision]:
         """Return all decisions, the earliest first.
@@ -99,19 +100,21 @@ class Decisions:
             ArchiveDamaged: a file is not what was written. Nothing is decided by the others alone: without
                 a return, what was sent back would count.
         """
-        found = [_read(file) for file in sorted(self.folder.glob("*.json"))]
+        marks = self._shelf.marks(f"{FOLDER}/*.json")
+        found = self._shelf.each(lambda item: _read(self._shelf, *item), marks.items())
         return sorted(found, key=lambda one: (one.decided_at, one.model_dump_json()))
 
     @property
     def mark(self) -> str:
         """What tells one state of the decisions from another: empty where there are none."""
-        names = sorted(file.name for file in self.folder.glob("*.json"))
+        names = [PurePosixPath(name).name for name in self._shelf.names(f"{FOLDER}/*.json")]
         return hashlib.sha256("".join(names).encode()).hexdigest()[:8] if names else ""
 
 
-def _read(file: Path) -> Decision:
+def _read(shelf: Shelf, name: str, mark: Hashable) -> Decision:
     remedy = "nothing is decided without it; restore it from the backup"
-    data = read_named(file, remedy)
+    file = shelf.where(name)
+    data = read_named(shelf, name, mark, remedy)
     try:
         return _ONE.validate_json(data)
     except ValidationError as error:

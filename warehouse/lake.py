@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 import duckdb
 
 from warehouse.sql import literal
+from warehouse.storage import StorageFailed, access_to
 
 #: What the catalogue is attached as. Views keep it in their text, so that it can never be another;
 #: ``warehouse.duckdb`` is called so as well.
@@ -158,23 +159,19 @@ def _extension(name: str) -> Path:
 
 def _secret(data: str, environ: Mapping[str, str]) -> str:
     """Return the statement that tells DuckDB the keys of the storage ``data``."""
-    keys = {name: environ.get(name, "") for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
-    for name, value in keys.items():
-        if not value:
-            raise LakeFailed(f"{name} is not set, and the warehouse is at {data}: set it")
+    try:
+        access = access_to(f"the warehouse is at {data}", environ)
+    except StorageFailed as error:
+        raise LakeFailed(str(error)) from None
     options = {
-        "KEY_ID": keys["AWS_ACCESS_KEY_ID"],
-        "SECRET": keys["AWS_SECRET_ACCESS_KEY"],
-        "REGION": environ.get("AWS_REGION") or "us-east-1",
+        "KEY_ID": access.key,
+        "SECRET": access.secret,
+        "REGION": access.region,
         "SCOPE": f"s3://{urlsplit(data).netloc}",
     }
     secure = True
-    if endpoint := environ.get("AWS_ENDPOINT_URL"):
-        parts = urlsplit(endpoint)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise LakeFailed(
-                f"AWS_ENDPOINT_URL is no address that begins with https://: {endpoint}"
-            )
+    if access.endpoint:
+        parts = urlsplit(access.endpoint)
         secure = parts.scheme == "https"
         options |= {"ENDPOINT": parts.netloc, "URL_STYLE": "path"}
     listed = ", ".join(f"{name} {literal(value)}" for name, value in options.items())

@@ -23,6 +23,7 @@ from transforms.records import FINDING
 from transforms.workbooks.heading import Heading
 from warehouse.archive import Archive, ArchiveDamaged
 from warehouse.ledger.store import transaction
+from warehouse.shelf import ArchivePlace
 from warehouse.sql import bound, lent
 from warehouse.workers.pool import Breach, Order, Workers
 from warehouse.workers.process import OrderPart
@@ -327,7 +328,7 @@ class _Writing(Order[PurePosixPath]):
     ``bare`` are those that are the list alone.
     """
 
-    archive: Path
+    archive: ArchivePlace
     outbox: Path
     sheets: tuple[ReturnSheet, ...]
     bare: frozenset[int] = frozenset()

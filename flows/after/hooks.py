@@ -30,6 +30,7 @@ from warehouse.publication.reader import open_publication
 from warehouse.publication.reader.runs import Handed, read_revisions, turned
 from warehouse.publication.release import DATABASE
 from warehouse.publication.revisions import Revision
+from warehouse.storage import StorageFailed
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -85,7 +86,7 @@ def _remind(settings: Settings) -> list[str]:
         return []
     try:
         return remind(settings, datetime.now(CHINA).date())[1]
-    except (DefinitionError, OSError, duckdb.Error) as error:
+    except (DefinitionError, OSError, StorageFailed, duckdb.Error) as error:
         return [f"the units could not be reminded: {cause_of(error).reason}"]
 
 

@@ -23,6 +23,7 @@ from warehouse.publication.reader import open_publication
 from warehouse.publication.reader.office import handed_in
 from warehouse.publication.release import DATABASE
 from warehouse.reference import Reference
+from warehouse.shelf import ArchivePlace, shelf_at
 
 FOLDER = "reminders"
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
@@ -136,7 +137,7 @@ def remind(settings: Settings, today: date) -> tuple[list[Reminder], list[str]]:
 
     Raises:
         DefinitionError: the home's definitions cannot be used.
-        OSError: what was sent cannot be noted.
+        OSError, StorageFailed: what was sent cannot be noted.
     """
     asked = settings.notify.model_copy(update={"on": ("reminder",)})
     sent, problems = [], list[str]()
@@ -154,16 +155,17 @@ def remind(settings: Settings, today: date) -> tuple[list[Reminder], list[str]]:
     return sent, problems
 
 
-def unsent(archive: Path, found: Sequence[Reminder]) -> list[Reminder]:
+def unsent(archive: ArchivePlace, found: Sequence[Reminder]) -> list[Reminder]:
     """Return those that nobody was sent yet."""
-    return [one for one in found if not (archive / FOLDER / one.mark).exists()]
+    sent = set(shelf_at(archive).names(f"{FOLDER}/*"))
+    return [one for one in found if f"{FOLDER}/{one.mark}" not in sent]
 
 
-def note_sent(archive: Path, sent: Sequence[Reminder]) -> None:
+def note_sent(archive: ArchivePlace, sent: Sequence[Reminder]) -> None:
     """Keep that they were sent."""
-    (archive / FOLDER).mkdir(parents=True, exist_ok=True)
+    shelf = shelf_at(archive)
     for one in sent:
-        (archive / FOLDER / one.mark).touch()
+        shelf.touch(f"{FOLDER}/{one.mark}")
 
 
 def digest(found: Sequence[Reminder]) -> Notice:

@@ -6,7 +6,6 @@ machine. Without keys the bucket is read as anybody may read it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -38,16 +37,11 @@ from flows.sources.model import (
 )
 from flows.sources.settings import S3Settings, variable
 from transforms.names import shown
+from warehouse.bucket import NOTHING_OF_THIS_MACHINE, code_of
 
 #: What the storage answers where another try may help, beside all codes from 500 on.
 _PASSING: Final = frozenset({"RequestTimeout", "SlowDown", "Throttling", "TooManyRequests"})
 _GONE: Final = frozenset({"NoSuchKey", "404", "PreconditionFailed", "412"})
-#: Where botocore looks: (in its configuration, in the environment, default, conversion).
-_NOTHING_OF_THIS_MACHINE: Final = {
-    "profile": (None, None, None, None),
-    "config_file": (None, None, os.devnull, None),
-    "credentials_file": (None, None, os.devnull, None),
-}
 
 
 class S3Source:
@@ -122,9 +116,9 @@ class S3Source:
                 with answer["Body"] as body:
                     data = body.read(self._limit + 1)
             except exceptions.ClientError as error:
-                if _code(error) in _GONE:
+                if code_of(error) in _GONE:
                     raise NotYet("was changed or removed meanwhile") from None
-                if _code(error) == "AccessDenied":
+                if code_of(error) == "AccessDenied":
                     raise NotTaken("these keys may not read it") from None
                 raise
             if len(data) > self._limit:
@@ -162,7 +156,7 @@ class S3Source:
 
     def _refusal(self, error: exceptions.ClientError) -> SourceError:
         """Return what the storage's error code means for the source as a whole."""
-        code = _code(error)
+        code = code_of(error)
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         said = f"{self._settings.address} answers {shown(code)}"
         if status >= 500 or code in _PASSING:
@@ -185,7 +179,7 @@ def _client(settings: S3Settings, credentials: Credentials, home: Path) -> Any:
     file = home / settings.ca_file if settings.ca_file else None
     if file is not None and not file.is_file():
         raise SourceError(f"ca_file, {file}: there is no such file")
-    session = botocore.session.Session(session_vars=_NOTHING_OF_THIS_MACHINE)
+    session = botocore.session.Session(session_vars=NOTHING_OF_THIS_MACHINE)
     parsers = session.get_component("response_parser_factory")
     parsers.set_parser_defaults(timestamp_parser=_time)
     return session.create_client(
@@ -209,10 +203,6 @@ def _client(settings: S3Settings, credentials: Credentials, home: Path) -> Any:
             ignore_configured_endpoint_urls=True,
         ),
     )
-
-
-def _code(error: exceptions.ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def _time(text: str) -> datetime | str:

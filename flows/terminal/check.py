@@ -118,14 +118,17 @@ def check_files(
         fork_server() as forking,
         Workers(forking, settings.workers, settings.memory) as workers,
     ):
-        reading = _Reading(Archive(Path(folder)), defined.reference, settings, workers)
+        reading = _Reading(
+            Path(folder), Archive(Path(folder)), defined.reference, settings, workers
+        )
         return _check(files, unit, out, reading, say, language)
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """With what the files are read: an archive that begins empty, and workers."""
+    """With what the files are read: an archive that begins empty, in ``folder``, and workers."""
 
+    folder: Path
     archive: Archive
     reference: Reference
     settings: Settings
@@ -159,7 +162,7 @@ def _check(
     findings = examined.findings.filter(pl.col("rule_id") != "FIL-E03")
     if is_there(settings.place) and all(receipt.folder != "?" for receipt in receipts):
         say(_FRAME[language]["across"])
-        findings = pl.concat([findings, _across(settings, archive, receipts, examined)])
+        findings = pl.concat([findings, _across(settings, reading.folder, receipts, examined)])
     checked = []
     for number, file in enumerate(files):
         mine = [i for i, d in enumerate(documents) if d.sha256 == receipts[number].sha256]
@@ -196,15 +199,15 @@ def _unit_of(file: Path, reference: Reference) -> str | None:
 
 
 def _across(
-    settings: Settings, archive: Archive, receipts: list[Receipt], examined: Examined
+    settings: Settings, folder: Path, receipts: list[Receipt], examined: Examined
 ) -> pl.DataFrame:
     """Return the warnings across forms and years that the files would get, as findings."""
     with rehearse(settings) as copy:
         # An archive of its own that begins with these files alone: nothing reaches the real one.
-        (copy.home / "archive").unlink()
-        (copy.home / "archive").symlink_to(archive.root)
-        # Which no other machine sees.
-        with Run.open(copy.model_copy(update={"engine": EngineSettings()})) as run:
+        apart = copy.model_copy(update={"bucket": None, "engine": EngineSettings()})
+        apart.archive_folder.unlink(missing_ok=True)
+        apart.archive_folder.symlink_to(folder)
+        with Run.open(apart) as run:  # which no other machine sees
             run.warm_up()
             steps.load_deliveries(run, receipts, lambda: None)
             steps.check_across(run)

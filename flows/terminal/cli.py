@@ -1036,10 +1036,11 @@ def main() -> None:
     """Run the command line; what goes wrong is one sentence, never a traceback."""
     from flows.settings import SettingsError
     from transforms.definitions import DefinitionError
+    from warehouse.storage import StorageFailed
 
     try:
         cli(standalone_mode=True)
-    except SettingsError as error:
+    except (SettingsError, StorageFailed) as error:
         _fail(str(error))
     except DefinitionError as error:
         for problem in error.problems[:-1]:

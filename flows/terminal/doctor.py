@@ -49,6 +49,8 @@ from warehouse.publication.reader import open_publication
 from warehouse.publication.release import DATABASE
 from warehouse.publication.standing import is_whole
 from warehouse.report.printing import NAMES, browser
+from warehouse.shelf import shelf_at
+from warehouse.storage import Bucket, StorageFailed
 from warehouse.workers.pool import WorkersFailed
 
 State = Literal["ok", "warn", "fail"]
@@ -63,6 +65,8 @@ _RESTORE = "Restore it from the backup: docs/operations.md, Back up and restore.
 #: So many missing originals are named one by one.
 _NAMED = 10
 _GIB = 1024**3
+#: Tells that the keys to a bucket may write there: a file that holds nothing, and stays.
+_PROBE = ".probe"
 _MARKS = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[red]✗[/]"}
 
 
@@ -182,7 +186,7 @@ def _paths(settings: Settings) -> Iterator[Line]:
         do = "It is made by the first run; is --home or JZEDU_HOME what you meant?"
         yield Line("paths", "warn", f"{settings.home} is not there", do)
         return
-    folders = [settings.home, settings.archive, settings.published, settings.outbox]
+    folders = [settings.home, settings.archive_folder, settings.published, settings.outbox]
     shut = [folder for folder in folders if folder.exists() and not _writable(folder)]
     if shut:
         do = f"Give them to the user that runs jzedu: chown -R {_user()} …"
@@ -301,7 +305,11 @@ def _readers(settings: Settings) -> Iterator[Line]:
     address = settings.engine.readers
     if address == THREADS:
         return
-    if not settings.archive.is_dir():
+    try:
+        there = shelf_at(settings.archive).is_there()
+    except StorageFailed:
+        return  # said by the check of the archive
+    if not there:
         yield Line(
             "readers", "warn", "there is no archive yet for them to see", "Run: jzedu nightly"
         )
@@ -339,9 +347,11 @@ def _warehouse(settings: Settings) -> Iterator[Line]:
 
 def _archive(settings: Settings, chance: random.Random | None) -> Iterator[Line]:
     """Yield whether receipts and originals are what they were: all, or with ``chance`` a sample."""
-    archive = Archive(settings.archive)
+    archive = Archive(settings.archive, afresh=True)
     damage: list[str] = []
     try:
+        if isinstance(settings.archive, Bucket):
+            shelf_at(settings.archive).touch(_PROBE)
         receipts = list(archive.receipts(lambda damaged: damage.append(str(damaged))))
         signed = {receipt.sha256 for receipt in receipts}
         read = sorted(signed)
@@ -358,6 +368,10 @@ def _archive(settings: Settings, chance: random.Random | None) -> Iterator[Line]
         do = "See to its permissions and its disk."
         yield Line("archive", "fail", f"{error.filename}: {error.strerror}", do)
         return
+    except StorageFailed as error:
+        do = "Each night fails, and the publication stands, until then: docs/scale.md."
+        yield Line("archive", "fail", str(error), do)
+        return
     taken_again = "the next night" if noted else "the night that comes upon it"
     do = (
         "Restore it from the backup: docs/operations.md, Back up and restore. An original that still"
@@ -369,17 +383,20 @@ def _archive(settings: Settings, chance: random.Random | None) -> Iterator[Line]
         found = f"{len(unsigned)} originals have no receipt that can be believed"
         yield Line("archive", "warn", found, "They count again once their receipts are restored.")
     if not damage:
-        found = f"{len(signed)} originals, {len(read)} of them read and verified"
+        where = f" in {settings.archive}" if isinstance(settings.archive, Bucket) else ""
+        found = f"{len(signed)} originals{where}, {len(read)} of them read and verified"
         yield Line("archive", "ok", found)
 
 
 def _decisions(settings: Settings) -> Iterator[Line]:
     """Yield whether the office's decisions and the releases are what they were."""
     try:
-        decisions = Decisions(settings.archive).all()
+        decisions = Decisions(settings.archive, afresh=True).all()
     except ArchiveDamaged as error:
         yield Line("decisions", "fail", str(error), _RESTORE)
         return
+    except StorageFailed:
+        return  # said by the check of the archive
     faults = faults_of(settings.home, decisions)
     for fault in faults:
         yield Line("releases", "fail", fault, _RESTORE)
@@ -394,7 +411,10 @@ def _noted(archive: Archive, read: Iterable[str]) -> bool:
     """Have the next run look at what of ``read`` is damaged; give whether that could be noted."""
     try:
         archive.note(read)
-    except OSError:  # a disk that cannot be written is said by the checks of paths and space
+    except (
+        OSError,
+        StorageFailed,
+    ):  # a disk that cannot be written is said by the checks of paths and space
         return False
     return True
 
@@ -443,7 +463,7 @@ def _public(settings: Settings) -> Iterator[Line]:
         definitions = definitions_of(settings)
         with definitions.in_use():
             faults = public_faults(file, definitions.catalogue)
-        EarlierEditions(settings.archive).hidden()
+        EarlierEditions(settings.archive, afresh=True).hidden()
     except ArchiveDamaged as error:
         yield Line("public edition", "fail", str(error), _RESTORE)
         return

@@ -73,12 +73,12 @@ def test_a_key_that_is_missing_is_named(tmp_path: Path, environ: dict[str, str],
 
 
 def test_the_file_needs_nothing_of_a_lake(tmp_path: Path) -> None:
-    """The default imports no driver of PostgreSQL and no extension."""
+    """The default imports no driver of PostgreSQL, no extension, and nothing that speaks with a bucket."""
     code = (
         "import sys; from pathlib import Path; from flows.run import Run;"
         " from flows.settings import Settings\n"
         "with Run.open(Settings(home=Path(sys.argv[1]))): pass\n"
-        "print([n for n in sys.modules if n.startswith(('psycopg', 'duckdb_extension'))])"
+        "print([n for n in sys.modules if n.startswith(('psycopg', 'duckdb_extension', 'botocore', 'warehouse.bucket'))])"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "home")]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"

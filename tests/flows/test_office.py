@@ -277,7 +277,7 @@ def test_a_decision_changed_by_hand_stops_the_run_and_is_named(home: Home) -> No
     hand_in(home, 100, FIRST)
     home.night()
     decide(home)
-    (file,) = Decisions(home.settings.archive).folder.iterdir()
+    (file,) = (home.settings.archive_folder / "decisions").iterdir()
     file.write_text(file.read_text("utf-8").replace("approved", "returned"), "utf-8")
     with pytest.raises(StepFailed, match=file.name):
         home.night()

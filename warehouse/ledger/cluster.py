@@ -5,8 +5,8 @@ be here: in processes that can be ended, within the same limits. What comes back
 takes up; this process alone writes it. A worker that dies costs the portion in its hands, which another
 reads again.
 
-Every worker needs this very version of jzedu, and the archive under the same path. What is needed only
-here is imported when it is needed.
+Every worker needs this very version of jzedu, and the archive under the same path, or the keys to its
+bucket. What is needed only here is imported when it is needed.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from transforms.forms import FORMS_IN_USE
 from warehouse.archive import Archive, Receipt
 from warehouse.ledger.ingest import LocalReaders, Portion
 from warehouse.reference import Reference
+from warehouse.shelf import ArchivePlace, shelf_at
+from warehouse.storage import StorageFailed
 from warehouse.workers.memory import shared_memory
 from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
 from warehouse.workers.process import pickled_forms, unpickled_forms
@@ -69,7 +71,7 @@ class ClusterReaders:
         if not receipts:
             return
         size = self.portion or PORTION
-        place = archive.root.resolve()  # a dry run sees the archive through a link of its own
+        place = _for_all(archive.root)
         with self._connected() as client:
             fit = self._fit(client, place)
             shared = client.scatter(
@@ -93,14 +95,14 @@ class ClusterReaders:
             while ahead:
                 yield from self._taken(client, ahead.popleft(), fit, on_file)
 
-    def workers(self, archive: Path) -> int:
+    def workers(self, archive: ArchivePlace) -> int:
         """Return how many workers would read from the archive at ``archive``.
 
         Raises:
             WorkersFailed: there is none, or the scheduler does not answer.
         """
         with self._connected() as client:
-            return len(self._fit(client, archive.resolve()))
+            return len(self._fit(client, _for_all(archive)))
 
     def _connected(self) -> Client:
         try:
@@ -121,20 +123,20 @@ class ClusterReaders:
                 " take the section [engine] out of settings.toml to read on this machine"
             ) from None
 
-    def _fit(self, client: Client, archive: Path) -> Mapping[str, int]:
+    def _fit(self, client: Client, archive: ArchivePlace) -> Mapping[str, int]:
         """Return the threads of each worker, by its address, that can read what we would read."""
         found = client.run(_look, archive, on_error="return")
-        mine = (code_mark(), True)
+        mine = (code_mark(), "")
         fit = {worker for worker, look in found.items() if look == mine}
         if not fit:
-            raise WorkersFailed(self._unfit(found, mine, archive))
+            raise WorkersFailed(self._unfit(found, mine))
         return {
             worker: facts["nthreads"]
             for worker, facts in client.scheduler_info(n_workers=-1)["workers"].items()
             if worker in fit
         }
 
-    def _unfit(self, found: Mapping[str, Any], mine: tuple[str, bool], archive: Path) -> str:
+    def _unfit(self, found: Mapping[str, Any], mine: tuple[str, str]) -> str:
         if not found:
             return f"the scheduler at {self.address} has no workers: start some (docs/scale.md)"
         worker, look = sorted(found.items())[0]
@@ -143,7 +145,7 @@ class ClusterReaders:
         elif look[0] != mine[0]:
             why = f"its jzedu is another one ({look[0]}, here {mine[0]})"
         else:
-            why = f"{archive} is not there: every worker needs the archive under the same path"
+            why = look[1]
         return f"no worker of {self.address} can read for us; {worker}: {why}"
 
     def _taken(
@@ -181,15 +183,25 @@ class ClusterReaders:
 class _Shared:
     """What all portions of a run have in common."""
 
-    archive: Path
+    archive: ArchivePlace
     reference: Reference
     limits: Limits
     forms: bytes
 
 
-def _look(archive: Path) -> tuple[str, bool]:
-    """Return the mark of the code that this worker has, and whether the archive is there; called on it."""
-    return code_mark(), archive.is_dir()
+def _for_all(archive: ArchivePlace) -> ArchivePlace:
+    """Return where the archive is for every machine: a dry run sees a folder through a link of its own."""
+    return archive.resolve() if isinstance(archive, Path) else archive
+
+
+def _look(archive: ArchivePlace) -> tuple[str, str]:
+    """Return the mark of the code that this worker has, and why it cannot read the archive, else ""; called on it."""
+    try:
+        there = shelf_at(archive).is_there()
+    except StorageFailed as error:
+        return code_mark(), str(error)
+    missing = f"{archive} is not there: every worker needs the archive under the same path"
+    return code_mark(), "" if there else missing
 
 
 def _read(shared: _Shared, receipts: Sequence[Receipt]) -> list[Portion]:

@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Final, Protocol, Self
 
 import duckdb
@@ -26,6 +25,7 @@ from transforms.tables.model import Table
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
 from warehouse.ledger.store import Loaded, keep_reasons, known_deliveries, load
 from warehouse.reference import Reference
+from warehouse.shelf import ArchivePlace
 from warehouse.workers.pool import Breach, Order, Workers
 from warehouse.workers.process import OrderPart
 
@@ -244,7 +244,7 @@ class _Reading(Order[Document | Lost]):
     ``given_up`` is how many of them were.
     """
 
-    archive: Path
+    archive: ArchivePlace
     receipt: Receipt
     region_code: str | None
     given_up: int = 0

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection
-from pathlib import Path
+from collections.abc import Collection, Hashable
 
 from warehouse.archive import ArchiveDamaged, keep_named, read_named
+from warehouse.shelf import ArchivePlace, Shelf, shelf_at
 
 FOLDER = "editions"
 _HEADER = ("indicator_id", "region_code", "year", "part")
@@ -24,8 +24,8 @@ HiddenPart = tuple[str, str, int, str]
 class EarlierEditions:
     """What the editions of an archive have hidden."""
 
-    def __init__(self, archive: Path) -> None:
-        self.folder = archive / FOLDER
+    def __init__(self, archive: ArchivePlace, *, afresh: bool = False) -> None:
+        self._shelf = shelf_at(archive, afresh=afresh)
 
     def hidden(self) -> set[HiddenPart]:
         """Return all that any edition has hidden.
@@ -33,7 +33,9 @@ class EarlierEditions:
         Raises:
             ArchiveDamaged: a file is not what was written. Without it an edition could show what it hid.
         """
-        return {one for file in sorted(self.folder.glob("*.csv")) for one in _read(file)}
+        marks = self._shelf.marks(f"{FOLDER}/*.csv")
+        lists = self._shelf.each(lambda item: _read(self._shelf, *item), marks.items())
+        return {one for listed in lists for one in listed}
 
     def keep(self, hidden: Collection[HiddenPart]) -> None:
         """Keep what an edition hides, before anybody sees it.
@@ -44,13 +46,13 @@ class EarlierEditions:
         if new := sorted(set(hidden) - self.hidden()):
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows((_HEADER, *new))
-            keep_named(self.folder, text.getvalue().encode(), ".csv")
+            keep_named(self._shelf, FOLDER, text.getvalue().encode(), ".csv")
 
 
-def _read(file: Path) -> list[HiddenPart]:
-    data = read_named(
-        file, "no edition for the public is made without it; restore it from the backup"
-    )
+def _read(shelf: Shelf, name: str, mark: Hashable) -> list[HiddenPart]:
+    remedy = "no edition for the public is made without it; restore it from the backup"
+    file = shelf.where(name)
+    data = read_named(shelf, name, mark, remedy)
     header, *rows = csv.reader(io.StringIO(data.decode()))
     if tuple(header) != _HEADER:
         raise ArchiveDamaged(
