@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from flows.language import Words, told
 from transforms.forms import FORMS
 from warehouse.figures import local_time
 from warehouse.publication.reader import open_publication
@@ -20,13 +21,36 @@ from warehouse.wording import SEVERITIES
 _LOOKED_BACK = 12
 
 
+_WORDS = Words(
+    not_followed=(
+        "这次发布是旧版程序做的，没有跟踪问题的了结。",
+        "This publication is of a version that did not follow findings.",
+    ),
+    open_long=(
+        "超过 {days} 天未了结的问题：{count} 条",
+        "{count} findings open for more than {days} days",
+    ),
+    days=("天数", "days"),
+    unit=("单位", "unit"),
+    form=("报表", "form"),
+    year=("年度", "year"),
+    rule=("规则", "rule"),
+    kind=("类别", "kind"),
+    findings=("条数", "findings"),
+    open=("未了结", "open"),
+    answered=("已答复", "answered"),
+    half=("半数在几天内答复", "days until half were"),
+    then=("  {time}  未了结 {count} 条", "  {time}  {count} open"),
+)
+
+
 def show_findings(
     console: Console, database: Path, days: int, now: datetime, *, as_json: bool = False
 ) -> None:
     """Print the findings open for more than ``days`` at ``now`` (UTC), how units answer, and the trend."""
     with open_publication(database) as reader:
         if not has_lives(reader):
-            console.print("This publication is of a version that did not follow findings.")
+            console.print(_WORDS("not_followed"))
             return
         old, units, then = (
             open_since(reader, now, days),
@@ -34,7 +58,7 @@ def show_findings(
             trend(reader, _LOOKED_BACK),
         )
     if as_json:
-        said = {
+        record = {
             "open_for_more_than_days": days,
             "open": [asdict(one) for one in old],
             "units": [asdict(one) for one in units],
@@ -43,27 +67,34 @@ def show_findings(
                 for one in then
             ],
         }
-        console.file.write(json.dumps(said, ensure_ascii=False) + "\n")
+        console.file.write(json.dumps(record, ensure_ascii=False) + "\n")
         return
     total = sum(one.findings for one in old)
-    console.print(f"[bold]{total} findings open for more than {days} days[/]", highlight=False)
+    said = _WORDS("open_long", count=total, days=days)
+    console.print(f"[bold]{said}[/]", highlight=False)
     if old:
-        table = Table(
-            "days", "unit", "form", "year", "rule", "kind", "findings", header_style="bold"
-        )
+        table = _table("days", "unit", "form", "year", "rule", "kind", "findings")
         for one in old:
-            form = FORMS[one.form].zh if one.form else "?"
-            kind = SEVERITIES[one.severity].en.lower()
+            form = told((FORMS[one.form].zh, FORMS[one.form].en)) if one.form else "?"
+            kind = told(SEVERITIES[one.severity]).lower()
             year = str(one.year or "?")
             table.add_row(
                 str(one.days), one.region_name, form, year, one.rule_id, kind, str(one.findings)
             )
         console.print(table)
     if units:
-        table = Table("unit", "open", "answered", "days until half were", header_style="bold")
+        table = _table("unit", "open", "answered", "half")
         for unit in units:
             took = "" if unit.median_days is None else f"{unit.median_days:.1f}"
             table.add_row(unit.region_name, str(unit.open), str(unit.answered), took)
         console.print(table)
     for point in then:
-        console.print(f"  {local_time(point.published_at)}  {point.open} open", highlight=False)
+        time = local_time(point.published_at)
+        console.print(_WORDS("then", time=time, count=point.open), highlight=False)
+
+
+def _table(*headers: str) -> Table:
+    table = Table(header_style="bold")
+    for header in headers:
+        table.add_column(_WORDS(header), overflow="fold")
+    return table

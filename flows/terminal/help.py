@@ -57,7 +57,8 @@ def install_click_words() -> None:
     def translation(domain: str, *arguments: Any, **options: Any) -> gettext.NullTranslations:
         if domain == "messages" and language() == "zh":
             return words
-        return found(domain, *arguments, **options)
+        translations: gettext.NullTranslations = found(domain, *arguments, **options)
+        return translations
 
     gettext.translation = translation  # type: ignore[assignment]
 

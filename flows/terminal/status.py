@@ -115,8 +115,8 @@ def show_status(
         there = _WORDS("listed").join(map(str, years)) or _WORDS("none_yet")
         raise NoSuchYear(_WORDS("no_such_year", year=year, there=there))
     if as_json:
-        told = [state for state in states if year in (None, state.year)]
-        _write_json(console, issue, made_up, told, today)
+        asked = [state for state in states if year in (None, state.year)]
+        _write_json(console, issue, made_up, asked, today)
         return
     focus = in_focus(published_years).year if published_years else None
     _show_years(console, states, years, year, focus, today)
@@ -192,10 +192,10 @@ def _show_years(
     today: date,
 ) -> None:
     """Print tables of the years that are looked at first, and counts of the others."""
-    told = (
+    in_full = (
         [year] if year is not None else [each for each in years if focus is None or each >= focus]
     )
-    for each in told:
+    for each in in_full:
         of_year = [state for state in states if state.year == each]
         _table(console, of_year, each)
         if focus is not None and each > focus:
@@ -203,7 +203,7 @@ def _show_years(
         else:
             _missing(console, of_year, each, today)
     if year is None:
-        for each in reversed([each for each in years if each not in told]):
+        for each in reversed([each for each in years if each not in in_full]):
             counts = _counts([state for state in states if state.year == each])
             begin = _WORDS("year", year=each)
             console.print(f"{begin}{counts}  [dim](jzedu status --year {each})[/]")
