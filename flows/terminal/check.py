@@ -33,6 +33,7 @@ from warehouse.ledger.ingest import Lost, read_deliveries
 from warehouse.outbox import ReturnSheet, ending, write_sheets
 from warehouse.place import is_there
 from warehouse.reference import Reference
+from warehouse.wording import Text
 from warehouse.workers.pool import Workers
 
 #: What is told of a submission and of a finding, as the publication names it.
@@ -148,7 +149,11 @@ def _check(
     documents = []
     for delivery in read:
         if isinstance(delivery, Lost):
-            raise StepFailed("read", delivery.reason, "Check the disk of the temporary folder.")
+            raise StepFailed(
+                "read",
+                delivery.reason,
+                Text("请检查临时文件夹所在的磁盘。", "Check the disk of the temporary folder."),
+            )
         documents += delivery
     examined = examine(documents, reference.unit_named)
     # A unit that is not known says nothing about the file: it is a dry run, not a delivery.

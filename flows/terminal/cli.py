@@ -1164,7 +1164,7 @@ def main() -> None:
         run = sys.modules.get("flows.run")
         if run is None or not isinstance(error, run.StepFailed):
             raise
-        _fail(str(error))
+        _fail(_sentence(error))
 
 
 if __name__ == "__main__":
