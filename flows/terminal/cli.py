@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from flows.environment import quiet
-from flows.language import Language, Words, language, speak, told
+from flows.language import Language, Words, language, speak, speaking, told
 from flows.terminal.help import Group, install_click_words
 from transforms.importing import no_collecting
 
@@ -745,7 +746,10 @@ def doctor(home: Path | None, everything: bool, as_json: bool) -> None:
     def probes(settings: Settings) -> list[Any]:
         return [(s.name, partial(probe, s, settings.home)) for s in settings.sources]
 
-    sys.exit(0 if show_lines(Console(), diagnose(home, probes, everything), as_json) else 1)
+    # What machines read is English, whoever asked for it.
+    with speaking("en") if as_json else nullcontext():
+        sound = show_lines(Console(), diagnose(home, probes, everything), as_json)
+    sys.exit(0 if sound else 1)
 
 
 @cli.command()
