@@ -24,9 +24,14 @@ def language() -> Language:
     return _ASKED.get() or language_of(_locale(), "en")
 
 
-def speak(asked: Language | None) -> None:
-    """Speak the language that was ``asked`` for from here on; None: that of the locale."""
-    _ASKED.set(asked)
+def asked() -> Language | None:
+    """Return the language that was asked for; None where the locale decides."""
+    return _ASKED.get()
+
+
+def speak(wanted: Language | None) -> None:
+    """Speak the language that is ``wanted`` from here on; None: that of the locale."""
+    _ASKED.set(wanted)
 
 
 def speak_by_locale(silent: Language) -> None:
@@ -36,9 +41,9 @@ def speak_by_locale(silent: Language) -> None:
 
 
 @contextmanager
-def speaking(asked: Language) -> Iterator[None]:
-    """Speak ``asked`` within the block."""
-    before = _ASKED.set(asked)
+def speaking(wanted: Language) -> Iterator[None]:
+    """Speak ``wanted`` within the block."""
+    before = _ASKED.set(wanted)
     try:
         yield
     finally:

@@ -173,10 +173,10 @@ def _known_home(context: click.Context, option: click.Parameter, home: Path | No
     raise click.BadParameter(_WORDS("mistyped", there=there, way=way), context, option)
 
 
-def _heard(context: click.Context, _: click.Parameter, asked: Language | None) -> None:
+def _heard(context: click.Context, _: click.Parameter, wanted: Language | None) -> None:
     """Speak the language that was asked for."""
-    if asked is not None:
-        speak(asked)
+    if wanted is not None:
+        speak(wanted)
 
 
 def _lang(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -1169,6 +1169,8 @@ def main() -> None:
         if run is None or not isinstance(error, run.StepFailed):
             raise
         _fail(_sentence(error))
+    finally:
+        speak(None)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from flows.language import Language, language, speak, speak_by_locale
+from flows.language import Language, asked, language, speak, speak_by_locale
 
 CATALOGUE = Path(__file__).with_name("help.zh.yaml")
 
@@ -203,8 +203,14 @@ class Group(Command, click.Group):
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run the command line; nobody has asked for a language yet."""
+        before = asked()
         speak(None)
-        return super().main(*arguments, **options)
+        try:
+            return super().main(*arguments, **options)
+        except SystemExit:
+            # Any other error is yet to be told, in the language that was asked for.
+            speak(before)
+            raise
 
 
 def help_of(path: str, option: click.Option) -> str | None:

@@ -27,6 +27,8 @@ from warehouse.wording import (
 
 #: So many regions are named for one turn of a verdict.
 _REGIONS_NAMED = 8
+#: The scorecard has room from so many columns on.
+_ROOMY = 110
 _COLOURS = {
     "met": "green",
     "on_track": "green",
@@ -130,10 +132,10 @@ def _change(row: ScoreRow) -> str:
     return f"{said} {show_change(change, row.unit)}" if change else said
 
 
-def _covered(row: ScoreRow) -> str:
+def _covered(row: ScoreRow, between: str) -> str:
     """Return the units and the answers behind the verdict, of those expected."""
     units = f"{row.reporting_units}/{row.expected_units}"
-    return f"{units} · {row.answered:.0f}/{row.asked:.0f}" if row.asked else units
+    return f"{units}{between}{row.answered:.0f}/{row.asked:.0f}" if row.asked else units
 
 
 def _notes(row: ScoreRow) -> Iterator[str]:
@@ -166,7 +168,7 @@ def show_scorecard(console: Console, database: Path) -> None:
         console.print(_WORDS("no_figures"))
         return
     top = [row for row in rows if row.region_code == rows[0].region_code]
-    console.print(_scorecard(top, invented))
+    console.print(_scorecard(top, invented, narrow=console.width < _ROOMY))
     focus = in_focus(years)
     for year in years:
         if year.year > focus.year:
@@ -191,24 +193,26 @@ def show_scorecard(console: Console, database: Path) -> None:
     _show_bases(console, bases)
 
 
-def _scorecard(rows: Sequence[ScoreRow], invented: str) -> Table:
+def _scorecard(rows: Sequence[ScoreRow], invented: str, *, narrow: bool) -> Table:
+    """Return the table; in a ``narrow`` terminal figures stay whole and words give way."""
     table = Table(
         title=f"{rows[0].region_name} {rows[0].year}{invented}",
         title_style="bold",
         header_style="bold",
+        padding=(0, 0) if narrow else (0, 1),
     )
-    for header, justify in (
-        ("clause", "left"),
-        ("indicator", "left"),
-        ("value", "right"),
-        ("target", "right"),
-        ("due", "right"),
-        ("verdict", "left"),
-        ("change", "left"),
-        ("met", "right"),
-        ("covered", "right"),
+    for header, justify, wraps in (
+        ("clause", "left", False),
+        ("indicator", "left", True),
+        ("value", "right", False),
+        ("target", "right", False),
+        ("due", "right", False),
+        ("verdict", "left", True),
+        ("change", "left", True),
+        ("met", "right", True),
+        ("covered", "right", True),
     ):
-        table.add_column(_WORDS(header), justify=justify, overflow="fold")  # type: ignore[arg-type]
+        table.add_column(_WORDS(header), justify=justify, no_wrap=not wraps, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
         value, target = _shown(row)
         colour = _COLOURS[row.status]
@@ -221,7 +225,7 @@ def _scorecard(rows: Sequence[ScoreRow], invented: str) -> Table:
             f"[{colour}]{_MARKS[row.status]} {_status(row.status)}[/]",
             _change(row),
             f"{row.units_met}/{row.units_judged}" if row.units_judged else "",
-            _covered(row),
+            _covered(row, "\n" if narrow else " · "),
         )
     return table
 

@@ -30,6 +30,8 @@ _STATES = {
     "not_expected": (" ", "dim"),
 }
 
+#: A table of all forms has room from so many columns on.
+_ROOMY = 110
 #: After so many days a finding has been open for long.
 LONG = 30
 
@@ -278,7 +280,9 @@ def _missing(
 
 
 def _table(console: Console, states: Sequence[FormState], year: int) -> None:
-    table = Table(title=f"{year}", header_style="bold", title_style="bold")
+    # In a narrow terminal the names of the forms need the room that would be left empty beside the marks.
+    room = (0, 1) if console.width >= _ROOMY else (0, 0)
+    table = Table(title=f"{year}", header_style="bold", title_style="bold", padding=room)
     table.add_column(_WORDS("unit"), no_wrap=True)
     for form in FORMS.values():
         header = form.zh.removesuffix("表") if language() == "zh" else form.name.replace("_", " ")
