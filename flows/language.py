@@ -78,10 +78,6 @@ class Words:
         """Return the wording of that name for the reader, with ``values`` put in."""
         return told(self._texts[_name]).format(**values)
 
-    def __iter__(self) -> Iterator[str]:
-        """Yield the names."""
-        return iter(self._texts)
-
     def pair(self, name: str) -> tuple[str, str]:
         """Return both wordings of that name, as they were written."""
         return self._texts[name]

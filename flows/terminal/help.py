@@ -18,12 +18,9 @@ from typing import Any
 import click
 
 from flows.language import Language, asked, language, speak, speak_by_locale
+from flows.terminal.wrapping import wrapped
 
 CATALOGUE = Path(__file__).with_name("help.zh.yaml")
-
-#: A word of Latin letters, or one Chinese character, with the brackets before it and the stops behind it: no line
-#: begins with a stop.
-_PIECE = re.compile(r"[（“《]*(?:[^\s⺀-\uffff]+|[⺀-\uffff])[，。；：、）”》！？]*\s*")
 
 
 @lru_cache(maxsize=1)
@@ -71,7 +68,7 @@ class _Formatter(click.HelpFormatter):
             super().write_text(text)
             return
         indent = " " * self.current_indent
-        for line in _wrapped(text, self.width - self.current_indent):
+        for line in wrapped(text, self.width - self.current_indent):
             self.write(f"{indent}{line}\n" if line else "\n")
 
     def write_heading(self, heading: str) -> None:
@@ -93,26 +90,10 @@ class _Formatter(click.HelpFormatter):
         margin = " " * (first + self.current_indent)
         for term, text in listed:
             self.write(" " * self.current_indent + term)
-            lines = _wrapped(text, max(self.width - len(margin), 10))
+            lines = wrapped(text, max(self.width - len(margin), 10))
             room = first - cell_len(term)
             self.write(" " * room if room >= col_spacing else f"\n{margin}")
             self.write(f"\n{margin}".join(lines) + "\n")
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    """Return the lines of ``text``, none wider than ``width`` columns; paragraphs stay apart."""
-    from rich.cells import cell_len
-
-    lines: list[str] = []
-    for paragraph in text.strip().split("\n\n"):
-        line = ""
-        for piece in _PIECE.findall(" ".join(paragraph.split())):
-            if line and cell_len(line) + cell_len(piece.rstrip()) > width:
-                lines.append(line.rstrip())
-                line = ""
-            line += piece
-        lines += [line.rstrip(), ""]
-    return lines[:-1]
 
 
 class Context(click.Context):

@@ -256,7 +256,7 @@ def _verdict(console: Console, v: Verdict, e: Explanation) -> None:
             _say(console, f"  ! {_of(note)}", "yellow")
     if v.interpretation:
         _say(console, f"  † {told((v.basis_zh or '', v.basis_en or v.basis_zh or ''))}", "dim")
-    _say(console, f"  {_WORDS('source', source=v.source)}", "dim")
+    _say(console, f"  {_WORDS('source', source=told((v.source, v.source_en or v.source)))}", "dim")
 
 
 def _threshold(console: Console, v: Verdict, e: Explanation) -> None:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.language import Words, language, told
+from flows.terminal.wrapping import say
 from transforms import names
 from warehouse.figures import BLANK, behind, exact, show_apart, show_change, show_pair
 from warehouse.publication.reader import in_focus, open_publication
@@ -183,7 +184,7 @@ def show_scorecard(console: Console, database: Path) -> None:
             )
     for row in top:
         for note in _notes(row):
-            console.print(f"{row.clause_id}  {note}", highlight=False, markup=False)
+            say(console, f"{row.clause_id}  ", note)
     _show_regions(console, rows[len(top) :])
     bases = {
         row.clause_id: told((row.basis_zh or "", row.basis_en or row.basis_zh or ""))
@@ -329,9 +330,4 @@ def _show_bases(console: Console, bases: Mapping[str, str]) -> None:
     if bases:
         console.print(f"\n{_WORDS('ours')}", style="dim")
     for clause, basis in bases.items():
-        console.print(
-            f"  {clause}  {basis or told(BASIS_MISSING)}",
-            style="dim",
-            highlight=False,
-            markup=False,
-        )
+        say(console, f"  {clause}  ", basis or told(BASIS_MISSING), "dim")

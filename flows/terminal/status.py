@@ -14,6 +14,7 @@ from rich.table import Table
 
 from flows.language import Words, language, told
 from flows.terminal.scorecard import say_made_up
+from flows.terminal.wrapping import say
 from transforms.china import CHINA
 from transforms.forms import FORMS
 from transforms.names import SENTENCE, shown
@@ -134,8 +135,7 @@ def show_status(
         console.print(f"\n[bold]{_WORDS('orphans')}[/]")
         for orphan in orphans:
             message = told((orphan.message_zh, orphan.message_en))
-            said = f"  {shown(orphan.file_name)}: {shown(message, SENTENCE)}"
-            console.print(said, markup=False, highlight=False)
+            say(console, f"  {shown(orphan.file_name)}: ", shown(message, SENTENCE))
     if issue:
         console.print(
             "\n"
@@ -270,7 +270,7 @@ def _missing(
                 )
                 for days, forms in sorted(by_days.items())
             )
-            console.print(f"  {name}: {late}", highlight=False)
+            say(console, f"  {name}: ", late)
         console.print()
     waiting = {state.form: state.year for state in states if state.state == "not_open"}
     for form, year in waiting.items():

@@ -318,15 +318,14 @@ class _Publication:
     def verdicts(self) -> tuple[Verdict, ...]:
         """Return what the clauses of the indicator say of the figure."""
         # A publication of an earlier version does not know how much was asked and answered.
-        counted = self._rows(
-            "SELECT 1 FROM duckdb_columns() WHERE database_name = 'published'"
-            " AND table_name = 'attainment' AND column_name = 'answered'"
-        )
+        counted = self._has("attainment", "answered")
+        source_en = "c.source_en" if self._has("clause", "source_en") else "NULL"
         zh, en = coverage.sentence("a")
         told = f"a.asked, a.answered, {zh}, {en}" if counted else "NULL, NULL, NULL, NULL"
         rows = self._rows(
             "SELECT c.clause_id, c.statement_zh, c.statement_en, c.kind, c.comparator,"
             " a.threshold, c.due_year, c.interpretation, c.basis_zh, c.basis_en, c.source,"
+            f" {source_en},"
             f" a.status, a.value, a.gap, a.gap_quantity, a.gap_unit, {told},"
             " u.against_most_units, u.units_judged, u.units_met, t.institutions, t.names"
             " FROM published.attainment a JOIN published.clause c USING (clause_id)"
@@ -337,6 +336,15 @@ class _Publication:
             f" WHERE {self._key('a')} ORDER BY c.clause_id"
         )
         return tuple(_verdict(*row) for row in rows)
+
+    def _has(self, table: str, column: str) -> bool:
+        """Return whether the publication, which may be of an earlier version, has that column."""
+        return bool(
+            self._rows(
+                "SELECT 1 FROM duckdb_columns() WHERE database_name = 'published'"
+                f" AND (table_name, column_name) = ({literal(table)}, {literal(column)})"
+            )
+        )
 
     def _turning(self) -> str:
         """Return the query for how many institutions turn a verdict, and the first few of them."""
@@ -526,8 +534,8 @@ def _verdict(*row: Any) -> Verdict:
     *told, covered_zh, covered_en, against, judged, met, institutions, names = row
     told += [
         Remark(covered_zh, covered_en) if covered_zh else None,
-        Remark(*wording.against_text(told[11], judged, met)) if against else None,
-        Remark(*wording.turning_text(told[11], institutions, names)) if institutions else None,
+        Remark(*wording.against_text(told[12], judged, met)) if against else None,
+        Remark(*wording.turning_text(told[12], institutions, names)) if institutions else None,
     ]
     return Verdict(*told)
 

@@ -44,6 +44,7 @@ class Verdict:
     basis_zh: str | None
     basis_en: str | None
     source: str
+    source_en: str | None
     status: str
     value: float | None
     gap: float | None
