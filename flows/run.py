@@ -81,6 +81,7 @@ class StepFailed(Exception):
         step_zh, step_en = STEPS.get(step, Text(step, step))
         super().__init__(f"the step “{step_en}” failed: {en}. {remedy.en}")
         self.step = step
+        self.reason = en
         self.remedy = remedy
         self.text = Text(f"“{step_zh}”这一步失败：{zh}。{remedy.zh}", str(self))
 
