@@ -30,6 +30,7 @@ class GivenReason:
     key: str
     figure: str | None
     problem: str
+    problem_en: str
     reason: str
     refused: bool
 
@@ -43,7 +44,7 @@ def given_reasons(connection: duckdb.DuckDBPyConnection) -> list[GivenReason]:
     rows = connection.execute(
         """
         SELECT w.number, w.region_code, w.form, w.year, w.rule_id, w.key, w.figure, w.problem_zh,
-            r.reason, w.refused IS NOT DISTINCT FROM r.reason
+            w.problem_en, r.reason, w.refused IS NOT DISTINCT FROM r.reason
         FROM warning w JOIN (
             SELECT region_code, number, arg_max(reason, (received_at, sha256)) AS reason
             FROM reason GROUP BY ALL

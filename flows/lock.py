@@ -17,10 +17,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from flows.language import Words
 from flows.permissions import make_home, shut
 from transforms.names import shown
 from warehouse.lake import Lake
 
+_WORDS = Words(
+    process=("进程 {number}", "process {number}"),
+    since=("{time}（世界时）起", "since {time} UTC"),
+    comma=("，", ", "),
+    semicolon=("；", "; "),
+    writing=("另一次运行（{who}）正在写 {place}", "another run ({who}) is writing to {place}"),
+    reading=("有人正在读 {place}", "somebody is reading {place}"),
+    readers=("有人（{who}）正在读 {place}", "somebody ({who}) is reading {place}"),
+    waiting=("{said}；等它结束", "{said}; waiting for it to end"),
+    waited=(
+        "一次运行已等了 {minutes:g} 分钟：{said}。如果那个进程不该在，请结束它；锁随之解除",
+        "a run has been waiting for {minutes:g} minutes: {said}. If that process"
+        " should not be there, end it; the lock goes with it",
+    ),
+)
 _FILE = ".lock"
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -34,12 +50,12 @@ class Holder:
     since: datetime | None = None
 
     def __str__(self) -> str:
-        parts = [f"process {self.process}"]
+        parts = [_WORDS("process", number=self.process)]
         if self.command:
             parts.append(f"“{shown(self.command)}”")
         if self.since is not None:
-            parts.append(f"since {self.since:%Y-%m-%d %H:%M:%S} UTC")
-        return ", ".join(parts)
+            parts.append(_WORDS("since", time=f"{self.since:%Y-%m-%d %H:%M:%S}"))
+        return _WORDS("comma").join(parts)
 
 
 @dataclass(frozen=True)
@@ -106,7 +122,7 @@ def only_writer_of(
     """
     with closing(lake.claim()) as claim:
         if (other := claim.take()) is not None:
-            _wait(f"another run ({other}) is writing to {lake}", claim.wait, on_wait, patience)
+            _wait(_WORDS("writing", who=other, place=lake), claim.wait, on_wait, patience)
         yield
 
 
@@ -136,9 +152,9 @@ def _take(
         # What can be shared is held by readers only.
         if _taken(descriptor, fcntl.LOCK_SH):
             fcntl.flock(descriptor, fcntl.LOCK_UN)
-            readers = "; ".join(map(str, _holders(descriptor)))
-            return f"somebody{f' ({readers})' if readers else ''} is reading {home}"
-        return f"another run ({_writer(descriptor)}) is writing to {home}"
+            readers = _WORDS("semicolon").join(map(str, _holders(descriptor)))
+            return _WORDS("readers" if readers else "reading", who=readers, place=home)
+        return _WORDS("writing", who=_writer(descriptor), place=home)
 
     _wait(sentence(), lambda: fcntl.flock(descriptor, kind), on_wait, patience)
 
@@ -150,17 +166,13 @@ def _wait(
     patience: Patience | None,
 ) -> None:
     """Take a lock once it is free, after saying who holds it."""
-    on_wait(f"{said}; waiting for it to end")
+    on_wait(_WORDS("waiting", said=said))
     if patience is None:
         take()
         return
-    timer = threading.Timer(
-        patience.seconds,
-        lambda: patience.tell(
-            f"a run has been waiting for {patience.seconds / 60:g} minutes: {said}. If that process"
-            " should not be there, end it; the lock goes with it"
-        ),
-    )
+    # Its thread has no context of its own: the sentence is made here, in the reader's language.
+    sentence = _WORDS("waited", minutes=patience.seconds / 60, said=said)
+    timer = threading.Timer(patience.seconds, patience.tell, (sentence,))
     timer.daemon = True
     timer.start()
     try:

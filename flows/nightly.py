@@ -25,11 +25,13 @@ from flows import steps  # noqa: E402
 from flows.after.artifacts import leave_rehearsal  # noqa: E402
 from flows.after.hooks import patience, went_well, went_wrong  # noqa: E402
 from flows.dry_run import rehearse  # noqa: E402
+from flows.language import told  # noqa: E402
 from flows.lock import no_writer, only_writer  # noqa: E402
 from flows.permissions import keep_private  # noqa: E402
 from flows.progress import Steps  # noqa: E402
 from flows.run import (  # noqa: E402
     AT_TERMINAL,
+    CORRECT_REQUEST,
     OPENED_AHEAD,
     Opened,
     Run,
@@ -46,6 +48,7 @@ from warehouse.ledger.store import Scope  # noqa: E402
 from warehouse.publication.reader import open_publication  # noqa: E402
 from warehouse.publication.reader.runs import read_handed  # noqa: E402
 from warehouse.publication.release import DATABASE  # noqa: E402
+from warehouse.wording import Text  # noqa: E402
 
 T = TypeVar("T")
 
@@ -189,7 +192,11 @@ def backfill(
     )
     settings = load_settings()
     if asked.plan and not asked.dry_run:
-        raise StepFailed("open", "a plan file was given for a real run", "Give it with a dry run.")
+        raise StepFailed(
+            "open",
+            "a plan file was given for a real run",
+            Text("规划文件只用于试运行。", "Give it with a dry run."),
+        )
     scope = _scope(settings, asked)
     shown = Steps()
     if asked.dry_run:
@@ -226,15 +233,14 @@ class _Asked(BaseModel):
 
 
 def _asked(**parameters: object) -> _Asked:
-    remedy = "Correct what was asked for and run again."
     try:
         asked = _Asked.model_validate(parameters)
     except ValidationError as error:
         problem = error.errors()[0]
         place = ".".join(map(str, problem["loc"]))
-        raise StepFailed("open", f"{place}: {problem['msg']}", remedy) from None
+        raise StepFailed("open", f"{place}: {problem['msg']}", CORRECT_REQUEST) from None
     if "years" in parameters and not asked.years:
-        raise StepFailed("open", "no years were named", remedy)
+        raise StepFailed("open", Text("没有写年份", "no years were named"), CORRECT_REQUEST)
     return asked
 
 
@@ -250,7 +256,10 @@ def _plan_to_try(settings: Settings, plan: str | None) -> Path | None:
         raise StepFailed(
             "open",
             f"the plan file {show_name(plan)} does not lie in {home}",
-            "Put it there, or try it from a terminal: jzedu backfill --dry-run --plan.",
+            Text(
+                "请放到那里，或在终端试算：jzedu backfill --dry-run --plan。",
+                "Put it there, or try it from a terminal: jzedu backfill --dry-run --plan.",
+            ),
         )
     return file
 
@@ -277,16 +286,22 @@ def _scope(settings: Settings, asked: _Asked) -> Scope:
             known = ", ".join(defined.forms)
             raise StepFailed(
                 "open",
-                f"no form {show_name(form)}; there are {known}",
-                "Correct what was asked for and run again.",
+                Text(
+                    f"没有报表 {show_name(form)}；报表有：{known}",
+                    f"no form {show_name(form)}; there are {known}",
+                ),
+                CORRECT_REQUEST,
             )
     for word in asked.regions:
         code = defined.reference.unit_of(word)
         if code is None:
             raise StepFailed(
                 "open",
-                f"no reporting unit {show_name(word)}",
-                "Name units of regions.csv, by code or name.",
+                Text(f"没有报送单位 {show_name(word)}", f"no reporting unit {show_name(word)}"),
+                Text(
+                    "请写 regions.csv 中单位的代码或名称。",
+                    "Name units of regions.csv, by code or name.",
+                ),
             )
         codes.append(code)
     return Scope(asked.years, tuple(codes), asked.forms)
@@ -332,7 +347,7 @@ def _to_the_end(
         publication_id=publication_id,
         return_sheets=len(sheets),
         nothing_to_judge=tuple(check.clause_id for check in run.idle),
-        smaller=run.comparison.smaller,
-        leaps=run.comparison.leaps,
-        lapsed=tuple(lapsed.message_zh for lapsed in run.lapsed),
+        smaller=tuple(map(told, run.comparison.smaller)),
+        leaps=tuple(map(told, run.comparison.leaps)),
+        lapsed=tuple(told((lapsed.message_zh, lapsed.message_en)) for lapsed in run.lapsed),
     )

@@ -17,8 +17,31 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from flows.language import told
 from flows.profile import PROFILE
 from transforms.names import SENTENCE, shown
+from warehouse.wording import Text
+
+#: The steps of a run by the names they have in logs and metrics.
+STEPS = {
+    "pull": Text("接收", "pull"),
+    "open": Text("打开", "open"),
+    "read": Text("读取", "read"),
+    "load": Text("入库", "load"),
+    "reload": Text("重新入库", "reload"),
+    "check": Text("审核", "check"),
+    "return": Text("退回", "return"),
+    "compute": Text("计算", "compute"),
+    "judge": Text("评判", "judge"),
+    "publish": Text("发布", "publish"),
+    "compare": Text("比较", "compare"),
+    "sample": Text("生成样例", "sample"),
+}
+
+
+def _name(step: str) -> str:
+    """Return the name of a step for the reader; what is no step of a run stands for itself."""
+    return told(STEPS.get(step, (step, step)))
 
 
 @dataclass
@@ -41,7 +64,7 @@ class Steps:
             columns.append(MofNCompleteColumn())
         columns.append(TimeElapsedColumn())
         with Progress(*columns, console=self.console, transient=True) as bar:
-            task = bar.add_task(title, total=total)
+            task = bar.add_task(_name(title), total=total)
             yield lambda: bar.advance(task)
         self.done(title, time.perf_counter() - started, total)
 
@@ -58,7 +81,7 @@ class Steps:
         if (profile := PROFILE.get()) is not None:
             profile.step(title, taken)
         counted = f", {total}" if total is not None else ""
-        self.console.print(f"  [green]✓[/] {title}{counted} [dim]{taken:.1f} s[/]")
+        self.console.print(f"  [green]✓[/] {_name(title)}{counted} [dim]{taken:.1f} s[/]")
 
     def say(self, text: str) -> None:
         """Write a line of its own."""

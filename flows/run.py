@@ -28,6 +28,7 @@ from expectations.engine import Engine, EngineStopped
 from expectations.suites import Check
 from flows.lock import Patience, only_writer_of
 from flows.permissions import make_home, make_open, private_folder, shut
+from flows.progress import STEPS
 from flows.settings import THREADS, Settings
 from flows.sources.model import Pulled
 from flows.step_errors import TOLD, cause_of
@@ -46,9 +47,15 @@ from warehouse.publication.release import DATABASE
 from warehouse.reference import Reference
 from warehouse.shelf import shelf_at
 from warehouse.storage import Bucket, StorageFailed
+from warehouse.wording import Text
 from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
 
 _log = logging.getLogger(__name__)
+
+CORRECT_FILE = Text("请改正该文件，再运行。", "Correct that file and run again.")
+CORRECT_REQUEST = Text("请改正所写的内容，再运行。", "Correct what was asked for and run again.")
+RUN_AGAIN = Text("请再运行。", "Run again.")
+_THEN = Text("然后再运行。", "Then run again.")
 
 #: An engine that is warming up while Prefect starts, see :mod:`flows.terminal.runner`.
 STARTED_AHEAD: ContextVar[Engine | None] = ContextVar("started_ahead", default=None)
@@ -66,15 +73,20 @@ _MIRROR = ".mirror-"
 
 
 class StepFailed(Exception):
-    """A step of a run failed; nothing was published."""
+    """A step of a run failed; nothing was published. ``text`` says so in both languages."""
 
-    def __init__(self, step: str, reason: str, remedy: str) -> None:
+    def __init__(self, step: str, reason: str | Text, remedy: Text) -> None:
         # It may quote names out of the world, and goes into logs, records and messages.
-        reason = shown(" ".join(reason.split()), SENTENCE)
-        super().__init__(f"the step “{step}” failed: {reason}. {remedy}")
+        zh, en = (
+            shown(" ".join(said.split()), SENTENCE)
+            for said in (reason if isinstance(reason, Text) else (reason, reason))
+        )
+        step_zh, step_en = STEPS.get(step, Text(step, step))
+        super().__init__(f"the step “{step_en}” failed: {en}. {remedy.en}")
         self.step = step
-        self.reason = reason
+        self.reason = en
         self.remedy = remedy
+        self.text = Text(f"“{step_zh}”这一步失败：{zh}。{remedy.zh}", str(self))
 
 
 @contextmanager
@@ -85,14 +97,19 @@ def named(step: str) -> Iterator[None]:
     except StepFailed:
         raise
     except (DefinitionError, AcknowledgementError) as error:
-        raise StepFailed(step, str(error), "Correct that file and run again.") from error
-    except (ArchiveDamaged, LakeFailed, StorageFailed, WarehouseLocked, WorkersFailed) as error:
-        raise StepFailed(step, str(error), "Then run again.") from error
+        raise StepFailed(step, str(error), CORRECT_FILE) from error
+    except WarehouseLocked as error:
+        raise StepFailed(step, error.text, _THEN) from error
+    except (ArchiveDamaged, LakeFailed, StorageFailed, WorkersFailed) as error:
+        raise StepFailed(step, str(error), _THEN) from error
     except EngineStopped as error:
         raise StepFailed(
             step,
             str(error),
-            "Look whether the machine is overloaded, or raise the setting suite_seconds; then run again.",
+            Text(
+                "请看机器是否负荷过重，或调大设置 suite_seconds，再运行。",
+                "Look whether the machine is overloaded, or raise the setting suite_seconds; then run again.",
+            ),
         ) from error
     except TOLD as error:
         cause = cause_of(error)

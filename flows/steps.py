@@ -30,7 +30,7 @@ from expectations.verdicts import judge, lay_out
 from expectations.warnings import SUITE, TABLE, write_warnings
 from flows.after.metrics import last_sources
 from flows.permissions import hand_out
-from flows.run import Opened, Run, StepFailed, named, still_there
+from flows.run import RUN_AGAIN, Opened, Run, StepFailed, named, still_there
 from flows.settings import Settings
 from flows.sources.model import Pulled
 from flows.sources.pull import pull_all
@@ -73,6 +73,7 @@ from warehouse.publication.shared import is_shared, share
 from warehouse.publication.standing import files_of, is_complete, next_id, standing
 from warehouse.sql import literal
 from warehouse.storage import StorageFailed
+from warehouse.wording import Text
 
 T = TypeVar("T")
 
@@ -378,8 +379,11 @@ def publish(run: Run) -> Imprint | None:
         if run.comparison.vanished and not run.accept_shrink:
             raise StepFailed(
                 "publish",
-                "; ".join(run.comparison.vanished),
-                "Find out why; if it is meant, run again with --accept-shrink.",
+                Text(*("; ".join(said) for said in zip(*run.comparison.vanished, strict=True))),
+                Text(
+                    "请查明原因；如果本该如此，请加 --accept-shrink 再运行。",
+                    "Find out why; if it is meant, run again with --accept-shrink.",
+                ),
             )
         imprint = _imprint(run, given)
         if before is None:
@@ -499,8 +503,11 @@ def changes(run: Run) -> list[Revision]:
         if (run.settings.published / DATABASE).exists():
             raise StepFailed(
                 "compare",
-                "the publication that stands cannot be read",
-                "Run jzedu nightly: it is published anew.",
+                Text("现有的发布读不出来", "the publication that stands cannot be read"),
+                Text(
+                    "请运行 jzedu nightly：会重新发布。",
+                    "Run jzedu nightly: it is published anew.",
+                ),
             )
         return []
 
@@ -565,7 +572,7 @@ class Answering:
 
     def _go_on(self) -> None:
         if self._stopped.is_set():
-            raise StepFailed("return", "another step failed", "Run again.")
+            raise StepFailed("return", "another step failed", RUN_AGAIN)
 
 
 def send_returns(

@@ -6,10 +6,12 @@ A citation is the page and, in italics, the heading: docs/contract.md, *Cells*.
 from __future__ import annotations
 
 import re
+import shlex
 from fractions import Fraction
 from pathlib import Path
 from typing import get_args
 
+import click
 import pytest
 
 from expectations.clauses import NATIONAL_RULE_2021, Clause, load_plan
@@ -285,3 +287,72 @@ def test_the_chinese_readme_has_every_command_setting_and_table() -> None:
     }
     told = named(section(page, "读取发布库"))
     assert {table.name for table in TABLES} <= set(told)
+
+
+# --- the operations guide in Chinese ---------------------------------------------------------
+
+GUIDE, OPERATIONS = ROOT / "docs" / "运维手册.md", ROOT / "docs" / "operations.md"
+#: A command in the text or in a block of its own, to its end.
+_CALLED = re.compile(r"(?:^|`)(?:\.venv/bin/)?jzedu ([^`\n]+)", re.MULTILINE)
+
+
+def _calls(page: Path) -> list[list[str]]:
+    return [shlex.split(call) for call in _CALLED.findall(page.read_text("utf-8"))]
+
+
+def _command(words: list[str]) -> click.Command:
+    """The command that the words call; those of a group with the group's own."""
+    command: click.Command = cli
+    for word in words:
+        if not isinstance(command, click.Group) or word not in command.commands:
+            break
+        command = command.commands[word]
+    return command
+
+
+@pytest.mark.parametrize("page", [GUIDE, OPERATIONS], ids=lambda page: page.stem)
+def test_every_command_of_a_guide_is_one_with_options_that_it_has(page: Path) -> None:
+    calls = _calls(page)
+    assert len(calls) > 20
+    for words in calls:
+        if words[0] == "--lang":
+            assert words[1] in ("zh", "en")
+            words = words[2:]
+        if words == ["命令", "…"]:
+            continue
+        command = _command(words)
+        assert command is not cli, words
+        known = {name for param in command.params for name in param.opts}
+        told = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert told <= known, words
+
+
+def test_the_guide_in_chinese_has_the_chapters_limits_and_metrics_of_the_other() -> None:
+    def chapters(page: Path) -> list[str]:
+        return re.findall(r"^## (.+)$", page.read_text("utf-8"), re.MULTILINE)
+
+    assert len(chapters(GUIDE)) == len(chapters(OPERATIONS))
+    for chinese, english in (("限额", "Limits"), ("监控指标", "Metrics")):
+        assert chapters(GUIDE).index(chinese) == chapters(OPERATIONS).index(english)
+        assert rows(section(GUIDE, chinese)) and named(section(GUIDE, chinese)) == named(
+            section(OPERATIONS, english)
+        )
+    defaults = [
+        {row[0]: row[1] for row in rows(section(page, name))}
+        for page, name in (
+            (GUIDE, "限额"),
+            (OPERATIONS, "Limits"),
+        )
+    ]
+    assert defaults[0] == defaults[1]
+
+
+def test_what_the_guide_in_chinese_quotes_is_what_the_program_says() -> None:
+    said = "".join(
+        file.read_text("utf-8") for folder in FLOORS for file in (ROOT / folder).rglob("*.py")
+    )
+    said += (ROOT / "flows" / "terminal" / "help.zh.yaml").read_text("utf-8")
+    first = [row[0] for row in rows(section(GUIDE, "出了问题怎么办"))]
+    for quoted in re.findall(r"“([^”]+)”", " ".join(first)):
+        for part in quoted.replace("进程 N", "……").split("……"):
+            assert part.strip("（）() …") in said, quoted

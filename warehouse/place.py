@@ -12,12 +12,13 @@ from typing import TypeAlias
 import duckdb
 
 from warehouse.lake import Lake
+from warehouse.wording import ToldInBoth
 
 #: A file by its path, or a lake.
 Place: TypeAlias = Path | Lake
 
 
-class WarehouseLocked(Exception):
+class WarehouseLocked(ToldInBoth):
     """Another process has the warehouse open."""
 
 
@@ -41,7 +42,8 @@ def connect(place: Place, *, read_only: bool, patience: float = 0) -> duckdb.Duc
                 raise
         if monotonic() >= until:
             raise WarehouseLocked(
-                f"{place} is open in another process; wait until that run has ended, or end it"
+                f"{place} 正被另一个进程使用；请等那次运行结束，或结束那个进程",
+                f"{place} is open in another process; wait until that run has ended, or end it",
             )
         sleep(0.05)
 

@@ -28,6 +28,18 @@ class Text(NamedTuple):
         return _in_both(self.zh, self.en)
 
 
+class ToldInBoth(Exception):
+    """What a person has to be told of something that cannot be done, in both languages; English for a log."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(zh, en)
+        self.text = Text(zh, en)
+
+    def __str__(self) -> str:
+        """Return the English wording."""
+        return self.text.en
+
+
 @lru_cache(maxsize=20_000)
 def _in_both(zh: str, en: str) -> Markup:
     if zh == en:

@@ -19,7 +19,7 @@ from flows.after.metrics import LastRun, write_metrics
 from flows.after.notify import failed, has_channels, of_run, of_sources, send, waiting
 from flows.after.reminders import remind
 from flows.lock import Patience
-from flows.run import StepFailed
+from flows.run import CORRECT_REQUEST, StepFailed
 from flows.settings import NotifySettings, Settings, SettingsError, load_settings
 from flows.sources.model import Pulled
 from flows.step_errors import cause_of
@@ -165,7 +165,7 @@ def _refused(flow: Flow[..., Any], flow_run: FlowRun) -> StepFailed | None:
     if not unknown:
         return None
     reason = f"{', '.join(unknown)}: {flow.name} is given no such thing, only {', '.join(known)}"
-    refusal = StepFailed("open", reason, "Correct what was asked for and run again.")
+    refusal = StepFailed("open", reason, CORRECT_REQUEST)
     with get_client(sync_client=True) as client:
         client.set_flow_run_state(flow_run.id, Failed(message=str(refusal)), force=True)
     return refusal

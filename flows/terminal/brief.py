@@ -8,6 +8,7 @@ from typing import cast
 
 import duckdb
 
+from flows.language import Words
 from flows.permissions import hand_out
 from flows.settings import Settings
 from warehouse.publication.reader.door import open_publication
@@ -16,6 +17,25 @@ from warehouse.publication.release import DATABASE
 from warehouse.reference import load_reference
 from warehouse.report.brief import LANGUAGES, Language, write_briefs
 from warehouse.report.printing import Printing
+
+_WORDS = Words(
+    nothing_published=(
+        "{place} 中还没有发布；请运行：jzedu nightly",
+        "there is no publication in {place} yet; run: jzedu nightly",
+    ),
+    nothing_in_force=(
+        "还没有报送在用，没有可写的内容；请运行：jzedu nightly",
+        "no submission is in force yet, so that there is nothing to say; run: jzedu nightly",
+    ),
+    unreadable=(
+        "{file} 读不出来；请运行 jzedu nightly，它会重新生成",
+        "{file} cannot be read; run: jzedu nightly, which makes it anew",
+    ),
+    no_year=(
+        "发布中没有 {year} 年；有 {first} 至 {last} 年",
+        "the publication has no year {year}; it has {first} to {last}",
+    ),
+)
 
 
 class BriefError(Exception):
@@ -38,22 +58,18 @@ def write_brief(settings: Settings, year: int | None, language: str | None) -> W
     """
     file = settings.published / DATABASE
     if not file.exists():
-        raise BriefError(f"there is no publication in {settings.published} yet; run: jzedu nightly")
+        raise BriefError(_WORDS("nothing_published", place=settings.published))
     languages = LANGUAGES if language is None else (cast(Language, language),)
     try:
         with open_publication(file) as reader:
             if reader.is_empty:
-                raise BriefError(
-                    "no submission is in force yet, so that there is nothing to say; run: jzedu nightly"
-                )
+                raise BriefError(_WORDS("nothing_in_force"))
             publication = read_publication(reader, load_reference(settings.home).folder)
     except duckdb.Error:
-        raise BriefError(
-            f"{file} cannot be read; run: jzedu nightly, which makes it anew"
-        ) from None
+        raise BriefError(_WORDS("unreadable", file=file)) from None
     if year is not None and year not in publication.years:
         first, last = publication.years[0], publication.years[-1]
-        raise BriefError(f"the publication has no year {year}; it has {first} to {last}")
+        raise BriefError(_WORDS("no_year", year=year, first=first, last=last))
     folder = settings.published / "brief"
     pages = write_briefs(
         publication, folder, year=year, languages=languages, office=settings.office

@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from flows.language import Words
 from flows.run import fork_server
 from flows.settings import Settings
-from flows.terminal.office import DecisionRefused
+from flows.terminal.office import DecisionRefused, described
 from transforms.forms import Form
 from transforms.names import SENTENCE, shown
 from transforms.records import FINDING
@@ -35,7 +36,42 @@ from warehouse.workers.pool import Workers
 
 #: How the marked copy is called after the file.
 ENDING = ".改动.xlsx"
+#: What a marked copy says, which is for a unit, beside a difference.
 _KINDS = {"changed": "改动", "added": "新增的行", "removed": "删去的行"}
+_WORDS = Words(
+    no_warehouse=(
+        "还没有数据；请运行：jzedu nightly",
+        "there is no warehouse yet; run: jzedu nightly",
+    ),
+    nothing_accepted=(
+        "没有已接收的{what}；jzedu status 列出报来的内容",
+        "nothing is accepted of {what}; jzedu status lists what has come",
+    ),
+    last_is_approved=(
+        "{what}：最后到的一版就是批准的那一版（{version}）",
+        "{what}: the version that came last is the approved one ({version})",
+    ),
+    one_version=("{what}：只有一版（{version}）", "{what}: there is one version only ({version})"),
+    version=("{file}，{time} 收到（世界时）", "{file}, received {time} UTC"),
+    approved=("批准的一版：{version}", "approved: {version}"),
+    before_now=(
+        "前一版（没有批准过）：{version}",
+        "the version before (none was approved): {version}",
+    ),
+    latest=("现在：{version}", "now: {version}"),
+    count=("{count} 处不同", "{count} differences"),
+    changed=("改动", "changed"),
+    added=("新增的行", "added row"),
+    removed=("删去的行", "removed row"),
+    in_row=("第{row}行", "row {row}"),
+    sheet=("工作表", "sheet"),
+    cell=("单元格", "cell"),
+    key=("所在行", "row of"),
+    column=("列", "column"),
+    before=("原为", "before"),
+    now=("现为", "now"),
+)
+_HEADERS = ("sheet", "cell", "key", "column", "before", "now")
 
 
 @dataclass(frozen=True)
@@ -51,7 +87,8 @@ class ComparedVersion:
     @property
     def said(self) -> str:
         """What people call it."""
-        return f"{shown(self.file_name)}, received {self.received_at:%Y-%m-%d %H:%M} UTC"
+        time = f"{self.received_at:%Y-%m-%d %H:%M}"
+        return _WORDS("version", file=shown(self.file_name), time=time)
 
 
 @dataclass(frozen=True)
@@ -75,9 +112,9 @@ def changes_of(
         WarehouseLocked: a run writes to the warehouse.
     """
     (name,) = reference.units.filter(region_code=unit)["region_name"]
-    said = f"{name} {form.zh} {year}"
+    said = described(name, form, year)
     if not is_there(settings.place):
-        raise DecisionRefused("there is no warehouse yet; run: jzedu nightly")
+        raise DecisionRefused(_WORDS("no_warehouse"))
     rulings = standing_rulings(Decisions(settings.archive).all())
     with open_warehouse(settings.place, reference, read_only=True) as connection:
         versions = [
@@ -89,18 +126,14 @@ def changes_of(
             ).fetchall()
         ]
         if not versions:
-            raise DecisionRefused(
-                f"nothing is accepted of {said}; jzedu status lists what has come"
-            )
+            raise DecisionRefused(_WORDS("nothing_accepted", what=said))
         now = versions[-1]
         ruled = {one.submission_id for one in rulings.values() if one.decision == "approved"}
         approved = [one for one in versions if one.submission_id in ruled]
         if approved and approved[-1] == now:
-            raise DecisionRefused(
-                f"{said}: the version that came last is the approved one ({now.said})"
-            )
+            raise DecisionRefused(_WORDS("last_is_approved", what=said, version=now.said))
         if len(versions) < 2:
-            raise DecisionRefused(f"{said}: there is one version only ({now.said})")
+            raise DecisionRefused(_WORDS("one_version", what=said, version=now.said))
         before = approved[-1] if approved else versions[-2]
         found = differences(connection, form, before.submission_id, now.submission_id)
     return Changes(before, now, bool(approved), found)
@@ -117,26 +150,27 @@ def show_changes(console: Console, changes: Changes, *, as_json: bool) -> None:
         }
         console.file.write(json.dumps(said, ensure_ascii=False) + "\n")
         return
-    what = "approved" if changes.approved else "the version before (none was approved)"
     for line in (
-        f"{what}: {changes.before.said}",
-        f"now: {changes.now.said}",
-        f"{len(changes.found)} differences",
+        _WORDS("approved" if changes.approved else "before_now", version=changes.before.said),
+        _WORDS("latest", version=changes.now.said),
+        _WORDS("count", count=len(changes.found)),
     ):
         console.print(line, markup=False, highlight=False)
     if changes.found:
-        table = Table("", "sheet", "cell", "row of", "column", "before", "now", header_style="bold")
+        table = Table("", header_style="bold")
+        for header in _HEADERS:
+            table.add_column(_WORDS(header), overflow="fold")
         for one in changes.found:
             cells = (
                 one.sheet,
-                one.cell or f"row {one.row}",
+                one.cell or _WORDS("in_row", row=one.row),
                 one.key,
                 one.column,
                 one.before,
                 one.now,
             )
             table.add_row(
-                _KINDS[one.kind], *(escape(shown(text or "", SENTENCE)) for text in cells)
+                _WORDS(one.kind), *(escape(shown(text or "", SENTENCE)) for text in cells)
             )
         console.print(table)
 

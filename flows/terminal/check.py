@@ -8,12 +8,11 @@ and years run there as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 import polars as pl
 from rich.console import Console
@@ -22,6 +21,7 @@ from rich.table import Table
 
 from flows import steps
 from flows.dry_run import rehearse
+from flows.language import Words, language, told
 from flows.run import Run, StepFailed, definitions_of, fork_server
 from flows.settings import EngineSettings, Settings, load_settings
 from transforms.checks.findings import with_messages
@@ -33,9 +33,8 @@ from warehouse.ledger.ingest import Lost, read_deliveries
 from warehouse.outbox import ReturnSheet, ending, write_sheets
 from warehouse.place import is_there
 from warehouse.reference import Reference
+from warehouse.wording import Text
 from warehouse.workers.pool import Workers
-
-Language = Literal["zh", "en"]
 
 #: What is told of a submission and of a finding, as the publication names it.
 _OF_SUBMISSION = (
@@ -99,12 +98,11 @@ def check_files(
     unit: str | None,
     out: Path,
     say: Callable[[str], object] = lambda _: None,
-    language: Language = "zh",
 ) -> list[Checked]:
     """Check ``files`` and write their return sheets to ``out``; nothing else is kept.
 
     ``unit`` is the code of the reporting unit; without it a folder of each path that names one.
-    ``say`` hears in ``language`` what is being done where it takes a while.
+    ``say`` hears what is being done where it takes a while.
 
     Raises:
         StepFailed: a step of the check failed.
@@ -121,7 +119,7 @@ def check_files(
         reading = _Reading(
             Path(folder), Archive(Path(folder)), defined.reference, settings, workers
         )
-        return _check(files, unit, out, reading, say, language)
+        return _check(files, unit, out, reading, say)
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,6 @@ def _check(
     out: Path,
     reading: _Reading,
     say: Callable[[str], object],
-    language: Language,
 ) -> list[Checked]:
     archive, reference, settings = reading.archive, reading.reference, reading.settings
     receipts = []
@@ -155,13 +152,17 @@ def _check(
     documents = []
     for delivery in read:
         if isinstance(delivery, Lost):
-            raise StepFailed("read", delivery.reason, "Check the disk of the temporary folder.")
+            raise StepFailed(
+                "read",
+                delivery.reason,
+                Text("请检查临时文件夹所在的磁盘。", "Check the disk of the temporary folder."),
+            )
         documents += delivery
     examined = examine(documents, reference.unit_named)
     # A unit that is not known says nothing about the file: it is a dry run, not a delivery.
     findings = examined.findings.filter(pl.col("rule_id") != "FIL-E03")
     if is_there(settings.place) and all(receipt.folder != "?" for receipt in receipts):
-        say(_FRAME[language]["across"])
+        say(_WORDS("across"))
         findings = pl.concat([findings, _across(settings, reading.folder, receipts, examined)])
     checked = []
     for number, file in enumerate(files):
@@ -214,73 +215,67 @@ def _across(
             return steps.warnings_of(run, examined.submissions["submission_id"].to_list())
 
 
-#: What stands around the findings, by language.
-_FRAME: Mapping[Language, Mapping[str, str]] = {
-    "zh": {
-        "form": "未识别报表",
-        "year": "未识别年份",
-        "rows": "  {form} {year}: 读到{read}行, 其中数据{data}行, 忽略{ignored}行",
-        "returned": "[red]将被退回[/]",
-        "accepted": "[green]将被接收[/]",
-        "verdict": "  {verdict}: 错误{errors}条, 提示{warnings}条",
-        "sheet": "  反馈表: {place}",
-        "across": "正在与其他报表和年度核对……",
-    },
-    "en": {
-        "form": "no form",
-        "year": "no year",
-        "rows": "  {form} {year}: {read} rows read, {data} of data, {ignored} ignored",
-        "returned": "[red]would be returned[/]",
-        "accepted": "[green]would be accepted[/]",
-        "verdict": "  {verdict}: {errors} errors, {warnings} warnings",
-        "sheet": "  return sheet: {place}",
-        "across": "checking against the other forms and years …",
-    },
-}
-_HEADERS: Mapping[Language, tuple[str, ...]] = {
-    "zh": ("", "规则", "工作表", "单元格", "机构", "说明", "数"),
-    "en": ("", "rule", "sheet", "cell", "institution", "what", "cells"),
-}
+#: What stands around the findings.
+_WORDS = Words(
+    no_form=("未识别报表", "no form"),
+    no_year=("未识别年份", "no year"),
+    rows=(
+        "  {form} {year}: 读到{read}行, 其中数据{data}行, 忽略{ignored}行",
+        "  {form} {year}: {read} rows read, {data} of data, {ignored} ignored",
+    ),
+    returned=("[red]将被退回[/]", "[red]would be returned[/]"),
+    accepted=("[green]将被接收[/]", "[green]would be accepted[/]"),
+    verdict=(
+        "  {verdict}: 错误{errors}条, 提示{warnings}条",
+        "  {verdict}: {errors} errors, {warnings} warnings",
+    ),
+    sheet=("  反馈表: {place}", "  return sheet: {place}"),
+    across=("正在与其他报表和年度核对……", "checking against the other forms and years …"),
+    rule=("规则", "rule"),
+    table=("工作表", "sheet"),
+    cell=("单元格", "cell"),
+    institution=("机构", "institution"),
+    what=("说明", "what"),
+    cells=("数", "cells"),
+)
+_HEADERS = ("rule", "table", "cell", "institution", "what", "cells")
 
 
-def language_of(locale: str | None) -> Language:
-    """Return the language for people of ``locale`` (as in ``LANG``): Chinese, but for who asks for another."""
-    if not locale or locale.split(".")[0] in ("C", "POSIX"):
-        return "zh"
-    return "zh" if locale.lower().startswith("zh") else "en"
-
-
-def show_checked(console: Console, checked: Checked, language: Language = "zh") -> None:
-    """Print what a night would make of one file, for a person who reads ``language``."""
-    frame = _FRAME[language]
+def show_checked(console: Console, checked: Checked) -> None:
+    """Print what a night would make of one file, for a person."""
     findings = checked.findings
     errors = findings.filter(pl.col("severity") == "error").height
     console.print(f"\n[bold]{escape(shown(str(checked.file)))}[/]", highlight=False)
     for form, year, read, ignored in checked.submissions.select(
         "form", "year", "rows_read", "rows_ignored"
     ).iter_rows():
-        name = getattr(FORMS[form], language) if form else frame["form"]
-        line = frame["rows"].format(
-            form=name, year=year or frame["year"], read=read, data=read - ignored, ignored=ignored
+        line = _WORDS(
+            "rows",
+            form=told((FORMS[form].zh, FORMS[form].en)) if form else _WORDS("no_form"),
+            year=year or _WORDS("no_year"),
+            read=read,
+            data=read - ignored,
+            ignored=ignored,
         )
         console.print(line, highlight=False)
     if findings.height:
-        table = Table(header_style="bold")
-        for header in _HEADERS[language]:
-            table.add_column(header, overflow="fold")
+        table = Table("", header_style="bold")
+        for header in _HEADERS:
+            table.add_column(_WORDS(header), overflow="fold")
         order = with_messages(findings).sort("severity", "sheet", "row", nulls_last=True)
+        said = f"message_{language()}"
         for severity, rule, sheet, cell, institution, message, cells in order.select(
-            *("severity", "rule_id", "sheet", "cell", "institution", f"message_{language}", "cells")
+            *("severity", "rule_id", "sheet", "cell", "institution", said, "cells")
         ).iter_rows():
             mark = "[red]✗[/]" if severity == "error" else "[yellow]![/]"
             name, whose = escape(shown(sheet or "")), escape(shown(institution or ""))
-            said = escape(shown(message, SENTENCE))
-            table.add_row(mark, rule, name, cell or "", whose, said, str(cells))
+            text = escape(shown(message, SENTENCE))
+            table.add_row(mark, rule, name, cell or "", whose, text, str(cells))
         console.print(table)
-    verdict = frame["returned"] if errors else frame["accepted"]
+    verdict = _WORDS("returned" if errors else "accepted")
     console.print(
-        frame["verdict"].format(verdict=verdict, errors=errors, warnings=findings.height - errors)
+        _WORDS("verdict", verdict=verdict, errors=errors, warnings=findings.height - errors)
     )
     if checked.return_sheet is not None:
         place = shown(str(checked.return_sheet))
-        console.print(frame["sheet"].format(place=place), highlight=False, markup=False)
+        console.print(_WORDS("sheet", place=place), highlight=False, markup=False)

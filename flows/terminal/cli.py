@@ -8,19 +8,124 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from flows.environment import quiet
+from flows.language import Language, Words, language, speak, speaking, told
+from flows.terminal.help import Group, install_click_words
 from transforms.importing import no_collecting
 
 if TYPE_CHECKING:
     from transforms.forms import Form
+    from warehouse.reference import Reference
 
 quiet()
+install_click_words()
+
+_WORDS = Words(
+    not_there=("没有 {home}", "{home} is not there"),
+    nothing_of_jzedu=("{home} 里没有 jzedu 的东西", "{home} holds nothing of jzedu"),
+    mistyped=("{there}：是不是写错了{way}？", "{there}: is it mistyped{way}?"),
+    begin=("；要在那里新建，请加 --init", "; to begin a new one there, add --init"),
+    no_years=(
+        "{value!r} 不是年份；请写 2020、2018-2022 或 2018,2020",
+        "{value!r} names no years; write 2020, 2018-2022 or 2018,2020",
+    ),
+    no_span=(
+        "{part!r} 不是 2000 至 2100 之间的年份",
+        "{part!r} is no span of years from 2000 to 2100",
+    ),
+    no_unit=(
+        "没有报送单位 {unit!r}；报送单位有：{known}",
+        "no reporting unit {unit!r}; there are {known}",
+    ),
+    no_form=("没有报表 {form!r}；报表有：{known}", "no form {form!r}; there are {known}"),
+    one_form=("一次只能写一张报表", "one form at a time"),
+    made_up=("在 {out} 写出 {count} 个虚构文件", "{count} made-up files in {out}"),
+    plan_in_dry_run=(
+        "--plan 用来试算一份规划，须与 --dry-run 同用；发布用的规划写在设置里（settings.toml：plan）",
+        "--plan tries a plan out and needs --dry-run; "
+        "the plan of publications is a setting (settings.toml: plan)",
+    ),
+    folder_in_dry_run=(
+        "--{name} 用来试算一个文件夹，须与 --dry-run 同用",
+        "--{name} tries a folder out and needs --dry-run",
+    ),
+    open_for_alone=("--open-for 须与 --findings 同用", "--open-for goes with --findings"),
+    findings_of_a_year=(
+        "--findings 看的是所有年份；请去掉 --year",
+        "--findings is about all years; leave --year out",
+    ),
+    nothing_published=(
+        "{place} 中还没有发布；请运行：jzedu nightly",
+        "there is no publication in {place} yet; run: jzedu nightly",
+    ),
+    which_publication=(
+        "--publication 和 --as-of 都是说哪次发布，请只写一个",
+        "--publication and --as-of both say which publication; give one",
+    ),
+    settled=(
+        "认可 {accepted} 条，不认可 {refused} 条；下次运行（jzedu nightly）时告知单位",
+        "{accepted} accepted, {refused} refused: told with the next run (jzedu nightly)",
+    ),
+    unit_and_year=("--unit 和 --year 须一起写", "--unit and --year go together"),
+    no_report=(
+        "{place} 中还没有报告；请运行：jzedu nightly",
+        "there is no report in {place} yet; run: jzedu nightly",
+    ),
+    zip_inside=(
+        "{file} 在发布文件夹里；请写别处的文件",
+        "{file} lies in the publication; name a file elsewhere",
+    ),
+    no_browser=(
+        "无法启动浏览器；请自行打开 {page}",
+        "no browser could be started; open {page} yourself",
+    ),
+    no_pdf=(
+        "没有 PDF：{problem}；用任何浏览器都可以打印该页",
+        "no PDF: {problem}; any browser prints the page",
+    ),
+    write_a_reason=("请写理由", "write a reason"),
+    reopen_and_reason=("--reopen 和 --reason 须一起写", "--reopen and --reason go together"),
+    anyway_and_reopen=(
+        "重新开放年份时不用写 --anyway",
+        "--anyway says nothing about years that are opened again",
+    ),
+    would_be_sent=(
+        "将发送 {count} 条；这次什么也没有发送",
+        "{count} messages would be sent; nothing was",
+    ),
+    no_channel=(
+        "没有发送的渠道：请设置 {urls}，或在 settings.toml 的 [notify] 中写 blocks"
+        "（docs/运维手册.md）；加 --dry-run 只显示内容",
+        "there is no channel to send by: set {urls}, or blocks under [notify] in settings.toml"
+        " (docs/operations.md); --dry-run shows the messages",
+    ),
+    reminded=("已提醒 {count} 个单位", "{count} units were reminded"),
+    out_is_template=(
+        "--out 就是模板本身：请写到另一个文件",
+        "--out is the template itself: write beside it",
+    ),
+    filled=(
+        "{target}：{references} 处数字，填好 {filled} 处",
+        "{target}: {filled} of {references} figures filled in",
+    ),
+    sound=(
+        "{forms} 张报表、{indicators} 个指标、{plan} 的 {clauses} 项条款、{warnings} 条提示规则、"
+        "{units} 个报送单位：全部正确",
+        "{forms} forms, {indicators} indicators, {clauses} clauses of {plan},"
+        " {warnings} warnings, {units} reporting units: all sound",
+    ),
+    no_record=(
+        "没有叫 {name!r} 的定义；jzedu definitions list 列出全部",
+        "nothing is called {name!r}; jzedu definitions list names all",
+    ),
+)
 
 
 #: What of its own a home may hold: one of them is enough for a folder to be one. Of the inbox, which may
@@ -63,9 +168,27 @@ def _known_home(context: click.Context, option: click.Parameter, home: Path | No
     if named and Path(named).absolute() == home.absolute():
         return home
     begin = any(one.name == "init" for one in context.command.params)
-    way = "; to begin a new one there, add --init" if begin else ""
-    there = "holds nothing of jzedu" if home.is_dir() else "is not there"
-    raise click.BadParameter(f"{home} {there}: is it mistyped{way}?", context, option)
+    way = _WORDS("begin") if begin else ""
+    there = _WORDS("nothing_of_jzedu" if home.is_dir() else "not_there", home=home)
+    raise click.BadParameter(_WORDS("mistyped", there=there, way=way), context, option)
+
+
+def _heard(context: click.Context, _: click.Parameter, wanted: Language | None) -> None:
+    """Speak the language that was asked for."""
+    if wanted is not None:
+        speak(wanted)
+
+
+def _lang(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option for the language of what is said."""
+    return click.option(
+        "--lang",
+        type=click.Choice(["zh", "en"]),
+        is_eager=True,
+        expose_value=False,
+        callback=_heard,
+        help=text,
+    )
 
 
 class Years(click.ParamType[tuple[int, ...]]):
@@ -81,12 +204,10 @@ class Years(click.ParamType[tuple[int, ...]]):
         for part in str(value).replace("，", ",").split(","):
             first, _, last = part.strip().replace("—", "-").partition("-")
             if not (first.isdecimal() and (last or first).isdecimal()):
-                self.fail(
-                    f"{value!r} names no years; write 2020, 2018-2022 or 2018,2020", param, ctx
-                )
+                self.fail(_WORDS("no_years", value=value), param, ctx)
             start, end = int(first), int(last or first)
             if not 2000 <= start <= end <= 2100:
-                self.fail(f"{part.strip()!r} is no span of years from 2000 to 2100", param, ctx)
+                self.fail(_WORDS("no_span", part=part.strip()), param, ctx)
             years.update(range(start, end + 1))
         return tuple(sorted(years))
 
@@ -102,13 +223,18 @@ def _codes(regions: str | None, home: Path | None) -> Any:
         return reference
     codes = []
     for word in regions.replace("，", ",").split(","):
-        code = reference.unit_of(word)
-        if code is None:
-            known = "、".join(reference.units["region_code"] + " " + reference.units["region_name"])
-            raise click.BadParameter(f"no reporting unit {word.strip()!r}; there are {known}")
-        codes.append(code)
+        codes.append(_code(reference, word))
     keep = pl.col("region_code").is_in(codes) | (pl.col("level") != "reporting_unit")
     return replace(reference, regions=reference.regions.filter(keep))
+
+
+def _code(reference: Reference, word: str, hint: str | None = None) -> str:
+    """Return the code of the reporting unit that ``word`` names."""
+    code = reference.unit_of(word)
+    if code is None:
+        known = "、".join(reference.units["region_code"] + " " + reference.units["region_name"])
+        raise click.BadParameter(_WORDS("no_unit", unit=word.strip(), known=known), param_hint=hint)
+    return code
 
 
 def _defined(home: Path | None) -> Any:
@@ -121,7 +247,11 @@ def _defined(home: Path | None) -> Any:
     return definitions
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@_lang("Language of all that is said [default: by the locale].")
 @click.version_option(package_name="jzedu")
 def cli() -> None:
     """Show a city, every night, whether its education plan is coming true."""
@@ -137,7 +267,13 @@ def cli() -> None:
     metavar="DIR",
     help="Inbox to write into; made if it is not there.",
 )
-@click.option("--years", type=Years(), default="2018-2022", show_default=True)
+@click.option(
+    "--years",
+    type=Years(),
+    default="2018-2022",
+    show_default=True,
+    help="2020, 2018-2022 or 2018,2020.",
+)
 @click.option("--regions", metavar="CODES", help="Units, by code or name, separated by commas.")
 @click.option(
     "--seed", type=int, default=1, show_default=True, help="The same seed gives the same files."
@@ -183,7 +319,7 @@ def sample(
             expected=reference.expected,
             on_file=lambda _: advance(),
         )
-    shown.say(f"{len(paths)} made-up files in {out}")
+    shown.say(_WORDS("made_up", count=len(paths), out=out))
 
 
 _accept_shrink = click.option(
@@ -244,14 +380,11 @@ def backfill(
     from warehouse.ledger.store import Scope
 
     if plan is not None and not dry_run:
-        raise click.UsageError(
-            "--plan tries a plan out and needs --dry-run; "
-            "the plan of publications is a setting (settings.toml: plan)"
-        )
+        raise click.UsageError(_WORDS("plan_in_dry_run"))
     tried = {"definitions": definitions, "reference": reference}
     instead = {name: folder for name, folder in tried.items() if folder is not None}
     if instead and not dry_run:
-        raise click.UsageError(f"--{next(iter(instead))} tries a folder out and needs --dry-run")
+        raise click.UsageError(_WORDS("folder_in_dry_run", name=next(iter(instead))))
     chosen = _codes(regions, home).units["region_code"].to_list() if regions else []
     names = [form.name for form in _forms(forms, home)] if forms else []
     scope = Scope(years, tuple(chosen), tuple(names))
@@ -278,47 +411,40 @@ def backfill(
     help="With --findings: for more than so many days [default: 30].",
 )
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-@click.option(
-    "--lang",
-    type=click.Choice(["zh", "en"]),
-    help="Of what is said [default: Chinese where the locale is, else English].",
-)
+@_lang("Of what is said [default: Chinese where the locale is, else English].")
 def status(
     home: Path | None,
     year: int | None,
     findings: bool,
     open_for: int | None,
     as_json: bool,
-    lang: Literal["zh", "en"] | None,
 ) -> None:
     """Who has handed in what, what was returned, what is late, when was the last publication."""
     from datetime import UTC
 
-    from rich.console import Console
-
     from flows.settings import load_settings
+    from flows.terminal.console import standard_output
     from flows.terminal.findings import show_findings
     from flows.terminal.status import LONG, NoSuchYear, show_status
     from warehouse.publication.release import DATABASE
 
     if open_for is not None and not findings:
-        raise click.UsageError("--open-for goes with --findings")
+        raise click.UsageError(_WORDS("open_for_alone"))
     if year is not None and findings:
-        raise click.UsageError("--findings is about all years; leave --year out")
+        raise click.UsageError(_WORDS("findings_of_a_year"))
     settings = load_settings(home)
     _defined(home)
     database = settings.published / DATABASE
     if not database.exists():
-        _fail(f"there is no publication in {settings.published} yet; run: jzedu nightly")
-    console = Console(width=None if sys.stdout.isatty() else 140)
+        _fail(_WORDS("nothing_published", place=settings.published))
+    console = standard_output(140)
     now = datetime.now(UTC).replace(tzinfo=None)
     if findings:
         days = LONG if open_for is None else open_for
         show_findings(console, database, days, now, as_json=as_json)
         return
     try:
-        language = lang or _language_of_locale("en")
-        show_status(console, database, year, as_json, now, language)
+        show_status(console, database, year, as_json, now)
     except NoSuchYear as error:
         raise click.UsageError(str(error)) from None
 
@@ -362,11 +488,10 @@ def explain(
     """
     from functools import partial
 
-    from rich.console import Console
-
     import warehouse.lineage.figure
     from flows.lock import no_writer
     from flows.settings import load_settings
+    from flows.terminal.console import standard_output
     from flows.terminal.lineage import (
         json_of,
         publication_file,
@@ -377,7 +502,7 @@ def explain(
     from warehouse.place import WarehouseLocked
 
     if publication is not None and as_of is not None:
-        raise click.UsageError("--publication and --as-of both say which publication; give one")
+        raise click.UsageError(_WORDS("which_publication"))
     settings, defined = load_settings(home), _defined(home)
     try:
         if as_of is not None:
@@ -394,13 +519,13 @@ def explain(
                 rows,
             )
     except warehouse.lineage.figure.CannotExplain as error:
-        raise click.UsageError(str(error)) from None
+        raise click.UsageError(_sentence(error)) from None
     except (LakeFailed, WarehouseLocked) as error:
-        _fail(str(error))
+        _fail(_sentence(error))
     if as_json:
         click.echo(json_of(explanation))
     else:
-        show_explanation(Console(width=None if sys.stdout.isatty() else 160), explanation)
+        show_explanation(standard_output(160), explanation)
 
 
 @cli.command()
@@ -429,11 +554,10 @@ def reasons(
     """
     from datetime import UTC
 
-    from rich.console import Console
-
     from expectations.acknowledged import AcknowledgementError
     from flows.settings import load_settings
     from flows.terminal import reasons as given_reasons
+    from flows.terminal.console import standard_output
     from transforms.china import CHINA
     from warehouse.ledger.store import WarehouseOutdated
     from warehouse.place import WarehouseLocked
@@ -454,23 +578,25 @@ def reasons(
     except given_reasons.UnknownNumber as error:
         raise click.UsageError(str(error)) from None
     except (AcknowledgementError, WarehouseLocked, WarehouseOutdated) as error:
-        _fail(str(error))
+        _fail(_sentence(error))
     decided = {number.upper() for number in (*accept, *refuse)}
     left = [one for one in given if one.number not in decided]
     if as_json:
         click.echo(json.dumps(given_reasons.as_records(left), ensure_ascii=False, indent=2))
         return
     if decided:
-        click.echo(
-            f"{len(accept)} accepted, {len(refuse)} refused: told with the next run (jzedu nightly)"
-        )
-    given_reasons.show_reasons(Console(width=None if sys.stdout.isatty() else 160), left)
+        click.echo(_WORDS("settled", accepted=len(accept), refused=len(refuse)))
+    given_reasons.show_reasons(standard_output(160), left)
 
 
 @cli.command()
 @_home
 @click.option(
-    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), metavar="DIR"
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder to write into; made if it is not there.",
 )
 @click.option(
     "--forms", metavar="FORMS", help="Forms, by name or Chinese name, separated by commas."
@@ -491,23 +617,21 @@ def template(
 
     defined = _defined(home)
     if (unit is None) != (year is None):
-        raise click.UsageError("--unit and --year go together")
+        raise click.UsageError(_WORDS("unit_and_year"))
     if unit is not None and year is not None:
         from flows.settings import load_settings
         from flows.terminal.template import write_known_templates
         from warehouse.ledger.store import WarehouseOutdated
         from warehouse.place import WarehouseLocked
 
-        code = defined.reference.unit_of(unit)
-        if code is None:
-            raise click.BadParameter(f"no reporting unit {unit!r}", param_hint="--unit")
+        code = _code(defined.reference, unit, "--unit")
         try:
             for file in write_known_templates(
                 load_settings(home), defined, out, _forms(forms, home), code, year
             ):
                 click.echo(str(file))
         except (WarehouseLocked, WarehouseOutdated) as error:
-            _fail(str(error))
+            _fail(_sentence(error))
         return
     this_year = datetime.now(UTC).year
     chosen = _forms(forms, home)
@@ -523,7 +647,7 @@ def template(
         click.echo(str(file))
 
 
-@cli.command()
+@cli.command(silent="zh")
 @_home
 @click.argument(
     "files",
@@ -545,43 +669,32 @@ def template(
     show_default=True,
     help="Where return sheets are written.",
 )
-@click.option(
-    "--lang",
-    type=click.Choice(["zh", "en"]),
-    help="Language of what is printed [default: by the locale, Chinese where it says nothing].",
-)
+@_lang("Language of what is printed [default: by the locale, Chinese where it says nothing].")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def check(
     home: Path | None,
     files: tuple[Path, ...],
     unit: str | None,
     out: Path,
-    lang: Literal["zh", "en"] | None,
     as_json: bool,
 ) -> None:
     """Try files out: their findings, here and as return sheets; nothing is kept.
 
     Exit code 1 where a submission in them would be returned.
     """
-    from rich.console import Console
-
-    from flows.terminal.check import check_files, language_of, show_checked
+    from flows.terminal.check import check_files, show_checked
+    from flows.terminal.console import standard_output
 
     reference = _codes(None, home)
-    code = None
-    if unit is not None:
-        code = reference.unit_of(unit)
-        if code is None:
-            raise click.BadParameter(f"no reporting unit {unit!r}", param_hint="--unit")
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    code = _code(reference, unit, "--unit") if unit is not None else None
+    console = standard_output(120)
     say = (lambda _: None) if as_json else (lambda said: console.print(f"[dim]{said}[/]"))
-    language = lang or language_of(_locale())
-    checked = check_files(list(files), home, code, out, say, language)
+    checked = check_files(list(files), home, code, out, say)
     if as_json:
         click.echo(json.dumps([one.as_record() for one in checked], ensure_ascii=False, indent=2))
     else:
         for one in checked:
-            show_checked(console, one, language)
+            show_checked(console, one)
     sys.exit(0 if all(one.is_accepted for one in checked) else 1)
 
 
@@ -589,7 +702,13 @@ def check(
 @_home
 @_init
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where the server listens.")
-@click.option("--port", type=click.IntRange(1, 65535), default=4200, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=4200,
+    show_default=True,
+    help="On which port.",
+)
 def serve(home: Path | None, host: str, port: int) -> None:
     """Run the schedule: Prefect server, the nightly deployment and the backfill deployment."""
     from rich.console import Console
@@ -627,7 +746,10 @@ def doctor(home: Path | None, everything: bool, as_json: bool) -> None:
     def probes(settings: Settings) -> list[Any]:
         return [(s.name, partial(probe, s, settings.home)) for s in settings.sources]
 
-    sys.exit(0 if show_lines(Console(), diagnose(home, probes, everything), as_json) else 1)
+    # What machines read is English, whoever asked for it.
+    with speaking("en") if as_json else nullcontext():
+        sound = show_lines(Console(), diagnose(home, probes, everything), as_json)
+    sys.exit(0 if sound else 1)
 
 
 @cli.command()
@@ -648,18 +770,16 @@ def report(home: Path | None, open_it: bool, packed: Path | None) -> None:
     published = load_settings(home).published
     page = published / "report" / "index.html"
     if not page.exists():
-        _fail(f"there is no report in {page.parent} yet; run: jzedu nightly")
+        _fail(_WORDS("no_report", place=page.parent))
     if packed is not None:
         if packed.absolute().is_relative_to(published.absolute()):
-            raise click.BadParameter(
-                f"{packed} lies in the publication; name a file elsewhere", param_hint="--zip"
-            )
+            raise click.BadParameter(_WORDS("zip_inside", file=packed), param_hint="--zip")
         pack_report(published, packed)
         click.echo(str(packed))
     else:
         click.echo(str(page))
     if open_it and click.launch(str(page)) != 0:
-        _fail(f"no browser could be started; open {page} yourself")
+        _fail(_WORDS("no_browser", page=page))
 
 
 @cli.command()
@@ -678,19 +798,7 @@ def brief(home: Path | None, year: int | None, lang: str | None) -> None:
     for file in written.files:
         click.echo(str(file))
     for problem in written.problems:
-        click.echo(f"jzedu: no PDF: {problem}; any browser prints the page", err=True)
-
-
-def _locale() -> str | None:
-    """Return the locale that the terminal asks for messages in, None where it asks for none."""
-    import os
-
-    asked = (os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG"))
-    return next(filter(None, asked), None)
-
-
-def _language_of_locale(otherwise: Literal["zh", "en"]) -> Literal["zh", "en"]:
-    return "zh" if (_locale() or "").startswith("zh") else otherwise
+        click.echo(f"jzedu: {_WORDS('no_pdf', problem=problem)}", err=True)
 
 
 _as_role = click.option(
@@ -726,7 +834,7 @@ def _rule(
             decided_as=decided_as,
         )
     except (DecisionRefused, ArchiveDamaged, WarehouseLocked, WarehouseOutdated) as error:
-        _fail(str(error))
+        _fail(_sentence(error))
     click.echo(said)
 
 
@@ -747,11 +855,10 @@ def changes(
     """Which cells differ between what was approved and what a unit has handed in since."""
     from datetime import UTC
 
-    from rich.console import Console
-
     from flows.permissions import keep_private
     from flows.settings import load_settings
     from flows.terminal.changes import changes_of, show_changes, write_marked
+    from flows.terminal.console import standard_output
     from flows.terminal.office import DecisionRefused
     from transforms.china import CHINA
     from warehouse.archive import ArchiveDamaged
@@ -761,7 +868,7 @@ def changes(
     settings, defined = load_settings(home), _defined(home)
     code, chosen = _unit_and_form(home, unit, form)
     (name,) = defined.reference.units.filter(region_code=code)["region_name"]
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = standard_output(140)
     try:
         found = changes_of(settings, defined.reference, code, chosen, year)
         show_changes(console, found, as_json=as_json)
@@ -770,26 +877,24 @@ def changes(
             today = datetime.now(UTC).astimezone(CHINA).date()
             click.echo(write_marked(settings, found, name, chosen, year, out, today), err=as_json)
     except (DecisionRefused, ArchiveDamaged, WarehouseLocked, WarehouseOutdated) as error:
-        _fail(str(error))
+        _fail(_sentence(error))
     except OSError as error:
         _fail(f"{error.filename}: {error.strerror}")
 
 
 def _unit_and_form(home: Path | None, unit: str, form: str) -> tuple[str, Form]:
     """Return the code of the unit and the form that were named."""
-    code = _defined(home).reference.unit_of(unit)
-    if code is None:
-        raise click.BadParameter(f"no reporting unit {unit!r}", param_hint="UNIT")
-    chosen = _forms(form, home)
+    code = _code(_defined(home).reference, unit, "UNIT")
+    chosen = _forms(form, home, "FORM")
     if len(chosen) != 1:
-        raise click.BadParameter("one form at a time", param_hint="FORM")
+        raise click.BadParameter(_WORDS("one_form"), param_hint="FORM")
     return code, chosen[0]
 
 
 def _given(context: click.Context, option: click.Parameter, text: str | None) -> str | None:
     """``text`` without spaces around it, which must be more than spaces."""
     if text is not None and not text.strip():
-        raise click.BadParameter("write a reason", context, option)
+        raise click.BadParameter(_WORDS("write_a_reason"), context, option)
     return text.strip() if text is not None else None
 
 
@@ -858,9 +963,9 @@ def release(
     from warehouse.archive import ArchiveDamaged
 
     if reopen != (reason is not None):
-        raise click.UsageError("--reopen and --reason go together")
+        raise click.UsageError(_WORDS("reopen_and_reason"))
     if reopen and anyway:
-        raise click.UsageError("--anyway says nothing about years that are opened again")
+        raise click.UsageError(_WORDS("anyway_and_reopen"))
     settings = load_settings(home)
     _defined(home)
     try:
@@ -901,15 +1006,12 @@ def remind(home: Path | None, dry_run: bool) -> None:
         for one in found:
             notice = one.notice(settings.outbox)
             click.echo(f"{notice.title}\n{notice.text}\n")
-        click.echo(f"{len(found)} messages would be sent; nothing was")
+        click.echo(_WORDS("would_be_sent", count=len(found)))
         return
     if not has_channels(settings.notify):
-        _fail(
-            f"there is no channel to send by: set {URLS}, or blocks under [notify] in settings.toml"
-            " (docs/operations.md); --dry-run shows the messages"
-        )
+        _fail(_WORDS("no_channel", urls=URLS))
     sent, problems = reminders.remind(settings, today)
-    click.echo(f"{len(sent)} units were reminded")
+    click.echo(_WORDS("reminded", count=len(sent)))
     for problem in problems:
         click.echo(f"jzedu: {problem}", err=True)
     sys.exit(1 if problems else 0)
@@ -939,7 +1041,7 @@ def export(home: Path | None, template: Path, year: int, out: Path | None) -> No
     defined = _defined(home)
     target = out or Path(f"{template.stem}-{year}.xlsx")
     if target.exists() and target.samefile(template):
-        raise click.UsageError("--out is the template itself: write beside it")
+        raise click.UsageError(_WORDS("out_is_template"))
     try:
         filled, problems = write_export(
             load_settings(home).published, defined.reference, template, year, target
@@ -948,9 +1050,8 @@ def export(home: Path | None, template: Path, year: int, out: Path | None) -> No
         _fail(str(error))
     for problem in problems:
         click.echo(f"jzedu: {problem}", err=True)
-    click.echo(
-        f"{target}: {filled.references - len(problems)} of {filled.references} figures filled in"
-    )
+    done = filled.references - len(problems)
+    click.echo(_WORDS("filled", target=target, filled=done, references=filled.references))
     sys.exit(1 if problems else 0)
 
 
@@ -973,9 +1074,15 @@ def check_definitions(home: Path | None) -> None:
     if problems:
         sys.exit(1)
     click.echo(
-        f"{len(defined.forms)} forms, {len(defined.catalogue.indicators)} indicators,"
-        f" {len(defined.plan.clauses)} clauses of {defined.plan.plan_version},"
-        f" {len(defined.warnings)} warnings, {len(defined.reference.units)} reporting units: all sound"
+        _WORDS(
+            "sound",
+            forms=len(defined.forms),
+            indicators=len(defined.catalogue.indicators),
+            clauses=len(defined.plan.clauses),
+            plan=defined.plan.plan_version,
+            warnings=len(defined.warnings),
+            units=len(defined.reference.units),
+        )
     )
 
 
@@ -983,13 +1090,12 @@ def check_definitions(home: Path | None) -> None:
 @_home
 def list_definitions(home: Path | None) -> None:
     """List every record with the file that it comes from."""
-    from rich.console import Console
-
     from flows.settings import load_settings
+    from flows.terminal.console import standard_output
     from flows.terminal.definitions import show_list
 
     _defined(home)
-    show_list(Console(width=None if sys.stdout.isatty() else 140), load_settings(home))
+    show_list(standard_output(140), load_settings(home))
 
 
 @definitions.command("show")
@@ -997,19 +1103,16 @@ def list_definitions(home: Path | None) -> None:
 @click.argument("name", metavar="ID")
 def show_definition(home: Path | None, name: str) -> None:
     """Show a record as it stands in its file: a form, an indicator, a clause, a parameter."""
-    from rich.console import Console
-
     from flows.settings import load_settings
+    from flows.terminal.console import standard_output
     from flows.terminal.definitions import show_record
 
     _defined(home)
-    if not show_record(
-        Console(width=None if sys.stdout.isatty() else 140), load_settings(home), name
-    ):
-        raise click.BadParameter(f"nothing is called {name!r}; jzedu definitions list names all")
+    if not show_record(standard_output(140), load_settings(home), name):
+        raise click.BadParameter(_WORDS("no_record", name=name))
 
 
-def _forms(words: str | None, home: Path | None) -> list[Any]:
+def _forms(words: str | None, home: Path | None, hint: str | None = None) -> list[Any]:
     from transforms.forms import FORMS
 
     _defined(home)
@@ -1019,9 +1122,21 @@ def _forms(words: str | None, home: Path | None) -> list[Any]:
     found = []
     for word in words.replace("，", ",").split(","):
         if word.strip() not in by_word:
-            raise click.BadParameter(f"no form {word.strip()!r}; there are {', '.join(FORMS)}")
+            known = (
+                "、".join(f"{form.zh} {form.name}" for form in FORMS.values())
+                if language() == "zh"
+                else ", ".join(FORMS)
+            )
+            said = _WORDS("no_form", form=word.strip(), known=known)
+            raise click.BadParameter(said, param_hint=hint)
         found.append(by_word[word.strip()])
     return found
+
+
+def _sentence(error: Exception) -> str:
+    """Return what an error says, in the reader's language where it says it in both."""
+    text = getattr(error, "text", None)
+    return told(text) if text is not None else str(error)
 
 
 def _fail(message: str) -> NoReturn:
@@ -1054,7 +1169,9 @@ def main() -> None:
         run = sys.modules.get("flows.run")
         if run is None or not isinstance(error, run.StepFailed):
             raise
-        _fail(str(error))
+        _fail(_sentence(error))
+    finally:
+        speak(None)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from rich.table import Table
 from expectations.clauses import CATALOGUES, PLAN
 from expectations.definitions import FOLDER, INDICATORS_FILE, PLAN_FILE, WARNINGS_FILE, Definitions
 from expectations.warnings import WARNINGS
+from flows.language import Words
 from flows.settings import Settings
 from transforms.forms import PACKAGED as PACKAGED_FORMS
 from warehouse.indicators.definitions import INDICATORS, read_catalogue
@@ -32,6 +33,23 @@ _LISTS = {
     "indicators": ("indicator", "indicator_id"),
     "rules": ("warning", "number"),
 }
+
+
+_WORDS = Words(
+    kind=("类别", "kind"),
+    id=("编号", "id"),
+    place=("出处", "from"),
+    packaged=("随附", "packaged"),
+    anew=("（覆盖随附的）", " (anew)"),
+    form=("报表", "form"),
+    clause=("条款", "clause"),
+    section=("领域", "section"),
+    parameter=("参数", "parameter"),
+    scope=("范围", "scope"),
+    view=("视图", "view"),
+    indicator=("指标", "indicator"),
+    warning=("提示规则", "warning"),
+)
 
 
 @dataclass(frozen=True)
@@ -118,12 +136,13 @@ def _records(file: Path) -> Iterator[tuple[str, str, int, str]]:
 def show_list(console: Console, settings: Settings) -> None:
     """Print every record with where it comes from; a home's own are marked."""
     table = Table(header_style="bold")
-    for header in ("kind", "id", "from"):
-        table.add_column(header, overflow="fold")
+    for header in ("kind", "id", "place"):
+        table.add_column(_WORDS(header), overflow="fold")
     for one in defined_records(settings):
         own = one.file.is_relative_to(settings.home)
-        where = f"{one.file}:{one.line}" if own else "packaged"
-        table.add_row(one.kind, escape(one.name), f"{where}{' (anew)' if one.replaces else ''}")
+        where = f"{one.file}:{one.line}" if own else _WORDS("packaged")
+        anew = _WORDS("anew") if one.replaces else ""
+        table.add_row(_WORDS(one.kind), escape(one.name), f"{where}{anew}")
     console.print(table)
 
 
@@ -132,7 +151,7 @@ def show_record(console: Console, settings: Settings, name: str) -> bool:
     found = [one for one in defined_records(settings) if one.name == name]
     for one in found:
         console.print(
-            f"# {one.kind} {one.name}, {one.file}:{one.line}", markup=False, highlight=False
+            f"# {_WORDS(one.kind)} {one.name}, {one.file}:{one.line}", markup=False, highlight=False
         )
         console.print(one.text, markup=False, highlight=False, soft_wrap=True)
     return bool(found)

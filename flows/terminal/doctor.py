@@ -23,11 +23,13 @@ from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import duckdb
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
 
 from flows.after.metrics import last_success
 from flows.after.notify import URLS
+from flows.language import Words, told
 from flows.lock import holder
 from flows.run import definitions_of
 from flows.service.client import healthy, next_night
@@ -61,13 +63,238 @@ _DAY = timedelta(days=1)
 #: A run is late when this much more than a day has passed: it starts at a fixed hour and takes time.
 _LATE = _DAY + timedelta(hours=2)
 _SAMPLE = 20
-_RESTORE = "Restore it from the backup: docs/operations.md, Back up and restore."
 #: So many missing originals are named one by one.
 _NAMED = 10
 _GIB = 1024**3
 #: Tells that the keys to a bucket may write there: a file that holds nothing, and stays.
 _PROBE = ".probe"
 _MARKS = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[red]✗[/]"}
+
+
+_WORDS = Words(
+    correct_line=("请改正那一行，再运行。", "Correct that line and run again."),
+    printed=("一页通的 PDF 由 {program} 打印", "the page about the city is printed by {program}"),
+    no_browser=(
+        "这里没有能把一页通做成 PDF 的浏览器",
+        "there is no browser here that makes a PDF of the page about the city",
+    ),
+    install_browser=(
+        "请安装 {names} 之一和中文字体，或用任何浏览器打印那个网页。",
+        "Install one of {names}, with a Chinese font, or print the HTML page from any browser.",
+    ),
+    listed=("、", ", "),
+    and_then=("；", "; "),
+    package_missing=("缺少 {name}", "{name} is missing"),
+    package_wrong=("{name} 是 {there}，应为 {needed}", "{name} is {there}, and has to be {needed}"),
+    install=(
+        "请按 requirements.lock 重新安装：make run 会做，或看 README.zh.md。",
+        "Install again from requirements.lock: make run does, or see README.md.",
+    ),
+    correct_file=("请改正该文件，再运行。", "Correct that file and run again."),
+    settings=("规划 {plan}，报送单位 {units} 个", "plan {plan}, {units} reporting units"),
+    notify=("发往 {count} 处，事由 {on}", "to {count} places, on {on}"),
+    notify_off=("没有开", "off"),
+    made_by_first=(
+        "第一次运行时会建立；--home 或 JZEDU_HOME 写对了吗？",
+        "It is made by the first run; is --home or JZEDU_HOME what you meant?",
+    ),
+    not_there=("没有 {place}", "{place} is not there"),
+    chown=(
+        "请交给运行 jzedu 的用户：chown -R {user} …",
+        "Give them to the user that runs jzedu: chown -R {user} …",
+    ),
+    shut=("不可写：{places}", "not writable: {places}"),
+    open_to_all=("{place} 谁都可以改", "{place} can be changed by everybody"),
+    mount=(
+        "请挂载或新建；在此之前，每夜不用它照常运行，并说明。",
+        "Mount it, or make it; each night goes on without it and says so.",
+    ),
+    unmounted=("没有 {place}：挂载了吗？", "{place} is not there: is it mounted?"),
+    chmod=(
+        "请让 {user} 能读：chmod -R a+rX {place}",
+        "Make them readable for {user}: chmod -R a+rX {place}",
+    ),
+    unreadable=(
+        "有 {count} 项读不出来，第一项是 {first}",
+        "{count} entries cannot be read, the first is {first}",
+    ),
+    for_home=("本处", "home"),
+    for_temporary=("临时文件", "temporary files"),
+    free=("{name}还剩 {free:.1f} GiB（{place}）", "{free:.1f} GiB free for {name} ({place})"),
+    make_room=(
+        "请腾出空间，或迁到更大的磁盘：docs/运维手册.md，迁移。",
+        "Make room, or move to a larger disk: docs/operations.md, Move.",
+    ),
+    tzdata=(
+        "请安装系统或 Python 的 tzdata。",
+        "Install the package tzdata of the system, or of Python.",
+    ),
+    no_zone=("不认识时区 {zone}", "the time zone {zone} is unknown"),
+    clock_back=(
+        "现在是 {now:%Y-%m-%d %H:%M}（世界时），早于上次发布（{last:%Y-%m-%d %H:%M}）",
+        "it is {now:%Y-%m-%d %H:%M} UTC, before the last publication ({last:%Y-%m-%d %H:%M})",
+    ),
+    set_clock=(
+        "请校准时钟：timedatectl set-ntp true。期限和版本都按它算。",
+        "Set the clock: timedatectl set-ntp true. Deadlines and versions go by it.",
+    ),
+    clock=(
+        "{zone} {there:%Y-%m-%d %H:%M}，世界时 {now:%H:%M}",
+        "{there:%Y-%m-%d %H:%M} in {zone}, {now:%H:%M} UTC",
+    ),
+    reachable=("连得上", "reachable"),
+    others_go_on=(
+        "其他来源照常；等它连得上，再接收那里的文件。",
+        "Other sources go on; what is there is taken once it can be reached.",
+    ),
+    lake_empty=("{lake} 是空的", "{lake} is empty"),
+    run=("请运行：jzedu nightly", "Run: jzedu nightly"),
+    fails_until=(
+        "在此之前每夜都会失败，但不丢失任何东西。",
+        "Each night fails, and loses nothing, until then.",
+    ),
+    lake_storage=(
+        "请确认它的存储在运行、从这里连得上：docs/scale.md。",
+        "See that its storage is up and can be reached from here: docs/scale.md.",
+    ),
+    submissions=("{place} 中有报送 {count} 份", "{count} submissions in {place}"),
+    no_archive=("还没有档案可读", "there is no archive yet for them to see"),
+    workers=("{address} 的 {count} 个进程可以读取", "{count} workers of {address} can read"),
+    not_yet=("还没有 {file}", "{file} is not there yet"),
+    being_written=("此刻有一次运行正在写", "a run is writing to it at this moment"),
+    rebuild=(
+        "请把 {file} 移走，再运行 jzedu nightly：会从档案重建。",
+        "Move {file} away and run jzedu nightly: it is rebuilt from the archive.",
+    ),
+    originals_missing=("缺 {count} 份原件", "{count} originals are missing"),
+    permissions=("请检查权限和磁盘。", "See to its permissions and its disk."),
+    restore_original=(
+        "请从备份恢复：docs/运维手册.md，备份与恢复。收件夹或来源处还有的原件，{when}会重新接收。",
+        "Restore it from the backup: docs/operations.md, Back up and restore. An original that still lies in the inbox or at its source is taken again by {when}.",
+    ),
+    next_night=("下一夜", "the next night"),
+    some_night=("读到它的那一夜", "the night that comes upon it"),
+    unsigned=(
+        "有 {count} 份原件没有可信的收件记录",
+        "{count} originals have no receipt that can be believed",
+    ),
+    receipts_restored=(
+        "收件记录恢复后重新算数。",
+        "They count again once their receipts are restored.",
+    ),
+    originals=(
+        "原件 {count} 份，其中 {read} 份已读出核对",
+        "{count} originals, {read} of them read and verified",
+    ),
+    restore=(
+        "请从备份恢复：docs/运维手册.md，备份与恢复。",
+        "Restore it from the backup: docs/operations.md, Back up and restore.",
+    ),
+    decisions=("决定 {count} 项，都是原来写下的", "{count} decisions, all as they were written"),
+    and_releases=(
+        "{found}；发布 {count} 次，每个文件都是原样",
+        "{found}; {count} releases, every file of them as it was",
+    ),
+    in_bucket=("{place}：{found}", "in {place}: {found}"),
+    storage_away=(
+        "在此之前每晚的运行都会失败，已有的发布不变：docs/scale.md。",
+        "Each night fails, and the publication stands, until then: docs/scale.md.",
+    ),
+    anew=("请运行 jzedu nightly：会重新发布。", "Run jzedu nightly: it is published anew."),
+    none_yet=("还没有", "there is none yet"),
+    damaged=("{file} 损坏", "{file} is damaged"),
+    published=("{last:%Y-%m-%d %H:%M}（世界时）", "of {last:%Y-%m-%d %H:%M} UTC"),
+    looked=(
+        "；{looked:%Y-%m-%d %H:%M} 查看时没有新的",
+        "; nothing new at {looked:%Y-%m-%d %H:%M} UTC",
+    ),
+    serving=(
+        "jzedu serve 在运行吗？上次运行失败了吗？现在运行：jzedu nightly",
+        "Is jzedu serve running, and did the last run fail? Run now: jzedu nightly",
+    ),
+    no_run=("{found}：一天多没有运行", "{found}: no run for more than a day"),
+    made_anew=("请运行 jzedu nightly：会重新生成。", "Run jzedu nightly: it is made anew."),
+    missing_or_damaged=("{file} 不在或损坏", "{file} is missing or damaged"),
+    of_another=(
+        "它不是旁边那次发布的公开版",
+        "it is of another publication than the one beside it",
+    ),
+    shows=("它显示了 {fault}", "it shows {fault}"),
+    take_away=("请移走 {place}。{do}", "Take {place} away. {do}"),
+    public_fine=(
+        "是这次发布的公开版，没有少数人的人数",
+        "of this publication, with no count of few people",
+    ),
+    alone=(
+        "在此之前不会自动运行；请运行 jzedu nightly。",
+        "Until then no night runs by itself; run jzedu nightly.",
+    ),
+    left_behind=(
+        "被杀掉的 jzedu serve 留下的服务还在 {url} 应答，但没有人执行它的运行",
+        "a server that a killed jzedu serve left behind answers at {url}, and nobody carries out its runs",
+    ),
+    serve_again=(
+        "请重新启动：jzedu serve，它会结束留下的。{alone}",
+        "Start it again: jzedu serve; it ends what was left. {alone}",
+    ),
+    serve=("请启动：jzedu serve。{alone}", "Start it: jzedu serve. {alone}"),
+    no_serve=("没有 jzedu serve 在 {home} 上工作", "no jzedu serve works on {home}"),
+    no_answer=("{runner}，但它的服务没有应答{at}", "{runner}, but its server does not answer{at}"),
+    at=("（{url}）", " at {url}"),
+    server_log=(
+        "几分钟后还没有起来：原因在 {file} 中。",
+        "If it does not come up within minutes: {file} says why.",
+    ),
+    serves=("{runner}，在 {url} 为 {home} 服务", "{runner}, serves {home} at {url}"),
+    start_named=(
+        "请启动它，或取消 PREFECT_API_URL：运行不需要专门的服务。",
+        "Start it, or unset PREFECT_API_URL: runs do without a server of their own.",
+    ),
+    named_silent=(
+        "PREFECT_API_URL 所写的 {url} 没有 Prefect 服务应答",
+        "no Prefect server answers at PREFECT_API_URL, {url}",
+    ),
+    named_answers=(
+        "{url} 有 Prefect 服务应答；没有查看它的执行进程",
+        "a Prefect server answers at {url}; its worker is not looked at",
+    ),
+    password=(
+        "服务有密码时，请写在 PREFECT_API_AUTH_STRING 中。",
+        "Where the server has a password, set PREFECT_API_AUTH_STRING to it.",
+    ),
+    no_schedule=("服务没有说出时间表：{error}", "the server does not tell its schedule: {error}"),
+    paused=(
+        "nightly 是不是在页面里暂停了？如果不是，请看服务的日志。",
+        "Is the deployment nightly paused in the UI? If not, look into the server's log.",
+    ),
+    no_night=("没有安排任何一夜", "no night is planned"),
+    next=(
+        "下一次运行：{local:%Y-%m-%d %H:%M}（{zone}）",
+        "the next night is {local:%Y-%m-%d %H:%M} in {zone}",
+    ),
+    source=("来源 {name}", "source {name}"),
+)
+#: The checks, as people who read Chinese call them.
+_CHECKS = {
+    "settings": "设置",
+    "versions": "版本",
+    "notifications": "通知",
+    "paths": "文件夹",
+    "inbox": "收件夹",
+    "disk": "磁盘",
+    "clock": "时钟",
+    "warehouse": "库",
+    "readers": "读取集群",
+    "archive": "档案",
+    "decisions": "决定",
+    "releases": "定稿",
+    "publication": "发布",
+    "public edition": "公开版",
+    "printing": "打印",
+    "service": "定时服务",
+    "server": "Prefect 服务",
+    "schedule": "时间表",
+}
 
 
 @dataclass(frozen=True)
@@ -93,7 +320,7 @@ def diagnose(
     try:
         settings = load_settings(home)
     except SettingsError as error:
-        return [*lines, Line("settings", "fail", str(error), "Correct that line and run again.")]
+        return [*lines, Line("settings", "fail", str(error), _WORDS("correct_line"))]
     now = datetime.now(UTC)
     lines += _settings(settings)
     lines += _paths(settings)
@@ -117,10 +344,11 @@ def show_lines(console: Console, lines: Sequence[Line], as_json: bool) -> bool:
         text = json.dumps([asdict(line) for line in lines], ensure_ascii=False)
         console.file.write(text + "\n")
     else:
-        width = max(len(line.check) for line in lines)
-        for line in lines:
-            name = escape(f"{line.check:<{width}}")
-            console.print(f"{_MARKS[line.state]} [bold]{name}[/]", end="  ")
+        names = [_name(line.check) for line in lines]
+        width = max(map(cell_len, names))
+        for line, name in zip(lines, names, strict=True):
+            padded = escape(set_cell_size(name, width))
+            console.print(f"{_MARKS[line.state]} [bold]{padded}[/]", end="  ")
             console.print(line.found, markup=False, highlight=False, soft_wrap=True)
             if line.do:
                 console.print(
@@ -129,16 +357,23 @@ def show_lines(console: Console, lines: Sequence[Line], as_json: bool) -> bool:
     return all(line.state != "fail" for line in lines)
 
 
+def _name(check: str) -> str:
+    """Return what a check is called; the words of a source follow its name."""
+    if check.startswith("source "):
+        return _WORDS("source", name=check.removeprefix("source "))
+    return told((_CHECKS.get(check, check), check))
+
+
 def _printing() -> Iterator[Line]:
     """Yield whether there is a browser that prints the page about the city."""
     if (program := browser()) is not None:
-        yield Line("printing", "ok", f"the page about the city is printed by {program}")
+        yield Line("printing", "ok", _WORDS("printed", program=program))
         return
     yield Line(
         "printing",
         "warn",
-        "there is no browser here that makes a PDF of the page about the city",
-        f"Install one of {', '.join(NAMES[:3])}, with a Chinese font, or print the HTML page from any browser.",
+        _WORDS("no_browser"),
+        _WORDS("install_browser", names=_WORDS("listed").join(NAMES[:3])),
     )
 
 
@@ -154,15 +389,17 @@ def _versions() -> Iterator[Line]:
         try:
             there = version(needed.name)
         except PackageNotFoundError:
-            wrong.append(f"{needed.name} is missing")
+            wrong.append(_WORDS("package_missing", name=needed.name))
             continue
         if not needed.specifier.contains(there, prereleases=True):
-            wrong.append(f"{needed.name} is {there}, and has to be {needed.specifier}")
+            wrong.append(
+                _WORDS("package_wrong", name=needed.name, there=there, needed=needed.specifier)
+            )
     names = ("jzedu", "prefect", "great-expectations", "duckdb", "polars")
     mine = ", ".join(f"{name} {version(name)}" for name in names)
     if wrong:
-        do = "Install again from requirements.lock: make run does, or see README.md."
-        yield Line("versions", "fail", "; ".join(wrong), do)
+        do = _WORDS("install")
+        yield Line("versions", "fail", _WORDS("and_then").join(wrong), do)
     else:
         yield Line("versions", "ok", f"Python {python_version()}, {mine}")
 
@@ -171,29 +408,35 @@ def _settings(settings: Settings) -> Iterator[Line]:
     try:
         defined = definitions_of(settings)
     except DefinitionError as error:
-        yield Line("settings", "fail", str(error), "Correct that file and run again.")
+        yield Line("settings", "fail", str(error), _WORDS("correct_file"))
         return
     plan, units = defined.plan.plan_version, len(defined.reference.units)
-    yield Line("settings", "ok", f"plan {plan}, {units} reporting units")
-    told = len(os.environ.get(URLS, "").split()) + len(settings.notify.blocks)
-    where = f"to {told} places, on {', '.join(settings.notify.on)}" if told else "off"
+    yield Line("settings", "ok", _WORDS("settings", plan=plan, units=units))
+    places = len(os.environ.get(URLS, "").split()) + len(settings.notify.blocks)
+    where = (
+        _WORDS("notify", count=places, on=_WORDS("listed").join(settings.notify.on))
+        if places
+        else _WORDS("notify_off")
+    )
     yield Line("notifications", "ok", where)
 
 
 def _paths(settings: Settings) -> Iterator[Line]:
     """Yield whether everything can be written that a run writes, and read that it reads."""
     if not settings.home.is_dir():
-        do = "It is made by the first run; is --home or JZEDU_HOME what you meant?"
-        yield Line("paths", "warn", f"{settings.home} is not there", do)
+        do = _WORDS("made_by_first")
+        yield Line("paths", "warn", _WORDS("not_there", place=settings.home), do)
         return
     folders = [settings.home, settings.archive_folder, settings.published, settings.outbox]
     shut = [folder for folder in folders if folder.exists() and not _writable(folder)]
     if shut:
-        do = f"Give them to the user that runs jzedu: chown -R {_user()} …"
-        yield Line("paths", "fail", f"not writable: {', '.join(map(str, shut))}", do)
+        do = _WORDS("chown", user=_user())
+        yield Line(
+            "paths", "fail", _WORDS("shut", places=_WORDS("listed").join(map(str, shut))), do
+        )
     elif settings.home.stat().st_mode & 0o002:
         do = f"chmod o-w {settings.home}"
-        yield Line("paths", "warn", f"{settings.home} can be changed by everybody", do)
+        yield Line("paths", "warn", _WORDS("open_to_all", place=settings.home), do)
     else:
         yield Line("paths", "ok", str(settings.home))
     try:
@@ -205,12 +448,12 @@ def _paths(settings: Settings) -> Iterator[Line]:
     except SourceError:
         pass  # said by what follows
     if not settings.inbox.is_dir() and settings.warehouse.exists():
-        do = "Mount it, or make it; each night goes on without it and says so."
-        yield Line("inbox", "fail", f"{settings.inbox} is not there: is it mounted?", do)
+        do = _WORDS("mount")
+        yield Line("inbox", "fail", _WORDS("unmounted", place=settings.inbox), do)
     unreadable = [path for path in settings.inbox.rglob("*") if not os.access(path, os.R_OK)]
     if unreadable:
-        do = f"Make them readable for {_user()}: chmod -R a+rX {settings.inbox}"
-        found = f"{len(unreadable)} entries cannot be read, the first is {unreadable[0]}"
+        do = _WORDS("chmod", user=_user(), place=settings.inbox)
+        found = _WORDS("unreadable", count=len(unreadable), first=unreadable[0])
         yield Line("inbox", "warn", found, do)
 
 
@@ -235,11 +478,14 @@ def _space(settings: Settings) -> Iterator[Line]:
     """Yield whether a run has room: it writes a publication, and at worst the warehouse, anew."""
     files = (settings.warehouse, settings.published / DATABASE)
     anew = sum(file.stat().st_size for file in files if file.exists())
-    places = {"home": _existing(settings.home), "temporary files": Path(tempfile.gettempdir())}
+    places = {
+        "for_home": _existing(settings.home),
+        "for_temporary": Path(tempfile.gettempdir()),
+    }
     for name, place in places.items():
         free = shutil.disk_usage(place).free
-        found = f"{free / _GIB:.1f} GiB free for {name} ({place})"
-        do = "Make room, or move to a larger disk: docs/operations.md, Move."
+        found = _WORDS("free", free=free / _GIB, name=_WORDS(name), place=place)
+        do = _WORDS("make_room")
         if free < 2 * anew + _GIB // 4:
             yield Line("disk", "fail", found, do)
         elif free < 5 * anew + 2 * _GIB:
@@ -257,29 +503,27 @@ def _clock(settings: Settings, now: datetime) -> Iterator[Line]:
     try:
         there = now.astimezone(ZoneInfo(ZONE_NAME))
     except ZoneInfoNotFoundError:
-        do = "Install the package tzdata of the system, or of Python."
-        yield Line("clock", "fail", f"the time zone {ZONE_NAME} is unknown", do)
+        do = _WORDS("tzdata")
+        yield Line("clock", "fail", _WORDS("no_zone", zone=ZONE_NAME), do)
         return
     last = None
     with contextlib.suppress(duckdb.Error):  # said by the check of the publication
         last = _published_at(settings)
     if last is not None and last > now + timedelta(minutes=5):
-        found = (
-            f"it is {now:%Y-%m-%d %H:%M} UTC, before the last publication ({last:%Y-%m-%d %H:%M})"
-        )
-        do = "Set the clock: timedatectl set-ntp true. Deadlines and versions go by it."
+        found = _WORDS("clock_back", now=now, last=last)
+        do = _WORDS("set_clock")
         yield Line("clock", "fail", found, do)
         return
-    yield Line("clock", "ok", f"{there:%Y-%m-%d %H:%M} in {ZONE_NAME}, {now:%H:%M} UTC")
+    yield Line("clock", "ok", _WORDS("clock", there=there, zone=ZONE_NAME, now=now))
 
 
 def _sources(probes: Iterable[Probe]) -> Iterator[Line]:
     for name, probe in probes:
         problem = probe()
         if problem is None:
-            yield Line(f"source {name}", "ok", "reachable")
+            yield Line(f"source {name}", "ok", _WORDS("reachable"))
         else:
-            do = "Other sources go on; what is there is taken once it can be reached."
+            do = _WORDS("others_go_on")
             yield Line(f"source {name}", "fail", problem, do)
 
 
@@ -289,15 +533,15 @@ def _lake(lake: Lake) -> Iterator[Line]:
         with contextlib.closing(lake.connect(read_only=True)) as connection:
             row = connection.execute("SELECT count(*) FROM submission").fetchone()
     except (LakeEmpty, duckdb.CatalogException):
-        yield Line("warehouse", "warn", f"{lake} is empty", "Run: jzedu nightly")
+        yield Line("warehouse", "warn", _WORDS("lake_empty", lake=lake), _WORDS("run"))
     except LakeFailed as error:
-        do = "Each night fails, and loses nothing, until then."
+        do = _WORDS("fails_until")
         yield Line("warehouse", "fail", str(error), do)
     except duckdb.Error as error:
-        do = "See that its storage is up and can be reached from here: docs/scale.md."
+        do = _WORDS("lake_storage")
         yield Line("warehouse", "fail", str(error).strip().splitlines()[0], do)
     else:
-        yield Line("warehouse", "ok", f"{row[0] if row else 0} submissions in {lake}")
+        yield Line("warehouse", "ok", _WORDS("submissions", count=row[0] if row else 0, place=lake))
 
 
 def _readers(settings: Settings) -> Iterator[Line]:
@@ -310,18 +554,14 @@ def _readers(settings: Settings) -> Iterator[Line]:
     except StorageFailed:
         return  # said by the check of the archive
     if not there:
-        yield Line(
-            "readers", "warn", "there is no archive yet for them to see", "Run: jzedu nightly"
-        )
+        yield Line("readers", "warn", _WORDS("no_archive"), _WORDS("run"))
         return
     try:
         workers = ClusterReaders(address).workers(settings.archive)
     except WorkersFailed as error:
-        yield Line(
-            "readers", "fail", str(error), "Each night fails, and loses nothing, until then."
-        )
+        yield Line("readers", "fail", str(error), _WORDS("fails_until"))
     else:
-        yield Line("readers", "ok", f"{workers} workers of {address} can read")
+        yield Line("readers", "ok", _WORDS("workers", count=workers, address=address))
 
 
 def _warehouse(settings: Settings) -> Iterator[Line]:
@@ -330,19 +570,21 @@ def _warehouse(settings: Settings) -> Iterator[Line]:
         return
     file = settings.warehouse
     if not file.exists():
-        yield Line("warehouse", "warn", f"{file} is not there yet", "Run: jzedu nightly")
+        yield Line("warehouse", "warn", _WORDS("not_yet", file=file), _WORDS("run"))
         return
     try:
         with duckdb.connect(str(file), read_only=True) as connection:
             row = connection.execute("SELECT count(*) FROM submission").fetchone()
     except duckdb.Error as error:
         if "lock" in str(error):
-            yield Line("warehouse", "ok", "a run is writing to it at this moment")
+            yield Line("warehouse", "ok", _WORDS("being_written"))
             return
-        do = f"Move {file.name} away and run jzedu nightly: it is rebuilt from the archive."
+        do = _WORDS("rebuild", file=file.name)
         yield Line("warehouse", "fail", str(error).strip().splitlines()[0], do)
         return
-    yield Line("warehouse", "ok", f"{row[0] if row else 0} submissions in {file.name}")
+    yield Line(
+        "warehouse", "ok", _WORDS("submissions", count=row[0] if row else 0, place=file.name)
+    )
 
 
 def _archive(settings: Settings, chance: random.Random | None) -> Iterator[Line]:
@@ -358,52 +600,49 @@ def _archive(settings: Settings, chance: random.Random | None) -> Iterator[Line]
         if chance is not None:
             missing = [sha256 for sha256 in read if not archive.holds(sha256)]
             damage += map(str, archive.damage(missing[:_NAMED]).values())
-            damage += [f"{len(missing)} originals are missing"] * (len(missing) > _NAMED)
+            damage += [_WORDS("originals_missing", count=len(missing))] * (len(missing) > _NAMED)
             there = [sha256 for sha256 in read if sha256 not in missing]
             read = chance.sample(there, min(_SAMPLE, len(there)))
         damage += map(str, archive.damage(read).values())
         unsigned = archive.originals() - signed
         noted = _noted(archive, read)
     except OSError as error:
-        do = "See to its permissions and its disk."
+        do = _WORDS("permissions")
         yield Line("archive", "fail", f"{error.filename}: {error.strerror}", do)
         return
     except StorageFailed as error:
-        do = "Each night fails, and the publication stands, until then: docs/scale.md."
-        yield Line("archive", "fail", str(error), do)
+        yield Line("archive", "fail", str(error), _WORDS("storage_away"))
         return
-    taken_again = "the next night" if noted else "the night that comes upon it"
-    do = (
-        "Restore it from the backup: docs/operations.md, Back up and restore. An original that still"
-        f" lies in the inbox or at its source is taken again by {taken_again}."
-    )
+    do = _WORDS("restore_original", when=_WORDS("next_night" if noted else "some_night"))
     for sentence in damage:
         yield Line("archive", "fail", sentence, do)
     if unsigned and damage:
-        found = f"{len(unsigned)} originals have no receipt that can be believed"
-        yield Line("archive", "warn", found, "They count again once their receipts are restored.")
+        found = _WORDS("unsigned", count=len(unsigned))
+        yield Line("archive", "warn", found, _WORDS("receipts_restored"))
     if not damage:
-        where = f" in {settings.archive}" if isinstance(settings.archive, Bucket) else ""
-        found = f"{len(signed)} originals{where}, {len(read)} of them read and verified"
+        found = _WORDS("originals", count=len(signed), read=len(read))
+        if isinstance(settings.archive, Bucket):
+            found = _WORDS("in_bucket", place=settings.archive, found=found)
         yield Line("archive", "ok", found)
 
 
 def _decisions(settings: Settings) -> Iterator[Line]:
     """Yield whether the office's decisions and the releases are what they were."""
+    do = _WORDS("restore")
     try:
         decisions = Decisions(settings.archive, afresh=True).all()
     except ArchiveDamaged as error:
-        yield Line("decisions", "fail", str(error), _RESTORE)
+        yield Line("decisions", "fail", str(error), do)
         return
     except StorageFailed:
         return  # said by the check of the archive
     faults = faults_of(settings.home, decisions)
     for fault in faults:
-        yield Line("releases", "fail", fault, _RESTORE)
+        yield Line("releases", "fail", fault, do)
     if decisions and not faults:
-        found = f"{len(decisions)} decisions, all as they were written"
+        found = _WORDS("decisions", count=len(decisions))
         if kept := sum(isinstance(one, Kept) for one in decisions):
-            found += f"; {kept} releases, every file of them as it was"
+            found = _WORDS("and_releases", found=found, count=kept)
         yield Line("decisions", "ok", found)
 
 
@@ -424,35 +663,35 @@ def _publication(settings: Settings, now: datetime) -> Iterator[Line]:
     try:
         last = _published_at(settings)
     except duckdb.Error as error:
-        do = "Run jzedu nightly: it is published anew."
+        do = _WORDS("anew")
         yield Line("publication", "fail", str(error).strip().splitlines()[0], do)
         return
     if last is None:
-        yield Line("publication", "warn", "there is none yet", "Run: jzedu nightly")
+        yield Line("publication", "warn", _WORDS("none_yet"), _WORDS("run"))
         return
     if not is_whole(settings.published / DATABASE):
-        found, do = f"{DATABASE} is damaged", "Run jzedu nightly: it is published anew."
+        found, do = _WORDS("damaged", file=DATABASE), _WORDS("anew")
         yield Line("publication", "fail", found, do)
         return
     run = last_success(settings.home)
     looked = max(last, datetime.fromtimestamp(run, UTC)) if run is not None else last
-    found = f"of {last:%Y-%m-%d %H:%M} UTC"
+    found = _WORDS("published", last=last)
     if looked - last > timedelta(hours=1):
-        found += f"; nothing new at {looked:%Y-%m-%d %H:%M} UTC"
+        found += _WORDS("looked", looked=looked)
     if now - looked > _LATE:
-        do = "Is jzedu serve running, and did the last run fail? Run now: jzedu nightly"
-        yield Line("publication", "warn", f"{found}: no run for more than a day", do)
+        do = _WORDS("serving")
+        yield Line("publication", "warn", _WORDS("no_run", found=found), do)
     else:
         yield Line("publication", "ok", found)
 
 
 def _public(settings: Settings) -> Iterator[Line]:
     """Yield whether the edition for the public is of this publication, and counts no few people."""
-    file, do = settings.published / PUBLIC / DATABASE, "Run jzedu nightly: it is made anew."
+    file, do = settings.published / PUBLIC / DATABASE, _WORDS("made_anew")
     if not settings.public_edition or not (settings.published / DATABASE).exists():
         return
     if not is_whole(file):
-        yield Line("public edition", "fail", f"{file} is missing or damaged", do)
+        yield Line("public edition", "fail", _WORDS("missing_or_damaged", file=file), do)
         return
     try:
         with (
@@ -465,18 +704,21 @@ def _public(settings: Settings) -> Iterator[Line]:
             faults = public_faults(file, definitions.catalogue)
         EarlierEditions(settings.archive, afresh=True).hidden()
     except ArchiveDamaged as error:
-        yield Line("public edition", "fail", str(error), _RESTORE)
+        yield Line("public edition", "fail", str(error), _WORDS("restore"))
         return
     except (duckdb.Error, DefinitionError):
         return  # said by the checks of the publication and of the settings
     if not made_of:
-        yield Line(
-            "public edition", "fail", "it is of another publication than the one beside it", do
-        )
+        yield Line("public edition", "fail", _WORDS("of_another"), do)
     for fault in faults:
-        yield Line("public edition", "fail", f"it shows {fault}", f"Take {file.parent} away. {do}")
+        yield Line(
+            "public edition",
+            "fail",
+            _WORDS("shows", fault=fault),
+            _WORDS("take_away", place=file.parent, do=do),
+        )
     if made_of and not faults:
-        yield Line("public edition", "ok", "of this publication, with no count of few people")
+        yield Line("public edition", "ok", _WORDS("public_fine"))
 
 
 def _published_at(settings: Settings) -> datetime | None:
@@ -491,33 +733,32 @@ def _published_at(settings: Settings) -> datetime | None:
 def _service(settings: Settings) -> Iterator[Line]:
     """Yield whether a `jzedu serve` carries out the nights of this home, and its server answers and plans."""
     home = settings.home
-    alone = "Until then no night runs by itself; run jzedu nightly."
+    alone = _WORDS("alone")
     last, runner = last_serving(home), holder(home / "prefect")
     if runner is None:
         if last is not None and healthy(last.api):
-            found = f"a server that a killed jzedu serve left behind answers at {last.url}, and "
-            do = f"Start it again: jzedu serve; it ends what was left. {alone}"
-            yield Line("service", "fail", f"{found}nobody carries out its runs", do)
+            do = _WORDS("serve_again", alone=alone)
+            yield Line("service", "fail", _WORDS("left_behind", url=last.url), do)
         else:
-            do = f"Start it: jzedu serve. {alone}"
-            yield Line("service", "warn", f"no jzedu serve works on {home}", do)
+            do = _WORDS("serve", alone=alone)
+            yield Line("service", "warn", _WORDS("no_serve", home=home), do)
         return
     if last is None or not healthy(last.api):
-        at = f" at {last.url}" if last is not None else ""
-        do = f"If it does not come up within minutes: {home / 'prefect' / 'server.log'} says why."
-        yield Line("service", "warn", f"{runner}, but its server does not answer{at}", do)
+        at = _WORDS("at", url=last.url) if last is not None else ""
+        do = _WORDS("server_log", file=home / "prefect" / "server.log")
+        yield Line("service", "warn", _WORDS("no_answer", runner=runner, at=at), do)
         return
-    yield Line("service", "ok", f"{runner}, serves {home} at {last.url}")
+    yield Line("service", "ok", _WORDS("serves", runner=runner, home=home, url=last.url))
     yield from _schedule(last.api, read_login(home))
 
 
 def _server(url: str) -> Iterator[Line]:
     """Yield whether the Prefect server that the environment names answers, and plans a night."""
     if not healthy(url):
-        do = "Start it, or unset PREFECT_API_URL: runs do without a server of their own."
-        yield Line("server", "fail", f"no Prefect server answers at PREFECT_API_URL, {url}", do)
+        do = _WORDS("start_named")
+        yield Line("server", "fail", _WORDS("named_silent", url=url), do)
         return
-    yield Line("server", "ok", f"a Prefect server answers at {url}; its worker is not looked at")
+    yield Line("server", "ok", _WORDS("named_answers", url=url))
     yield from _schedule(url, None)
 
 
@@ -526,12 +767,12 @@ def _schedule(url: str, login: str | None) -> Iterator[Line]:
     try:
         night = next_night(url, login)
     except OSError as error:
-        do = "Where the server has a password, set PREFECT_API_AUTH_STRING to it."
-        yield Line("schedule", "warn", f"the server does not tell its schedule: {error}", do)
+        do = _WORDS("password")
+        yield Line("schedule", "warn", _WORDS("no_schedule", error=error), do)
         return
     if night is None:
-        do = "Is the deployment nightly paused in the UI? If not, look into the server's log."
-        yield Line("schedule", "warn", "no night is planned", do)
+        do = _WORDS("paused")
+        yield Line("schedule", "warn", _WORDS("no_night"), do)
     else:
         local = night.astimezone(ZoneInfo(ZONE_NAME))
-        yield Line("schedule", "ok", f"the next night is {local:%Y-%m-%d %H:%M} in {ZONE_NAME}")
+        yield Line("schedule", "ok", _WORDS("next", local=local, zone=ZONE_NAME))

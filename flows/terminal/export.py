@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flows.language import Words
 from transforms.names import shown
 from transforms.workbooks.filled import Answer, Filled, NoTemplate, fill
 from warehouse.archive import digest_of
@@ -36,6 +37,25 @@ _COLUMNS: Mapping[str, str] = {
 }
 #: How final the figures of a year are, in words.
 _STATES = {"preliminary": "初步数", "final": "定稿", "revised": "定稿后修订数"}
+_WORDS = Words(
+    write=("请写 {{{{ 指标 地区 年份 }}}}", "write {{{{ indicator region year }}}}"),
+    no_indicator=("没有叫 {name} 的指标或条款", "no indicator or clause is called {name}"),
+    no_region=("没有叫 {name} 的地区", "no region is called {name}"),
+    no_figure=("{year} 年没有这个数字", "there is no such figure of {year}"),
+    nothing_published=(
+        "还没有发布；请运行：jzedu nightly",
+        "there is no publication yet; run: jzedu nightly",
+    ),
+    nameless=(
+        "这次发布没有说明自己是什么；请运行：jzedu nightly",
+        "the publication says nothing of itself; run: jzedu nightly",
+    ),
+    names_none=(
+        "{template} 没有写明要哪个数字：请在单元格中写 {{{{ 指标 地区 年份 }}}}",
+        "{template} names no figure: write {{{{ indicator region year }}}} into its cells",
+    ),
+    left=("{cell}：{words} 照原样留着：{why}", "{cell}: {words} is left as it is: {why}"),
+)
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}|-[0-9]{1,2}")
 
 
@@ -64,19 +84,19 @@ class _Figures:
             said = parts.pop()
             year = self.year + int(said) if said.startswith("-") else int(said)
         if len(parts) != 2:
-            self.problems[words] = "write {{ indicator region year }}"
+            self.problems[words] = _WORDS("write")
             return None
         indicator = indicator_named(self.reader, parts[0])
         region = region_named(self.reader, parts[1]) or self.reference.unit_of(parts[1])
         if indicator is None:
-            self.problems[words] = f"no indicator or clause is called {shown(parts[0])}"
+            self.problems[words] = _WORDS("no_indicator", name=shown(parts[0]))
         elif region is None:
-            self.problems[words] = f"no region is called {shown(parts[1])}"
+            self.problems[words] = _WORDS("no_region", name=shown(parts[1]))
         else:
             found = figure_of(self.reader, column, *indicator, region, year)
             if found is not None:
                 return found
-            self.problems[words] = f"there is no such figure of {year}"
+            self.problems[words] = _WORDS("no_figure", year=year)
         return None
 
 
@@ -91,13 +111,13 @@ def write_export(
     """
     database = published / DATABASE
     if not database.exists():
-        raise ExportFailed("there is no publication yet; run: jzedu nightly")
+        raise ExportFailed(_WORDS("nothing_published"))
     with database.open("rb") as file:
         digest = digest_of(file)
     with open_publication(database) as reader:
         issue, state = reader.issue, finality(reader).get(year)
         if issue is None or issue.published_at is None:
-            raise ExportFailed("the publication says nothing of itself; run: jzedu nightly")
+            raise ExportFailed(_WORDS("nameless"))
         said = _STATES[state.state if state else "preliminary"]
         facts: dict[str, Answer] = {
             "publication": issue.publication_id,
@@ -118,12 +138,10 @@ def write_export(
         except NoTemplate as error:
             raise ExportFailed(f"{template}: {error}") from None
     if not filled.references:
-        raise ExportFailed(
-            f"{template} names no figure: write {{{{ indicator region year }}}} into its cells"
-        )
+        raise ExportFailed(_WORDS("names_none", template=template))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(filled.data)
     return filled, [
-        f"{cell}: {{{{ {shown(words)} }}}} is left as it is: {figures.problems[words]}"
+        _WORDS("left", cell=cell, words=f"{{{{ {shown(words)} }}}}", why=figures.problems[words])
         for cell, words in filled.open
     ]

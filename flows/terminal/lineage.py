@@ -1,7 +1,7 @@
 """`jzedu explain`: an explanation for people at a terminal, and for machines as JSON.
 
-Labels are Chinese with plain English beside them; what comes out of a file (names, sheets) is shown
-as it stands, but never as markup or control characters.
+What comes out of a file (names, headers, sheets) is shown as it stands, but never as markup or control
+characters.
 """
 
 from __future__ import annotations
@@ -18,31 +18,102 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
+from rich.text import Text as Line
 
+from flows.language import Words, language, told
 from transforms.names import shown as show_name
 from warehouse.figures import BLANK, behind, show_apart, show_pair, show_plain, show_value
 from warehouse.lineage.figure import CannotExplain
-from warehouse.lineage.model import Cell, Explanation, Range, RowList, Verdict
+from warehouse.lineage.model import Cell, Explanation, PastChange, Range, Remark, RowList, Verdict
 from warehouse.publication.reader import open_publication
 from warehouse.publication.reader.office import published_by as last_published
 from warehouse.publication.release import DATABASE
-from warehouse.wording import COMPARATORS, SEVERITIES, STATUSES, SUBMISSION_STATUSES, figure
+from warehouse.wording import (
+    COMPARATORS,
+    FORMS,
+    SEVERITIES,
+    STATUSES,
+    SUBMISSION_STATUSES,
+    Text,
+    figure,
+    unit_word,
+)
 
 #: Stands for a character that would steer the terminal.
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
-_PARTS = {
-    "numerator": "分子的明细 rows of the numerator",
-    "denominator": "分母的明细 rows of the denominator",
-    "share": "明细 rows",
-}
-_NOT_IN = {True: "未报齐, 未计入 does not enter", False: "不要求报送 not expected"}
-_CAUSES = {
-    "submission": "报送 submission",
-    "plan": "条款变化 change of the plan",
-    "code": "程序变化 change of the program",
-    None: "定义或名单变化 change of a definition or list",
-}
+_WORDS = Words(
+    nothing_by=("到 {day} 为止什么也没有发布", "nothing was published by {day}"),
+    nothing_yet=(
+        "还没有发布；请运行：jzedu nightly",
+        "there is no publication yet; run: jzedu nightly",
+    ),
+    value=("值", "value"),
+    formula=("公式", "formula"),
+    numerator=("分子", "numerator"),
+    denominator=("分母", "denominator"),
+    entering=("计入单位", "units that enter"),
+    missing=(
+        "缺报表：{region} {year} {form}{returned}",
+        "missing: {region} {year} {form}{returned}",
+    ),
+    sent_back=("（已退回：{files}）", " (returned: {files})"),
+    listed=("、", ", "),
+    publication=("发布 {id}（{time}，世界时）", "publication {id} ({time} UTC)"),
+    verdict=("判定：{status}    条款 {clause}", "verdict: {status}    clause {clause}"),
+    due=("，期限 {year}", ", due {year}"),
+    judged=("    判定值：{value}", "    value judged: {value}"),
+    threshold=("目标：{target}{due}{judged}", "threshold: {target}{due}{judged}"),
+    gap=("差距：{gap} = {quantity} {unit}", "gap: {gap} = {quantity} {unit}"),
+    source=("出处：{source}", "source: {source}"),
+    by_unit=("各单位", "by unit"),
+    unit=("单位", "unit"),
+    out_of_it=("未报齐，未计入", "does not enter"),
+    not_expected=("不要求报送", "not expected"),
+    in_force=("在用的报送", "submissions in force"),
+    form=("报表", "form"),
+    file=("文件", "file"),
+    places=("工作表与单元格", "sheet and cells"),
+    received=("收到（世界时）", "received (UTC)"),
+    sha256=("SHA-256", "SHA-256"),
+    versions=("各版本", "versions"),
+    begins=("生效（世界时）", "in force from (UTC)"),
+    ends=("失效", "until"),
+    still=("在用", "in force"),
+    money=(" 单位 {unit}", " in {unit}"),
+    no_column=("无此列", "no such column"),
+    rows_numerator=("分子的明细", "rows of the numerator"),
+    rows_denominator=("分母的明细", "rows of the denominator"),
+    rows_share=("明细", "rows"),
+    rows=("{count:,} 行", "{count:,} rows"),
+    counted=("，计入分子 {count:,}", ", {count:,} in the numerator"),
+    unanswered=("，未填报 {count:,}", ", {count:,} left blank"),
+    cut=("；列出 {count}（--rows）", "; {count} shown (--rows)"),
+    about=("{part}：{what}（{counts}）", "{part}: {what} ({counts})"),
+    institution=("机构或项目", "institution or item"),
+    enters=("计入", "counted"),
+    amount=("数值", "amount"),
+    cells=("单元格", "cells"),
+    sheet=("工作表", "sheet"),
+    row=("行", "row"),
+    yes=("是", "yes"),
+    no=("否", "no"),
+    findings=("问题（{count}）", "findings ({count})"),
+    explained=("已说明：{reason}", "explained: {reason}"),
+    touching=("  * 涉及本指标用到的列", "  * about a column that the figure rests on"),
+    unchanged=("自发布以来没有变化：{id}", "unchanged since it was first published: {id}"),
+    history=("历次发布的变化", "from publication to publication"),
+    issue=("发布", "publication"),
+    time=("时间（世界时）", "time (UTC)"),
+    before=("原值", "before"),
+    after=("新值", "after"),
+    verdict_before=("原判定", "verdict before"),
+    verdict_after=("新判定", "verdict after"),
+    cause=("原因", "cause"),
+    by_submission=("报送", "submission"),
+    by_plan=("条款变化", "change of the plan"),
+    by_code=("程序变化", "change of the program"),
+    by_definition=("定义或名单变化", "change of a definition or list"),
+)
 
 
 def published_by(published: Path, day: date) -> str:
@@ -55,7 +126,7 @@ def published_by(published: Path, day: date) -> str:
     with open_publication(publication_file(published, None)) as reader:
         found = last_published(reader, day)
     if found is None:
-        raise CannotExplain(f"nothing was published by {day}")
+        raise CannotExplain(*(text.format(day=day) for text in _WORDS.pair("nothing_by")))
     return found
 
 
@@ -68,9 +139,7 @@ def publication_file(published: Path, publication_id: str | None) -> Path:
     """
     current = published / DATABASE
     if not current.exists():
-        raise FileNotFoundError(
-            errno.ENOENT, "there is no publication yet; run: jzedu nightly", current
-        )
+        raise FileNotFoundError(errno.ENOENT, _WORDS("nothing_yet"), current)
     if publication_id is None:
         return current
     kept = {file.parent.name: file for file in (published / "history").glob(f"*/{DATABASE}")}
@@ -82,8 +151,12 @@ def publication_file(published: Path, publication_id: str | None) -> Path:
     ]
     if len(found) != 1:
         problem = "begins more than one" if found else "is none of the"
+        fault = "是不止一次发布的开头" if found else "不是保存的发布"
         listed = "".join(f"\n  {name}" for name in sorted(found or kept, reverse=True))
-        raise CannotExplain(f"{publication_id!r} {problem} publications kept:{listed}")
+        raise CannotExplain(
+            f"{publication_id!r} {fault}；保存的发布：{listed}",
+            f"{publication_id!r} {problem} publications kept:{listed}",
+        )
     return kept[found[0]]
 
 
@@ -115,79 +188,98 @@ def show_explanation(console: Console, explanation: Explanation) -> None:
 
 
 def _head(console: Console, e: Explanation) -> None:
-    _say(console, f"{e.name_zh}  {e.name_en}", "bold")
-    _say(console, f"{e.region_name} {e.year}    {_publication(e)}")
+    names = (e.name_zh, e.name_en)
+    _say(console, "  ".join(names if language() == "zh" else reversed(names)), "bold")
+    issue = _WORDS("publication", id=e.publication_id, time=_time(e.published_at))
+    _say(console, f"{e.region_name} {e.year}    {issue}")
     value = behind(e.value, e.numerator, e.denominator, e.scale)
     limits = [v.threshold for v in e.verdicts]
-    _say(console, f"\n值 value: {_with_unit(show_value(value, e.unit, *limits), e.unit)}", "bold")
-    if e.denominator_zh is not None:
+    shown = _with_unit(show_value(value, e.unit, *limits), e.unit)
+    _say(console, f"\n{_labelled('value', shown)}", "bold")
+    if e.denominator_zh is not None and e.denominator_en is not None:
         factor = f"{e.scale:,} × " if e.scale != 1 else ""
         _say(console, f"  = {factor}{show_plain(e.numerator)} ÷ {show_plain(e.denominator)}")
-    _say(console, f"公式 formula: {e.formula_zh}")
+    _say(console, _labelled("formula", told((e.formula_zh, e.formula_en))))
     _say(console, f"  {e.formula_sql}", "dim")
-    _say(console, f"分子 numerator: {show_plain(e.numerator)}  {e.numerator_zh}")
-    if e.denominator_zh is not None:
-        _say(console, f"分母 denominator: {show_plain(e.denominator)}  {e.denominator_zh}")
+    top = f"{show_plain(e.numerator)}  {told((e.numerator_zh, e.numerator_en))}"
+    _say(console, _labelled("numerator", top))
+    if e.denominator_zh is not None and e.denominator_en is not None:
+        bottom = f"{show_plain(e.denominator)}  {told((e.denominator_zh, e.denominator_en))}"
+        _say(console, _labelled("denominator", bottom))
     if e.contributions or e.expected_units > 1:
-        _say(console, f"计入单位 units that enter: {e.reporting_units} / {e.expected_units}")
+        _say(console, _labelled("entering", f"{e.reporting_units} / {e.expected_units}"))
     for remark in e.remarks:
-        _say(console, f"! {remark.zh}\n  {remark.en}", "yellow")
+        _say(console, f"! {_of(remark)}", "yellow")
     for missing in e.missing:
-        sent_back = f" (已退回 returned: {'、'.join(missing.returned)})" if missing.returned else ""
-        _say(
-            console,
-            f"! 缺报表 missing: {missing.region_name} {missing.year} {missing.form_zh}{sent_back}",
-            "yellow",
+        files = _WORDS("listed").join(missing.returned)
+        said = _WORDS(
+            "missing",
+            region=missing.region_name,
+            year=missing.year,
+            form=told(FORMS[missing.form]),
+            returned=_WORDS("sent_back", files=files) if missing.returned else "",
         )
+        _say(console, f"! {said}", "yellow")
 
 
-def _publication(e: Explanation) -> str:
-    return f"发布 publication {e.publication_id} ({_time(e.published_at)} UTC)"
+def _labelled(name: str, text: str) -> str:
+    colon = "：" if language() == "zh" else ": "
+    return f"{_WORDS(name)}{colon}{text}"
+
+
+def _of(remark: Remark) -> str:
+    return told((remark.zh, remark.en))
 
 
 def _with_unit(shown: str, unit: str) -> str:
-    return shown if shown == BLANK else figure(shown, unit).zh
+    return shown if shown == BLANK else told(figure(shown, unit))
+
+
+def _named(words: Text) -> str:
+    """Return the name of a status; English begins it with a small letter within a line."""
+    return words.zh if language() == "zh" else words.en.lower()
 
 
 def _verdict(console: Console, v: Verdict, e: Explanation) -> None:
-    status = STATUSES[v.status]
-    _say(
-        console,
-        f"\n判定 verdict: {status.zh} {status.en.lower()}    "
-        f"条款 clause {v.clause_id}{' †' if v.interpretation else ''}",
-        "bold",
-    )
-    _say(console, f"  {v.statement_zh}\n  {v.statement_en}")
+    clause = f"{v.clause_id}{' †' if v.interpretation else ''}"
+    said = _WORDS("verdict", status=_named(STATUSES[v.status]), clause=clause)
+    _say(console, f"\n{said}", "bold")
+    _say(console, f"  {told((v.statement_zh, v.statement_en))}")
     if v.threshold is not None:
-        due = f", 期限 due {v.due_year}" if v.due_year else ""
-        value, limit = show_pair(
-            behind(v.value, e.numerator, e.denominator, e.scale),
-            v.threshold,
-            e.unit,
-            measured=v.kind == "never_falls",
-        )
-        judged = (
-            f"    判定值 value judged: {_with_unit(value, e.unit)}" if v.value is not None else ""
-        )
-        sign = COMPARATORS.get(v.comparator or "", "")
-        _say(console, f"  目标 threshold: {sign} {_with_unit(limit, e.unit)}{due}{judged}")
+        _threshold(console, v, e)
     if v.gap:
         gap = _with_unit(show_value(v.gap, e.unit), e.unit)
-        _say(console, f"  差距 gap: {gap} = {show_plain(v.gap_quantity)} {v.gap_unit}")
+        unit = told(unit_word(v.gap_unit))
+        _say(console, f"  {_WORDS('gap', gap=gap, quantity=show_plain(v.gap_quantity), unit=unit)}")
     for note in (v.coverage, v.against, v.turning):
         if note is not None:
-            _say(console, f"  ! {note.zh}\n    {note.en}", "yellow")
+            _say(console, f"  ! {_of(note)}", "yellow")
     if v.interpretation:
-        _say(console, f"  † {v.basis_zh}\n    {v.basis_en}", "dim")
-    _say(console, f"  出处 source: {v.source}", "dim")
+        _say(console, f"  † {told((v.basis_zh or '', v.basis_en or v.basis_zh or ''))}", "dim")
+    _say(console, f"  {_WORDS('source', source=told((v.source, v.source_en or v.source)))}", "dim")
+
+
+def _threshold(console: Console, v: Verdict, e: Explanation) -> None:
+    value, limit = show_pair(
+        behind(v.value, e.numerator, e.denominator, e.scale),
+        v.threshold,
+        e.unit,
+        measured=v.kind == "never_falls",
+    )
+    sign = COMPARATORS.get(v.comparator or "", "")
+    said = _WORDS(
+        "threshold",
+        target=f"{sign} {_with_unit(limit, e.unit)}",
+        due=_WORDS("due", year=v.due_year) if v.due_year else "",
+        judged=_WORDS("judged", value=_with_unit(value, e.unit)) if v.value is not None else "",
+    )
+    _say(console, f"  {said}")
 
 
 def _units(console: Console, e: Explanation) -> None:
     if not e.contributions:
         return
-    table = _table(
-        "各单位 by unit", "单位 unit", "分子 numerator", "分母 denominator", "值 value", ""
-    )
+    table = _table("by_unit", "unit", "numerator", "denominator", "value", None)
     for unit in e.contributions:
         table.add_row(
             *_cells(
@@ -202,7 +294,7 @@ def _units(console: Console, e: Explanation) -> None:
                     ),
                     e.unit,
                 ),
-                "" if unit.enters else _NOT_IN[unit.expected],
+                "" if unit.enters else _WORDS("out_of_it" if unit.expected else "not_expected"),
             )
         )
     console.print(table)
@@ -211,26 +303,18 @@ def _units(console: Console, e: Explanation) -> None:
 def _submissions(console: Console, e: Explanation) -> None:
     if not e.submissions:
         return
-    table = _table(
-        "在用的报送 submissions in force",
-        "单位 unit",
-        "报表 form",
-        "文件 file",
-        "工作表与单元格 sheet and cells",
-        "收到 received (UTC)",
-        "SHA-256",
-    )
+    table = _table("in_force", "unit", "form", "file", "places", "received", "sha256")
     for used in e.submissions:
         places = [
             f"{sheet.sheet}: {', '.join(_range(cells) for cells in sheet.ranges)}"
             for sheet in used.sheets
         ]
         status = SUBMISSION_STATUSES[used.status]
-        note = f" ({status.zh} {status.en.lower()})" if used.status != "accepted" else ""
+        note = f" ({_named(status)})" if used.status != "accepted" else ""
         table.add_row(
             *_cells(
                 used.region_name,
-                f"{used.year} {used.form_zh}{note}",
+                f"{used.year} {told(FORMS[used.form])}{note}",
                 show_name(used.path or used.file_name),
                 "\n".join(places),
                 _time(used.received_at),
@@ -246,24 +330,16 @@ def _versions(console: Console, e: Explanation) -> None:
     several = [v for v in e.versions if numbers[v.region_code, v.form] > 1]
     if not several:
         return
-    table = _table(
-        "各版本 versions",
-        "单位 unit",
-        "报表 form",
-        "文件 file",
-        "生效 in force from (UTC)",
-        "失效 until",
-        "SHA-256",
-    )
+    table = _table("versions", "unit", "form", "file", "begins", "ends", "sha256")
     for version in several:
         until = version.in_force_until
         table.add_row(
             *_cells(
                 version.region_name,
-                f"{version.year} {version.form_zh}",
+                f"{version.year} {told(FORMS[version.form])}",
                 show_name(version.file_name),
                 _time(version.in_force_from),
-                _time(until) if until else "在用 in force",
+                _time(until) if until else _WORDS("still"),
                 f"{version.sha256[:12]}…",
             )
         )
@@ -273,39 +349,36 @@ def _versions(console: Console, e: Explanation) -> None:
 def _range(cells: Range) -> str:
     money = ""
     if cells.submitted_in and cells.submitted_in != cells.kept_in:
-        money = f" 单位 in {cells.submitted_in}"
-    return f"{cells.header} {cells.cells or '无此列 no such column'}{money}"
+        money = _WORDS("money", unit=told(unit_word(cells.submitted_in)))
+    return f"{cells.header} {cells.cells or _WORDS('no_column')}{money}"
 
 
 def _rows(console: Console, rows: RowList, e: Explanation) -> None:
-    counts = f"{rows.total:,} 行 rows"
+    counts = _WORDS("rows", count=rows.total)
     if rows.counted is not None:
-        counts += f", 计入分子 in the numerator {rows.counted:,}"
+        counts += _WORDS("counted", count=rows.counted)
     if rows.unanswered:
-        counts += f", 未填报 left blank {rows.unanswered:,}"
+        counts += _WORDS("unanswered", count=rows.unanswered)
     if len(rows.rows) < rows.total:
-        counts += f"; 列出 shown {len(rows.rows)} (--rows)"
-    _say(console, f"\n{_PARTS[rows.part]}: {rows.zh} ({counts})", "bold")
+        counts += _WORDS("cut", count=len(rows.rows))
+    part = _WORDS(f"rows_{rows.part}")
+    said = _WORDS("about", part=part, what=told((rows.zh, rows.en)), counts=counts)
+    _say(console, f"\n{said}", "bold")
     if not rows.rows:
         return
     names = {code.region_code: code.region_name for code in e.contributions}
     share = rows.counted is not None
     table = _table(
         None,
-        *(("单位 unit",) if names else ()),
-        "机构或项目 institution or item",
-        "计入 counted" if share else "数值 amount",
-        "单元格 cells",
-        "文件 file",
-        "工作表 sheet",
-        "行 row",
+        *(("unit",) if names else ()),
+        *("institution", "enters" if share else "amount", "cells", "file", "sheet", "row"),
     )
     for row in rows.rows:
         table.add_row(
             *_cells(
                 *((names.get(row.region_code, row.region_code),) if names else ()),
                 " ".join(w for w in (row.institution_name, row.label, row.institution_code) if w),
-                ("是 yes" if row.counted else "否 no") if share else show_plain(row.contribution),
+                _WORDS("yes" if row.counted else "no") if share else show_plain(row.contribution),
                 ", ".join(_cell(cell) for cell in row.cells),
                 show_name(row.file_name or ""),
                 row.sheet or "",
@@ -323,37 +396,28 @@ def _cell(cell: Cell) -> str:
 def _findings(console: Console, e: Explanation) -> None:
     if not e.findings:
         return
-    _say(console, f"\n问题 findings ({len(e.findings)})", "bold")
+    _say(console, f"\n{_WORDS('findings', count=len(e.findings))}", "bold")
     for finding in e.findings:
         severity = SEVERITIES[finding.severity]
         mark = "*" if finding.touches else " "
-        why = f"\n    已说明 explained: {finding.explained}" if finding.explained else ""
+        message = told((finding.message_zh, finding.message_en))
+        reason = f"\n    {_WORDS('explained', reason=finding.explained)}"
         _say(
             console,
-            f"{mark} {severity.zh} {severity.en.lower()} {finding.rule_id}  {finding.message_zh}"
-            f"\n    {finding.message_en}{why}\n    {show_name(finding.file_name or '')}",
+            f"{mark} {_named(severity)} {finding.rule_id}  {message}"
+            f"{reason if finding.explained else ''}\n    {show_name(finding.file_name or '')}",
         )
     if any(finding.touches for finding in e.findings):
-        _say(console, "  * 涉及本指标用到的列 about a column that the figure rests on", "dim")
+        _say(console, _WORDS("touching"), "dim")
 
 
 def _history(console: Console, e: Explanation) -> None:
     if not e.history:
-        _say(
-            console,
-            f"\n自发布以来没有变化 unchanged since it was first published: {e.since}",
-            "dim",
-        )
+        _say(console, f"\n{_WORDS('unchanged', id=e.since)}", "dim")
         return
     table = _table(
-        "历次发布的变化 from publication to publication",
-        "发布 publication",
-        "时间 time (UTC)",
-        "原值 before",
-        "新值 after",
-        "原判定 verdict before",
-        "新判定 verdict after",
-        "原因 cause",
+        "history",
+        *("issue", "time", "before", "after", "verdict_before", "verdict_after", "cause"),
     )
     limits = [v.threshold for v in e.verdicts]
     for change in e.history:
@@ -365,30 +429,39 @@ def _history(console: Console, e: Explanation) -> None:
                 *(_with_unit(value, e.unit) for value in values),
                 _status(change.old_status),
                 _status(change.new_status),
-                f"{_CAUSES[change.cause]} {show_name(change.file_name or '')}".strip(),
+                " ".join((_cause(change), show_name(change.file_name or ""))).strip(),
             )
         )
     console.print(table)
 
 
+def _cause(change: PastChange) -> str:
+    return _WORDS(f"by_{change.cause or 'definition'}")
+
+
 def _status(status: str | None) -> str:
-    return f"{STATUSES[status].zh} {STATUSES[status].en.lower()}" if status else "—"
+    return _named(STATUSES[status]) if status else BLANK
 
 
 def _time(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M}"
 
 
-def _table(title: str | None, *headers: str) -> Table:
+def _table(title: str | None, *headers: str | None) -> Table:
+    """Return a table; title and headers are names of words, None for none."""
     table = Table(
-        title=title, title_style="bold", title_justify="left", header_style="bold", box=None
+        title=_WORDS(title) if title else None,
+        title_style="bold",
+        title_justify="left",
+        header_style="bold",
+        box=None,
     )
     for header in headers:
-        table.add_column(header, overflow="fold")
+        table.add_column(_WORDS(header) if header else "", overflow="fold")
     return table
 
 
-def _cells(*texts: str) -> Iterable[Text]:
+def _cells(*texts: str) -> Iterable[Line]:
     return [_safe(text) for text in texts]
 
 
@@ -396,9 +469,9 @@ def _say(console: Console, text: str, style: str = "") -> None:
     console.print(_safe(text, style), soft_wrap=True)
 
 
-def _safe(text: str, style: str = "") -> Text:
+def _safe(text: str, style: str = "") -> Line:
     """``text`` with no markup, whatever stands in it, and without control characters."""
-    return Text("".join(c if c == "\n" or _shows(c) else _REPLACED for c in text), style=style)
+    return Line("".join(c if c == "\n" or _shows(c) else _REPLACED for c in text), style=style)
 
 
 def _shows(character: str) -> bool:

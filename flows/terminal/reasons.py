@@ -13,6 +13,7 @@ from rich.table import Table
 
 from expectations.acknowledged import FILE
 from expectations.reasons import GivenReason, decide, given_reasons
+from flows.language import Words, told
 from flows.settings import Settings
 from transforms.names import SENTENCE, shown
 from warehouse.ledger.store import open_warehouse
@@ -21,6 +22,24 @@ from warehouse.reference import load_reference
 
 #: So long an accepted reason holds, unless somebody says otherwise.
 HOLDS_FOR = timedelta(days=365)
+
+
+_WORDS = Words(
+    unknown=(
+        "没有单位用编号 {numbers} 写过理由；jzedu reasons 列出全部",
+        "no unit has given a reason under {numbers}; jzedu reasons lists them",
+    ),
+    nothing=("没有待审核的理由", "no reasons to decide on"),
+    listed=("、", ", "),
+    number=("编号", "number"),
+    unit=("单位", "unit"),
+    year=("年度", "year"),
+    rule=("规则", "rule"),
+    problem=("提示", "warning"),
+    reason=("单位写的理由", "the unit's reason"),
+    refused=("未采纳", "refused"),
+)
+_HEADERS = ("number", "unit", "year", "rule", "problem", "reason")
 
 
 class UnknownNumber(Exception):
@@ -59,9 +78,7 @@ def settle_reasons(
     by_number = {one.number: one for one in given}
     unknown = [number for number in numbers if number.upper() not in by_number]
     if unknown:
-        raise UnknownNumber(
-            f"no unit has given a reason under {', '.join(unknown)}; jzedu reasons lists them"
-        )
+        raise UnknownNumber(_WORDS("unknown", numbers=_WORDS("listed").join(unknown)))
     chosen = [by_number[number.upper()] for number in numbers]
     decide(settings.home / FILE, chosen, accepted=accepted, who=who, until=until)
     return chosen
@@ -70,20 +87,21 @@ def settle_reasons(
 def show_reasons(console: Console, given: Sequence[GivenReason]) -> None:
     """Print the reasons, for the office."""
     if not given:
-        console.print("没有待审核的原因 / no reasons to decide on")
+        console.print(_WORDS("nothing"))
         return
     table = Table(header_style="bold")
-    for header in ("编号", "单位", "年度", "规则", "提示", "单位说明的原因", ""):
-        table.add_column(header, overflow="fold")
+    for header in _HEADERS:
+        table.add_column(_WORDS(header), overflow="fold")
+    table.add_column()
     for one in given:
         table.add_row(
             one.number,
             one.region_code,
             str(one.year),
             one.rule_id,
-            escape(shown(one.problem, SENTENCE)),
+            escape(shown(told((one.problem, one.problem_en)), SENTENCE)),
             escape(shown(one.reason, SENTENCE)),
-            "未采纳 refused" if one.refused else "",
+            _WORDS("refused") if one.refused else "",
         )
     console.print(table)
 

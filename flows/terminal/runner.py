@@ -17,6 +17,7 @@ from expectations.engine import Engine
 from flows import steps
 from flows.after.hooks import patience, quiet_night
 from flows.children import guarded
+from flows.language import Words, told
 from flows.loading import Loading
 from flows.lock import only_writer
 from flows.permissions import keep_private
@@ -43,12 +44,66 @@ from flows.service.temporary import (
 )
 from flows.settings import Settings, load_settings
 from flows.step_errors import TOLD, cause_of
+from flows.terminal.console import standard_output
 from flows.terminal.scorecard import say_made_up, show_changes, show_scorecard
 from transforms.definitions import DefinitionError
 from transforms.importing import no_collecting
 from warehouse.ledger.store import Scope
 from warehouse.publication.release import DATABASE
+from warehouse.wording import Text
 from warehouse.workers.pool import ForkServer
+
+_WORDS = Words(
+    damaged=("损坏：{what}", "damaged: {what}"),
+    waiting=("  留到下一夜：{file}", "  left for the next night: {file}"),
+    starting=("[dim]正在启动 Prefect……[/]", "[dim]starting Prefect …[/]"),
+    nothing_to_change=(
+        "还没有发布，谈不上变化。",
+        "There is no publication yet that could change.",
+    ),
+    read_again=(
+        "重新读取文件 {count} 个；什么也没有改。",
+        "{count} files read again; nothing was changed.",
+    ),
+    definitions_wrong=("{count} 条定义有误", "{count} definitions are wrong"),
+    nothing_published=(
+        "什么也没有发布；仍以上次发布为准。",
+        "Nothing was published; the last publication stands.",
+    ),
+    cause=("{reason}。{remedy}", "{reason}. {remedy}"),
+    no_server=(
+        "Prefect 的临时服务没有启动：{error}。可能是机器太忙，或 {place} 不可写：请再运行；"
+        "下一夜会接收所有新的报送。",
+        "Prefect's temporary server did not start: {error}. The machine may be too busy, or {place}"
+        " not to be written: run again; the next night takes up everything that is new.",
+    ),
+    stopped=(
+        "已停止。什么也没有发布；再运行即接着做。",
+        "Stopped. Nothing was published; run again to go on.",
+    ),
+    server_lost=(
+        "{place} Prefect 服务没有应答（{error}）。请启动它，或取消 {name}，再运行：下次运行接着做。",
+        "Prefect's server at {name}, {place}, does not answer ({error}). Start it, or unset {name}, then"
+        " run again: the next run takes up what this one left.",
+    ),
+    own_server_lost=(
+        "Prefect 服务没有应答（{error}）。请再运行：下次运行接着做。",
+        "Prefect's server does not answer ({error}). Run again: the next run takes up what this one left.",
+    ),
+    look=("  注意：{sentence}", "  look: {sentence}"),
+    new=("新文件 {count} 个", "{count} new files"),
+    again=("重新读取文件 {count} 个", "{count} files read again"),
+    taken=(
+        "{files}，报送 {submissions} 份：接收 {accepted} 份，退回 {returned} 份{sheets}",
+        "{files}, {submissions} submissions: {accepted} accepted, {returned} returned{sheets}",
+    ),
+    sheets=("（反馈表在 {place}）", " (return sheets in {place})"),
+    publication=("发布：{place}", "Publication: {place}"),
+    nothing_new=(
+        "没有新的报送；仍以上次发布为准。",
+        "Nothing new; the last publication stands.",
+    ),
+)
 
 
 def run_nightly(home: Path | None, accept_shrink: bool = False, profile: bool = False) -> None:
@@ -69,7 +124,7 @@ def run_nightly(home: Path | None, accept_shrink: bool = False, profile: bool = 
             OPENED_AHEAD.set(opened)
             night = _nightly(accept_shrink)
         else:
-            damaged = (f"damaged: {sentence}" for sentence in opened.run.damaged)
+            damaged = (_WORDS("damaged", what=sentence) for sentence in opened.run.damaged)
             for sentence in (*damaged, *quiet_night(settings, opened.pulled)):
                 shown.say(f"  {sentence}")
             _say_nothing_new(settings)
@@ -113,7 +168,7 @@ def _opened(settings: Settings, shown: Steps) -> Iterator[Opened]:
     with lock, Run.open(settings, shown.say, waiting) as run:
         found = steps.look(run)
         for file in found.pulled.waiting:
-            shown.say(f"  left for the next night: {file}")
+            shown.say(_WORDS("waiting", file=file))
         yield found
 
 
@@ -133,7 +188,7 @@ def run_backfill(
         server = _server(settings)
         STARTED_AHEAD.set(stack.enter_context(Engine(settings.suite_seconds)))
         FORK_SERVER_AHEAD.set(stack.enter_context(ForkServer()))
-        console.print("[dim]starting Prefect …[/]")
+        console.print(_WORDS("starting"))
         with no_collecting():
             from flows.nightly import backfill
 
@@ -150,12 +205,12 @@ def run_backfill(
         )
     if dry_run:
         if (settings.published / DATABASE).exists():
-            show_changes(_stdout(), night["changes"])
+            show_changes(standard_output(120), night["changes"])
         else:
-            _stdout().print("There is no publication yet that could change.")
-        _stdout().print(f"{night['new']} files read again; nothing was changed.")
+            standard_output(120).print(_WORDS("nothing_to_change"))
+        standard_output(120).print(_WORDS("read_again", count=night["new"]), highlight=False)
     else:
-        _say(night, settings, "files read again")
+        _say(night, settings, "again")
     _leave(0)
 
 
@@ -188,32 +243,24 @@ def _answered(console: Console) -> Iterator[None]:
     try:
         yield
     except StepFailed as error:
-        told = error.__cause__
-        if isinstance(told, DefinitionError) and len(told.problems) > 1:
-            for problem in told.problems:
+        behind = error.__cause__
+        if isinstance(behind, DefinitionError) and len(behind.problems) > 1:
+            for problem in behind.problems:
                 console.print(f"  {problem}", highlight=False, markup=False, soft_wrap=True)
-            error = StepFailed(
-                error.step, f"{len(told.problems)} definitions are wrong", error.remedy
-            )
-        console.print("[red]jzedu:[/]", end=" ")
-        console.print(str(error), highlight=False, markup=False)
-        console.print("Nothing was published; the last publication stands.")
+            count = len(behind.problems)
+            wrong = Text(*(t.format(count=count) for t in _WORDS.pair("definitions_wrong")))
+            error = StepFailed(error.step, wrong, error.remedy)
+        _complain(console, told(error.text))
+        console.print(_WORDS("nothing_published"))
         _leave(1)
     except TOLD as error:
         cause = cause_of(error)
-        console.print("[red]jzedu:[/]", end=" ")
-        console.print(f"{cause.reason}. {cause.remedy}", highlight=False, markup=False)
-        console.print("Nothing was published; the last publication stands.")
+        _complain(console, _WORDS("cause", reason=cause.reason, remedy=told(cause.remedy)))
+        console.print(_WORDS("nothing_published"))
         _leave(1)
     except TemporaryServerFailed as error:
-        console.print("[red]jzedu:[/] Prefect's temporary server did not start:", end=" ")
-        console.print(
-            f"{error}. The machine may be too busy, or {prefect_home()} not to be written: run again;"
-            " the next night takes up everything that is new.",
-            highlight=False,
-            markup=False,
-        )
-        console.print("Nothing was published; the last publication stands.")
+        _complain(console, _WORDS("no_server", error=error, place=prefect_home()))
+        console.print(_WORDS("nothing_published"))
         _leave(1)
     except RuntimeError as error:
         if "reach API" not in str(error):
@@ -228,50 +275,53 @@ def _answered(console: Console) -> Iterator[None]:
         _say_server_lost(console, error)
         _leave(1)
     except KeyboardInterrupt:
-        console.print("Stopped. Nothing was published; run again to go on.")
+        console.print(_WORDS("stopped"))
         _leave(1)
 
 
 def _say_server_lost(console: Console, error: Exception) -> None:
     named = os.environ.get(API)
-    where = f" at {API}, {named}," if named else ""
-    way_out = f"Start it, or unset {API}, then run again" if named else "Run again"
+    what = str(error).strip() or type(error).__name__
+    said = "server_lost" if named else "own_server_lost"
+    _complain(console, _WORDS(said, place=named, name=API, error=what))
+
+
+def _complain(console: Console, sentence: str) -> None:
+    """Say what stops the run."""
     console.print("[red]jzedu:[/]", end=" ")
-    console.print(
-        f"Prefect's server{where} does not answer ({str(error).strip() or type(error).__name__})."
-        f" {way_out}: the next run takes up what this one left.",
-        highlight=False,
-        markup=False,
-    )
+    console.print(sentence, highlight=False, markup=False)
 
 
-def _say(night: dict[str, Any], settings: Settings, files: str = "new files") -> None:
-    out = _stdout()
+def _say(night: dict[str, Any], settings: Settings, files: str = "new") -> None:
+    out = standard_output(120)
     for sentence in (*night["smaller"], *night["leaps"], *night["lapsed"]):
-        out.print(f"  look: {sentence}", highlight=False, markup=False)
+        out.print(_WORDS("look", sentence=sentence), highlight=False, markup=False)
     if night["publication_id"] is None:
         _say_nothing_new(settings)
         return
-    show_scorecard(_stdout(150), settings.published / DATABASE)
+    show_scorecard(standard_output(150), settings.published / DATABASE)
     out.print(
-        f"{night['new']} {files}, {night['submissions']} submissions: "
-        f"{night['accepted']} accepted, {night['returned']} returned"
-        + (f" (return sheets in {settings.outbox})" if night["return_sheets"] else ""),
+        _WORDS(
+            "taken",
+            files=_WORDS(files, count=night["new"]),
+            submissions=night["submissions"],
+            accepted=night["accepted"],
+            returned=night["returned"],
+            sheets=_WORDS("sheets", place=settings.outbox) if night["return_sheets"] else "",
+        ),
         highlight=False,
     )
-    out.print(f"Publication: {settings.published / DATABASE}", highlight=False, soft_wrap=True)
+    place = settings.published / DATABASE
+    out.print(_WORDS("publication", place=place), highlight=False, soft_wrap=True)
     say_made_up(out, settings.published / DATABASE)
 
 
 def _say_nothing_new(settings: Settings) -> None:
-    out = _stdout()
-    out.print("Nothing new; the last publication stands.")
-    out.print(f"Publication: {settings.published / DATABASE}", highlight=False, soft_wrap=True)
+    out = standard_output(120)
+    out.print(_WORDS("nothing_new"))
+    place = settings.published / DATABASE
+    out.print(_WORDS("publication", place=place), highlight=False, soft_wrap=True)
     say_made_up(out, settings.published / DATABASE)
-
-
-def _stdout(width: int = 120) -> Console:
-    return Console(width=None if sys.stdout.isatty() else width)
 
 
 def _leave(code: int) -> NoReturn:

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.after.artifacts import clause_label
+from flows.language import Words, language, told
+from flows.terminal.wrapping import say
 from transforms import names
 from warehouse.figures import BLANK, behind, exact, show_apart, show_change, show_pair
 from warehouse.publication.reader import in_focus, open_publication
@@ -21,13 +22,14 @@ from warehouse.wording import (
     COMPARATORS,
     DIRECTIONS,
     STATUSES,
-    Text,
     against_text,
     figure,
 )
 
 #: So many regions are named for one turn of a verdict.
 _REGIONS_NAMED = 8
+#: The scorecard has room from so many columns on.
+_ROOMY = 110
 _COLOURS = {
     "met": "green",
     "on_track": "green",
@@ -52,16 +54,72 @@ _MARKS = {
 }
 
 
+_WORDS = Words(
+    made_up_title=(" · 虚构样例数据", " · made-up data"),
+    made_up=(
+        "[bold yellow]虚构样例数据：[/]这些数字由 jzedu sample 编造，与任何真实的地方和学校无关。",
+        "[bold yellow]made-up data:[/] these figures were invented by jzedu sample "
+        "and say nothing about any real place or school.",
+    ),
+    no_figures=("还没有数字：没有报送在用。", "No figures yet: no submission is in force."),
+    little=(
+        "{year} 年：应报 {expected} 份，生效 {in_force} 份，还看不出全貌"
+        " [dim](jzedu status --year {year})[/]",
+        "{year}: {in_force} of {expected} expected forms are in force, too few to see the whole"
+        " [dim](jzedu status --year {year})[/]",
+    ),
+    note=("{status}, {against}", "{status}, {against}"),
+    clause=("条款", "clause"),
+    indicator=("指标", "indicator"),
+    value=("值", "value"),
+    target=("目标", "target"),
+    due=("期限", "due"),
+    verdict=("判定", "verdict"),
+    change=("较上年", "on last year"),
+    met=("达标单位", "units met"),
+    covered=("报齐单位 · 已答", "reported · answered"),
+    regions=("各地区 {year}", "Regions {year}"),
+    region=("地区", "region"),
+    year=("年度", "year"),
+    no_change=("没有公布的数字会变。", "No published figure would change."),
+    changes=("{count} 处变化", "{count} changes"),
+    old_value=("原值", "value"),
+    new_value=("新值", "new value"),
+    old_verdict=("原判定", "verdict"),
+    new_verdict=("新判定", "new verdict"),
+    cause=("原因", "cause"),
+    by_definition=("定义变化", "a changed definition"),
+    turns=("{count} 个判定变化", "{count} verdicts turn"),
+    count=("数", "number"),
+    old_target=("原目标", "target"),
+    new_target=("新目标", "new target"),
+    listed=("、", ", "),
+    ours=("† 本系统的解释及其依据", "† our interpretation, and its basis"),
+)
+
+
 def _shown(row: ScoreRow) -> tuple[str, str]:
     """Return value and target as they stand in the table."""
     value = behind(row.value, row.numerator, row.denominator, row.scale)
     limit = behind(row.threshold, row.numerator_before, row.denominator_before, row.scale)
-    told, target = show_pair(value, limit, row.unit, measured=row.kind == "never_falls")
+    value_text, target = show_pair(value, limit, row.unit, measured=row.kind == "never_falls")
     sign = COMPARATORS.get(row.comparator or "", "")
     return (
-        told if told == BLANK else figure(told, row.unit).zh,
+        _figure(value_text, row.unit),
         "" if target == BLANK else f"{sign} {target}",
     )
+
+
+def _figure(text: str, unit: str) -> str:
+    """Return a figure with its unit of measure; a dash stands alone."""
+    return text if text == BLANK else told(figure(text, unit))
+
+
+def _status(status: str | None) -> str:
+    """Return the name of a verdict."""
+    if status is None:
+        return BLANK
+    return STATUSES[status].zh if language() == "zh" else STATUSES[status].en.lower()
 
 
 def _change(row: ScoreRow) -> str:
@@ -70,25 +128,24 @@ def _change(row: ScoreRow) -> str:
     before = behind(row.previous_value, row.previous_numerator, row.previous_denominator, row.scale)
     if now is None or before is None or row.direction is None:
         return BLANK
-    said = DIRECTIONS[row.direction].zh
+    said = told(DIRECTIONS[row.direction])
     change = exact(now) - exact(before)
     return f"{said} {show_change(change, row.unit)}" if change else said
 
 
-def _covered(row: ScoreRow) -> str:
+def _covered(row: ScoreRow, between: str) -> str:
     """Return the units and the answers behind the verdict, of those expected."""
     units = f"{row.reporting_units}/{row.expected_units}"
-    return f"{units} · {row.answered:.0f}/{row.asked:.0f}" if row.asked else units
+    return f"{units}{between}{row.answered:.0f}/{row.asked:.0f}" if row.asked else units
 
 
-def _notes(row: ScoreRow) -> Iterator[Text]:
-    """Yield what has to be said beside the verdict, in both languages."""
+def _notes(row: ScoreRow) -> Iterator[str]:
+    """Yield what has to be said beside the verdict."""
     if row.coverage_zh and row.coverage_en:
-        yield Text(row.coverage_zh, row.coverage_en)
+        yield told((row.coverage_zh, row.coverage_en))
     if row.against:
-        status = STATUSES[row.status]
-        told = against_text(row.status, row.units_judged, row.units_met)
-        yield Text(f"{status.zh}, {told.zh}", f"{status.en}, {told.en}")
+        against = told(against_text(row.status, row.units_judged, row.units_met))
+        yield _WORDS("note", status=told(STATUSES[row.status]), against=against)
 
 
 def say_made_up(console: Console, database: Path) -> None:
@@ -96,11 +153,7 @@ def say_made_up(console: Console, database: Path) -> None:
     with open_publication(database) as reader:
         made_up = reader.is_made_up
     if made_up:
-        console.print(
-            "[bold yellow]虚构样例数据 made-up data:[/] these figures were invented by jzedu sample "
-            "and say nothing about any real place or school.",
-            highlight=False,
-        )
+        console.print(_WORDS("made_up"), highlight=False)
 
 
 def show_scorecard(console: Console, database: Path) -> None:
@@ -111,58 +164,69 @@ def show_scorecard(console: Console, database: Path) -> None:
     """
     with open_publication(database) as reader:
         years, rows = reader.years(), scores_of(reader)
-        invented = " · 虚构样例数据 made-up data" if reader.is_made_up else ""
+        invented = _WORDS("made_up_title") if reader.is_made_up else ""
     if not rows:
-        console.print("No figures yet: no submission is in force.")
+        console.print(_WORDS("no_figures"))
         return
     top = [row for row in rows if row.region_code == rows[0].region_code]
-    console.print(_scorecard(top, invented))
+    console.print(_scorecard(top, invented, narrow=console.width < _ROOMY))
     focus = in_focus(years)
     for year in years:
         if year.year > focus.year:
             console.print(
-                f"{year.year}: {year.forms_in_force} of {year.expected_forms} expected forms are in "
-                f"force, too few to see the whole [dim](jzedu status --year {year.year})[/]",
+                _WORDS(
+                    "little",
+                    year=year.year,
+                    expected=year.expected_forms,
+                    in_force=year.forms_in_force,
+                ),
                 highlight=False,
             )
     for row in top:
         for note in _notes(row):
-            console.print(f"{row.clause_id}  {note.zh} / {note.en}", highlight=False, markup=False)
+            say(console, f"{row.clause_id}  ", note)
     _show_regions(console, rows[len(top) :])
-    _show_bases(console, {row.clause_id: row.basis_zh or "" for row in top if row.interpretation})
+    bases = {
+        row.clause_id: told((row.basis_zh or "", row.basis_en or row.basis_zh or ""))
+        for row in top
+        if row.interpretation
+    }
+    _show_bases(console, bases)
 
 
-def _scorecard(rows: Sequence[ScoreRow], invented: str) -> Table:
+def _scorecard(rows: Sequence[ScoreRow], invented: str, *, narrow: bool) -> Table:
+    """Return the table; in a ``narrow`` terminal figures stay whole and words give way."""
     table = Table(
         title=f"{rows[0].region_name} {rows[0].year}{invented}",
         title_style="bold",
         header_style="bold",
+        padding=(0, 0) if narrow else (0, 1),
     )
     for header, justify, wraps in (
-        ("条款", "left", False),
-        ("指标", "left", True),
-        ("值", "right", False),
-        ("目标", "right", False),
-        ("期限", "right", False),
-        ("判定", "left", False),
-        ("较上年", "left", True),
-        ("达标单位", "right", False),
-        ("报齐单位 · 已答", "right", False),
+        ("clause", "left", False),
+        ("indicator", "left", True),
+        ("value", "right", False),
+        ("target", "right", False),
+        ("due", "right", False),
+        ("verdict", "left", True),
+        ("change", "left", True),
+        ("met", "right", True),
+        ("covered", "right", True),
     ):
-        table.add_column(header, justify=justify, no_wrap=not wraps)  # type: ignore[arg-type]
+        table.add_column(_WORDS(header), justify=justify, no_wrap=not wraps, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
         value, target = _shown(row)
         colour = _COLOURS[row.status]
         table.add_row(
             f"{row.clause_id}{' †' if row.interpretation else ''}",
-            row.name_zh,
+            told((row.name_zh, row.name_en)),
             value,
             target,
             str(row.due_year or ""),
-            f"[{colour}]{_MARKS[row.status]} {row.status}[/]",
+            f"[{colour}]{_MARKS[row.status]} {_status(row.status)}[/]",
             _change(row),
             f"{row.units_met}/{row.units_judged}" if row.units_judged else "",
-            _covered(row),
+            _covered(row, "\n" if narrow else " · "),
         )
     return table
 
@@ -171,14 +235,15 @@ def _show_regions(console: Console, rows: Sequence[ScoreRow]) -> None:
     """Print the verdicts of the regions between the top and the units, counted, by name."""
     if not rows:
         return
-    told = [status for status in STATUSES if any(row.status == status for row in rows)]
-    table = Table(title=f"各地区 regions {rows[0].year}", title_style="bold", header_style="bold")
-    table.add_column("地区", no_wrap=True)
-    for status in told:
-        table.add_column(f"{_MARKS[status]} {status}", justify="right")
+    here = [status for status in STATUSES if any(row.status == status for row in rows)]
+    title = _WORDS("regions", year=rows[0].year)
+    table = Table(title=title, title_style="bold", header_style="bold")
+    table.add_column(_WORDS("region"), overflow="fold")
+    for status in here:
+        table.add_column(f"{_MARKS[status]} {_status(status)}", justify="right", overflow="fold")
     for name in dict.fromkeys((row.region_code, row.region_name) for row in rows):
         own = [row.status for row in rows if row.region_code == name[0]]
-        table.add_row(name[1], *(str(own.count(status)) for status in told))
+        table.add_row(name[1], *(str(own.count(status)) for status in here))
     console.print(table)
 
 
@@ -188,28 +253,39 @@ def show_changes(console: Console, changes: Sequence[Mapping[str, Any]]) -> None
     ``changes`` have the fields of :class:`warehouse.publication.revisions.Revision`.
     """
     if not changes:
-        console.print("No published figure would change.")
+        console.print(_WORDS("no_change"))
         return
-    table = Table(title=f"{len(changes)} changes", title_style="bold", header_style="bold")
-    for header in ("条款", "地区", "年度", "原值", "新值", "原判定", "新判定", "原因"):
-        table.add_column(header)
+    title = _WORDS("changes", count=len(changes))
+    table = Table(title=title, title_style="bold", header_style="bold")
+    for header in (
+        *("clause", "region", "year", "old_value", "new_value"),
+        *("old_verdict", "new_verdict", "cause"),
+    ):
+        table.add_column(_WORDS(header), overflow="fold")
     bases: dict[str, str] = {}
     for change in (Revision(**fields) for fields in changes):
         values = show_apart([change.old_value, change.new_value], change.unit, [change.threshold])
         table.add_row(
-            clause_label(change),
+            _clause(change),
             change.region_name,
             str(change.year),
-            *(text if text == BLANK else figure(text, change.unit).zh for text in values),
-            change.old_status or BLANK,
-            change.new_status or BLANK,
-            escape(names.shown(change.cause or "定义(目标、程序)变化")),
+            *(_figure(text, change.unit) for text in values),
+            _status(change.old_status),
+            _status(change.new_status),
+            escape(names.shown(change.cause or _WORDS("by_definition"))),
         )
         if change.clause_id is not None and change.basis_zh is not None:
-            bases[change.clause_id] = change.basis_zh
+            bases[change.clause_id] = told((change.basis_zh, change.basis_en or change.basis_zh))
     console.print(table)
     _show_turns(console, [Revision(**fields) for fields in changes])
     _show_bases(console, bases)
+
+
+def _clause(change: Revision) -> str:
+    """Return number and name of the clause, marked where its figure is ours."""
+    mark = " †" if change.basis_zh is not None else ""
+    name = told((change.name_zh, change.name_en or change.name_zh))
+    return f"{change.clause_id or ''}{mark} {name}".strip()
 
 
 def _show_turns(console: Console, changes: Sequence[Revision]) -> None:
@@ -217,16 +293,15 @@ def _show_turns(console: Console, changes: Sequence[Revision]) -> None:
     turns: dict[tuple[str, str], list[Revision]] = {}
     for one in changes:
         if one.clause_id is not None and one.old_status != one.new_status:
-            turn = f"{one.old_status or BLANK} → {one.new_status or BLANK}"
-            turns.setdefault((clause_label(one), turn), []).append(one)
+            turn = f"{_status(one.old_status)} → {_status(one.new_status)}"
+            turns.setdefault((_clause(one), turn), []).append(one)
     if not turns:
         return
     count = sum(map(len, turns.values()))
-    table = Table(
-        title=f"{count} 个判定变化 verdicts turn", title_style="bold", header_style="bold"
-    )
-    for header in ("条款", "判定", "数", "地区", "年度", "原目标", "新目标"):
-        table.add_column(header, overflow="fold")
+    title = _WORDS("turns", count=count)
+    table = Table(title=title, title_style="bold", header_style="bold")
+    for header in ("clause", "verdict", "count", "region", "year", "old_target", "new_target"):
+        table.add_column(_WORDS(header), overflow="fold")
     for (clause, turn), alike in turns.items():
         regions = list(dict.fromkeys(one.region_name for one in alike))
         more = f" … ({len(regions)})" if len(regions) > _REGIONS_NAMED else ""
@@ -235,7 +310,7 @@ def _show_turns(console: Console, changes: Sequence[Revision]) -> None:
             clause,
             turn,
             str(len(alike)),
-            "、".join(regions[:_REGIONS_NAMED]) + more,
+            _WORDS("listed").join(regions[:_REGIONS_NAMED]) + more,
             str(years[0]) if len(years) == 1 else f"{years[0]}-{years[-1]}",
             _asked(alike, [one.old_threshold for one in alike]),
             _asked(alike, [one.threshold for one in alike]),
@@ -247,17 +322,12 @@ def _asked(alike: Sequence[Revision], thresholds: Sequence[float | None]) -> str
     """Return what is asked of some regions and years: one figure, or from which to which."""
     known = sorted({one for one in thresholds if one is not None})
     ends = show_apart([known[0], known[-1]], alike[0].unit, []) if known else []
-    return " – ".join(dict.fromkeys(figure(text, alike[0].unit).zh for text in ends)) or BLANK
+    return " – ".join(dict.fromkeys(_figure(text, alike[0].unit) for text in ends)) or BLANK
 
 
 def _show_bases(console: Console, bases: Mapping[str, str]) -> None:
     """Print on what basis the figures of the marked clauses are ours."""
     if bases:
-        console.print("\n† 本系统的解释及其依据 our interpretation, and its basis", style="dim")
+        console.print(f"\n{_WORDS('ours')}", style="dim")
     for clause, basis in bases.items():
-        console.print(
-            f"  {clause}  {basis or BASIS_MISSING.zh}",
-            style="dim",
-            highlight=False,
-            markup=False,
-        )
+        say(console, f"  {clause}  ", basis or told(BASIS_MISSING), "dim")

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from flows.language import Words, language, told
 from flows.terminal.scorecard import say_made_up
+from flows.terminal.wrapping import say
 from transforms.china import CHINA
 from transforms.forms import FORMS
 from transforms.names import SENTENCE, shown
 from warehouse.publication.reader import Issue, in_focus, open_publication
 from warehouse.publication.reader.ageing import approvals, has_lives, open_since
 from warehouse.publication.reader.reporting import FormState, form_states, orphans_of
-
-if TYPE_CHECKING:  # what checks a file takes long to import
-    from flows.terminal.check import Language
 
 _STATES = {
     "accepted": ("✓", "green"),
@@ -33,59 +31,59 @@ _STATES = {
     "not_expected": (" ", "dim"),
 }
 
+#: A table of all forms has room from so many columns on.
+_ROOMY = 110
 #: After so many days a finding has been open for long.
 LONG = 30
 
 
-#: What stands around the names, by language.
-_WORDS: dict[Language, dict[str, str]] = {
-    "en": {
-        "accepted": "{count} accepted",
-        "accepted_with_warnings": "{count} accepted with warnings",
-        "returned": "{count} returned",
-        "missing": "{count} missing",
-        "not_open": "{count} not open",
-        "opens": "{year}: {form} opens on {day}",
-        "approved": "{year}: {done} of {in_force} forms in force are approved",
-        "open_long": "{findings} findings have been open for more than {long} days, the oldest for {days}:"
+#: What stands around the names.
+_WORDS = Words(
+    accepted=("已接收 {count} 份", "{count} accepted"),
+    accepted_with_warnings=("已接收有提示 {count} 份", "{count} accepted with warnings"),
+    returned=("已退回 {count} 份", "{count} returned"),
+    missing=("未报 {count} 份", "{count} missing"),
+    not_open=("未到填报时间 {count} 份", "{count} not open"),
+    opens=("{year} 年：{form} {day} 起填报", "{year}: {form} opens on {day}"),
+    approved=(
+        "{year} 年：生效 {in_force} 份, 其中已审核 {done} 份",
+        "{year}: {done} of {in_force} forms in force are approved",
+    ),
+    open_long=(
+        "{findings} 条问题超过 {long} 天未了结, 最久的 {days} 天: jzedu status --findings",
+        "{findings} findings have been open for more than {long} days, the oldest for {days}:"
         " jzedu status --findings",
-        "late": "{forms} ({days} days late)",
-        "left": "{forms} ({days} days left)",
-        "and": "; ",
-        "joined": ", ",
-        "year": "{year}: ",
-        "little": "{year}: {accepted} of {expected} forms are in force, fewer than half; "
+    ),
+    late=("{forms}（已逾期 {days} 天）", "{forms} ({days} days late)"),
+    left=("{forms}（还有 {days} 天）", "{forms} ({days} days left)"),
+    and_then=("；", "; "),
+    joined=("，", ", "),
+    listed=("、", ", "),
+    year=("{year} 年：", "{year}: "),
+    little=(
+        "{year} 年：应报 {expected} 份，生效 {accepted} 份，不到一半；仍以 {focus} 年为主。",
+        "{year}: {accepted} of {expected} forms are in force, fewer than half; "
         "the year in focus stays {focus}. ",
-        "not_handed_in": "{year}: not handed in",
-        "orphans": "Returned, of no form, year or unit",
-        "unit": "单位",
-        "legend": "[green]✓[/] accepted  [yellow]![/] with warnings  [red]✗[/] returned  "
-        "[dim]·[/] missing  [dim]○[/] not open yet  (✓✗ a later version was returned)",
-        "publication": "Last publication {id}, {time} UTC, {submissions} submissions in force",
-    },
-    "zh": {
-        "accepted": "已接收 {count} 份",
-        "accepted_with_warnings": "已接收有提示 {count} 份",
-        "returned": "已退回 {count} 份",
-        "missing": "未报 {count} 份",
-        "not_open": "未到填报时间 {count} 份",
-        "opens": "{year} 年：{form} {day} 起填报",
-        "approved": "{year} 年：生效 {in_force} 份, 其中已审核 {done} 份",
-        "open_long": "{findings} 条问题超过 {long} 天未了结, 最久的 {days} 天: jzedu status --findings",
-        "late": "{forms}（已逾期 {days} 天）",
-        "left": "{forms}（还有 {days} 天）",
-        "and": "；",
-        "joined": "，",
-        "year": "{year} 年：",
-        "little": "{year} 年：应报 {expected} 份，生效 {accepted} 份，不到一半；仍以 {focus} 年为主。",
-        "not_handed_in": "{year} 年未报",
-        "orphans": "已退回，认不出报表、年份或单位",
-        "unit": "单位",
-        "legend": "[green]✓[/] 已接收  [yellow]![/] 有提示  [red]✗[/] 已退回  "
+    ),
+    not_handed_in=("{year} 年未报", "{year}: not handed in"),
+    orphans=("已退回，认不出报表、年份或单位", "Returned, of no form, year or unit"),
+    unit=("单位", "unit"),
+    legend=(
+        "[green]✓[/] 已接收  [yellow]![/] 有提示  [red]✗[/] 已退回  "
         "[dim]·[/] 未报  [dim]○[/] 未到填报时间  （✓✗ 后来的版本被退回）",
-        "publication": "最近一次发布 {id}，{time}（世界时），在用报送 {submissions} 份",
-    },
-}
+        "[green]✓[/] accepted  [yellow]![/] with warnings  [red]✗[/] returned  "
+        "[dim]·[/] missing  [dim]○[/] not open yet  (✓✗ a later version was returned)",
+    ),
+    publication=(
+        "最近一次发布 {id}，{time}（世界时），在用报送 {submissions} 份",
+        "Last publication {id}, {time} UTC, {submissions} submissions in force",
+    ),
+    no_such_year=(
+        "{year} 年什么也没有报来；有的年份：{there}",
+        "nothing has come for {year}; the years there are: {there}",
+    ),
+    none_yet=("还没有", "none: nothing has come yet"),
+)
 
 
 class NoSuchYear(Exception):
@@ -98,9 +96,8 @@ def show_status(
     year: int | None,
     as_json: bool,
     now: datetime,
-    language: Language = "en",
 ) -> None:
-    """Print the state of reporting from the publication ``database``, for who reads ``language``.
+    """Print the state of reporting from the publication ``database``.
 
     ``now`` (UTC) says what is late, and by how many days, and what is missing and not open yet.
 
@@ -118,32 +115,32 @@ def show_status(
         old = open_since(reader, now, LONG) if has_lives(reader) else []
     years = sorted({state.year for state in states})
     if year is not None and year not in years:
-        there = ", ".join(map(str, years)) or "none: nothing has come yet"
-        raise NoSuchYear(f"nothing has come for {year}; the years there are: {there}")
+        there = _WORDS("listed").join(map(str, years)) or _WORDS("none_yet")
+        raise NoSuchYear(_WORDS("no_such_year", year=year, there=there))
     if as_json:
-        told = [state for state in states if year in (None, state.year)]
-        _write_json(console, issue, made_up, told, today)
+        asked = [state for state in states if year in (None, state.year)]
+        _write_json(console, issue, made_up, asked, today)
         return
     focus = in_focus(published_years).year if published_years else None
-    words = _WORDS[language]
-    _show_years(console, states, years, year, focus, words, today)
+    _show_years(console, states, years, year, focus, today)
     for each, (in_force, done) in sorted(approved.items()):
         if done and year in (None, each):
-            said = words["approved"].format(year=each, done=done, in_force=in_force)
+            said = _WORDS("approved", year=each, done=done, in_force=in_force)
             console.print(said, highlight=False)
     if old:
         findings = sum(one.findings for one in old)
-        said = words["open_long"].format(findings=findings, long=LONG, days=old[0].days)
+        said = _WORDS("open_long", findings=findings, long=LONG, days=old[0].days)
         console.print(said, highlight=False)
     if orphans:
-        console.print(f"\n[bold]{words['orphans']}[/]")
+        console.print(f"\n[bold]{_WORDS('orphans')}[/]")
         for orphan in orphans:
-            said = f"  {shown(orphan.file_name)}: {shown(orphan.message_zh, SENTENCE)}"
-            console.print(said, markup=False, highlight=False)
+            message = told((orphan.message_zh, orphan.message_en))
+            say(console, f"  {shown(orphan.file_name)}: ", shown(message, SENTENCE))
     if issue:
         console.print(
             "\n"
-            + words["publication"].format(
+            + _WORDS(
+                "publication",
                 id=issue.publication_id,
                 time=f"{issue.published_at:%Y-%m-%d %H:%M}",
                 submissions=issue.submissions,
@@ -194,32 +191,35 @@ def _show_years(
     years: Sequence[int],
     year: int | None,
     focus: int | None,
-    words: Mapping[str, str],
     today: date,
 ) -> None:
     """Print tables of the years that are looked at first, and counts of the others."""
-    told = (
+    in_full = (
         [year] if year is not None else [each for each in years if focus is None or each >= focus]
     )
-    for each in told:
+    for each in in_full:
         of_year = [state for state in states if state.year == each]
-        _table(console, of_year, each, words)
+        _table(console, of_year, each)
         if focus is not None and each > focus:
-            _little(console, of_year, each, focus, words)
+            _little(console, of_year, each, focus)
         else:
-            _missing(console, of_year, each, words, today)
+            _missing(console, of_year, each, today)
     if year is None:
-        for each in reversed([each for each in years if each not in told]):
-            counts = _counts([state for state in states if state.year == each], words)
-            begin = words["year"].format(year=each)
+        for each in reversed([each for each in years if each not in in_full]):
+            counts = _counts([state for state in states if state.year == each])
+            begin = _WORDS("year", year=each)
             console.print(f"{begin}{counts}  [dim](jzedu status --year {each})[/]")
 
 
-def _counts(states: Sequence[FormState], words: Mapping[str, str]) -> str:
+def _form(name: str) -> str:
+    return told((FORMS[name].zh, FORMS[name].en))
+
+
+def _counts(states: Sequence[FormState]) -> str:
     """Return how many forms are in each state."""
     counts = Counter(state.state for state in states)
-    return words["joined"].join(
-        words[state].format(count=counts[state])
+    return _WORDS("joined").join(
+        _WORDS(state, count=counts[state])
         for state in ("accepted", "accepted_with_warnings", "returned", "missing", "not_open")
         if counts[state]
     )
@@ -230,14 +230,13 @@ def _little(
     states: Sequence[FormState],
     year: int,
     focus: int,
-    words: Mapping[str, str],
 ) -> None:
     """Print how little there is of a year after the one in focus."""
     expected = sum(state.state != "not_expected" for state in states)
     accepted = sum(state.state.startswith("accepted") for state in states)
     console.print(
-        words["little"].format(year=year, accepted=accepted, expected=expected, focus=focus)
-        + _counts(states, words),
+        _WORDS("little", year=year, accepted=accepted, expected=expected, focus=focus)
+        + _counts(states),
         highlight=False,
     )
 
@@ -251,7 +250,6 @@ def _missing(
     console: Console,
     states: Sequence[FormState],
     year: int,
-    words: Mapping[str, str],
     today: date,
 ) -> None:
     """Print who has not handed in what, and how late that is."""
@@ -260,30 +258,35 @@ def _missing(
         if state.state == "missing":
             days = days_left(state.form, year, today)
             by_days = missing.setdefault(state.region_name, {})
-            by_days.setdefault(days, []).append(FORMS[state.form].zh)
+            by_days.setdefault(days, []).append(_form(state.form))
     if missing:
-        console.print(f"\n[bold]{words['not_handed_in'].format(year=year)}[/]")
+        console.print(f"\n[bold]{_WORDS('not_handed_in', year=year)}[/]")
         for name, by_days in missing.items():
-            told = words["and"].join(
-                words["late" if days < 0 else "left"].format(forms="、".join(forms), days=abs(days))
+            late = _WORDS("and_then").join(
+                _WORDS(
+                    "late" if days < 0 else "left",
+                    forms=_WORDS("listed").join(forms),
+                    days=abs(days),
+                )
                 for days, forms in sorted(by_days.items())
             )
-            console.print(f"  {name}: {told}", highlight=False)
+            say(console, f"  {name}: ", late)
         console.print()
     waiting = {state.form: state.year for state in states if state.state == "not_open"}
     for form, year in waiting.items():
         opens = FORMS[form].deadline.opens_on(year)
-        said = words["opens"].format(year=year, form=FORMS[form].zh, day=opens)
+        said = _WORDS("opens", year=year, form=_form(form), day=opens)
         console.print(said, highlight=False)
 
 
-def _table(
-    console: Console, states: Sequence[FormState], year: int, words: Mapping[str, str]
-) -> None:
-    table = Table(title=f"{year}", header_style="bold", title_style="bold")
-    table.add_column(words["unit"], no_wrap=True)
+def _table(console: Console, states: Sequence[FormState], year: int) -> None:
+    # In a narrow terminal the names of the forms need the room that would be left empty beside the marks.
+    room = (0, 1) if console.width >= _ROOMY else (0, 0)
+    table = Table(title=f"{year}", header_style="bold", title_style="bold", padding=room)
+    table.add_column(_WORDS("unit"), no_wrap=True)
     for form in FORMS.values():
-        table.add_column(form.zh.removesuffix("表")[:6], justify="center")
+        header = form.zh.removesuffix("表") if language() == "zh" else form.name.replace("_", " ")
+        table.add_column(header, justify="center", overflow="fold")
     by_place = {(state.region_code, state.form): state for state in states}
     names = dict.fromkeys((state.region_code, state.region_name) for state in states)
     for code, name in names:
@@ -295,4 +298,4 @@ def _table(
             cells.append(f"[{colour}]{mark}[/]{later}")
         table.add_row(f"{name}", *cells)
     console.print(table)
-    console.print(words["legend"])
+    console.print(_WORDS("legend"))

@@ -84,5 +84,5 @@ def test_only_verdicts_can_be_turned(home: Home) -> None:
 def test_explain_names_them(home: Home) -> None:
     command = ["explain", "1.2", UNIT, str(YEAR), "--home", str(home.root)]
     said = CliRunner().invoke(cli, command).output
-    assert "判定取决于单独一所机构" in said
+    assert "the verdict hangs on a single institution" in said
     assert "3小" in said

@@ -52,7 +52,7 @@ def test_a_killed_great_expectations_is_told_as_that(tmp_path: Path) -> None:
         told = failed(lambda: engine.run(tmp_path / "x.duckdb", "t", suites))
     assert "Great Expectations was ended from outside" in told.reason
     assert "SIGKILL" in told.reason
-    assert MEMORY in told.remedy
+    assert MEMORY in told.remedy.en
 
 
 def test_a_great_expectations_that_does_not_start_says_why(
@@ -64,7 +64,7 @@ def test_a_great_expectations_that_does_not_start_says_why(
         suites = {"suite": [Expectation("one", "SELECT 1", "one")]}
         told = failed(lambda: engine.run(tmp_path / "x.duckdb", "t", suites))
     assert "code 1: ImportError: half installed" in told.reason
-    assert MEMORY not in told.remedy
+    assert MEMORY not in told.remedy.en
 
 
 def test_memory_that_runs_out_is_told_as_that() -> None:
@@ -74,9 +74,9 @@ def test_memory_that_runs_out_is_told_as_that() -> None:
             "CREATE TABLE t AS SELECT random()::VARCHAR AS r FROM range(2000000) ORDER BY r"
         )
     )
-    assert (told.reason.startswith("memory ran out"), MEMORY in told.remedy) == (True, True)
-    assert MEMORY in failed(lambda: raise_this(MemoryError())).remedy
-    assert MEMORY in failed(lambda: raise_this(OSError(errno.ENOMEM, "x"))).remedy
+    assert (told.reason.startswith("memory ran out"), MEMORY in told.remedy.en) == (True, True)
+    assert MEMORY in failed(lambda: raise_this(MemoryError())).remedy.en
+    assert MEMORY in failed(lambda: raise_this(OSError(errno.ENOMEM, "x"))).remedy.en
 
 
 # What the system refuses
@@ -97,12 +97,12 @@ def test_memory_that_runs_out_is_told_as_that() -> None:
 )
 def test_what_the_system_refuses_is_told_by_its_cause(number: int, remedy: str) -> None:
     told = failed(lambda: open_nothing(number))
-    assert (told.reason, remedy in told.remedy) == (f"/some/where: {os.strerror(number)}", True)
+    assert (told.reason, remedy in told.remedy.en) == (f"/some/where: {os.strerror(number)}", True)
     # Also where another one says it, or says something else because of it.
     text = f'IO Error: Could not write file "/some/where": {os.strerror(number)}\nmore'
     told = failed(lambda: raise_this(duckdb.IOException(text)))
-    assert (told.reason, remedy in told.remedy) == (text.splitlines()[0], True)
-    assert remedy in failed(lambda: hide(duckdb.IOException(text))).remedy
+    assert (told.reason, remedy in told.remedy.en) == (text.splitlines()[0], True)
+    assert remedy in failed(lambda: hide(duckdb.IOException(text))).remedy.en
 
 
 def open_nothing(number: int) -> None:
@@ -126,8 +126,8 @@ def test_what_failed_in_a_transaction_is_not_hidden_by_its_end() -> None:
 
 
 def test_a_fault_of_a_definition_stays_one() -> None:
-    assert "fault in a definition" in cause_of(TOLD[-1]("the check 2.9 crashed")).remedy
-    assert "move warehouse.duckdb away" in failed(lambda: run_sql("FROM nowhere")).remedy
+    assert "fault in a definition" in cause_of(TOLD[-1]("the check 2.9 crashed")).remedy.en
+    assert "move warehouse.duckdb away" in failed(lambda: run_sql("FROM nowhere")).remedy.en
 
 
 def test_a_database_taken_away_during_the_run_is_told_and_made_again(
@@ -142,7 +142,7 @@ def test_a_database_taken_away_during_the_run_is_told_and_made_again(
         with pytest.raises(StepFailed) as told:
             steps.check_across(run)
     assert f"{home.settings.warehouse}: was taken away during the run" in str(told.value)
-    assert "made anew" in told.value.remedy
+    assert "made anew" in told.value.remedy.en
     assert home.night().imprint is not None
 
 
@@ -201,7 +201,7 @@ def test_a_full_disk_is_told_and_once_there_is_room_all_is_as_it_would_have_been
         fill_in(home)
         with pytest.raises(StepFailed) as told:
             home.night()
-        assert DISK in told.value.remedy, str(told.value)
+        assert DISK in told.value.remedy.en, str(told.value)
         mount("size=200m")
         assert home.night().imprint is not None
         assert home.rows() == undisturbed
@@ -215,7 +215,7 @@ def test_a_disk_mounted_read_only_is_told(home: Home, tmp_path: Path) -> None:
         mount("ro")
         with pytest.raises(StepFailed) as told:
             small.load()
-        assert READ_ONLY in told.value.remedy, str(told.value)
+        assert READ_ONLY in told.value.remedy.en, str(told.value)
 
 
 def test_an_engine_that_ended_is_a_check_that_failed() -> None:

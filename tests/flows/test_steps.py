@@ -453,7 +453,7 @@ def test_a_step_that_fails_leaves_the_last_publication(
         standing.night()
     assert failed.value.step == step
     assert f"“{step}” failed: /somewhere: {os.strerror(errno.ENOSPC)}" in str(failed.value)
-    assert "free disk space" in failed.value.remedy
+    assert "free disk space" in failed.value.remedy.en
     assert everything(standing.settings.published) == before
     assert standing.value(RATE, GUTA, 2020)[1] == 10
 
@@ -507,7 +507,7 @@ def test_a_check_that_crashes_stops_the_run_and_publishes_nothing(
     assert failed.value.step == "judge"
     assert "2.6 crashed" in failed.value.reason
     assert "licences" in failed.value.reason
-    assert "not in the data" in failed.value.remedy
+    assert "not in the data" in failed.value.remedy.en
     assert everything(home.settings.published) == before
     home.night()
     assert home.status("2.6", GUTA, 2020) == "met"
@@ -521,7 +521,7 @@ def test_a_plan_that_cannot_be_read_is_named(make_home: MakeHome, tmp_path: Path
     ):
         pass
     assert failed.value.step == "open"
-    assert "Correct that file" in failed.value.remedy
+    assert "Correct that file" in failed.value.remedy.en
 
 
 def test_a_plan_that_speaks_of_an_unknown_indicator_is_named(

@@ -87,8 +87,9 @@ def open_warehouse(
             prepare(connection, reference)
         elif is_outdated(connection):
             raise WarehouseOutdated(
+                f"{place} 是旧版 jzedu 写的；请运行 jzedu nightly，它会重新读取档案",
                 f"{place} was filled by an earlier version of jzedu; run jzedu nightly, which reads"
-                " the archive again"
+                " the archive again",
             )
         yield connection
     finally:

@@ -290,7 +290,7 @@ class Evidence:
                 added_up or self._columns_in(part.rows),
                 max(ROWS_LISTED, each) if limit is None else limit,
             )
-            yield RowList(name, part.zh, total, None, None, rows)
+            yield RowList(name, part.zh, part.en or part.zh, total, None, None, rows)
 
     def _share_rows(self, share: Share, limit: int | None) -> RowList:
         """Return the rows of a share: what keeps it from its aim first, the worst of that first."""
@@ -320,7 +320,15 @@ class Evidence:
             self._columns_in(share.test),
             max(ROWS_LISTED, 0 if higher else counted) if limit is None else limit,
         )
-        return RowList("share", share.denominator_zh, total, counted, unanswered, rows)
+        return RowList(
+            "share",
+            share.denominator_zh,
+            share.denominator_en or share.denominator_zh,
+            total,
+            counted,
+            unanswered,
+            rows,
+        )
 
     def _first_rows(
         self,

@@ -39,9 +39,10 @@ from warehouse.place import Place
 from warehouse.publication.reader.queries import clause_order, standings, turning
 from warehouse.reference import Reference, folder_key
 from warehouse.sql import literal
+from warehouse.wording import Text, ToldInBoth
 
 
-class CannotExplain(Exception):
+class CannotExplain(ToldInBoth):
     """What was asked for is not there, or not unique; the message says what is."""
 
 
@@ -156,12 +157,14 @@ def _figure(
     if region_code not in in_scope:
         scope = "、".join(name for code, name in names.items() if code in in_scope)
         raise CannotExplain(
-            f"{meant.name_zh} is not published for {names[region_code]}, only for {scope}"
+            f"没有公布{names[region_code]}的{meant.name_zh}，只公布了{scope}的",
+            f"{meant.name_zh} is not published for {names[region_code]}, only for {scope}",
         )
     figures = {row[1]: row[2:] for row in found if row[0] == region_code}
     if year not in figures:
         raise CannotExplain(
-            f"there are no figures for {year}, only for {min(figures)} to {max(figures)}"
+            f"没有 {year} 年的数字，只有 {min(figures)} 至 {max(figures)} 年的",
+            f"there are no figures for {year}, only for {min(figures)} to {max(figures)}",
         )
     parents = {code: parent for code, _, parent, *_ in regions}
     of_units = catalogue.scope_of(meant).units
@@ -189,15 +192,16 @@ def _indicator(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, word
         """
     ).fetchall()
     indicator_id = _find(
-        "indicator",
+        Text("指标", "indicator"),
         word,
         {name: (name, zh, en, *clauses.split()) for name, zh, en, clauses in known},
         {name: f"{name} {zh} ({clauses})" for name, zh, _, clauses in known},
     )
     if indicator_id not in catalogue.by_id:
         raise CannotExplain(
+            f"这次发布的指标 {indicator_id} 已不再有定义，无法再说明它的明细",
             f"the indicator {indicator_id} of this publication is no longer defined, "
-            "so that its rows cannot be told any more"
+            "so that its rows cannot be told any more",
         )
     return catalogue.by_id[indicator_id]
 
@@ -209,7 +213,7 @@ def _region(reference: Reference, names: Mapping[str, str], word: str) -> str:
         for code, words in reference.regions.select("region_code", "aliases").iter_rows()
     }
     return _find(
-        "region",
+        Text("地区", "region"),
         word,
         {code: (code, name, *aliases.get(code, ())) for code, name in names.items()},
         {code: f"{code} {name}" for code, name in names.items()},
@@ -224,7 +228,7 @@ def _lineage(code: str | None, parents: Mapping[str, str | None]) -> Iterator[st
 
 
 def _find(
-    what: str, word: str, names: Mapping[str, Sequence[str]], shown: Mapping[str, str]
+    what: Text, word: str, names: Mapping[str, Sequence[str]], shown: Mapping[str, str]
 ) -> str:
     """Return the key whose names ``word`` is, or begins, or is part of; the first of these that fits one."""
     wanted = folder_key(word).lower()
@@ -239,13 +243,17 @@ def _find(
         if len(found) == 1:
             return found[0]
         if found:
+            listed = _listed(shown[key] for key in found)
             raise CannotExplain(
-                f"{word!r} may be more than one {what}:" + _listed(shown[key] for key in found)
+                f"{word!r} 可能是不止一个{what.zh}：{listed}",
+                f"{word!r} may be more than one {what.en}:{listed}",
             )
     near = difflib.get_close_matches(wanted, [n for each in folded.values() for n in each], n=8)
     keys = [key for key, each in folded.items() if set(near) & set(each)] or list(shown)
+    listed = _listed(shown[key] for key in keys)
     raise CannotExplain(
-        f"there is no {what} {word!r}; there are:" + _listed(shown[k] for k in keys)
+        f"没有{what.zh} {word!r}；有的是：{listed}",
+        f"there is no {what.en} {word!r}; there are:{listed}",
     )
 
 
@@ -310,15 +318,14 @@ class _Publication:
     def verdicts(self) -> tuple[Verdict, ...]:
         """Return what the clauses of the indicator say of the figure."""
         # A publication of an earlier version does not know how much was asked and answered.
-        counted = self._rows(
-            "SELECT 1 FROM duckdb_columns() WHERE database_name = 'published'"
-            " AND table_name = 'attainment' AND column_name = 'answered'"
-        )
+        counted = self._has("attainment", "answered")
+        source_en = "c.source_en" if self._has("clause", "source_en") else "NULL"
         zh, en = coverage.sentence("a")
         told = f"a.asked, a.answered, {zh}, {en}" if counted else "NULL, NULL, NULL, NULL"
         rows = self._rows(
             "SELECT c.clause_id, c.statement_zh, c.statement_en, c.kind, c.comparator,"
             " a.threshold, c.due_year, c.interpretation, c.basis_zh, c.basis_en, c.source,"
+            f" {source_en},"
             f" a.status, a.value, a.gap, a.gap_quantity, a.gap_unit, {told},"
             " u.against_most_units, u.units_judged, u.units_met, t.institutions, t.names"
             " FROM published.attainment a JOIN published.clause c USING (clause_id)"
@@ -329,6 +336,15 @@ class _Publication:
             f" WHERE {self._key('a')} ORDER BY c.clause_id"
         )
         return tuple(_verdict(*row) for row in rows)
+
+    def _has(self, table: str, column: str) -> bool:
+        """Return whether the publication, which may be of an earlier version, has that column."""
+        return bool(
+            self._rows(
+                "SELECT 1 FROM duckdb_columns() WHERE database_name = 'published'"
+                f" AND (table_name, column_name) = ({literal(table)}, {literal(column)})"
+            )
+        )
 
     def _turning(self) -> str:
         """Return the query for how many institutions turn a verdict, and the first few of them."""
@@ -518,8 +534,8 @@ def _verdict(*row: Any) -> Verdict:
     *told, covered_zh, covered_en, against, judged, met, institutions, names = row
     told += [
         Remark(covered_zh, covered_en) if covered_zh else None,
-        Remark(*wording.against_text(told[11], judged, met)) if against else None,
-        Remark(*wording.turning_text(told[11], institutions, names)) if institutions else None,
+        Remark(*wording.against_text(told[12], judged, met)) if against else None,
+        Remark(*wording.turning_text(told[12], institutions, names)) if institutions else None,
     ]
     return Verdict(*told)
 
@@ -529,7 +545,12 @@ def _explanation(told: _Publication, evidence: Evidence, limit: int | None) -> E
     imprints, history = told.imprints(), told.history()
     verdicts, missing = told.verdicts(), told.missing()
     rows = tuple(evidence.row_lists(limit))
-    top, bottom = indicator.top.zh, indicator.bottom.zh if indicator.bottom is not None else None
+    top = Text(indicator.top.zh, indicator.top.en or indicator.top.zh)
+    bottom = (
+        Text(indicator.bottom.zh, indicator.bottom.en or indicator.bottom.zh)
+        if indicator.bottom is not None
+        else None
+    )
     scale = f"{indicator.scale} × " if indicator.scale != 1 else ""
     return Explanation(
         publication_id=imprints[-1][0],
@@ -543,10 +564,13 @@ def _explanation(told: _Publication, evidence: Evidence, limit: int | None) -> E
         region_code=figure.region_code,
         region_name=figure.region_name,
         year=figure.year,
-        formula_zh=f"{scale}{top}" + (f" ÷ {bottom}" if bottom else ""),
+        formula_zh=f"{scale}{top.zh}" + (f" ÷ {bottom.zh}" if bottom else ""),
+        formula_en=f"{scale}{top.en}" + (f" ÷ {bottom.en}" if bottom else ""),
         formula_sql=indicator.formula,
-        numerator_zh=top,
-        denominator_zh=bottom,
+        numerator_zh=top.zh,
+        numerator_en=top.en,
+        denominator_zh=bottom.zh if bottom else None,
+        denominator_en=bottom.en if bottom else None,
         numerator=figure.numerator,
         denominator=figure.denominator,
         value=figure.value,

@@ -44,6 +44,7 @@ class Verdict:
     basis_zh: str | None
     basis_en: str | None
     source: str
+    source_en: str | None
     status: str
     value: float | None
     gap: float | None
@@ -180,6 +181,7 @@ class RowList:
 
     part: PartName
     zh: str
+    en: str
     total: int
     counted: int | None
     unanswered: int | None
@@ -257,9 +259,12 @@ class Explanation:
     region_name: str
     year: int
     formula_zh: str
+    formula_en: str
     formula_sql: str
     numerator_zh: str
+    numerator_en: str
     denominator_zh: str | None
+    denominator_en: str | None
     numerator: Decimal | None
     denominator: Decimal | None
     value: float | None

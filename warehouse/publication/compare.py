@@ -9,14 +9,17 @@ import duckdb
 from warehouse.figures import show_apart
 from warehouse.publication.tables import OF_THE_MOMENT, TABLES
 from warehouse.publication.views import VIEWS
+from warehouse.wording import Text
 
 #: A value this many times larger or smaller than before is worth a look.
 LEAP = 10
+#: What can vanish, as the query names it.
+_KINDS = {"the unit": "单位", "the form": "报表"}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a staged publication lacks or does very differently, as sentences.
+    """What a staged publication lacks or does very differently, as sentences in both languages.
 
     ``vanished``: whole units or forms that had a submission in force and have none now; units that
     a region's figures were made of and are not any more, though nothing new came from them.
@@ -24,9 +27,9 @@ class Comparison:
     by an order of magnitude.
     """
 
-    vanished: tuple[str, ...] = ()
-    smaller: tuple[str, ...] = ()
-    leaps: tuple[str, ...] = ()
+    vanished: tuple[Text, ...] = ()
+    smaller: tuple[Text, ...] = ()
+    leaps: tuple[Text, ...] = ()
 
 
 def says_the_same(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -68,12 +71,18 @@ def is_comparable(connection: duckdb.DuckDBPyConnection) -> bool:
 def compare(connection: duckdb.DuckDBPyConnection) -> Comparison:
     """Return what ``publication`` has lost against ``previous``, and where it leaps."""
     vanished = [
-        f"{what} {name} had submissions in force and has none now"
+        Text(
+            f"{_KINDS[what]}{name}原有在用的报送，现在一份也没有",
+            f"{what} {name} had submissions in force and has none now",
+        )
         for what, name in connection.execute(_VANISHED).fetchall()
     ]
     vanished += [
-        f"{figures} figures of {region} for {span} would be made without {unit}, which entered them "
-        "before and has handed in nothing else since"
+        Text(
+            f"{region}{span}年的 {figures} 个数字将不再计入{unit}，而它原来计入，此后也没有报来别的",
+            f"{figures} figures of {region} for {span} would be made without {unit}, which entered them "
+            "before and has handed in nothing else since",
+        )
         for region, unit, figures, span in connection.execute(_LEFT_OUT).fetchall()
     ]
     smaller = []
@@ -85,15 +94,25 @@ def compare(connection: duckdb.DuckDBPyConnection) -> Comparison:
             f" (SELECT count(*) FROM publication.{table.name})"
         ).fetchone()
         if row is not None and row[1] < row[0]:
-            smaller.append(f"{table.name} has {row[1]} rows, before it had {row[0]}")
+            smaller.append(
+                Text(
+                    f"表 {table.name} 现有 {row[1]} 行，原有 {row[0]} 行",
+                    f"{table.name} has {row[1]} rows, before it had {row[0]}",
+                )
+            )
     smaller += [
-        f"the indicator {name} has no value any more"
+        Text(f"指标{name}不再有数值", f"the indicator {name} has no value any more")
         for (name,) in connection.execute(_WITHOUT_VALUE).fetchall()
     ]
     leaps = []
     for name, unit, region, year, *values in connection.execute(_LEAPS).fetchall():
         old, new = show_apart(values, unit)
-        leaps.append(f"{name} of {region} in {year} moved from {old} to {new} {unit}")
+        leaps.append(
+            Text(
+                f"{region}{year}年的{name}从 {old} 变为 {new} {unit}",
+                f"{name} of {region} in {year} moved from {old} to {new} {unit}",
+            )
+        )
     return Comparison(tuple(vanished), tuple(smaller), tuple(leaps))
 
 

@@ -20,7 +20,7 @@ class Revision:
     """What moves between two publications, and which file caused it (None: a definition).
 
     ``basis_zh`` and ``basis_en`` are there where the clause's figure is an interpretation of ours;
-    ``old_threshold`` is what was asked before, in that region and year.
+    ``old_threshold`` is what was asked before, in that region and year, ``name_en`` the indicator's name in English.
     """
 
     indicator_id: str
@@ -39,6 +39,7 @@ class Revision:
     basis_zh: str | None
     basis_en: str | None
     old_threshold: float | None = None
+    name_en: str | None = None
 
 
 #: The columns of :class:`Revision` that a definition gives, for a query in which ``d`` is the clause,
@@ -56,7 +57,7 @@ def list_revisions(connection: duckdb.DuckDBPyConnection) -> list[Revision]:
         SELECT c.indicator_id, coalesce(i.name_zh, j.name_zh), c.region_code,
             coalesce(r.region_name, c.region_code), c.year, c.old_value, c.new_value,
             c.old_status, c.new_status, s.file_name, c.clause_id, coalesce(i.unit, j.unit),
-            {OF_CLAUSE}, b.threshold
+            {OF_CLAUSE}, b.threshold, coalesce(i.name_en, j.name_en)
         FROM ({REVISIONS}) c
         LEFT JOIN publication.indicator i USING (indicator_id)
         LEFT JOIN previous.indicator j USING (indicator_id)

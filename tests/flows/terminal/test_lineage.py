@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from flows.language import Language, speaking
 from flows.terminal.lineage import json_of, publication_file, show_explanation
 from tests.conftest import Home, MakeHome
 from warehouse.indicators.definitions import load_catalogue
@@ -58,9 +59,10 @@ def explained(
     )
 
 
-def printed(explanation: Explanation) -> str:
+def printed(explanation: Explanation, language: Language = "zh") -> str:
     out = io.StringIO()
-    show_explanation(Console(file=out, width=160, force_terminal=False), explanation)
+    with speaking(language):
+        show_explanation(Console(file=out, width=160, force_terminal=False), explanation)
     return out.getvalue()
 
 
@@ -72,17 +74,32 @@ def test_a_person_reads_the_figure_its_verdict_and_its_cells(home: Home) -> None
     text = printed(explained(home, "2.1"))
     for part in (
         "学前三年毛入园率",
-        "值 value: 44.8%",
+        "值：44.8%",
         "= 100 × 90 ÷ 201",
-        "判定 verdict: 未到期 not due yet    条款 clause 2.1",
-        "目标 threshold: ≥ 90%, 期限 due 2022",
+        "判定：未到期    条款 2.1",
+        "目标：≥ 90%，期限 2022",
         "更正2020年.csv",
         "L2 在园幼儿数 90",
-        "报送 submission 更正2020年.csv",
+        "报送 更正2020年.csv",
     ):
         assert part in text
     # 179 of 201 before, 90 after.
     assert "89.1%" in text and "44.8%" in text
+
+
+def test_who_reads_english_is_told_the_same_in_english(home: Home) -> None:
+    text = printed(explained(home, "2.1"), "en")
+    for part in (
+        "Gross enrolment rate",
+        "value: 44.8%",
+        "= 100 × 90 ÷ 201",
+        "verdict: not due yet    clause 2.1",
+        "threshold: ≥ 90%, due 2022",
+        "submission 更正2020年.csv",
+    ):
+        assert part in text
+    assert "判定" not in text and "公式" not in text
+    assert "verdict" not in printed(explained(home, "2.1"))
 
 
 def test_what_stands_in_a_file_is_neither_markup_nor_control_character(home: Home) -> None:
@@ -108,9 +125,9 @@ def test_versions_are_listed_with_the_time_in_which_they_hold(home: Home) -> Non
         ("kindergarten", "更正2020年.csv", "2020-10-01 00:00:00", "-"),
         ("population", "学龄人口表2020年.csv", "2020-09-15 02:00:00", "-"),
     ]
-    shown = printed(explanation).partition("各版本 versions")[2].splitlines()
+    shown = printed(explanation).partition("各版本")[2].splitlines()
     assert "2020-09-15 02:00" in shown[2] and "2020-10-01 00:00" in shown[2]
-    assert "更正2020年.csv" in shown[3] and "在用 in force" in shown[3]
+    assert "更正2020年.csv" in shown[3] and "在用" in shown[3]
     # The publication before knew one version; the time it was replaced at was still to come.
     past = explained(home, "2.1", file=publication_file(home.settings.published, first(home)))
     assert {v.in_force_until for v in past.versions} == {None}
@@ -120,9 +137,9 @@ def test_versions_are_listed_with_the_time_in_which_they_hold(home: Home) -> Non
 def test_a_unit_without_figures_says_why(home: Home) -> None:
     text = printed(explained(home, "2.1", "古塔区"))
     assert "! 没有数据: 缺古塔区的幼儿园基本情况表; 古塔区的学龄人口表" in text
-    assert "缺报表 missing: 古塔区 2020 幼儿园基本情况表" in text
+    assert "缺报表：古塔区 2020 幼儿园基本情况表" in text
     city = printed(explained(home, "3.1", CITY))
-    assert "不要求报送 not expected" in city and "未报齐, 未计入 does not enter" in city
+    assert "不要求报送" in city and "未报齐，未计入" in city
 
 
 def test_machines_get_the_same_as_json(home: Home) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
+from flows.language import Language, speaking
 from flows.terminal.scorecard import show_scorecard
 from tests.conftest import Home, MakeHome
 
@@ -49,9 +51,10 @@ def home(make_home: MakeHome) -> Home:
     return home
 
 
-def printed(home: Home) -> str:
+def printed(home: Home, language: Language = "zh", width: int = 160) -> str:
     out = io.StringIO()
-    show_scorecard(Console(file=out, width=160, force_terminal=False), home.publication)
+    with speaking(language):
+        show_scorecard(Console(file=out, width=width, force_terminal=False), home.publication)
     return out.getvalue()
 
 
@@ -67,7 +70,7 @@ def test_the_scorecard_is_of_the_region_at_the_top_and_of_no_other(home: Home) -
     # 6 of 6 + 3 × 30 + 3 × 10 classes; three units of six have 1 of 31, three 1 of 11.
     assert row(text, "2.9")[2:4] == ["4.8%", "≤ 5"]
     # The cities are named, each with its own verdicts.
-    below = text.partition("各地区 regions 2020")[2]
+    below = text.partition("各地区 2020")[2]
     assert "区11" in below and "区12" in below
 
 
@@ -75,12 +78,12 @@ def test_every_verdict_has_its_coverage_and_what_is_not_whole_is_said(home: Home
     text = printed(home)
     # The three schools that gave no time could turn the verdict.
     arrival = row(text, "1.1")
-    assert arrival[5] == "◐ insufficient"
+    assert arrival[5] == "◐ 不足以判定"
     assert arrival[8] == "6/6 · 21/24"
-    assert (
-        "24所学校中3所未填报; 不足以判定 / 3 of 24 schools left it blank; too little to judge by"
-        in text
-    )
+    assert "1.1  24所学校中3所未填报; 不足以判定\n" in text
+    english = printed(home, "en")
+    assert row(english, "1.1")[5].startswith("◐ too little")
+    assert "1.1  3 of 24 schools left it blank; too little to judge by\n" in english
 
 
 def test_what_is_ours_is_marked_with_its_basis(home: Home) -> None:
@@ -93,8 +96,21 @@ def test_what_is_ours_is_marked_with_its_basis(home: Home) -> None:
 
 def test_the_year_in_focus_is_not_the_newest_and_that_is_said(home: Home) -> None:
     text = printed(home)
-    assert "2021: 1 of 66 expected forms are in force" in text
+    assert "2021 年：应报 66 份，生效 1 份" in text
 
 
 def test_a_change_has_a_word_for_its_direction(home: Home) -> None:
     assert row(printed(home), "2.9")[6] == "持平"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_in_a_narrow_terminal_nothing_is_cut(home: Home, language: Language) -> None:
+    text = printed(home, language, width=80)
+    assert max(cell_len(line) for line in text.splitlines() if line[:1] in "┃│") <= 80
+    assert "…  " not in text
+    # Figures stand whole; the answers below the units.
+    lines = [line.strip("│").split("│") for line in text.splitlines() if line.startswith("│")]
+    (begin,) = (i for i, cells in enumerate(lines) if cells[0].strip() == "1.1 †")
+    assert [lines[begin + i][8].strip() for i in (0, 1)] == ["6/6", "21/24"]
+    name = "".join(cells[1].strip() for cells in lines[begin : begin + 12])
+    assert name.startswith("到校时间合规学校占比" if language == "zh" else "Schools")

@@ -16,6 +16,7 @@ from flows.terminal.findings import show_findings
 from flows.terminal.scorecard import show_scorecard
 from flows.terminal.status import show_status
 from tests.conftest import AsCsv, Home
+from transforms.forms import FORMS
 from transforms.made_up import MADE_UP_LINE
 
 AGES: list[dict[str, object]] = [{"age": 3, "population": 100}]
@@ -68,7 +69,7 @@ def test_what_cannot_be_handed_in_yet_is_not_missing(small: Home) -> None:
         states = {row["form"]: row["state"] for row in json.loads(told.getvalue())["reporting"]}
         assert (states["school"], states["population"]) == (state, "accepted")
     show_status(Console(file=out, width=140), small.publication, 2020, False, datetime(2020, 8, 31))
-    assert "2020: 中小学校基本情况表 opens on 2020-09-01" in out.getvalue()
+    assert f"2020: {FORMS['school'].en} opens on 2020-09-01" in out.getvalue()
     assert "not handed in" not in out.getvalue()
 
 
@@ -114,12 +115,13 @@ def test_only_returned_forms_are_seen_too(home: Home) -> None:
 
 def test_the_terminal_says_what_is_made_up(small: Home, as_csv: AsCsv) -> None:
     small.night()
-    assert "虚构" not in status(small).output + scorecard(small)
+    assert "made-up" not in status(small).output + scorecard(small)
     made_up = f"{MADE_UP_LINE}\n".encode() + as_csv("special_group", [{}])
     small.deliver("990001/特殊群体2020年.csv", made_up, "2020-09-16 02:00:00")
     small.night()
-    assert "虚构样例数据 made-up data" in status(small).output
-    assert "虚构样例数据 made-up data" in scorecard(small)
+    assert "made-up data" in status(small).output
+    assert "虚构样例数据" in status(small, "--lang", "zh").output
+    assert "made-up data" in scorecard(small)
     assert json.loads(status(small, "--json").output)["sample"] is True
 
 
@@ -144,8 +146,10 @@ def test_what_is_missing_says_how_late_it_is(small: Home) -> None:
         show_status(Console(file=out, width=300), small.publication, 2020, False, now)
         lines = out.getvalue().splitlines()
         (told[now.year],) = [line for line in lines if line.strip().startswith("区990001:")]
-    assert "1 days left" in told[2020] and "教育经费表" not in told[2020]
-    assert told[2021].index("70 days late") < told[2021].index("教育经费表 (81 days left)")
+    assert "1 days left" in told[2020] and FORMS["finance"].en not in told[2020]
+    assert told[2021].index("70 days late") < told[2021].index(
+        f"{FORMS['finance'].en} (81 days left)"
+    )
     reporting = json.loads(status(small, "--year", "2020", "--json").output)["reporting"]
     days = {row["form"]: row["days_left"] for row in reporting}
     assert days["population"] is None and days["class"] < -365

@@ -10,8 +10,8 @@ from warehouse.publication.reader.door import Reader
 #: A row of the scorecard: a clause in a region above the units, in the year in focus. Parts of the
 #: year before belong to a clause that never falls, whose threshold they are.
 _SCORES = """
-SELECT a.clause_id, a.name_zh, a.unit, i.scale, a.kind, a.comparator, a.due_year, a.interpretation,
-    a.basis_zh, a.region_code, a.region_name, a.year, a.value, a.threshold, a.status,
+SELECT a.clause_id, a.name_zh, a.name_en, a.unit, i.scale, a.kind, a.comparator, a.due_year, a.interpretation,
+    a.basis_zh, a.basis_en, a.region_code, a.region_name, a.year, a.value, a.threshold, a.status,
     v.numerator, v.denominator,
     p.numerator AS numerator_before, p.denominator AS denominator_before,
     a.reporting_units, a.expected_units, a.asked, a.answered, a.coverage_zh, a.coverage_en,
@@ -39,6 +39,7 @@ class ScoreRow:
 
     clause_id: str
     name_zh: str
+    name_en: str
     unit: str
     scale: int
     kind: str
@@ -46,6 +47,7 @@ class ScoreRow:
     due_year: int | None
     interpretation: bool
     basis_zh: str | None
+    basis_en: str | None
     region_code: str
     region_name: str
     year: int
