@@ -80,8 +80,8 @@ _WORDS = Words(
     more=("，等", " and {count} more"),
     not_corrected=(
         "{count} 张报表退回后还没有改正（{some}{more}）；要不等它们就定稿，请加 --anyway",
-        "{count} forms were returned and not corrected yet ({some}{more}); add --anyway to"
-        " release without them",
+        "returned and not corrected yet: {count} ({some}{more}); add --anyway to release"
+        " without them",
     ),
     without=("，不含 {count} 张退回的报表", ", without {count} forms that were returned"),
     listed=("、", ", "),
