@@ -22,6 +22,8 @@ from warehouse.report import words, write_report
 from warehouse.wording import STATUSES
 
 MAX_BYTES = 10_000_000
+#: So much may have to come before anything of the report is seen.
+FIRST_PAGE_BYTES = 300_000
 #: The clauses of a publication that a test changes: pages of all take seconds.
 FEW = ("2.2", "2.9", "2.10", "5.1")
 
@@ -84,6 +86,11 @@ def test_a_page_for_every_unit_clause_and_year(
 
 def test_the_folder_is_small(report: Path) -> None:
     assert sum(path.stat().st_size for path in report.iterdir()) < MAX_BYTES
+
+
+def test_the_first_page_is_light_with_all_that_it_needs(report: Path) -> None:
+    needed = ("index.html", "report.css", "report.js")
+    assert sum((report / name).stat().st_size for name in needed) < FIRST_PAGE_BYTES
 
 
 def test_every_link_leads_into_the_folder(report: Path) -> None:
