@@ -37,9 +37,11 @@ NEVER_THE_SAME = re.compile(
     re.IGNORECASE,
 )
 
+#: Without braces, which mean something to Great Expectations.
 _KEPT = """
-SELECT unnest(from_json(answer, '[{{"units": ["VARCHAR"], "findings": ["JSON"]}}]'), recursive := true)
-FROM kept_answer WHERE number = {number}
+SELECT units, findings::JSON AS findings FROM kept_answer
+WHERE number = {number} AND findings IS NOT NULL
+ORDER BY place
 """
 
 
@@ -69,7 +71,7 @@ def suite(connection: duckdb.DuckDBPyConnection) -> Asked:
         number: _mark(version, full[number].query, [(*name, *sums[name]) for name in sorted(names)])
         for number, names in read.items()
     }
-    known = dict(connection.execute("SELECT number, mark FROM kept_answer").fetchall())
+    known = dict(connection.execute("SELECT DISTINCT number, mark FROM kept_answer").fetchall())
     asked = [
         Expectation(number, _KEPT.format(number=literal(number)), one.description)
         if marks.get(number) is not None and known.get(number) == marks[number]
@@ -81,9 +83,11 @@ def suite(connection: duckdb.DuckDBPyConnection) -> Asked:
 
 def keep_answers(connection: duckdb.DuckDBPyConnection, asked: Asked, broken: Broken) -> None:
     """Keep what the rules found for the next run; the caller holds the transaction."""
+    # A rule that found nothing has a row that says so.
     rows = [
-        (number, mark, json.dumps(broken[number], ensure_ascii=False))
+        (number, mark, place, row and row["units"], row and json.dumps(row["findings"]))
         for number, mark in asked.marks.items()
+        for place, row in enumerate(broken[number] or [None])
     ]
     frame = pl.DataFrame(rows, schema=KEPT_ANSWER.schema, orient="row")
     table_from(connection, f"TABLE {KEPT_ANSWER.name}", frame)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ from expectations.clauses import Clause, Plan
 from expectations.definitions import Definitions
 from expectations.engine import Broken, Engine, Expectation
 from flows import steps
+from flows.language import speak
 from flows.run import FORK_SERVER_AHEAD, Run, definitions_of
 from flows.settings import Settings, load_settings
 from flows.sources.model import Pulled
@@ -196,6 +198,43 @@ class ByHand:
 
     def close(self) -> None:
         """Nothing was started."""
+
+
+class InDuckDB:
+    """The suites asked of DuckDB itself, without Great Expectations; ``anew`` are the rules that were asked again."""
+
+    def __init__(self) -> None:
+        self.anew: set[str] = set()
+
+    def run(
+        self,
+        database: Path,
+        table: str,
+        suites: Mapping[str, Sequence[Expectation]],
+        docs: Path | None = None,
+        attaching: Sequence[str] = (),
+    ) -> dict[str, Broken]:
+        with duckdb.connect(str(database), read_only=True) as connection:
+            self.anew = {
+                one.name
+                for ones in suites.values()
+                for one in ones
+                if "kept_answer" not in one.query
+            }
+            return {
+                name: {one.name: self._rows(connection, one.query) for one in ones}
+                for name, ones in suites.items()
+            }
+
+    def close(self) -> None:
+        """Nothing was started."""
+
+    @staticmethod
+    def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+        (packed,) = connection.execute(
+            f"SELECT to_json(list(broken))::VARCHAR FROM ({query}) AS broken"
+        ).fetchall()[0]
+        return cast(list[dict[str, Any]], json.loads(packed or "[]"))
 
 
 @contextmanager
@@ -474,6 +513,14 @@ def one_fork_server() -> Iterator[ForkServer]:
     with ForkServer() as fork_server:
         FORK_SERVER_AHEAD.set(fork_server)
         yield fork_server
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_asked_for_a_language() -> Iterator[None]:
+    """Begin each test in the language of the locale, whatever commands another one has run in this process."""
+    speak(None)
+    yield
+    speak(None)
 
 
 @pytest.fixture

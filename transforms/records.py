@@ -237,8 +237,8 @@ WARNING = Record(
 
 KEPT_ANSWER = Record(
     "kept_answer",
-    "各条警告规则上次的结果: 每行一个规则号",
-    "What the rules of the warnings found last time: each row is the number of a rule",
+    "各条警告规则上次的结果",
+    "What the rules of the warnings found last time",
     (
         Field("number", "VARCHAR", "规则号", "Number of the rule, of all its forms"),
         Field(
@@ -247,7 +247,9 @@ KEPT_ANSWER = Record(
             "规则及其所读数据的摘要",
             "Digest of the rule and of the rows it reads",
         ),
-        Field("answer", "VARCHAR", "结果(JSON)", "What it found, as JSON"),
+        Field("place", "BIGINT", "结果的第几行", "Which row of what it found"),
+        Field("units", "VARCHAR[]", "单位(没有结果为空)", "Units; NULL where it found nothing"),
+        Field("findings", "VARCHAR", "结果(JSON)", "What it found in them, as JSON"),
     ),
 )
 

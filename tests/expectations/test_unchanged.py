@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, cast
 
-import duckdb
 import pytest
 import yaml
 
-from expectations.engine import Broken, Engine, Expectation
+from expectations.engine import Engine
 from expectations.unchanged import NEVER_THE_SAME
 from expectations.warnings import WARNINGS, by_number
 from flows import steps
 from flows.run import Run
-from tests.conftest import Home
+from tests.conftest import Home, InDuckDB
 
 UNITS = ("义县", "黑山县", "凌海市")
 YEARS = (2019, 2020, 2021)
@@ -33,43 +29,6 @@ CLASS = [
         "institution_code": SCHOOLS[0],
     }
 ]
-
-
-class InDuckDB:
-    """The suites asked of DuckDB itself, and which rules were asked anew."""
-
-    def __init__(self) -> None:
-        self.anew: set[str] = set()
-
-    def run(
-        self,
-        database: Path,
-        table: str,
-        suites: Mapping[str, Sequence[Expectation]],
-        docs: Path | None = None,
-        attaching: Sequence[str] = (),
-    ) -> dict[str, Broken]:
-        with duckdb.connect(str(database), read_only=True) as connection:
-            self.anew = {
-                one.name
-                for ones in suites.values()
-                for one in ones
-                if "kept_answer" not in one.query
-            }
-            return {
-                name: {one.name: self._rows(connection, one.query) for one in ones}
-                for name, ones in suites.items()
-            }
-
-    def close(self) -> None:
-        """Nothing was started."""
-
-    @staticmethod
-    def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
-        (packed,) = connection.execute(
-            f"SELECT to_json(list(broken))::VARCHAR FROM ({query}) AS broken"
-        ).fetchall()[0]
-        return cast(list[dict[str, Any]], json.loads(packed or "[]"))
 
 
 def checked(home: Home, *, forget: bool = False) -> tuple[list[tuple[Any, ...]], set[str]]:

@@ -24,6 +24,7 @@ import yaml
 
 from expectations.clauses import load_plan
 from expectations.engine import Broken, Engine
+from expectations.unchanged import keep_answers, suite
 from expectations.warnings import (
     SUITE,
     TABLE,
@@ -1226,6 +1227,11 @@ def test_great_expectations_gives_the_same(
             home: engine.run(home.settings.warehouse, TABLE, {f"{SUITE}{n}": expectations()})
             for n, home in enumerate((city, nation))
         }
+        with warehouse(city) as connection:
+            keep_answers(connection, suite(connection), broken[city][f"{SUITE}0"])
+            kept = suite(connection).expectations
+        assert all("kept_answer" in expectation.query for expectation in kept)
+        assert engine.run(city.settings.warehouse, TABLE, {"kept": kept})["kept"] == found[0]
     assert broken[city] == {f"{SUITE}0": found[0]}
     with warehouse(nation) as connection:
         assert write_warnings(connection, broken[nation][f"{SUITE}1"]) == len(units)

@@ -9,16 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
-import duckdb
 import openpyxl
 import pytest
 from click.testing import CliRunner
 
-from expectations.engine import Broken, Engine, Expectation
+from expectations.engine import Engine
 from flows import steps
 from flows.run import Run
 from flows.terminal.cli import cli
-from tests.conftest import Home
+from tests.conftest import Home, InDuckDB
 from transforms.answers import NUMBER, REASON
 from transforms.formats import column_letters
 from transforms.forms import FORMS
@@ -28,32 +27,6 @@ from transforms.workbooks.templates import FIRST_ROW, HEADER_ROW
 UNIT, YEAR = "210702", 2020
 CODE = "2121000001"
 SOFFICE = shutil.which("soffice")
-
-
-class PlainSuites:
-    """The suite of the warnings in plain DuckDB; that Great Expectations gives the same is tested with the rules."""
-
-    def run(
-        self,
-        database: Path,
-        table: str,
-        suites: Mapping[str, Sequence[Expectation]],
-        attaching: Sequence[str] = (),
-    ) -> dict[str, Broken]:
-        """Return the unexpected rows of every expectation."""
-        found: dict[str, Broken] = {}
-        with duckdb.connect(str(database), read_only=True) as connection:
-            for suite, expectations in suites.items():
-                found[suite] = {}
-                for expectation in expectations:
-                    cursor = connection.execute(expectation.query)
-                    names = [column[0] for column in cursor.description or ()]
-                    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-                    found[suite][expectation.name] = rows
-        return found
-
-    def close(self) -> None:
-        """Nothing was started."""
 
 
 @pytest.fixture
@@ -76,7 +49,7 @@ def run(home: Home) -> Iterator[Run]:
     row = {"institution_code": CODE, "stage": "小学", "grade": 1, "students": 40}
     home.sheet(UNIT, "class", YEAR, [{**row, "institution_name": "一小"}])
     with Run.open(home.settings) as run:
-        run.engine = cast(Engine, PlainSuites())
+        run.engine = cast(Engine, InDuckDB())
         yield run
 
 
@@ -256,7 +229,7 @@ def test_the_clerks_whole_round(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Template, ten mistakes, check, handed in, answer, corrected, reasons given, accepted, answer gone."""
-    monkeypatch.setattr(Run, "warm_up", lambda run: setattr(run, "engine", PlainSuites()))
+    monkeypatch.setattr(Run, "warm_up", lambda run: setattr(run, "engine", InDuckDB()))
     classes = [(grade, number) for grade in range(1, 7) for number in (1, 2)]
     yes = (
         *("after_school_service", "supervisor_assigned", "digital_teaching", "cloud_platform"),
@@ -277,7 +250,7 @@ def test_the_clerks_whole_round(
     ask = ["--home", str(home.root)]
     inbox = home.settings.inbox / UNIT
     with Run.open(home.settings) as run:
-        run.engine = cast(Engine, PlainSuites())
+        run.engine = cast(Engine, InDuckDB())
         assert night(run) == []
 
         with run.closed():
