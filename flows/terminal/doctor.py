@@ -183,8 +183,8 @@ _WORDS = Words(
         "They count again once their receipts are restored.",
     ),
     originals=(
-        "原件 {count} 份，其中 {read} 份已读出核对",
-        "{count} originals, {read} of them read and verified",
+        "{where}原件 {count} 份，其中 {read} 份已读出核对",
+        "{count} originals{where}, {read} of them read and verified",
     ),
     restore=(
         "请从备份恢复：docs/运维手册.md，备份与恢复。",
@@ -195,7 +195,7 @@ _WORDS = Words(
         "{found}；发布 {count} 次，每个文件都是原样",
         "{found}; {count} releases, every file of them as it was",
     ),
-    in_bucket=("{place}：{found}", "in {place}: {found}"),
+    in_bucket=("{place} 中的", " in {place}"),
     storage_away=(
         "在此之前每晚的运行都会失败，已有的发布不变：docs/scale.md。",
         "Each night fails, and the publication stands, until then: docs/scale.md.",
@@ -620,9 +620,9 @@ def _archive(settings: Settings, chance: random.Random | None) -> Iterator[Line]
         found = _WORDS("unsigned", count=len(unsigned))
         yield Line("archive", "warn", found, _WORDS("receipts_restored"))
     if not damage:
-        found = _WORDS("originals", count=len(signed), read=len(read))
-        if isinstance(settings.archive, Bucket):
-            found = _WORDS("in_bucket", place=settings.archive, found=found)
+        in_bucket = isinstance(settings.archive, Bucket)
+        where = _WORDS("in_bucket", place=settings.archive) if in_bucket else ""
+        found = _WORDS("originals", where=where, count=len(signed), read=len(read))
         yield Line("archive", "ok", found)
 
 
