@@ -516,8 +516,9 @@ def one_fork_server() -> Iterator[ForkServer]:
 
 
 @pytest.fixture(autouse=True)
-def nobody_has_asked_for_a_language() -> Iterator[None]:
-    """Begin each test in the language of the locale, whatever commands another one has run in this process."""
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Begin each test in the language of the locale and at no terminal's width, whatever ran before in this process."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     speak(None)
     yield
     speak(None)

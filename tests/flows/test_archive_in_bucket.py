@@ -269,7 +269,11 @@ def seeing(bucket: BucketHome, folder: Path, **settings: object) -> Home:
 def test_workers_of_a_cluster_read_the_bucket(cities: Cities, tmp_path: Path) -> None:
     distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", silence_logs=50
+        n_workers=1,
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",
+        host="127.0.0.1",
+        silence_logs=50,
     ) as made:
         address = str(made.scheduler_address).replace("tcp://", "dask://")
         again = seeing(cities.bucket, tmp_path, engine={"readers": address, "portion": 3})
