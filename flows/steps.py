@@ -400,6 +400,7 @@ def publish(run: Run) -> Imprint | None:
             run.engine.docs_written()
         hand_out(staged.parent)
         run.before_release()
+        stands = previous_id if previous_id is not None and same else imprint.publication_id
         if previous_id is not None and before == published / DATABASE:
             keep_standing(published, previous_id, keep)
         if same:
@@ -407,16 +408,21 @@ def publish(run: Run) -> Imprint | None:
         else:
             release(staged.parent, published, imprint.publication_id, keep)
         hand_out(published)
-        stands = previous_id if previous_id is not None and same else imprint.publication_id
-        decisions = Decisions(run.settings.archive)
-        if keep_releases(run.settings.home, published, decisions, stands):
-            hand_out(run.settings.home / RELEASES)
-        if run.fence is not None:
-            _share(run)
-        with run.writing():
-            mark_published(run.connection, _stamp(run), files_of(published))
-        run.tend(_now())
+        _after_release(run, stands)
     return None if same else imprint
+
+
+def _after_release(run: Run, stands: str) -> None:
+    """Keep, share and note the publication ``stands``, which is in its place."""
+    published = run.settings.published
+    decisions = Decisions(run.settings.archive)
+    if keep_releases(run.settings.home, published, decisions, stands):
+        hand_out(run.settings.home / RELEASES)
+    if run.fence is not None:
+        _share(run)
+    with run.writing():
+        mark_published(run.connection, _stamp(run), files_of(published))
+    run.tend(_now())
 
 
 def write_edition(run: Run, source: Path, folder: Path) -> None:

@@ -178,7 +178,8 @@ def _places(tags: _Tags, first: Places) -> tuple[Places, Places, Places]:
     column = np.zeros(len(at), np.int64)
     going = np.ones(len(at), np.bool_)
     for _ in range(_MOST_LETTERS):
-        letter = data[at] - np.uint8(ord("A"))  # what is no letter is more than 25, or wraps to it
+        # What is no letter is more than 25, or wraps to it.
+        letter = data[at] - np.uint8(ord("A"))
         going &= letter <= 25
         if not going.any():
             break
@@ -198,9 +199,8 @@ def _number(data: Bytes, at: Places, most: int) -> tuple[Places, Places]:
     digits = np.zeros(len(at), np.int64)
     going = np.ones(len(at), np.bool_)
     for place in range(most):
-        digit = data[at + place] - np.uint8(
-            ord("0")
-        )  # what is no digit is more than 9, or wraps to it
+        # What is no digit is more than 9, or wraps to it.
+        digit = data[at + place] - np.uint8(ord("0"))
         going &= digit <= 9
         if not going.any():
             break

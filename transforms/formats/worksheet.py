@@ -36,8 +36,8 @@ _TRUE: Final = frozenset({"1", "true"})
 class Book:
     """What the sheets of a workbook share.
 
-    ``strings`` are the shared texts. ``uncalculated`` holds where the file asks that its formulas be calculated when it is opened: its
-    writer did not, and put a 0 as the result of each.
+    ``strings`` are the shared texts. ``uncalculated`` holds where the file asks that its formulas be
+    calculated when it is opened: its writer did not, and put a 0 as the result of each.
     """
 
     strings: Sequence[str] = ()

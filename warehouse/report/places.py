@@ -11,7 +11,7 @@ from warehouse.wording import STAGES, Text, figure
 
 
 @dataclass(frozen=True, slots=True)
-class Needed:
+class NeededInYear:
     """What is needed in a year, in words, and how much of it is missing; None where nothing is."""
 
     shown: Text
@@ -26,11 +26,11 @@ class PlacesLine:
     stage: Text
     thing: Text
     there: Text
-    needed: tuple[Needed, ...]
+    needed: tuple[NeededInYear, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class PlacesOutlook:
     """The outlook of a region: the years, and a line for each stage and thing."""
 
     years: tuple[int, ...]
@@ -45,7 +45,7 @@ _THINGS = (
 )
 
 
-def places_of(publication: Publication, region: Region) -> Places | None:
+def places_of(publication: Publication, region: Region) -> PlacesOutlook | None:
     """Return the outlook of a region from the year in focus; None where the publication has none."""
     rows = publication.places_ahead.get(region.code)
     if not rows:
@@ -63,16 +63,16 @@ def places_of(publication: Publication, region: Region) -> Places | None:
         if thing == "places_seats" or getattr(ahead[0], there) is not None
     ]
     years = tuple(row.for_year for row in next(iter(by_stage.values())))
-    return Places(years, tuple(lines))
+    return PlacesOutlook(years, tuple(lines))
 
 
-def _needed(row: PlacesAhead, needed: str, there: str, unit: str) -> Needed:
+def _needed(row: PlacesAhead, needed: str, there: str, unit: str) -> NeededInYear:
     number, present = getattr(row, needed), getattr(row, there)
     if number is None:
-        return Needed(word("places_unknown"), None, None)
+        return NeededInYear(word("places_unknown"), None, None)
     missing = number - present if present is not None else 0
     told = word("brief_short", closes=figure(show_plain(missing), unit)) if missing > 0 else None
-    return Needed(_figure(number), told, number)
+    return NeededInYear(_figure(number), told, number)
 
 
 def _figure(number: int | None) -> Text:

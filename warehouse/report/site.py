@@ -6,7 +6,7 @@ all pages lie in one folder, so the folder can be copied, mailed or opened from 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -594,13 +594,6 @@ def _write_reporting(
     ]
     by_unit = [one for one in told if one.region.code in codes and one.year in years]
     lives = publication.lives if region.is_city else None
-    # What is of no known unit is told at the top.
-    here = {*codes, None} if region.is_city else codes
-    submissions = [
-        one
-        for one in _told_of(here, publication.submissions_of_region)
-        if region.is_city or one.year == year
-    ]
     context = {
         "here": "reporting",
         "region": region,
@@ -631,20 +624,35 @@ def _write_reporting(
             for form in publication.forms
             for y in years
         },
-        "submissions": submissions,
-        "submissions_total": len(submissions)
-        + (publication.submissions_total - len(publication.submissions) if region.is_city else 0),
+        **_handed_in(publication, region, codes),
         "regions": publication.region_by_code,
         "lives": lives,
         "waits_for": waits_for,
         "answering": quickest_and_slowest(lives.units) if lives else [],
+    }
+    pages.page("reporting.html", region.reporting, context)
+
+
+def _handed_in(publication: Publication, region: Region, units: Set[str]) -> dict[str, object]:
+    """Return the submissions of ``units``, directly below a region, and what rules found in them."""
+    # What is of no known unit is told at the top; below it the year in focus is told alone.
+    here = {*units, None} if region.is_city else units
+    only = None if region.is_city else publication.focus
+    submissions = [
+        one
+        for one in _told_of(here, publication.submissions_of_region)
+        if only is None or one.year == only
+    ]
+    not_listed = publication.submissions_total - len(publication.submissions)
+    return {
+        "submissions": submissions,
+        "submissions_total": len(submissions) + (not_listed if region.is_city else 0),
         "rules": [
             one
             for one in _told_of(here, publication.finding_sums_of_region)
-            if region.is_city or one.year == year
+            if only is None or one.year == only
         ],
     }
-    pages.page("reporting.html", region.reporting, context)
 
 
 def _told_of(

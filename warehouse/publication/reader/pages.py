@@ -684,7 +684,6 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
     if not regions or not clauses or not cells:
         raise ValueError("the publication holds no region, no clause or no verdict to report on")
     issues = reader.issues(PUBLICATIONS_LISTED)
-    explained = "f.explained" if reader.has_column("finding", "explained") else "NULL"
     return Publication(
         regions=regions,
         clauses=clauses,
@@ -702,20 +701,7 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
             (clause, region): count
             for clause, region, count in reader.tuples(_SHORTFALL_TOTALS, focus)
         },
-        submissions=reader.rows(
-            PublishedSubmission, _SUBMISSIONS, 0 if is_large else SUBMISSIONS_LISTED
-        ),
-        submissions_total=reader.count("submission"),
-        reporting=reader.rows(
-            Reporting, _reporting_query(f"r.year = {focus}" if is_large else "true")
-        ),
-        findings=reader.rows(
-            OpenFinding,
-            _FINDINGS.format(explained=explained),
-            focus,
-            0 if is_large else FINDINGS_PER_UNIT,
-        ),
-        finding_sums=reader.rows(FindingSum, _FINDING_SUMS.format(explained=explained)),
+        **_of_reporting(reader, focus, is_large),
         revisions=read_revisions(reader, issues[0].publication_id) if issues else [],
         issues=issues,
         made_up=reader.is_made_up,
@@ -726,6 +712,27 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
         finality=finality(reader),
         **_of_later_programs(reader, focus, told),
     )
+
+
+def _of_reporting(reader: Reader, focus: int, is_large: bool) -> dict[str, Any]:
+    """Return what was handed in and what was found in it; of a large publication the year in focus, without lists."""
+    explained = "f.explained" if reader.has_column("finding", "explained") else "NULL"
+    return {
+        "submissions": reader.rows(
+            PublishedSubmission, _SUBMISSIONS, 0 if is_large else SUBMISSIONS_LISTED
+        ),
+        "submissions_total": reader.count("submission"),
+        "reporting": reader.rows(
+            Reporting, _reporting_query(f"r.year = {focus}" if is_large else "true")
+        ),
+        "findings": reader.rows(
+            OpenFinding,
+            _FINDINGS.format(explained=explained),
+            focus,
+            0 if is_large else FINDINGS_PER_UNIT,
+        ),
+        "finding_sums": reader.rows(FindingSum, _FINDING_SUMS.format(explained=explained)),
+    }
 
 
 def _of_later_programs(reader: Reader, focus: int, told: str) -> dict[str, Any]:
