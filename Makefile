@@ -185,6 +185,7 @@ $(RUNTIME): requirements.lock pyproject.toml
 	@$(PIP_INSTALL) -r requirements.lock
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check \
 		--no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q flows transforms expectations warehouse
 	@touch $@
 
 $(DEVELOPMENT): $(RUNTIME) requirements-dev.lock

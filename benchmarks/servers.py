@@ -29,11 +29,9 @@ PATIENCE = 600
 def environment(prefect_home: Path, api: str | None = None) -> dict[str, str]:
     """Return the environment of a run: nothing of this terminal's, no telemetry, a server or none."""
     quiet()
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PREFECT_API", "PREFECT_HOME", "JZEDU_"))
-    }
+    # Where Python may keep nothing of what it compiles, that would be measured with every run.
+    left_out = ("PREFECT_API", "PREFECT_HOME", "JZEDU_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     server = {} if api is None else {"PREFECT_API_URL": api}
     return {
         **kept,

@@ -80,7 +80,7 @@ class Engine:
     """
 
     def __init__(self, patience: float = PATIENCE) -> None:
-        self._patience = patience
+        self.patience = patience
         self._docs_due = False
         with ExitStack() as stack:
             self._said = stack.enter_context(tempfile.TemporaryFile())
@@ -168,7 +168,7 @@ class Engine:
             overdue.set()
             self._child.kill()
 
-        watch = threading.Timer(self._patience, end)
+        watch = threading.Timer(self.patience, end)
         watch.daemon = True
         watch.start()
         try:
@@ -176,7 +176,7 @@ class Engine:
         except CheckFailed:
             if overdue.is_set():
                 raise EngineStopped(
-                    f"Great Expectations gave no answer within {self._patience:g} seconds and was ended"
+                    f"Great Expectations gave no answer within {self.patience:g} seconds and was ended"
                 ) from None
             raise
         finally:

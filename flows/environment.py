@@ -7,6 +7,7 @@ set stays as it is.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 #: Analytics off; the terminal belongs to our own progress, the server still gets all logs. The
 #: temporary server has time to start on a machine that is busy with other things.
@@ -27,3 +28,8 @@ def quiet() -> None:
     """Set the defaults for this process and its children."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+
+
+def home_of(named: Path | None) -> Path:
+    """Return the folder that commands work in: the one ``named``, else ``JZEDU_HOME``, else ``./data``."""
+    return (named or Path(os.environ.get("JZEDU_HOME") or "data")).absolute()

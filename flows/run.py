@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import duckdb
 
@@ -49,6 +49,9 @@ from warehouse.shelf import shelf_at
 from warehouse.storage import Bucket, StorageFailed
 from warehouse.wording import Text
 from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
+
+if TYPE_CHECKING:
+    from warehouse.report import Printing
 
 _log = logging.getLogger(__name__)
 
@@ -122,7 +125,8 @@ class Run:
 
     The engine of the suites is started as soon as there is anything to judge, so that it is warm
     when it is needed; the workers, that open what was handed in, as soon as there is anything to
-    read. ``damaged`` are sentences on what is damaged in the archive.
+    read. ``damaged`` are sentences on what is damaged in the archive. ``printing`` is the browser that
+    prints pages, where it was started ahead.
     """
 
     settings: Settings
@@ -143,6 +147,7 @@ class Run:
     damaged: list[str] = field(default_factory=list)
     comparison: Comparison = field(default_factory=Comparison)
     fence: Fence | None = None
+    printing: Printing | None = None
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     @property

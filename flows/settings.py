@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from expectations.engine import PATIENCE
+from flows.environment import home_of
 from flows.sources.settings import Sources
 from transforms.formats import Limits
 from warehouse.lake import SCHEME, Lake
@@ -260,7 +261,7 @@ def load_settings(home: Path | None = None) -> Settings:
     Raises:
         SettingsError: a file or value that cannot be used.
     """
-    place = (home or Path(os.environ.get("JZEDU_HOME") or "data")).absolute()
+    place = home_of(home)
     file = place / "settings.toml"
     values: dict[str, Any] = {}
     if file.exists():

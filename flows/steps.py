@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -444,11 +444,11 @@ def write_pages(run: Run, source: Path, folder: Path) -> None:
     from warehouse.report import Printing, write_briefs, write_report
 
     with open_publication(source) as reader, ExitStack() as stack:
+        printing = run.printing or stack.enter_context(Printing())
         publication = None if reader.is_empty else read_publication(reader, run.reference.folder)
         if publication is not None:
-            briefs = write_briefs(publication, folder / "brief", office=run.settings.office)
             # It takes as long as all other pages, and goes on beside them.
-            printing = stack.enter_context(Printing(briefs))
+            printing.begin(write_briefs(publication, folder / "brief", office=run.settings.office))
         published = run.settings.published
         write_report(
             *(reader, folder / "report", run.reference.folder, publication),
@@ -548,15 +548,26 @@ def finish(run: Run, doing: Doing | None = None) -> tuple[list[Path], Imprint | 
     answer = Answering(run)
     sheets = doing.begin("return", answer.send, run)
     try:
-        evaluate(run, doing)
-        run.before_release = sheets
-        imprint = doing.do("publish", publish, run)
+        with _browser_of(run):
+            evaluate(run, doing)
+            run.before_release = sheets
+            imprint = doing.do("publish", publish, run)
     except BaseException:
         answer.stop()
         with suppress(Exception):  # what stopped the run is told, and comes first
             sheets()
         raise
     return sheets(), imprint
+
+
+@contextmanager
+def _browser_of(run: Run) -> Iterator[None]:
+    """Have the browser that prints make itself ready within the block, before there is anything to print."""
+    from warehouse.report import Printing  # imported beside the step "check"
+
+    with Printing() as run.printing:
+        yield
+    run.printing = None
 
 
 class Answering:

@@ -22,7 +22,7 @@ from pathlib import Path
 from flows.permissions import shut
 from flows.service.client import healthy
 from flows.service.gateway import OwnNames
-from flows.service.state import API, CLIENT_LOGIN, SERVER_LOGIN, new_login
+from flows.service.state import API, CLIENT_LOGIN, SERVER_LOGIN, log_in, new_login, running
 from transforms.importing import no_collecting
 
 #: No pages, and only the services that a run needs; blocks are the business of a server that stays.
@@ -87,6 +87,8 @@ class TemporaryServer:
 
     def close(self) -> None:
         """End the server."""
+        for name in (API, SERVER_LOGIN, CLIENT_LOGIN):
+            os.environ.pop(name, None)
         if self._child.poll() is None:
             self._child.terminate()
             try:
@@ -101,6 +103,20 @@ class TemporaryServer:
         self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - _LAST_WORDS))
         lines = self._said.read().decode("utf-8", "replace").strip().splitlines()
         return f": {lines[-1]}" if lines else ""
+
+
+def server_of(home: Path) -> TemporaryServer | None:
+    """Have runs in ``home`` recorded by its service, or by a server that is named; else start one.
+
+    Gives the one that was started. It can be commanded by nobody else.
+    """
+    serving = running(home)
+    if serving is not None and healthy(serving.api):
+        log_in(home)
+    if is_named():
+        return None
+    _keep_records_private()
+    return TemporaryServer()
 
 
 def prefect_home() -> Path:
@@ -119,7 +135,7 @@ def is_named() -> bool:
     return False
 
 
-def keep_records_private() -> None:
+def _keep_records_private() -> None:
     """Shut Prefect's database, where a temporary server keeps its records, to other users."""
     for file in prefect_home().glob("*.db*"):
         shut(file)

@@ -74,7 +74,8 @@ def write_brief(settings: Settings, year: int | None, language: str | None) -> W
     pages = write_briefs(
         publication, folder, year=year, languages=languages, office=settings.office
     )
-    with Printing(pages) as printing:
+    with Printing() as printing:
+        printing.begin(pages)
         problems = printing.finish()
     hand_out(folder)
     printed = [page.with_suffix(".pdf") for page in pages]

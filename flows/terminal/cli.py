@@ -336,10 +336,13 @@ _accept_shrink = click.option(
 )
 def nightly(home: Path | None, accept_shrink: bool, profile: bool) -> None:
     """Pull, clean, check, load, compute, judge and publish all new submissions."""
-    with no_collecting():
-        from flows.terminal.runner import run_nightly
+    from flows.terminal.ahead import started_ahead
 
-    run_nightly(home, accept_shrink, profile)
+    with started_ahead(home) as ahead:
+        with no_collecting():
+            from flows.terminal.runner import run_nightly
+
+        run_nightly(home, accept_shrink, profile, ahead)
 
 
 @cli.command()
@@ -979,7 +982,7 @@ def release(
     with no_collecting():
         from flows.terminal.runner import run_nightly
 
-    run_nightly(home, False, False)
+    run_nightly(home)
 
 
 @cli.command()

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,17 +33,17 @@ from flows.run import (
     Run,
     StepFailed,
 )
-from flows.service.client import healthy
-from flows.service.state import API, log_in, running
+from flows.service.state import API
 from flows.service.temporary import (
     TemporaryServer,
     TemporaryServerFailed,
     is_named,
-    keep_records_private,
     prefect_home,
+    server_of,
 )
 from flows.settings import Settings, load_settings
 from flows.step_errors import TOLD, cause_of
+from flows.terminal.ahead import Ahead
 from flows.terminal.console import standard_output
 from flows.terminal.scorecard import say_made_up, show_changes, show_scorecard
 from transforms.definitions import DefinitionError
@@ -106,20 +106,30 @@ _WORDS = Words(
 )
 
 
-def run_nightly(home: Path | None, accept_shrink: bool = False, profile: bool = False) -> None:
+def run_nightly(
+    home: Path | None,
+    accept_shrink: bool = False,
+    profile: bool = False,
+    ahead: Ahead | None = None,
+) -> None:
     """Run the nightly flow, show the scorecard, and end the process with its exit code.
+
+    What was started ``ahead`` is used.
 
     Where no Prefect server is named there is nowhere to record that nothing happened: a night without
     news then ends before Prefect is imported and a temporary server started for it.
     """
+    ahead = ahead or Ahead()
     settings = _at_terminal(home)
     console = Console(stderr=True)
     shown = Steps(console)
     looked_at = profiled(console) if profile else nullcontext()
     with _answered(console), looked_at, _opened(settings, shown) as opened:
+        if not opened.has_news:
+            ahead.drop()
         if opened.has_news:
             shown.done("pull", opened.seconds)
-            night = _with_news(settings, opened, shown, accept_shrink)
+            night = _with_news(settings, opened, shown, accept_shrink, ahead)
         elif is_named():
             OPENED_AHEAD.set(opened)
             night = _nightly(accept_shrink)
@@ -134,15 +144,13 @@ def run_nightly(home: Path | None, accept_shrink: bool = False, profile: bool = 
 
 
 def _with_news(
-    settings: Settings, opened: Opened, shown: Steps, accept_shrink: bool
+    settings: Settings, opened: Opened, shown: Steps, accept_shrink: bool, ahead: Ahead
 ) -> dict[str, Any]:
     """Run the flow over what is new; all that takes long to start starts beside each other."""
     with guarded():
-        server = _server(settings)
-        with (
-            Engine(settings.suite_seconds) as engine,
-            ForkServer() as fork_server,
-        ):
+        server = ahead.server or server_of(settings.home)
+        with ahead.engine or Engine() as engine, ForkServer() as fork_server:
+            engine.patience = settings.suite_seconds
             FORK_SERVER_AHEAD.set(fork_server)
             STARTED_AHEAD.set(engine)
             with Loading(opened.run, opened.receipts, shown) as loading:
@@ -156,8 +164,20 @@ def _nightly(accept_shrink: bool, server: TemporaryServer | None = None) -> dict
 
     if server is not None:
         server.wait()
-    night: dict[str, Any] = nightly(accept_shrink)
+    with _no_heartbeat():
+        night: dict[str, Any] = nightly(accept_shrink)
     return night
+
+
+def _no_heartbeat() -> AbstractContextManager[object]:
+    """Return a block in which a flow sends no heartbeats, unless somebody has set how often.
+
+    It ends up to a second earlier: the thread that sends them is waited for. A service and a worker know
+    when their runs end; at a terminal a person does.
+    """
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    return temporary_settings(set_defaults={PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
 
 
 @contextmanager
@@ -185,7 +205,7 @@ def run_backfill(
     settings = _at_terminal(home)
     console = Console(stderr=True)
     with _answered(console), guarded(), ExitStack() as stack:
-        server = _server(settings)
+        server = server_of(settings.home)
         STARTED_AHEAD.set(stack.enter_context(Engine(settings.suite_seconds)))
         FORK_SERVER_AHEAD.set(stack.enter_context(ForkServer()))
         console.print(_WORDS("starting"))
@@ -195,14 +215,15 @@ def run_backfill(
         if server is not None:
             server.wait()
         TO_TRY.set(instead)
-        night: Any = backfill(
-            list(scope.years),
-            list(scope.regions),
-            list(scope.forms),
-            dry_run=dry_run,
-            plan=str(plan) if plan else None,
-            accept_shrink=accept_shrink,
-        )
+        with _no_heartbeat():
+            night: Any = backfill(
+                list(scope.years),
+                list(scope.regions),
+                list(scope.forms),
+                dry_run=dry_run,
+                plan=str(plan) if plan else None,
+                accept_shrink=accept_shrink,
+            )
     if dry_run:
         if (settings.published / DATABASE).exists():
             show_changes(standard_output(120), night["changes"])
@@ -221,20 +242,6 @@ def _at_terminal(home: Path | None) -> Settings:
     AT_TERMINAL.set(True)
     os.environ["JZEDU_HOME"] = str(settings.home)
     return settings
-
-
-def _server(settings: Settings) -> TemporaryServer | None:
-    """Have the run recorded by the service of the home, or by a server that is named; else start one.
-
-    Gives the one that was started. It can be commanded by nobody else.
-    """
-    serving = running(settings.home)
-    if serving is not None and healthy(serving.api):
-        log_in(settings.home)
-    if is_named():
-        return None
-    keep_records_private()
-    return TemporaryServer()
 
 
 @contextmanager

@@ -225,7 +225,8 @@ def test_it_says_how_final_the_year_is(publication: Publication, tmp_path: Path)
 @needs_browser
 def test_it_prints_on_one_sheet_of_a4(publication: Publication, tmp_path: Path) -> None:
     files = write_briefs(publication, tmp_path, office="某市教育局")
-    with Printing(files) as printing:
+    with Printing() as printing:
+        printing.begin(files)
         assert printing.finish() == []
     for file in files:
         printed = file.with_suffix(".pdf").read_bytes()
@@ -248,7 +249,8 @@ def test_without_a_browser_the_reason_and_the_way_out_are_said(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     (file,) = write_briefs(publication, tmp_path, languages=["zh"])
-    with Printing([file]) as printing:
+    with Printing() as printing:
+        printing.begin([file])
         assert printing.finish() == [
             "no browser to print with: install one of chromium, chromium-browser, google-chrome"
         ]
@@ -264,7 +266,8 @@ def test_a_browser_that_fails_costs_the_pdf_and_no_more(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(program.parent))
     (file,) = write_briefs(publication, tmp_path, languages=["zh"])
-    with Printing([file]) as printing:
+    with Printing() as printing:
+        printing.begin([file])
         assert printing.finish() == ["brief-2022.zh.html was not printed: the browser ended with 3"]
     assert file.exists() and not file.with_suffix(".pdf").exists()
 
