@@ -231,6 +231,7 @@ def import_library() -> None:
     """Import Great Expectations, as far as it is used here."""
     _leave_out()
     with no_collecting():
+        import duckdb_sqlalchemy  # noqa: F401 - which it imports with its first database
         import great_expectations  # noqa: F401
 
 

@@ -31,6 +31,7 @@ from flows.permissions import keep_private, private_folder, shut
 from flows.run import definitions_of
 from flows.service.client import healthy, next_night
 from flows.service.deployments import register, settle
+from flows.service.forking import forked_runs
 from flows.service.state import (
     API,
     CLIENT_LOGIN,
@@ -62,7 +63,7 @@ _SERVER_DEFAULTS = {
     "PREFECT_CLIENT_MAX_RETRIES": "8",
 }
 #: How often the server is asked for runs (seconds): who starts one by hand waits for it.
-_POLL = 2
+_POLL = 1
 #: So many seconds the server has to answer, and to end once it is told to.
 _PATIENCE = 300
 _GRACE = 20
@@ -135,7 +136,7 @@ async def _serve(
         await _first(_answering(child, url, log), stop.wait())
         if not stop.is_set():
             # A service has the time to import, between its runs, what takes each of them seconds.
-            with warm_engine():
+            with warm_engine(), forked_runs():
                 work = _run_deployments(settings, url, log, stop, say)
                 try:
                     await _first(work, stop.wait(), _ended(child, log))
