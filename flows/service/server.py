@@ -287,6 +287,7 @@ async def _run_deployments(
     try:
         await asyncio.shield(running)
     except asyncio.CancelledError:
+        announcing.cancel()
         say("Ending …")
         await runner.cancel_all()
         raise

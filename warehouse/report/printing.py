@@ -142,7 +142,7 @@ class _Browser:
         if os.geteuid() == 0:
             command.append("--no-sandbox")  # which the user root is not allowed
         # It reads from 3 and writes to 4, whatever these are called here.
-        pipes = f'exec nice -n 10 "$0" "$@" 3</dev/fd/{to_read} 4>/dev/fd/{to_write}'
+        pipes = f'exec "$0" "$@" 3</dev/fd/{to_read} 4>/dev/fd/{to_write}'
         try:
             self._process = subprocess.Popen(
                 ["/bin/sh", "-c", pipes, *command],

@@ -252,7 +252,8 @@ def test_without_a_browser_the_reason_and_the_way_out_are_said(
     with Printing() as printing:
         printing.begin([file])
         assert printing.finish() == [
-            "no browser to print with: install one of chromium, chromium-browser, google-chrome"
+            "no browser to print with: install one of chromium-headless-shell, chrome-headless-shell,"
+            " chromium"
         ]
     assert not file.with_suffix(".pdf").exists()
 
