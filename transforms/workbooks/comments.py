@@ -56,8 +56,11 @@ _NUMBER: Final = re.compile(r"_x0000_s([0-9]{1,9})")
 #: The size of a box in Excel, in pixels.
 _USUAL_BOX: Final = (144, 79)
 _SPACE: Final = "{http://www.w3.org/XML/1998/namespace}space"
-#: How the remark of a finding begins in a comment.
+#: What stands before the way out in a remark.
+REMEDY: Final = "怎么改: "
+#: How the remark of a finding begins in a comment, and a whole one: not every program keeps who it is by.
 _REMARK: Final = re.compile("|".join(f"【{word}】" for word in SEVERITY_ZH.values()))
+_WHOLE_REMARK: Final = re.compile(rf"(?:{_REMARK.pattern}).*\s{REMEDY}", re.DOTALL)
 #: Whoever answers a comment of a thread is called so in its older form.
 _OF_THREAD: Final = "tc="
 
@@ -159,7 +162,9 @@ class _Comments:
         """Return the cells whose comment an answer has written."""
         own = {str(i) for i, author in enumerate(self._authors) if author.text == AUTHOR}
         return [
-            place for place, comment in self._there.items() if comment.get("authorId", "") in own
+            place
+            for place, comment in self._there.items()
+            if comment.get("authorId", "") in own or _WHOLE_REMARK.search(self.text(place) or "")
         ]
 
     def remove(self, place: Place) -> None:
@@ -202,7 +207,7 @@ def _text(findings: Iterable[ListedFinding], there: str | None) -> str:
     """Return one comment for all findings of a cell, below what stands there."""
     # The same wording twice on a cell (a merged cell stands for many) is said once.
     remarks = dict.fromkeys(
-        f"【{SEVERITY_ZH[finding.severity]}】{finding.problem}\n怎么改: {finding.remedy}"
+        f"【{SEVERITY_ZH[finding.severity]}】{finding.problem}\n{REMEDY}{finding.remedy}"
         for finding in findings
     )
     own = [there] if there is not None else []

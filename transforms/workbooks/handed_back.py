@@ -13,7 +13,7 @@ from lxml import etree
 
 from transforms.answers import HEADER_WITHIN, NUMBER, REASON
 from transforms.workbooks.book import WorkbookPart
-from transforms.workbooks.comments import AUTHOR, take_back_remarks
+from transforms.workbooks.comments import AUTHOR, REMEDY, take_back_remarks
 from transforms.workbooks.findings import COLOURS
 from transforms.workbooks.package import MAIN
 from transforms.workbooks.styles import StyleSheet
@@ -23,9 +23,21 @@ _TEXT, _ALOUD = f"{{{MAIN}}}t", f"{{{MAIN}}}rPh"
 
 
 def is_handed_back(parts: Mapping[str, bytes]) -> bool:
-    """Return whether the parts of a workbook hold something that an answer has written."""
-    marks = (REASON.encode(), AUTHOR.encode())
-    return any(mark in part for part in parts.values() for mark in marks)
+    """Return whether the parts of a workbook hold something that an answer has written.
+
+    It may have been opened and saved by any program: some write Chinese as references to characters.
+    """
+    return any(mark in part for part in parts.values() for mark in _MARKS)
+
+
+def _written(text: str) -> Iterator[bytes]:
+    """Yield the ways in which XML writes a text: as it is, and with references to characters."""
+    yield text.encode()
+    for form in ("&#{};", "&#x{:x};", "&#x{:X};"):
+        yield "".join(c if c.isascii() else form.format(ord(c)) for c in text).encode()
+
+
+_MARKS = tuple(form for text in (REASON, AUTHOR, REMEDY) for form in _written(text))
 
 
 def take_back(book: WorkbookPart) -> None:
