@@ -182,6 +182,11 @@ def _in_scope(
 #: For every unit in scope of an indicator, and every year: which parts are known.
 _STATE = """
 CREATE OR REPLACE TEMP TABLE state AS
+WITH due AS (
+    SELECT DISTINCT e.region_code, e.form, y.year
+    FROM expected e
+    JOIN calendar y ON y.year BETWEEN coalesce(e.from_year, y.year) AND coalesce(e.to_year, y.year)
+)
 SELECT
     s.indicator_id, s.unit, y.year,
     coalesce(bool_and(e.form IS NOT NULL), false) AS applies,
@@ -199,8 +204,7 @@ FROM scope s
 JOIN kept k USING (indicator_id)
 CROSS JOIN calendar y
 JOIN indicator_form f USING (indicator_id)
-LEFT JOIN expected e ON e.region_code = s.unit AND e.form = f.form
-    AND y.year BETWEEN coalesce(e.from_year, y.year) AND coalesce(e.to_year, y.year)
+LEFT JOIN due e ON e.region_code = s.unit AND e.form = f.form AND e.year = y.year
 LEFT JOIN version_in_force c ON c.expected AND c.region_code = s.unit AND c.form = f.form
     AND c.year = y.year - f.years_before
 LEFT JOIN required a
