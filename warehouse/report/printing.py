@@ -11,6 +11,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -152,6 +153,8 @@ class _Browser:
                 pass_fds=(to_read, to_write),
                 # What it keeps of its own goes with the folder, and a locked down home does not matter.
                 env={**os.environ, "HOME": str(folder), "XDG_CACHE_HOME": str(folder)},
+                # What is started may be a script that starts it: the group is ended, not the script alone.
+                process_group=0,
             )
         finally:
             os.close(to_read)
@@ -210,7 +213,8 @@ class _Browser:
 
     def end(self) -> None:
         """Kill it, so that whoever waits for an answer gets none."""
-        self._process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def close(self) -> None:
