@@ -51,7 +51,7 @@ def write_metrics(settings: Settings, run: LastRun) -> Path:
     Raises:
         OSError: it cannot be written.
     """
-    from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
     registry = CollectorRegistry()
 
@@ -100,8 +100,11 @@ def write_metrics(settings: Settings, run: LastRun) -> Path:
 
     file = metrics_file(settings.home)
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_to_textfile(str(file), registry)
+    # Open to whoever may read it before it is in its place: who looks meanwhile is not turned away.
+    part = file.with_suffix(".part")
+    part.write_bytes(generate_latest(registry))
     hand_out(file.parent)
+    part.replace(file)
     return file
 
 

@@ -43,6 +43,8 @@ PORTION: Final = 200
 _ANSWER, _LOOK = 20, 5
 #: Portions that are read ahead of the one that is loaded, for each thread of a worker.
 _AHEAD = 2
+#: So many times the portions of a task are handed in that the scheduler forgets.
+_MOST_TIMES = 3
 _NOT_INSTALLED = (
     "files are to be read on a Dask cluster, and what that needs is not installed: install the extra"
     " cluster of jzedu (docs/scale.md)"
@@ -79,21 +81,18 @@ class ClusterReaders:
                 broadcast=True,
                 workers=list(fit),
             )
-            ahead: deque[Future] = deque()
+
+            def submit(portion: tuple[Receipt, ...]) -> Future:
+                return client.submit(_read, shared, portion, workers=list(fit), pure=False)
+
+            ahead: deque[tuple[tuple[Receipt, ...], Future]] = deque()
             for start in range(0, len(receipts), size):
-                ahead.append(
-                    client.submit(
-                        _read,
-                        shared,
-                        tuple(receipts[start : start + size]),
-                        workers=list(fit),
-                        pure=False,
-                    )
-                )
+                portion = tuple(receipts[start : start + size])
+                ahead.append((portion, submit(portion)))
                 if len(ahead) > _AHEAD * sum(fit.values()):
-                    yield from self._taken(client, ahead.popleft(), fit, on_file)
+                    yield from self._taken(client, *ahead.popleft(), submit, fit, on_file)
             while ahead:
-                yield from self._taken(client, ahead.popleft(), fit, on_file)
+                yield from self._taken(client, *ahead.popleft(), submit, fit, on_file)
 
     def workers(self, archive: ArchivePlace) -> int:
         """Return how many workers would read from the archive at ``archive``.
@@ -148,16 +147,29 @@ class ClusterReaders:
             why = look[1]
         return f"no worker of {self.address} can read for us; {worker}: {why}"
 
+    def _nobody_left(self) -> WorkersFailed:
+        return WorkersFailed(
+            f"no worker of {self.address} is left that was there when the run began"
+        )
+
     def _taken(
         self,
         client: Client,
+        receipts: tuple[Receipt, ...],
         future: Future,
+        submit: Callable[[tuple[Receipt, ...]], Future],
         fit: Mapping[str, int],
         on_file: Callable[[], None],
     ) -> Iterator[Portion]:
-        """Yield the portions that come of a task; wait no longer than there is somebody to carry it out."""
-        from distributed import KilledWorker
+        """Yield the portions that come of a task; wait no longer than there is somebody to carry it out.
 
+        The scheduler may forget a task whose answer was on its way when a worker ended: it is handed in
+        once more.
+        """
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+
+        again = _MOST_TIMES
         while True:
             try:
                 portions: list[Portion] = future.result(timeout=_LOOK)
@@ -165,9 +177,12 @@ class ClusterReaders:
             except TimeoutError:
                 left = client.scheduler_info(n_workers=-1)["workers"].keys() & fit.keys()
                 if not left or client.status != "running":
-                    raise WorkersFailed(
-                        f"no worker of {self.address} is left that was there when the run began"
-                    ) from None
+                    raise self._nobody_left() from None
+            except FutureCancelledError:
+                again -= 1
+                if client.status != "running" or not again:
+                    raise self._nobody_left() from None
+                future = submit(receipts)
             except KilledWorker as error:
                 raise WorkersFailed(
                     f"workers of {self.address} died of one portion again and again ({_first_line(error)}):"
