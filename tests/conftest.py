@@ -41,6 +41,7 @@ from warehouse.ledger.ingest import Ingested
 from warehouse.publication.filling import Imprint
 from warehouse.publication.release import DATABASE
 from warehouse.publication.tables import OF_THE_MOMENT, TABLES
+from warehouse.report import printing
 from warehouse.workers.pool import ForkServer
 
 Row = Mapping[str, object]
@@ -505,6 +506,15 @@ def one_thread_for_duckdb() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(duckdb, "connect", with_one_thread)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_printed() -> Iterator[tuple[str, ...]]:
+    """Let no night start a browser; gives the names of those that print, for tests about that."""
+    names = printing.NAMES
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(printing, "NAMES", ())
+        yield names
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,12 +22,23 @@ from tests.conftest import Home
 from warehouse.publication.reader import Reader
 from warehouse.publication.reader.pages import Publication, read_publication
 from warehouse.report import Printing, write_briefs
+from warehouse.report import printing as printer
 from warehouse.report.brief import LANGUAGES, brief_of
-from warehouse.report.printing import browser
 
 CITY = "210700"
 WITH_TARGET = ("met", "not_met", "on_track", "off_track", "not_due", "insufficient", "no_data")
-needs_browser = pytest.mark.skipif(browser() is None, reason="no chromium on this machine")
+#: A browser without any window, and one that can have one.
+KINDS = [
+    pytest.param(
+        name, marks=pytest.mark.skipif(shutil.which(name) is None, reason=f"no {name} here")
+    )
+    for name in ("chromium-headless-shell", "chromium")
+]
+
+
+@pytest.fixture(autouse=True)
+def browsers(nothing_printed: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(printer, "NAMES", nothing_printed)
 
 
 @pytest.fixture
@@ -222,8 +236,11 @@ def test_it_says_how_final_the_year_is(publication: Publication, tmp_path: Path)
     assert "2022: preliminary" in text(en)
 
 
-@needs_browser
-def test_it_prints_on_one_sheet_of_a4(publication: Publication, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", KINDS)
+def test_it_prints_on_one_sheet_of_a4(
+    publication: Publication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(printer, "NAMES", (name,))
     files = write_briefs(publication, tmp_path, office="某市教育局")
     with Printing() as printing:
         printing.begin(files)
@@ -233,6 +250,33 @@ def test_it_prints_on_one_sheet_of_a4(publication: Publication, tmp_path: Path) 
         assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
         ((width, height),) = re.findall(rb"/MediaBox\s*\[0 0 ([0-9.]+) ([0-9.]+)\]", printed)
         assert (round(float(width)), round(float(height))) == (595, 842)
+
+
+@pytest.mark.skipif(printer.browser() is None, reason="no browser to print with on this machine")
+def test_a_night_prints_it_and_ends_its_browser(home: Home) -> None:
+    home.sheet("210727", "population", 2020, [{"age": 3, "population": 52}])
+    home.night(report=True)
+    printed = sorted((home.settings.published / "brief").glob("*.pdf"))
+    assert [file.name for file in printed] == ["brief-2020.en.pdf", "brief-2020.zh.pdf"]
+    assert all(file.read_bytes().startswith(b"%PDF-") for file in printed)
+    left = [
+        process
+        for process in Path("/proc").glob("[0-9]*")
+        if parent_of(process) == os.getpid() and b"--headless" in command_of(process)
+    ]
+    assert left == []
+
+
+def parent_of(process: Path) -> int | None:
+    with suppress(OSError):
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    return None
+
+
+def command_of(process: Path) -> bytes:
+    with suppress(OSError):
+        return (process / "cmdline").read_bytes()
+    return b""
 
 
 def test_a_page_written_again_leaves_no_pdf_of_the_one_before(
