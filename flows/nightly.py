@@ -43,12 +43,12 @@ from flows.run import (  # noqa: E402
 from flows.settings import Settings, load_settings  # noqa: E402
 from flows.sources.model import Pulled  # noqa: E402
 from transforms.names import shown as show_name  # noqa: E402
+from transforms.texts import Text  # noqa: E402
 from warehouse.ledger.ingest import Ingested  # noqa: E402
 from warehouse.ledger.store import Scope  # noqa: E402
 from warehouse.publication.reader import open_publication  # noqa: E402
 from warehouse.publication.reader.runs import read_handed  # noqa: E402
 from warehouse.publication.release import DATABASE  # noqa: E402
-from warehouse.wording import Text  # noqa: E402
 
 T = TypeVar("T")
 

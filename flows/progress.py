@@ -20,7 +20,7 @@ from rich.progress import (
 from flows.language import told
 from flows.profile import PROFILE
 from transforms.names import SENTENCE, shown
-from warehouse.wording import Text
+from transforms.texts import Text
 
 #: The steps of a run by the names they have in logs and metrics.
 STEPS = {

@@ -34,6 +34,7 @@ from flows.sources.model import Pulled
 from flows.step_errors import TOLD, cause_of
 from transforms.definitions import DefinitionError
 from transforms.names import SENTENCE, shown
+from transforms.texts import Text
 from warehouse.archive import RECEIPTS, Archive, ArchiveDamaged, Receipt
 from warehouse.decisions import FOLDER as DECISIONS
 from warehouse.indicators.definitions import Catalogue
@@ -47,7 +48,6 @@ from warehouse.publication.release import DATABASE
 from warehouse.reference import Reference
 from warehouse.shelf import shelf_at
 from warehouse.storage import Bucket, StorageFailed
-from warehouse.wording import Text
 from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
 
 _log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ import duckdb
 import polars as pl
 
 from expectations.engine import CheckFailed, EngineEnded
-from warehouse.wording import Text
+from transforms.texts import Text
 
 #: What :func:`cause_of` can tell the cause of.
 TOLD = (

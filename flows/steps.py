@@ -38,6 +38,7 @@ from flows.sources.settings import INBOX
 from transforms.china import CHINA
 from transforms.names import shown
 from transforms.records import FINDING
+from transforms.texts import Text
 from warehouse.archive import Receipt, part_of
 from warehouse.decisions import Decisions, keep_decisions
 from warehouse.indicators.compute import compute as compute_tables
@@ -73,7 +74,6 @@ from warehouse.publication.shared import is_shared, share
 from warehouse.publication.standing import files_of, is_complete, next_id, standing
 from warehouse.sql import literal
 from warehouse.storage import StorageFailed
-from warehouse.wording import Text
 
 T = TypeVar("T")
 

@@ -48,9 +48,9 @@ from flows.terminal.console import standard_output
 from flows.terminal.scorecard import say_made_up, show_changes, show_scorecard
 from transforms.definitions import DefinitionError
 from transforms.importing import no_collecting
+from transforms.texts import Text
 from warehouse.ledger.store import Scope
 from warehouse.publication.release import DATABASE
-from warehouse.wording import Text
 from warehouse.workers.pool import ForkServer
 
 _WORDS = Words(

@@ -16,9 +16,9 @@ from flows.loading import Loading
 from flows.progress import Steps
 from flows.run import Run, StepFailed
 from tests.conftest import AsCsv, Home
+from transforms.texts import Text
 from warehouse.archive import Receipt
 from warehouse.ledger.ingest import Ingested
-from warehouse.wording import Text
 
 
 @pytest.fixture
