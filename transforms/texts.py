@@ -110,5 +110,7 @@ def said_by_system(error: OSError | int) -> Text:
     """Return what the system says of an error of its own, or of the number of one; without its place."""
     if isinstance(error, int):
         error = OSError(error, os.strerror(error))
-    english = str(error.strerror or error)
-    return Text(_SYSTEM.get(error.errno or 0, english), english)
+    english, number = str(error.strerror or error), error.errno or 0
+    # Whoever raises one of these may have said it better.
+    is_own = english == os.strerror(number)
+    return Text(_SYSTEM.get(number, english) if is_own else english, english)

@@ -15,7 +15,7 @@ from lxml import html
 
 from flows.settings import Settings
 from flows.terminal.brief import BriefError, write_brief
-from tests.conftest import Home
+from tests.conftest import Home, english
 from warehouse.publication.reader import Reader
 from warehouse.publication.reader.pages import Publication, read_publication
 from warehouse.report import Printing, write_briefs
@@ -249,9 +249,9 @@ def test_without_a_browser_the_reason_and_the_way_out_are_said(
     monkeypatch.setenv("PATH", str(tmp_path))
     (file,) = write_briefs(publication, tmp_path, languages=["zh"])
     with Printing([file]) as printing:
-        assert printing.finish() == [
-            "no browser to print with: install one of chromium, chromium-browser, google-chrome"
-        ]
+        assert english(printing.finish()) == (
+            "no browser to print with: install one of chromium, chromium-browser, google-chrome",
+        )
     assert not file.with_suffix(".pdf").exists()
 
 
@@ -265,7 +265,9 @@ def test_a_browser_that_fails_costs_the_pdf_and_no_more(
     monkeypatch.setenv("PATH", str(program.parent))
     (file,) = write_briefs(publication, tmp_path, languages=["zh"])
     with Printing([file]) as printing:
-        assert printing.finish() == ["brief-2022.zh.html was not printed: the browser ended with 3"]
+        assert english(printing.finish()) == (
+            "brief-2022.zh.html was not printed: the browser ended with 3",
+        )
     assert file.exists() and not file.with_suffix(".pdf").exists()
 
 
