@@ -39,13 +39,16 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, 
 
 from expectations.warnings import load_warnings
 from transforms.checks.rules import RULES
+from transforms.definitions import at_line, unreadable
 from transforms.forms import FORMS
+from transforms.texts import Misfit, ToldInBoth
+from transforms.validation import all_said
 from warehouse.sql import literal, table_from
 
 FILE = "explanations.yaml"
 
 
-class AcknowledgementError(Exception):
+class AcknowledgementError(ToldInBoth):
     """The file of explanations cannot be used; the message names the record and the way out."""
 
 
@@ -79,16 +82,19 @@ class Acknowledgement(BaseModel):
         if form is None:
             known = RULES.get(self.rule)
             if known is not None and known.severity == "error":
-                raise ValueError(
+                raise Misfit(
+                    f"{self.rule} 是错误，错误不能用说明了结：报送须改正",
                     f"{self.rule} is an error, and errors cannot be explained: the submission "
-                    "has to be corrected"
+                    "has to be corrected",
                 )
-            raise ValueError(
-                f"{self.rule} is no warning that can be explained; docs/rules.md lists them"
+            raise Misfit(
+                f"{self.rule} 不是可以说明的提示；docs/rules.md 列出了全部提示",
+                f"{self.rule} is no warning that can be explained; docs/rules.md lists them",
             )
         if self.form != form:
-            raise ValueError(
-                f"{self.rule} is about the form {form}, not {self.form}: write form: {form}"
+            raise Misfit(
+                f"{self.rule} 是报表 {form} 的，不是 {self.form} 的：请写 form: {form}",
+                f"{self.rule} is about the form {form}, not {self.form}: write form: {form}",
             )
         return self
 
@@ -124,41 +130,40 @@ def load_acknowledgements(file: Path) -> tuple[Acknowledgement, ...]:
         content = yaml.load(file.read_text("utf-8-sig"), _TextLoader)
     except FileNotFoundError:
         return ()
-    except OSError as error:
-        raise AcknowledgementError(f"{file} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise AcknowledgementError(f"{file} is not UTF-8: save it as UTF-8") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise AcknowledgementError(*unreadable(file, error)) from None
     except yaml.YAMLError as error:
-        raise AcknowledgementError(f"{file} is no YAML: {error}") from None
+        raise AcknowledgementError(
+            f"{file} 的 YAML 格式有误：{error}", f"{file} is no YAML: {error}"
+        ) from None
     if content in (None, ""):
         return ()
     if not isinstance(content, list):
         raise AcknowledgementError(
-            f"{file} must be a list: begin every acknowledgement with “- unit:”"
+            f"{file} 须是一列记录：每条以“- unit:”开头",
+            f"{file} must be a list: begin every acknowledgement with “- unit:”",
         )
     found: dict[tuple[object, ...], Acknowledgement] = {}
     for number, record in enumerate(content, start=1):
         if not isinstance(record, dict):
             raise AcknowledgementError(
+                f"{file} 第{number}条不是说明：请写 unit、form、year、rule、key、reason、who 和 until",
                 f"{file}, record {number} is no acknowledgement: give unit, form, year, rule, key, "
-                "reason, who and until"
+                "reason, who and until",
             )
         try:
             acknowledgement = Acknowledgement.model_validate(record)
         except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".removeprefix(": ")
-                for problem in error.errors()
-            ).replace("Value error, ", "")
-            raise AcknowledgementError(f"{file}, line {record['line']}: {problems}") from None
+            raise AcknowledgementError(*all_said(error).at(at_line(file, record["line"]))) from None
         twin = found.setdefault(_about(acknowledgement), acknowledgement)
         if twin is not acknowledgement and twin.refused:
             # What was refused may be answered anew, with another reason.
             found[_about(acknowledgement)] = acknowledgement
         elif twin is not acknowledgement:
             raise AcknowledgementError(
+                f"{file} 第{acknowledgement.line}行：同一条提示在第{twin.line}行已有说明；请留一条",
                 f"{file}, line {acknowledgement.line}: the same warning is explained in line "
-                f"{twin.line}; keep one of them"
+                f"{twin.line}; keep one of them",
             )
     return tuple(found.values())
 

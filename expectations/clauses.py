@@ -16,6 +16,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from transforms.definitions import DefinitionError
+from transforms.texts import Misfit, Text
 from transforms.yaml_records import Place, read_definitions
 
 PLAN = Path(__file__).with_name("plan.yaml")
@@ -52,7 +53,10 @@ class Target(BaseModel):
     @model_validator(mode="after")
     def _narrows(self) -> Self:
         if self.region_code is None and self.year is None:
-            raise ValueError("a target is for a region_code, a year or both; give one of them")
+            raise Misfit(
+                "一个目标须写明 region_code、year 或两者；请写上其一",
+                "a target is for a region_code, a year or both; give one of them",
+            )
         return self
 
 
@@ -97,29 +101,54 @@ class Clause(BaseModel):
     def exact_threshold(self) -> Fraction:
         """The threshold as an exact fraction; only for clauses that have one."""
         if self.threshold is None:
-            raise PlanError(f"clause {self.clause_id} has no threshold")
+            raise PlanError(
+                Text(
+                    f"条款 {self.clause_id} 没有目标值", f"clause {self.clause_id} has no threshold"
+                )
+            )
         return Fraction(self.threshold)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         fixed = self.kind in ("level", "standing", "milestone")
         if fixed and self.threshold is None:
-            raise ValueError(f"a clause of kind {self.kind} needs a threshold")
+            raise Misfit(
+                f"{self.kind} 类条款须有 threshold",
+                f"a clause of kind {self.kind} needs a threshold",
+            )
         if not fixed and self.threshold is not None:
-            raise ValueError(f"a clause of kind {self.kind} has no threshold")
+            raise Misfit(
+                f"{self.kind} 类条款没有 threshold",
+                f"a clause of kind {self.kind} has no threshold",
+            )
         if (self.kind == "monitor") != (self.comparator is None):
-            raise ValueError("every clause but a monitored one needs a comparator")
+            raise Misfit(
+                "除 monitor 类以外的条款都须有 comparator",
+                "every clause but a monitored one needs a comparator",
+            )
         if self.kind in ("level", "milestone") and self.due_year is None:
-            raise ValueError(f"a clause of kind {self.kind} needs a due_year")
+            raise Misfit(
+                f"{self.kind} 类条款须有 due_year", f"a clause of kind {self.kind} needs a due_year"
+            )
         if self.interpretation and not (self.basis_zh and self.basis_en):
-            raise ValueError("an interpretation needs its basis, in both languages")
+            raise Misfit(
+                "解释性的条款须用两种语言写明依据（basis_zh、basis_en）",
+                "an interpretation needs its basis, in both languages",
+            )
         if self.effective_to is not None and self.effective_to < self.effective_from:
-            raise ValueError("effective_to lies before effective_from")
+            raise Misfit(
+                "effective_to 早于 effective_from", "effective_to lies before effective_from"
+            )
         if self.targets and not fixed:
-            raise ValueError(f"a clause of kind {self.kind} has no targets")
+            raise Misfit(
+                f"{self.kind} 类条款没有 targets", f"a clause of kind {self.kind} has no targets"
+            )
         meant = [(target.region_code, target.year) for target in self.targets]
         if len(set(meant)) < len(meant):
-            raise ValueError("two targets are for the same region and year; take one out")
+            raise Misfit(
+                "有两个目标是同一地区同一年份的；请删去一个",
+                "two targets are for the same region and year; take one out",
+            )
         return self
 
 
@@ -165,26 +194,42 @@ class Plan(BaseModel):
         floor = clause.coverage_floor
         return self.coverage_floor if floor is None else floor
 
-    def problems(self) -> Iterator[tuple[Place, str]]:
+    def problems(self) -> Iterator[tuple[Place, Text]]:
         """Yield what contradicts itself in the plan."""
         if not self.clauses and not self.extends:
-            yield (), "the plan has no clause; give at least one"
+            none = Text("规划没有条款；请至少写一条", "the plan has no clause; give at least one")
+            yield (), none
         ids: set[str] = set()
         for i, clause in enumerate(self.clauses):
             if clause.clause_id in ids:
-                yield ("clauses", i), "the clause stands there twice; give one of them another id"
+                yield (
+                    ("clauses", i),
+                    Text(
+                        "这个条款号用了两次；请改其中一个",
+                        "the clause stands there twice; give one of them another id",
+                    ),
+                )
             ids.add(clause.clause_id)
         numbers: set[int] = set()
         for i, section in enumerate(self.sections):
             if section.section in numbers:
-                yield ("sections", i), "the section stands there twice; take one out"
+                yield (
+                    ("sections", i),
+                    Text(
+                        "这个领域写了两次；请删去一处",
+                        "the section stands there twice; take one out",
+                    ),
+                )
             numbers.add(section.section)
         if numbers and not self.extends:
             for i, clause in enumerate(self.clauses):
                 if clause.section not in numbers:
                     yield (
                         ("clauses", i, "section"),
-                        f"the section {clause.section} has no name; add it to sections",
+                        Text(
+                            f"领域 {clause.section} 没有名称；请加到 sections 中",
+                            f"the section {clause.section} has no name; add it to sections",
+                        ),
                     )
 
     def over(self, packaged: Plan) -> Plan:
@@ -215,7 +260,12 @@ class Plan(BaseModel):
         mine = {clause.clause_id: clause for clause in self.clauses}
         for clause in other.clauses:
             if clause.clause_id in mine:
-                raise PlanError(f"clause {clause.clause_id} stands in both plans")
+                raise PlanError(
+                    Text(
+                        f"条款 {clause.clause_id} 在两份规划中都有",
+                        f"clause {clause.clause_id} stands in both plans",
+                    )
+                )
             for old in self.clauses:
                 if old.indicator_id == clause.replaces:
                     mine[old.clause_id] = _ended(old, clause)
@@ -238,7 +288,12 @@ def _ended(old: Clause, new: Clause) -> Clause:
     """``old`` up to the year before ``new`` takes its place."""
     end = new.effective_from - 1
     if end < old.effective_from:
-        raise PlanError(f"clause {new.clause_id} begins before {old.clause_id}, which it replaces")
+        raise PlanError(
+            Text(
+                f"条款 {new.clause_id} 代替 {old.clause_id}，却在它之前开始",
+                f"clause {new.clause_id} begins before {old.clause_id}, which it replaces",
+            )
+        )
     return old.model_copy(update={"effective_to": min(end, old.effective_to or end)})
 
 

@@ -25,6 +25,7 @@ from expectations.warnings import (
 )
 from transforms.definitions import DefinitionError
 from transforms.forms import FORMS_IN_USE, FormSet, packaged_forms, read_forms
+from transforms.texts import Text
 from warehouse.indicators.definitions import (
     CATALOGUE_IN_USE,
     Catalogue,
@@ -112,7 +113,11 @@ def plan_of(home: Path, plan: Path | None = None, national: Sequence[str] = ()) 
     for name in national:
         if name not in known:
             raise DefinitionError(
-                f"settings.toml, catalogues: there is no catalogue {name}; there are {', '.join(known)}"
+                Text(
+                    f"settings.toml，catalogues：没有规则集 {name}；有的是：{'、'.join(known)}",
+                    f"settings.toml, catalogues: there is no catalogue {name}; there are"
+                    f" {', '.join(known)}",
+                )
             )
     chosen = load_plan(plan or _plan_file(home))
     if chosen.extends is not None:
@@ -131,9 +136,9 @@ class _Problems:
     """What was found wrong so far."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.told: list[Text] = []
 
-    def __iadd__(self, problems: Collection[str] | Iterator[str]) -> _Problems:
+    def __iadd__(self, problems: Collection[Text] | Iterator[Text]) -> _Problems:
         self.told += problems
         return self
 
@@ -145,7 +150,7 @@ class _Problems:
             return None
 
 
-def _unknown_files(folder: Path) -> Iterator[str]:
+def _unknown_files(folder: Path) -> Iterator[Text]:
     """Yield a sentence on each file that nothing reads: a mistyped name must not be an order unheard."""
     known = {PLAN_FILE, INDICATORS_FILE, WARNINGS_FILE, "calendar.csv", "expected.csv"}
     if not folder.is_dir():
@@ -154,10 +159,11 @@ def _unknown_files(folder: Path) -> Iterator[str]:
         name = file.relative_to(folder).as_posix()
         of_form = file.parent == folder / "forms" and file.suffix == ".yaml"
         if file.is_file() and name not in known and not of_form and not file.name.startswith("."):
-            yield (
-                f"{file}: nothing reads a file of that name; there are {', '.join(sorted(known))}"
-                " and forms/<form>.yaml"
-            )
+            yield Text(
+                f"没有程序读这个名称的文件；可以有的是：{'、'.join(sorted(known))}、forms/<报表>.yaml",
+                f"nothing reads a file of that name; there are {', '.join(sorted(known))}"
+                " and forms/<form>.yaml",
+            ).at(file)
 
 
 def _catalogue(file: Path, forms: FormSet) -> Catalogue:
@@ -166,30 +172,39 @@ def _catalogue(file: Path, forms: FormSet) -> Catalogue:
         return load_catalogue()
     own = read_catalogue(file) if file.exists() else Catalogue()
     merged = own.over(packaged_catalogue())
-    if problems := [f"{file}, {problem}" for problem in merged.unwired(forms)]:
+    if problems := [problem.within(file) for problem in merged.unwired(forms)]:
         raise DefinitionError(problems)
     return merged.filled()
 
 
 def _unwired(
     plan: Plan, file: Path, catalogue: Catalogue, regions: Collection[str]
-) -> Iterator[str]:
+) -> Iterator[Text]:
     """Yield a sentence on each clause that speaks of what is not there."""
     for clause in plan.clauses:
-        where = f"{file}, clause {clause.clause_id}"
+        clause_id = clause.clause_id
+        where = Text(f"{file}，条款 {clause_id}", f"{file}, clause {clause_id}")
         indicator = catalogue.by_id.get(clause.indicator_id)
         if indicator is None:
-            yield f"{where}: the indicator {clause.indicator_id} is not defined; add it to {INDICATORS_FILE}"
+            yield Text(
+                f"没有定义指标 {clause.indicator_id}；请加到 {INDICATORS_FILE} 中",
+                f"the indicator {clause.indicator_id} is not defined; add it to {INDICATORS_FILE}",
+            ).at(where)
         elif clause.comparator is not None:
             meant = {"higher": ">=", "lower": "<="}[indicator.better]
             if clause.comparator != meant:
-                yield (
-                    f"{where}, comparator: {clause.comparator} contradicts the indicator"
-                    f" {clause.indicator_id}, of which {indicator.better} is better; write {meant}"
-                )
+                better = {"higher": "越高越好", "lower": "越低越好"}[indicator.better]
+                yield Text(
+                    f"{clause.comparator} 与指标 {clause.indicator_id}（{better}）相矛盾；请写 {meant}",
+                    f"{clause.comparator} contradicts the indicator {clause.indicator_id}, of which"
+                    f" {indicator.better} is better; write {meant}",
+                ).at(where.further("comparator"))
         for target in clause.targets:
             if target.region_code is not None and target.region_code not in regions:
-                yield f"{where}, targets: there is no region {target.region_code} in regions.csv"
+                yield Text(
+                    f"regions.csv 中没有地区 {target.region_code}",
+                    f"there is no region {target.region_code} in regions.csv",
+                ).at(where.further("targets"))
 
 
 def _own_forms(forms: FormSet) -> set[str]:
@@ -229,7 +244,7 @@ def _tried(
     catalogue: Catalogue,
     warnings: Mapping[str, WarningRule],
     reference: Reference,
-) -> Iterator[str]:
+) -> Iterator[Text]:
     """Yield a sentence on each expression that does not run, of those that are not just as the package has them."""
     packaged = load_catalogue()
     known_views = {view.name: view for view in packaged.views}
@@ -266,11 +281,14 @@ def _tried(
 
     with empty_warehouse(reference) as connection:
         for problem in expressions_that_fail(connection, catalogue, changed, own_views):
-            yield f"{folder / INDICATORS_FILE}, {problem}"
+            yield problem.within(folder / INDICATORS_FILE)
         refresh(connection)
         queries = {name: unexpected_rows([warning]) for name, warning in further.items()}
         for problem in queries_that_fail(connection, queries):
-            yield f"{folder / WARNINGS_FILE}, rule {problem}; give that rule anew there, or the form the column"
+            yield Text(
+                f"规则 {problem.zh}；请在那里重写这条规则，或给报表加上那一列",
+                f"rule {problem.en}; give that rule anew there, or the form the column",
+            ).within(folder / WARNINGS_FILE)
 
 
 def _mark(folder: Path) -> str:

@@ -24,16 +24,17 @@ from typing import Any, ClassVar, Self
 
 from expectations.warm import ForkedChild, forked_child
 from transforms.importing import no_collecting
+from transforms.texts import Text, ToldInBoth, joined, same
 
 #: Seconds that one order may take, the import of Great Expectations included.
 PATIENCE = 1800
 
 
-class EngineStopped(Exception):
+class EngineStopped(ToldInBoth):
     """The child did not answer in time, and was ended."""
 
 
-class CheckFailed(Exception):
+class CheckFailed(ToldInBoth):
     """A check could not be carried out: neither kept nor broken, the run has to stop."""
 
 
@@ -43,16 +44,26 @@ class EngineEnded(CheckFailed):
     ``killed``: something from outside ended it, which is no fault of a definition.
     """
 
-    def __init__(self, when: str, code: int, last_words: str) -> None:
+    def __init__(self, when: Text, code: int, last_words: str) -> None:
         self.killed = code < 0
         if self.killed:
-            how = (
-                f"was ended from outside {when} (signal {-code}, {_signal(-code)}), most likely by the"
-                " system because memory ran short"
+            sent = f"{-code}, {_signal(-code)}"
+            how = Text(
+                f"{when.zh}就被外部结束（信号 {sent}），多半是内存不够、被系统结束",
+                f"was ended from outside {when.en} (signal {sent}), most likely by the system because"
+                " memory ran short",
             )
         else:
-            how = f"ended {when} (code {code}{f': {last_words}' if last_words else ''})"
-        super().__init__(f"Great Expectations {how}")
+            how = Text(
+                f"{when.zh}就结束了（代码 {code}{f'：{last_words}' if last_words else ''}）",
+                f"ended {when.en} (code {code}{f': {last_words}' if last_words else ''})",
+            )
+        super().__init__(f"Great Expectations {how.zh}", f"Great Expectations {how.en}")
+
+
+#: When the process ended.
+_UNASKED = Text("还没有收到要求", "before it was asked")
+UNANSWERED = Text("没有给出结果", "without an answer")
 
 
 @dataclass(frozen=True)
@@ -131,7 +142,7 @@ class Engine:
         )
         self._docs_due = docs is not None
         if answer["failed"]:
-            raise CheckFailed("; ".join(answer["failed"]))
+            raise CheckFailed(*_all_of(answer["failed"]))
         broken: dict[str, Broken] = {name: {} for name in suites}
         for suite, name, rows in answer["broken"]:
             broken[suite][name] = rows
@@ -139,7 +150,8 @@ class Engine:
             missing = {expectation.name for expectation in expectations} - set(broken[suite])
             if missing:
                 raise CheckFailed(
-                    f"Great Expectations gave no result for {suite}: {', '.join(sorted(missing))}"
+                    f"Great Expectations 没有给出 {suite} 中这些的结果：{'、'.join(sorted(missing))}",
+                    f"Great Expectations gave no result for {suite}: {', '.join(sorted(missing))}",
                 )
         return broken
 
@@ -153,7 +165,10 @@ class Engine:
         if self._docs_due:
             self._docs_due = False
             if failed := self._within(self._line)["failed"]:
-                raise CheckFailed(f"the Data Docs could not be written: {'; '.join(failed)}")
+                why = _all_of(failed)
+                raise CheckFailed(
+                    f"Data Docs 写不出来：{why.zh}", f"the Data Docs could not be written: {why.en}"
+                )
 
     def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
         self.docs_written()
@@ -176,7 +191,8 @@ class Engine:
         except CheckFailed:
             if overdue.is_set():
                 raise EngineStopped(
-                    f"Great Expectations gave no answer within {self.patience:g} seconds and was ended"
+                    f"Great Expectations 在 {self.patience:g} 秒内没有给出结果，已被结束",
+                    f"Great Expectations gave no answer within {self.patience:g} seconds and was ended",
                 ) from None
             raise
         finally:
@@ -188,7 +204,7 @@ class Engine:
             self._child.stdin.write(json.dumps(order) + "\n")
             self._child.stdin.flush()
         except OSError:
-            raise self._ended("before it was asked") from None
+            raise self._ended(_UNASKED) from None
         return self._line()
 
     def _line(self) -> dict[str, Any]:
@@ -196,11 +212,11 @@ class Engine:
         assert self._child.stdout is not None
         line = self._child.stdout.readline()
         if not line.endswith("\n"):
-            raise self._ended("without an answer")
+            raise self._ended(UNANSWERED)
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def _ended(self, when: str) -> EngineEnded:
+    def _ended(self, when: Text) -> EngineEnded:
         code = self._child.wait()
         self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - _LAST_WORDS))
         words = self._said.read().decode("utf-8", "replace").strip().splitlines()
@@ -218,6 +234,11 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _all_of(failed: Sequence[Sequence[str]]) -> Text:
+    """Return what the child says, which comes as pairs of wordings."""
+    return joined(Text(*pair) for pair in failed)
 
 
 def _signal(number: int) -> str:
@@ -253,7 +274,7 @@ def answer_orders() -> None:
         try:
             answer = make()
         except Exception as error:  # whatever it is, the run must hear of it and stop
-            answer = {"broken": [], "failed": [f"{type(error).__name__}: {error}"]}
+            answer = {"broken": [], "failed": [same(f"{type(error).__name__}: {error}")]}
         print(json.dumps(answer, default=str), file=answers, flush=True)
 
     for number, line in enumerate(sys.stdin):
@@ -371,7 +392,7 @@ def _judged(
     )
     asset = source.add_table_asset(order["table"], table_name=order["table"])
     batch = asset.add_batch_definition_whole_table("all")
-    failed: list[str] = []
+    failed: list[Text] = []
     broken: list[tuple[str, str, list[dict[str, Any]]]] = []
     for suite_name, expectations in order["suites"].items():
         suite = gx.ExpectationSuite(
@@ -392,12 +413,22 @@ def _judged(
         for entry in result.results:
             name = entry.expectation_config.meta["name"]
             if crash := _crash(entry.exception_info):
-                failed.append(f"the check {suite_name} {name} crashed: {crash}")
+                failed.append(
+                    Text(
+                        f"检查 {suite_name} {name} 中断：{crash}",
+                        f"the check {suite_name} {name} crashed: {crash}",
+                    )
+                )
                 continue
             packed = entry.result["details"]["unexpected_rows"]
             rows = json.loads(packed[0]["rows"]) if packed else []
             if len(rows) != (packed[0]["number"] if packed else 0):
-                failed.append(f"the check {suite_name} {name} did not give all its rows")
+                failed.append(
+                    Text(
+                        f"检查 {suite_name} {name} 没有给出全部的行",
+                        f"the check {suite_name} {name} did not give all its rows",
+                    )
+                )
             broken.append((suite_name, name, rows))
     # The file belongs to the caller again: each of them keeps a connection of its own.
     source.get_execution_engine().close()

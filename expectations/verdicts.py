@@ -66,8 +66,9 @@ def _clauses(plan: Plan, catalogue: Catalogue) -> pl.DataFrame:
     for clause in plan.clauses:
         if clause.indicator_id not in catalogue.by_id:
             raise CheckFailed(
+                f"条款 {clause.clause_id} 所写的指标 {clause.indicator_id} 没有定义",
                 f"clause {clause.clause_id} speaks of the indicator {clause.indicator_id}, "
-                "which is not defined"
+                "which is not defined",
             )
         indicator = catalogue.by_id[clause.indicator_id]
         threshold = clause.threshold

@@ -36,6 +36,7 @@ from transforms.definitions import DefinitionError, InUse
 from transforms.forms import FORMS, FORMS_IN_USE, Form, FormSet, Kind, Rule
 from transforms.forms.model import rule_id
 from transforms.records import WARNING
+from transforms.texts import Misfit, Text, text_of
 from transforms.yaml_records import read_definitions
 from warehouse.indicators.definitions import Catalogue, load_catalogue
 from warehouse.ledger.schema import WARNING_NUMBER
@@ -85,16 +86,23 @@ class _Record(BaseModel):
     def _sound(self) -> Self:
         unknown = set(() if self.forms == "all" else self.forms) - set(FORMS)
         if unknown:
-            raise ValueError(
-                f"there is no form {', '.join(sorted(unknown))}; there are {', '.join(FORMS)}"
+            raise Misfit(
+                f"没有报表 {'、'.join(sorted(unknown))}；有的是：{'、'.join(FORMS)}",
+                f"there is no form {', '.join(sorted(unknown))}; there are {', '.join(FORMS)}",
             )
         if "{" in self.query:
-            raise ValueError("a query must not hold braces; write it without")
+            raise Misfit(
+                "query 中不能有花括号；请换一种写法",
+                "a query must not hold braces; write it without",
+            )
         try:
             for wording in (self.zh, self.en):
                 wording.format(**dict.fromkeys(_PLACEHOLDERS, ""))
         except (KeyError, IndexError) as error:
-            raise ValueError(f"there is nothing to fill in for {error} in the wording") from None
+            raise Misfit(
+                f"文字中的 {error} 处没有内容可填",
+                f"there is nothing to fill in for {error} in the wording",
+            ) from None
         return self
 
 
@@ -156,11 +164,13 @@ def read_warnings(own: Path | None, plan: Plan, catalogue: Catalogue) -> Mapping
         found = _by_id(further, {**content.parts, **further.parts}, plan, catalogue)
         _check_giving_way({**packaged, **found})
     except KeyError as error:
-        raise DefinitionError(
-            f"{own}: a query names ${error.args[0]}, which is not there"
-        ) from None
+        name = error.args[0]
+        missing = Text(
+            f"query 中写了 ${name}，而没有这一项", f"a query names ${name}, which is not there"
+        )
+        raise DefinitionError(missing.at(own)) from None
     except ValueError as error:
-        raise DefinitionError(f"{own}: {error}") from None
+        raise DefinitionError(text_of(error).at(own)) from None
     return {**packaged, **found}
 
 
@@ -200,7 +210,7 @@ def _by_id(
                 **record.model_dump(exclude={"forms", "query", "gives_way_to"}),
             )
             if rule.id in found or rule.id in RULES:
-                raise ValueError(f"rule id {rule.id} is used twice")
+                raise Misfit(f"规则编号 {rule.id} 用了两次", f"rule id {rule.id} is used twice")
             if name not in of_forms:
                 of_forms[name] = _facts(form, plan, catalogue)
             facts = {**parts, **asked, **of_forms[name]}
@@ -215,11 +225,14 @@ def _by_id(
 
 
 def _check_giving_way(warnings: Mapping[str, WarningRule]) -> None:
-    """Raise ValueError where a rule gives way to a number that no rule has."""
+    """Raise Misfit where a rule gives way to a number that no rule has."""
     numbers = {name.partition("-")[2] for name in warnings}
     others = {other for warning in warnings.values() for other in warning.gives_way_to}
     if stray := {other for other in others if other.partition("-")[2] not in numbers}:
-        raise ValueError(f"there is no rule {', '.join(sorted(stray))} to give way to")
+        raise Misfit(
+            f"gives_way_to 所写的规则 {'、'.join(sorted(stray))} 不存在",
+            f"there is no rule {', '.join(sorted(stray))} to give way to",
+        )
 
 
 def _facts(form: Form, plan: Plan, catalogue: Catalogue) -> dict[str, str]:

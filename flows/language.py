@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal
 
+from transforms.texts import text_of
+
 Language = Literal["zh", "en"]
 
 #: What was asked for; None where the locale decides.
@@ -66,6 +68,11 @@ def _locale() -> str | None:
 def told(text: tuple[str, str]) -> str:
     """Return of a pair of wordings, Chinese and English, the one for the reader."""
     return text[0] if language() == "zh" else text[1]
+
+
+def said_by(error: BaseException) -> str:
+    """Return what an error says, for the reader where it says it in both languages."""
+    return told(text_of(error))
 
 
 class Words:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flows.language import Words
+from flows.language import Words, told
 from flows.permissions import make_home, shut
 from transforms.names import shown
 from warehouse.lake import Lake
@@ -122,7 +122,12 @@ def only_writer_of(
     """
     with closing(lake.claim()) as claim:
         if (other := claim.take()) is not None:
-            _wait(_WORDS("writing", who=other, place=lake), claim.wait, on_wait, patience)
+            _wait(
+                _WORDS("writing", who=told(other.named), place=told(lake.named)),
+                claim.wait,
+                on_wait,
+                patience,
+            )
         yield
 
 

@@ -43,12 +43,13 @@ from flows.run import (  # noqa: E402
 from flows.settings import Settings, load_settings  # noqa: E402
 from flows.sources.model import Pulled  # noqa: E402
 from transforms.names import shown as show_name  # noqa: E402
+from transforms.texts import Text  # noqa: E402
+from transforms.validation import placed  # noqa: E402
 from warehouse.ledger.ingest import Ingested  # noqa: E402
 from warehouse.ledger.store import Scope  # noqa: E402
 from warehouse.publication.reader import open_publication  # noqa: E402
 from warehouse.publication.reader.runs import read_handed  # noqa: E402
 from warehouse.publication.release import DATABASE  # noqa: E402
-from warehouse.wording import Text  # noqa: E402
 
 T = TypeVar("T")
 
@@ -134,7 +135,9 @@ def nightly(accept_shrink: bool = False) -> dict[str, Any]:
         run = found.run
         run.accept_shrink = asked.accept_shrink
         facts = Night(
-            found=found.pulled.found, new=len(found.receipts), waiting=found.pulled.waiting
+            found=found.pulled.found,
+            new=len(found.receipts),
+            waiting=tuple(map(told, found.pulled.waiting)),
         )
         if not found.has_news:
             night = _told(run, shown, facts)
@@ -194,7 +197,7 @@ def backfill(
     if asked.plan and not asked.dry_run:
         raise StepFailed(
             "open",
-            "a plan file was given for a real run",
+            Text("正式运行时写了规划文件", "a plan file was given for a real run"),
             Text("规划文件只用于试运行。", "Give it with a dry run."),
         )
     scope = _scope(settings, asked)
@@ -236,9 +239,7 @@ def _asked(**parameters: object) -> _Asked:
     try:
         asked = _Asked.model_validate(parameters)
     except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise StepFailed("open", f"{place}: {problem['msg']}", CORRECT_REQUEST) from None
+        raise StepFailed("open", placed(error.errors()[0]), CORRECT_REQUEST) from None
     if "years" in parameters and not asked.years:
         raise StepFailed("open", Text("没有写年份", "no years were named"), CORRECT_REQUEST)
     return asked
@@ -255,7 +256,10 @@ def _plan_to_try(settings: Settings, plan: str | None) -> Path | None:
     if not file.is_relative_to(home):
         raise StepFailed(
             "open",
-            f"the plan file {show_name(plan)} does not lie in {home}",
+            Text(
+                f"规划文件 {show_name(plan)} 不在 {home} 中",
+                f"the plan file {show_name(plan)} does not lie in {home}",
+            ),
             Text(
                 "请放到那里，或在终端试算：jzedu backfill --dry-run --plan。",
                 "Put it there, or try it from a terminal: jzedu backfill --dry-run --plan.",
@@ -309,9 +313,10 @@ def _scope(settings: Settings, asked: _Asked) -> Scope:
 
 def _told(run: Run, shown: Steps, facts: Night) -> Night:
     """``facts`` with what is damaged in the archive, which is said."""
-    for sentence in run.damaged:
+    damaged = tuple(map(told, run.damaged))
+    for sentence in damaged:
         shown.say(sentence)
-    return replace(facts, damaged=tuple(run.damaged))
+    return replace(facts, damaged=damaged)
 
 
 def _to_the_end(
@@ -338,7 +343,7 @@ def _to_the_end(
         sheets,
         pulled,
     ):
-        shown.say(problem)
+        shown.say(told(problem))
     return replace(
         _told(run, shown, facts),
         submissions=run.loaded.submissions,

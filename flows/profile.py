@@ -19,6 +19,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from flows.language import Words, told
+
 #: The profile of the run that this process makes, where one is wanted.
 PROFILE: ContextVar[Profile | None] = ContextVar("profile", default=None)
 
@@ -33,6 +35,23 @@ _KINDS = (
     ("flows.service.temporary", "Prefect's server"),
 )
 _SELF = "jzedu"
+_OTHERS = "others"
+#: The same for who reads Chinese; what is not here is a name.
+_KINDS_ZH = {
+    "workers": "读取进程",
+    "reader of folders": "查看文件夹的进程",
+    "Prefect's server": "Prefect 服务",
+    _OTHERS: "其他",
+}
+_WORDS = Words(
+    used_by=("占用处理器的", "used by"),
+    together=("合计", "together"),
+    whole=(
+        "{whole:.1f} 秒，{cores} 个处理器用了 {total:.1f} 秒（{busy:.0%} 在忙），内存最多 {peak:.0f} MiB",
+        "{whole:.1f} s, {total:.1f} s of {cores} processors ({busy:.0%} busy),"
+        " {peak:.0f} MiB of memory at most",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -93,19 +112,26 @@ class Profile:
             length = max(1, min(round(end / whole * _WIDTH), _WIDTH) - first)
             table.add_row(title, f"{end - start:.2f}", " " * first + "━" * length)
         table.add_section()
-        table.add_row("[dim]used by[/]", "", "")
+        table.add_row(f"[dim]{_WORDS('used_by')}[/]", "", "")
         everybody: dict[int, float] = _zeros()
         for kind, used in sorted(self.used.items(), key=lambda one: -sum(one[1].values())):
             for moment, spent in used.items():
                 everybody[moment] += spent
-            table.add_row(kind, f"{sum(used.values()):.2f}", _curve(used, whole, 1))
+            name = told((_KINDS_ZH.get(kind, kind), kind))
+            table.add_row(name, f"{sum(used.values()):.2f}", _curve(used, whole, 1))
         cores = os.cpu_count() or 1
         total = sum(everybody.values())
-        table.add_row("together", f"{total:.2f}", _curve(everybody, whole, cores))
+        table.add_row(_WORDS("together"), f"{total:.2f}", _curve(everybody, whole, cores))
         console.print(table)
         console.print(
-            f"{whole:.1f} s, {total:.1f} s of {cores} processors ({total / whole / cores:.0%} busy),"
-            f" {self.peak / 2**20:.0f} MiB of memory at most",
+            _WORDS(
+                "whole",
+                whole=whole,
+                total=total,
+                cores=cores,
+                busy=total / whole / cores,
+                peak=self.peak / 2**20,
+            ),
             highlight=False,
         )
 
@@ -182,7 +208,7 @@ def _kind(pid: int) -> str:
         for word, kind in _KINDS:
             if word in command:
                 return kind
-    return "others"
+    return _OTHERS
 
 
 def _age_of_this_process() -> float:

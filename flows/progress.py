@@ -20,7 +20,7 @@ from rich.progress import (
 from flows.language import told
 from flows.profile import PROFILE
 from transforms.names import SENTENCE, shown
-from warehouse.wording import Text
+from transforms.texts import Text
 
 #: The steps of a run by the names they have in logs and metrics.
 STEPS = {
@@ -79,7 +79,7 @@ class Steps:
         """Say that a step is done, and how many seconds it took."""
         self.seconds[title] = self.seconds.get(title, 0.0) + taken
         if (profile := PROFILE.get()) is not None:
-            profile.step(title, taken)
+            profile.step(_name(title), taken)
         counted = f", {total}" if total is not None else ""
         self.console.print(f"  [green]✓[/] {_name(title)}{counted} [dim]{taken:.1f} s[/]")
 

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +33,7 @@ from flows.sources.model import Pulled
 from flows.step_errors import TOLD, cause_of
 from transforms.definitions import DefinitionError
 from transforms.names import SENTENCE, shown
+from transforms.texts import Text, ToldInBoth, text_of
 from warehouse.archive import RECEIPTS, Archive, ArchiveDamaged, Receipt
 from warehouse.decisions import FOLDER as DECISIONS
 from warehouse.indicators.definitions import Catalogue
@@ -47,7 +47,6 @@ from warehouse.publication.release import DATABASE
 from warehouse.reference import Reference
 from warehouse.shelf import shelf_at
 from warehouse.storage import Bucket, StorageFailed
-from warehouse.wording import Text
 from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
 
 if TYPE_CHECKING:
@@ -75,21 +74,24 @@ _PATIENCE = 10
 _MIRROR = ".mirror-"
 
 
-class StepFailed(Exception):
-    """A step of a run failed; nothing was published. ``text`` says so in both languages."""
+class StepFailed(ToldInBoth):
+    """A step of a run failed; nothing was published."""
 
-    def __init__(self, step: str, reason: str | Text, remedy: Text) -> None:
+    def __init__(self, step: str, reason: Text, remedy: Text) -> None:
         # It may quote names out of the world, and goes into logs, records and messages.
-        zh, en = (
-            shown(" ".join(said.split()), SENTENCE)
-            for said in (reason if isinstance(reason, Text) else (reason, reason))
-        )
+        zh, en = (shown(" ".join(said.split()), SENTENCE) for said in reason)
         step_zh, step_en = STEPS.get(step, Text(step, step))
-        super().__init__(f"the step “{step_en}” failed: {en}. {remedy.en}")
+        super().__init__(
+            f"“{step_zh}”这一步失败：{zh}。{remedy.zh}",
+            f"the step “{step_en}” failed: {en}. {remedy.en}",
+        )
         self.step = step
         self.reason = en
         self.remedy = remedy
-        self.text = Text(f"“{step_zh}”这一步失败：{zh}。{remedy.zh}", str(self))
+
+
+class TakenAway(ToldInBoth, FileNotFoundError):
+    """A file that the run has made is not there any more."""
 
 
 @contextmanager
@@ -100,15 +102,13 @@ def named(step: str) -> Iterator[None]:
     except StepFailed:
         raise
     except (DefinitionError, AcknowledgementError) as error:
-        raise StepFailed(step, str(error), CORRECT_FILE) from error
-    except WarehouseLocked as error:
+        raise StepFailed(step, error.text, CORRECT_FILE) from error
+    except (ArchiveDamaged, LakeFailed, StorageFailed, WarehouseLocked, WorkersFailed) as error:
         raise StepFailed(step, error.text, _THEN) from error
-    except (ArchiveDamaged, LakeFailed, StorageFailed, WorkersFailed) as error:
-        raise StepFailed(step, str(error), _THEN) from error
     except EngineStopped as error:
         raise StepFailed(
             step,
-            str(error),
+            error.text,
             Text(
                 "请看机器是否负荷过重，或调大设置 suite_seconds，再运行。",
                 "Look whether the machine is overloaded, or raise the setting suite_seconds; then run again.",
@@ -144,7 +144,7 @@ class Run:
     accept_shrink: bool = False
     before_release: Callable[[], object] = lambda: None
     lapsed: tuple[Lapsed, ...] = ()
-    damaged: list[str] = field(default_factory=list)
+    damaged: list[Text] = field(default_factory=list)
     comparison: Comparison = field(default_factory=Comparison)
     fence: Fence | None = None
     printing: Printing | None = None
@@ -165,10 +165,11 @@ class Run:
         """The clauses, with those of the national rule sets that are switched on."""
         return self.definitions.plan
 
-    def tell_damage(self, damage: object) -> None:
+    def tell_damage(self, damage: Text | ArchiveDamaged) -> None:
         """Note a sentence on something damaged, once."""
-        if not any(told.startswith(str(damage)) for told in self.damaged):
-            self.damaged.append(str(damage))
+        said = text_of(damage) if isinstance(damage, ArchiveDamaged) else damage
+        if not any(told.en.startswith(said.en) for told in self.damaged):
+            self.damaged.append(said)
 
     def warm_up(self) -> None:
         """Start the engine, once; or take the one that was started ahead."""
@@ -234,7 +235,7 @@ class Run:
             try:
                 tend(self.connection, now)
             except duckdb.Error as error:
-                _log.warning("the lake could not be tended: %s", cause_of(error).reason)
+                _log.warning("the lake could not be tended: %s", cause_of(error).reason.en)
 
     @contextmanager
     def closed(self) -> Iterator[None]:
@@ -324,8 +325,10 @@ def _left_behind(settings: Settings) -> None:
         names = before.names(pattern)
         if names and (missing := set(names) - set(now.names(pattern))):
             raise StorageFailed(
+                f"原来的档案 {folder} 中有 {len(missing)} 个文件不在 {settings.archive} 中（{min(missing)}）："
+                "请把那个文件夹全部复制过去（docs/scale.md），或把它移走",
                 f"{len(missing)} files of {folder}, which was the archive, are not in {settings.archive}"
-                f" ({min(missing)}): copy all of that folder there (docs/scale.md), or move it away"
+                f" ({min(missing)}): copy all of that folder there (docs/scale.md), or move it away",
             )
 
 
@@ -348,10 +351,10 @@ def still_there(file: Path) -> None:
     """Check that a database we made is there; to open one that is gone would make an empty one.
 
     Raises:
-        FileNotFoundError: somebody has taken it away.
+        TakenAway: somebody has taken it away.
     """
     if not file.exists():
-        raise FileNotFoundError(errno.ENOENT, "was taken away during the run", str(file))
+        raise TakenAway(f"{file}：运行中被拿走了", f"{file}: was taken away during the run")
 
 
 def definitions_of(settings: Settings) -> Definitions:

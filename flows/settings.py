@@ -26,7 +26,10 @@ from pydantic import (
 from expectations.engine import PATIENCE
 from flows.environment import home_of
 from flows.sources.settings import Sources
+from transforms.definitions import unreadable
 from transforms.formats import Limits
+from transforms.texts import Misfit, ToldInBoth
+from transforms.validation import all_said
 from warehouse.lake import SCHEME, Lake
 from warehouse.place import Place
 from warehouse.shelf import ArchivePlace
@@ -41,8 +44,8 @@ _SECTIONS = ("home", "limits", "sources", "notify", "serve", "remind", "engine",
 _BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[^/?#\s]+)*)/?")
 
 
-class SettingsError(Exception):
-    """A setting cannot be used; the message names it and says what to do."""
+class SettingsError(ToldInBoth):
+    """A setting cannot be used; the text names it and says what to do."""
 
 
 Occasion = Literal["failure", "returned", "verdict", "source", "waiting", "reminder"]
@@ -101,9 +104,15 @@ class LakeSettings(BaseModel):
     @classmethod
     def _in_postgres(cls, catalog: str) -> str:
         if not catalog.startswith(SCHEME) or not catalog.removeprefix(SCHEME).strip():
-            raise ValueError(f'write "{SCHEME}dbname=… host=…": the catalogue is in PostgreSQL')
+            raise Misfit(
+                f"请写成 “{SCHEME}dbname=… host=…”：目录在 PostgreSQL 中",
+                f'write "{SCHEME}dbname=… host=…": the catalogue is in PostgreSQL',
+            )
         if "password" in catalog.lower():
-            raise ValueError("no password in the settings; set PGPASSWORD or PGPASSFILE")
+            raise Misfit(
+                "口令不写在设置里；请设置 PGPASSWORD 或 PGPASSFILE",
+                "no password in the settings; set PGPASSWORD or PGPASSFILE",
+            )
         return catalog
 
     @field_validator("data")
@@ -111,10 +120,11 @@ class LakeSettings(BaseModel):
     def _for_all(cls, data: str) -> str:
         if data.startswith("s3://"):
             if not urlsplit(data).netloc:
-                raise ValueError("write s3://bucket/prefix")
+                raise Misfit("请写成 s3://存储桶/前缀", "write s3://bucket/prefix")
         elif "://" in data or not Path(data).is_absolute():
-            raise ValueError(
-                "write s3://bucket/prefix, or the whole path of a folder that every machine sees there"
+            raise Misfit(
+                "请写成 s3://存储桶/前缀，或每台机器都看得到的文件夹的完整路径",
+                "write s3://bucket/prefix, or the whole path of a folder that every machine sees there",
             )
         return data.rstrip("/") + "/"
 
@@ -133,9 +143,10 @@ class ArchiveSettings(BaseModel):
     @classmethod
     def _in_bucket(cls, place: str) -> str:
         if not _BUCKET.fullmatch(place):
-            raise ValueError(
+            raise Misfit(
+                "请写成 s3://存储桶/前缀，或删去这一节：档案就在本处的 archive/ 文件夹",
                 "write s3://bucket/prefix, or take the section out: the archive is then the folder"
-                " archive/ of the home"
+                " archive/ of the home",
             )
         return place.rstrip("/") + "/"
 
@@ -155,8 +166,9 @@ class EngineSettings(BaseModel):
     @classmethod
     def _known(cls, readers: str) -> str:
         if readers != THREADS and not _SCHEDULER.fullmatch(readers):
-            raise ValueError(
-                f'write "{THREADS}", or "dask://scheduler:8786" (dask+tls:// with TLS)'
+            raise Misfit(
+                f"请写 “{THREADS}”，或 “dask://scheduler:8786”（用 TLS 时写 dask+tls://）",
+                f'write "{THREADS}", or "dask://scheduler:8786" (dask+tls:// with TLS)',
             )
         return readers
 
@@ -207,9 +219,10 @@ class Settings(BaseModel):
         if self.lake is not None and self.bucket is not None:
             data, place = self.lake.data, self.bucket.place
             if data.startswith(place) or place.startswith(data):
-                raise ValueError(
+                raise Misfit(
+                    f"[warehouse] 的 data（{data}）与 [archive] 的 place（{place}）一个在另一个里面：请各用各的前缀",
                     f"data of [warehouse], {data}, and place of [archive], {place}, lie one in the other:"
-                    " give each a prefix of its own"
+                    " give each a prefix of its own",
                 )
         return self
 
@@ -267,15 +280,18 @@ def load_settings(home: Path | None = None) -> Settings:
     if file.exists():
         try:
             values = tomllib.loads(file.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SettingsError(f"{file} cannot be read: {error}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                unreadable(file, error).zh, f"{file} cannot be read: {error}"
+            ) from None
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(
+                f"{file} 不合 TOML 的写法：{error}", f"{file} cannot be read: {error}"
+            ) from None
     for name in Settings.model_fields:
         if name not in _SECTIONS and (text := os.environ.get(f"JZEDU_{name.upper()}")):
             values[name] = text
     try:
         return Settings(home=place, **{k: v for k, v in values.items() if k != "home"})
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
-        )
-        raise SettingsError(f"{file}: {problems}") from None
+        raise SettingsError(*all_said(error).at(file)) from None

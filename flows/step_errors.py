@@ -17,7 +17,7 @@ import duckdb
 import polars as pl
 
 from expectations.engine import CheckFailed, EngineEnded
-from warehouse.wording import Text
+from transforms.texts import Text, ToldInBoth, said_by_system, same
 
 #: What :func:`cause_of` can tell the cause of.
 TOLD = (
@@ -33,7 +33,7 @@ TOLD = (
 class Cause:
     """What happened, with its place where that is known, and what to do about it."""
 
-    reason: str
+    reason: Text
     remedy: Text
 
 
@@ -138,9 +138,10 @@ def cause_of(error: BaseException) -> Cause:
     behind = list(_behind(error))
     for one in behind:
         if isinstance(one, MemoryError | duckdb.OutOfMemoryException):
-            return Cause(f"memory ran out ({_first_line(one) or 'MemoryError'})", _MEMORY)
+            said = _first_line(one).en or "MemoryError"
+            return Cause(Text(f"内存用完了（{said}）", f"memory ran out ({said})"), _MEMORY)
         if isinstance(one, EngineEnded):
-            return Cause(str(one), _MEMORY if one.killed else _DEFINITION)
+            return Cause(one.text, _MEMORY if one.killed else _DEFINITION)
         for sign in _SIGNS:
             if isinstance(one, TOLD) and sign.fits(one):
                 return Cause(_first_line(one), sign.remedy)
@@ -149,7 +150,7 @@ def cause_of(error: BaseException) -> Cause:
         gone = isinstance(first, FileNotFoundError)
         return Cause(_first_line(first), _TAKEN_AWAY if gone else _PLACE)
     if isinstance(first, CheckFailed):
-        return Cause(str(first), _DEFINITION)
+        return Cause(first.text, _DEFINITION)
     if isinstance(first, duckdb.IOException) and os.strerror(errno.ENOENT) in str(first):
         return Cause(_first_line(first), _TAKEN_AWAY)
     return Cause(_first_line(first), _WAREHOUSE if isinstance(first, duckdb.Error) else _DEFINITION)
@@ -162,7 +163,10 @@ def _behind(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _first_line(error: BaseException) -> str:
+def _first_line(error: BaseException) -> Text:
+    if isinstance(error, ToldInBoth):
+        return error.text
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return next(iter(str(error).strip().splitlines()), "")
+        said = said_by_system(error)
+        return said.at(error.filename) if error.filename else said
+    return same(next(iter(str(error).strip().splitlines()), ""))

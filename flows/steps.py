@@ -38,6 +38,7 @@ from flows.sources.settings import INBOX
 from transforms.china import CHINA
 from transforms.names import shown
 from transforms.records import FINDING
+from transforms.texts import Text, joined, text_of
 from warehouse.archive import Receipt, part_of
 from warehouse.decisions import Decisions, keep_decisions
 from warehouse.indicators.compute import compute as compute_tables
@@ -73,7 +74,6 @@ from warehouse.publication.shared import is_shared, share
 from warehouse.publication.standing import files_of, is_complete, next_id, standing
 from warehouse.sql import literal
 from warehouse.storage import StorageFailed
-from warehouse.wording import Text
 
 T = TypeVar("T")
 
@@ -113,9 +113,20 @@ def pull_inbox(run: Run, on_file: Callable[[], None] = lambda: None) -> Pulled:
         lost = [sha256 for sha256 in sorted(originals) if not archive.holds(sha256)]
         for sha256 in lost[:_LOST_NAMED]:
             damage = found.get(sha256) or archive.damage([sha256])[sha256]
-            run.tell_damage(f"{damage}. It was handed in as {shown(paths[sha256])}")
+            path = shown(paths[sha256])
+            run.tell_damage(
+                Text(
+                    f"{damage.text.zh}。它报来时是 {path}",
+                    f"{damage.text.en}. It was handed in as {path}",
+                )
+            )
         if len(lost) > _LOST_NAMED:
-            run.tell_damage(f"{len(lost)} originals are damaged in all: jzedu doctor --all")
+            run.tell_damage(
+                Text(
+                    f"共有 {len(lost)} 份原件损坏：jzedu doctor --all",
+                    f"{len(lost)} originals are damaged in all: jzedu doctor --all",
+                )
+            )
         return _with_an_emptied_inbox(settings, pulled)
 
 
@@ -129,9 +140,10 @@ def _with_an_emptied_inbox(settings: Settings, pulled: Pulled) -> Pulled:
         return pulled  # it is told already, and may be a mount that hangs
     if not held or not settings.inbox.is_dir() or any(settings.inbox.iterdir()):
         return pulled
-    why = (
+    why = Text(
+        f"{settings.inbox} 是空的，而上次看时有 {held} 个文件：挂载了吗？如果是有意清空，请在其中建一个单位的文件夹",
         f"{settings.inbox} is empty, and held {held} files when it was last looked at: is it mounted?"
-        " If it was emptied on purpose, make the folder of a unit in it"
+        " If it was emptied on purpose, make the folder of a unit in it",
     )
     sources = (
         replace(one, read=False, found=held, left=1) if one.name == INBOX else one
@@ -228,7 +240,7 @@ def reload_deliveries(run: Run, scope: Scope, on_file: Callable[[], None]) -> In
             again.accepted + new.accepted,
             again.returned + new.returned,
         )
-    for sentence in (*map(str, damage.values()), *again.lost, *new.lost):
+    for sentence in (*map(text_of, damage.values()), *again.lost, *new.lost):
         run.tell_damage(sentence)
     return run.loaded
 
@@ -379,7 +391,7 @@ def publish(run: Run) -> Imprint | None:
         if run.comparison.vanished and not run.accept_shrink:
             raise StepFailed(
                 "publish",
-                Text(*("; ".join(said) for said in zip(*run.comparison.vanished, strict=True))),
+                joined(run.comparison.vanished),
                 Text(
                     "请查明原因；如果本该如此，请加 --accept-shrink 再运行。",
                     "Find out why; if it is meant, run again with --accept-shrink.",
@@ -456,7 +468,7 @@ def write_pages(run: Run, source: Path, folder: Path) -> None:
         )
         if publication is not None:
             for problem in printing.finish():
-                _log.info("the page about the city is not there as PDF: %s", problem)
+                _log.info("the page about the city is not there as PDF: %s", problem.en)
     if (edition := folder / PUBLIC / DATABASE).is_file():
         with open_publication(edition) as reader:
             last = published / PUBLIC / "report"
@@ -589,7 +601,7 @@ class Answering:
 
     def _go_on(self) -> None:
         if self._stopped.is_set():
-            raise StepFailed("return", "another step failed", RUN_AGAIN)
+            raise StepFailed("return", Text("另一步失败了", "another step failed"), RUN_AGAIN)
 
 
 def send_returns(

@@ -13,6 +13,7 @@ import io
 import json
 import operator
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from flows.settings import Settings, load_settings
 from flows.sources.model import Pulled
 from transforms.forms import FORMS, Form, Kind
 from transforms.forms import PACKAGED as PACKAGED_FORMS
+from transforms.texts import Text
 from warehouse.archive import Receipt
 from warehouse.indicators.definitions import Catalogue
 from warehouse.ledger.ingest import Ingested
@@ -49,6 +51,15 @@ Row = Mapping[str, object]
 #: Well before any deadline of 2020, in UTC.
 RECEIVED = "2020-09-15 02:00:00"
 _EPOCH = datetime(1970, 1, 1)
+
+
+def english(texts: Iterable[Text]) -> tuple[str, ...]:
+    """What people are told, in English; that it is told in Chinese too is seen to."""
+    told = tuple(texts)
+    # What a library says has no more Chinese about it than the colon behind its place.
+    assert [text for text in told if not re.search("[一-鿿：]", text.zh)] == []
+    assert [text for text in told if "Text(" in text.zh + text.en] == []
+    return tuple(text.en for text in told)
 
 
 def complete(form: Form, row: Row, number: int) -> dict[str, object]:

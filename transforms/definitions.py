@@ -12,15 +12,30 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from transforms.texts import Text, ToldInBoth, joined, said_by_system
+
 V = TypeVar("V")
 
 
-class DefinitionError(Exception):
+class DefinitionError(ToldInBoth):
     """Definitions cannot be used; ``problems`` are sentences, each with file, line, field and remedy."""
 
-    def __init__(self, problems: str | Iterable[str]) -> None:
-        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
-        super().__init__("; ".join(self.problems))
+    def __init__(self, problems: Text | Iterable[Text]) -> None:
+        self.problems = (problems,) if isinstance(problems, Text) else tuple(problems)
+        super().__init__(*joined(self.problems))
+
+
+def at_line(place: object, line: int) -> Text:
+    """Return a line of a file, or of what stands in it, as it is named in a sentence."""
+    return Text(f"{place} 第{line}行", f"{place}, line {line}")
+
+
+def unreadable(file: Path, error: OSError | UnicodeDecodeError) -> Text:
+    """Return why a file of text could not be read, and the way out."""
+    if isinstance(error, UnicodeDecodeError):
+        return Text(f"{file} 不是 UTF-8：请另存为 UTF-8", f"{file} is not UTF-8: save it as UTF-8")
+    said = said_by_system(error)
+    return Text(f"{file} 读不出来：{said.zh}", f"{file} cannot be read: {said.en}")
 
 
 class InUse(Generic[V]):
@@ -59,23 +74,26 @@ def csv_rows(file: Path, columns: Collection[str]) -> Iterator[tuple[int, dict[s
     """
     try:
         text = file.read_text("utf-8-sig")
-    except OSError as error:
-        raise DefinitionError([f"{file} cannot be read: {error.strerror}"]) from None
-    except UnicodeDecodeError:
-        raise DefinitionError([f"{file} is not UTF-8: save it as UTF-8"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DefinitionError(unreadable(file, error)) from None
     reader = csv.DictReader(text.splitlines())
     given = [name.strip() for name in reader.fieldnames or ()]
     reader.fieldnames = given
     problems = [
-        f"{file}, line 1: the column {name} is missing" for name in columns if name not in given
+        Text(f"缺少 {name} 列", f"the column {name} is missing")
+        for name in columns
+        if name not in given
     ]
     problems += [
-        f"{file}, line 1: there is no column {name}; there are {', '.join(columns)}"
+        Text(
+            f"没有 {name} 这一列；有的是：{'、'.join(columns)}",
+            f"there is no column {name}; there are {', '.join(columns)}",
+        )
         for name in given
         if name not in columns
     ]
     if problems:
-        raise DefinitionError(problems)
+        raise DefinitionError(problem.at(at_line(file, 1)) for problem in problems)
     for row in reader:
         if any(row.values()):
             yield reader.line_num, {name: (row[name] or "").strip() for name in columns}

@@ -16,7 +16,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from transforms.definitions import DefinitionError
+from transforms.definitions import DefinitionError, at_line, unreadable
+from transforms.texts import Text, same
+from transforms.validation import said as said_by_pydantic
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -28,7 +30,7 @@ Place = tuple[int | str, ...]
 class HasProblems(Protocol):
     """A record that knows more of what can be wrong in it than the types of its fields say."""
 
-    def problems(self) -> Iterator[tuple[Place, str]]:
+    def problems(self) -> Iterator[tuple[Place, Text]]:
         """Yield what is wrong, with its place in the record."""
         ...
 
@@ -43,18 +45,12 @@ def read_definitions(file: Path, model: type[T], *, of_package: bool = False) ->
     """
     try:
         text = file.read_text("utf-8")
-    except OSError as error:
-        raise DefinitionError([f"{file} cannot be read: {error.strerror}"]) from None
-    except UnicodeDecodeError:
-        raise DefinitionError([f"{file} is not UTF-8: save it as UTF-8"]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DefinitionError(unreadable(file, error)) from None
     try:
         content = yaml.load(text, _OnceOnlyLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = "" if mark is None else f", line {mark.line + 1}"
-        raise DefinitionError([f"{file}{line}, is no YAML: {error.problem}"]) from None
     except yaml.YAMLError as error:
-        raise DefinitionError([f"{file} is no YAML: {error}"]) from None
+        raise DefinitionError(no_yaml(file, error)) from None
     try:
         record = model.model_validate(content)
     except ValidationError as error:
@@ -63,6 +59,30 @@ def read_definitions(file: Path, model: type[T], *, of_package: bool = False) ->
     if not of_package and isinstance(record, HasProblems) and (found := list(record.problems())):
         raise DefinitionError(_placed(file, text, content, found))
     return record
+
+
+def no_yaml(file: Path, error: yaml.YAMLError) -> Text:
+    """Return where a file is no YAML, and why."""
+    if isinstance(error, StandsTwice):
+        why = Text(
+            f"“{error.key}”写了两次；请删去一处",
+            f'the key "{error.key}" stands twice; take one out',
+        )
+    elif isinstance(error, yaml.MarkedYAMLError):
+        why = Text(f"YAML 格式有误（{error.problem}）", f"{error.problem}")
+    else:
+        return Text(f"{file} 的 YAML 格式有误：{error}", f"{file} is no YAML: {error}")
+    mark = error.problem_mark or error.context_mark
+    place = same(file) if mark is None else at_line(file, mark.line + 1)
+    return Text(f"{place.zh}：{why.zh}", f"{place.en}, is no YAML: {why.en}")
+
+
+class StandsTwice(yaml.constructor.ConstructorError):
+    """A key of a record stands there twice."""
+
+    def __init__(self, key: object, mark: yaml.Mark) -> None:
+        super().__init__(None, None, f'the key "{key}" stands twice; take one out', mark)
+        self.key = key
 
 
 class _OnceOnlyLoader(yaml.CSafeLoader):
@@ -74,25 +94,27 @@ class _OnceOnlyLoader(yaml.CSafeLoader):
         for key, _ in node.value:
             name = self.construct_object(key, deep=True)
             if name in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f'the key "{name}" stands twice; take one out', key.start_mark
-                )
+                raise StandsTwice(name, key.start_mark)
             seen.add(name)
         return super().construct_mapping(node, deep)
 
 
-def _said(problem: ErrorDetails, model: type[BaseModel]) -> str:
+def _said(problem: ErrorDetails, model: type[BaseModel]) -> Text:
     """Return what is wrong in a field, with the way out."""
     field = str(problem["loc"][-1]) if problem["loc"] else ""
     match problem["type"]:
         case "missing":
-            return "is missing; give it"
+            return Text("没有写；请写上", "is missing; give it")
         case "extra_forbidden":
             known = _fields_beside(model, problem["loc"])
             near = difflib.get_close_matches(field, known, 1)
-            meant = f"; is {near[0]} meant?" if near else "; take it out"
-            return f"there is no such field{meant}"
-    return problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+            if near:
+                return Text(
+                    f"没有这个字段；是不是 {near[0]}？",
+                    f"there is no such field; is {near[0]} meant?",
+                )
+            return Text("没有这个字段；请删去", "there is no such field; take it out")
+    return said_by_pydantic(problem)
 
 
 def _fields_beside(model: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
@@ -117,13 +139,13 @@ def _model_in(annotation: Any) -> Any:
 
 
 def _placed(
-    file: Path, text: str, content: object, found: Iterable[tuple[Place, str]]
-) -> Iterator[str]:
+    file: Path, text: str, content: object, found: Iterable[tuple[Place, Text]]
+) -> Iterator[Text]:
     """Yield the sentences on what was found wrong in a file, with the lines they are about."""
     tree = yaml.compose(text, yaml.CSafeLoader)
     for place, said in found:
-        line, named = _line_of(tree, place), " ".join(_names(content, place))
-        yield f"{file}, line {line}{', ' + named if named else ''}: {said}"
+        line, named = at_line(file, _line_of(tree, place)), " ".join(_names(content, place))
+        yield said.at(line.further(named) if named else line)
 
 
 def _line_of(node: yaml.Node | None, place: Place) -> int:

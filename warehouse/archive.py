@@ -26,6 +26,7 @@ from io import BytesIO
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, NoReturn
 
+from transforms.texts import Text, ToldInBoth, said_by_system
 from warehouse.shelf import ArchivePlace, Shelf, shelf_at
 
 _PIECE = 2**20  # bytes
@@ -62,7 +63,7 @@ class Receipt:
         return (self.sha256, self.path)
 
 
-class ArchiveDamaged(Exception):
+class ArchiveDamaged(ToldInBoth):
     """An original is missing or is not what was archived, or a receipt cannot be believed."""
 
 
@@ -256,7 +257,10 @@ class Archive:
 
     def _missing(self, sha256: str) -> ArchiveDamaged:
         place = self._shelf.where(_name(sha256))
-        return ArchiveDamaged(f"{place} is missing from the archive; restore it from the backup")
+        return ArchiveDamaged(
+            f"档案中缺少 {place}；请从备份恢复",
+            f"{place} is missing from the archive; restore it from the backup",
+        )
 
     def _unreadable(self, sha256: str, error: OSError) -> ArchiveDamaged:
         """Return why an original is not to be had; a disk that is failing gives an error and not other bytes."""
@@ -264,15 +268,20 @@ class Archive:
             return self._missing(sha256)
         if error.errno != errno.EACCES:
             self._damaged.add(sha256)
+        place = self._shelf.where(_name(sha256))
+        said = said_by_system(error)
         return ArchiveDamaged(
-            f"{self._shelf.where(_name(sha256))} cannot be read ({error.strerror}); see to its permissions"
-            " and its disk, or restore it from the backup"
+            f"{place} 读不出来（{said.zh}）；请检查权限和磁盘，或从备份恢复",
+            f"{place} cannot be read ({said.en}); see to its permissions and its disk, or restore it"
+            " from the backup",
         )
 
     def _changed(self, sha256: str) -> ArchiveDamaged:
         self._damaged.add(sha256)
         place = self._shelf.where(_name(sha256))
-        return ArchiveDamaged(f"{place} was changed; restore it from the backup")
+        return ArchiveDamaged(
+            f"{place} 被改动过；请从备份恢复", f"{place} was changed; restore it from the backup"
+        )
 
     def sweep(self) -> None:
         """Clear away what a killed run left half written; nobody else may be writing."""
@@ -282,7 +291,10 @@ class Archive:
 def _name(sha256: str) -> str:
     """Return what an original is called on its shelf. Raises ArchiveDamaged where it is no hash."""
     if not _DIGEST.fullmatch(sha256):
-        raise ArchiveDamaged(f"{sha256[:80]!r} is no SHA-256, and names no original")
+        raise ArchiveDamaged(
+            f"{sha256[:80]!r} 不是 SHA-256，不对应任何原件",
+            f"{sha256[:80]!r} is no SHA-256, and names no original",
+        )
     return f"{sha256[:2]}/{sha256}"
 
 
@@ -296,7 +308,7 @@ def keep_named(shelf: Shelf, folder: str, data: bytes, ending: str) -> str:
     return shelf.where(name)
 
 
-def read_named(shelf: Shelf, name: str, mark: Hashable, remedy: str) -> bytes:
+def read_named(shelf: Shelf, name: str, mark: Hashable, remedy: Text) -> bytes:
     """Return what :func:`keep_named` wrote under ``name``; ``mark`` as of :meth:`~warehouse.shelf.Shelf.read`.
 
     Raises:
@@ -306,10 +318,22 @@ def read_named(shelf: Shelf, name: str, mark: Hashable, remedy: str) -> bytes:
     try:
         data = shelf.read(name, mark)
     except OSError as error:
-        raise ArchiveDamaged(f"{file} cannot be read ({error.strerror}): {remedy}") from None
+        said = said_by_system(error)
+        raise ArchiveDamaged(
+            f"{file} 读不出来（{said.zh}）：{remedy.zh}",
+            f"{file} cannot be read ({said.en}): {remedy.en}",
+        ) from None
     if hashlib.sha256(data).hexdigest() != PurePosixPath(name).stem:
-        raise ArchiveDamaged(f"{file} was changed (its name is the hash of what it held): {remedy}")
+        raise _renamed(file, remedy)
     return data
+
+
+def _renamed(file: str, remedy: Text) -> ArchiveDamaged:
+    """Return that a file does not hold what its name says."""
+    return ArchiveDamaged(
+        f"{file} 被改动过（文件名是原有内容的哈希）：{remedy.zh}",
+        f"{file} was changed (its name is the hash of what it held): {remedy.en}",
+    )
 
 
 def part_of(originals: Iterable[str], night: date) -> list[str]:
@@ -341,12 +365,19 @@ def _read_round(shelf: Shelf, name: str, mark: Hashable) -> list[Receipt]:
     Raises:
         ArchiveDamaged: the file is not what was written, or a line of it is no receipt.
     """
-    remedy = "nothing in it is believed; restore it from the backup"
+    remedy = Text(
+        "其中的内容一概不算数；请从备份恢复",
+        "nothing in it is believed; restore it from the backup",
+    )
     file = shelf.where(name)
     try:
         data = shelf.read(name, mark)
     except OSError as error:
-        raise ArchiveDamaged(f"{file} cannot be read ({error.strerror}); {remedy}") from None
+        said = said_by_system(error)
+        raise ArchiveDamaged(
+            f"{file} 读不出来（{said.zh}）；{remedy.zh}",
+            f"{file} cannot be read ({said.en}); {remedy.en}",
+        ) from None
     changed = hashlib.sha256(data).hexdigest() != PurePosixPath(name).stem
     found = []
     # Lines end at \n alone: a file name may hold any of the other characters that do.
@@ -357,11 +388,12 @@ def _read_round(shelf: Shelf, name: str, mark: Hashable) -> list[Receipt]:
             found.append(_receipt(json.loads(line)))
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             raise ArchiveDamaged(
+                f"{file} 第{number}行不是收件记录{'，文件也被改动过' if changed else ''}：{remedy.zh}",
                 f"{file}, line {number}, is no receipt"
-                f"{', and the file was changed' if changed else ''}: {remedy}"
+                f"{', and the file was changed' if changed else ''}: {remedy.en}",
             ) from None
     if changed:
-        raise ArchiveDamaged(f"{file} was changed (its name is the hash of what it held): {remedy}")
+        raise _renamed(file, remedy)
     return found
 
 

@@ -28,6 +28,7 @@ from botocore import exceptions
 from botocore.config import Config
 
 from transforms.names import shown
+from transforms.texts import Text
 from warehouse.storage import Access, Bucket, StorageFailed, access_to
 
 T = TypeVar("T")
@@ -72,7 +73,9 @@ class BucketShelf:
 
     @property
     def _access(self) -> Access:
-        return access_to(f"the archive is at {self._place}", os.environ)
+        return access_to(
+            Text(f"档案在 {self._place}", f"the archive is at {self._place}"), os.environ
+        )
 
     @property
     def _client(self) -> Any:
@@ -254,40 +257,54 @@ class BucketShelf:
             raise self._refusal(error, endpoint) from None
         except exceptions.SSLError as error:
             raise StorageFailed(
+                f"档案 {self._place} 所在的 {endpoint} 的证书不受信任（{error.kwargs.get('error')}）："
+                "如果是自己的证书机构签发的，请用 AWS_CA_BUNDLE 写明该机构的证书",
                 f"the certificate of {endpoint}, where the archive {self._place} is, is not trusted"
                 f" ({error.kwargs.get('error')}): if your own authority made it, name its certificate in"
-                " AWS_CA_BUNDLE"
+                " AWS_CA_BUNDLE",
             ) from None
         except exceptions.BotoCoreError as error:
             # Its own words hold signed addresses.
             raise StorageFailed(
+                f"档案 {self._place} 所在的 {endpoint} 连不上或中断了（{type(error).__name__}）：请确认存储在"
+                "运行、从这里连得上，AWS_ENDPOINT_URL 写对了。没有丢失任何东西",
                 f"{endpoint}, where the archive {self._place} is, cannot be reached or broke off"
                 f" ({type(error).__name__}): see that the storage is up and can be reached from here, and"
-                " that AWS_ENDPOINT_URL is right. Nothing is lost"
+                " that AWS_ENDPOINT_URL is right. Nothing is lost",
             ) from None
 
     def _refusal(self, error: exceptions.ClientError, endpoint: str) -> StorageFailed:
         """Return what an error code of the storage means for the archive as a whole."""
         code = code_of(error)
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        said = (
-            f"the archive {self._place}: {endpoint} answers {shown(code)} to {error.operation_name}"
+        said = Text(
+            f"档案 {self._place}：{endpoint} 对 {error.operation_name} 的答复是 {shown(code)}",
+            f"the archive {self._place}: {endpoint} answers {shown(code)} to {error.operation_name}",
         )
         if code == "NoSuchBucket":
-            return StorageFailed(
-                f"{said}: make the bucket {self._place.name}, or set place, in [archive], to where the"
-                " archive is"
+            remedy = Text(
+                f"请建立存储桶 {self._place.name}，或把 [archive] 的 place 改为档案所在之处",
+                f"make the bucket {self._place.name}, or set place, in [archive], to where the"
+                " archive is",
             )
-        if code == "RequestTimeTooSkewed":
-            return StorageFailed(f"{said}: set this machine's clock right")
-        if status in (401, 403):
-            return StorageFailed(
-                f"{said}: see that AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are right, and that this"
-                " key may list, read and write there"
+        elif code == "RequestTimeTooSkewed":
+            remedy = Text("请校准本机的时钟", "set this machine's clock right")
+        elif status in (401, 403):
+            remedy = Text(
+                "请确认 AWS_ACCESS_KEY_ID 和 AWS_SECRET_ACCESS_KEY 写对了，这个密钥可以在那里列出、读取和写入",
+                "see that AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are right, and that this"
+                " key may list, read and write there",
             )
-        if status >= 500 or code in ("SlowDown", "RequestTimeout", "TooManyRequests"):
-            return StorageFailed(f"{said}: wait until it is well again. Nothing is lost")
-        return StorageFailed(f"{said}: see that AWS_ENDPOINT_URL and AWS_REGION are right")
+        elif status >= 500 or code in ("SlowDown", "RequestTimeout", "TooManyRequests"):
+            remedy = Text(
+                "请等它恢复正常。没有丢失任何东西", "wait until it is well again. Nothing is lost"
+            )
+        else:
+            remedy = Text(
+                "请确认 AWS_ENDPOINT_URL 和 AWS_REGION 写对了",
+                "see that AWS_ENDPOINT_URL and AWS_REGION are right",
+            )
+        return StorageFailed(*remedy.at(said))
 
 
 @lru_cache(maxsize=4)

@@ -21,6 +21,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from transforms.records import DECISION, FINAL, YEAR_STATE, Record
+from transforms.texts import Text
 from warehouse.archive import ArchiveDamaged, keep_named, read_named
 from warehouse.shelf import ArchivePlace, Shelf, shelf_at
 from warehouse.sql import lent
@@ -112,15 +113,19 @@ class Decisions:
 
 
 def _read(shelf: Shelf, name: str, mark: Hashable) -> Decision:
-    remedy = "nothing is decided without it; restore it from the backup"
+    remedy = Text(
+        "没有它什么也不能决定；请从备份恢复",
+        "nothing is decided without it; restore it from the backup",
+    )
     file = shelf.where(name)
     data = read_named(shelf, name, mark, remedy)
     try:
         return _ONE.validate_json(data)
     except ValidationError as error:
         raise ArchiveDamaged(
+            f"{file} 不是本版认识的决定（{error.error_count()} 处不对）；可能是更新版的 jzedu 写的：请用那一版",
             f"{file} is no decision that this version knows ({error.error_count()} faults);"
-            " it may be of a later version of jzedu: use that one"
+            " it may be of a later version of jzedu: use that one",
         ) from None
 
 

@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 
 import duckdb
 
+from transforms.texts import Text, ToldInBoth
 from warehouse.sql import literal
 from warehouse.storage import StorageFailed, access_to
 
@@ -40,13 +41,14 @@ _LOCK = (0x6A7A6564, 1)
 _ANSWER = 10
 #: So often a commit is tried that another transaction was in the way of.
 _TRIES = 100
-_NOT_INSTALLED = (
+_NOT_INSTALLED = Text(
+    "库是数据湖，而它所需的软件没有安装：请安装 jzedu 的附加组件 lake（docs/scale.md）",
     "the warehouse is a lake, and what that needs is not installed: install the extra lake of jzedu"
-    " (docs/scale.md)"
+    " (docs/scale.md)",
 )
 
 
-class LakeFailed(Exception):
+class LakeFailed(ToldInBoth):
     """The lake cannot be used; the message says why, and what to do."""
 
 
@@ -74,7 +76,14 @@ class Lake:
     scratch: Path
 
     def __str__(self) -> str:
-        return f"the lake {self.catalog} with {self.data}"
+        return self.named.en
+
+    @property
+    def named(self) -> Text:
+        """How it is called in a sentence."""
+        return Text(
+            f"数据湖 {self.catalog}（{self.data}）", f"the lake {self.catalog} with {self.data}"
+        )
 
     def connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """Return a connection that uses the lake.
@@ -95,14 +104,22 @@ class Lake:
     def _cannot_open(self, said: str) -> LakeFailed:
         """Return what DuckDB has ``said``, without what it may quote of a statement: a key, perhaps."""
         if "does not exist - and creating" in said:
-            return LakeEmpty(f"{self} is empty; run jzedu nightly, which fills it from the archive")
+            return LakeEmpty(
+                f"{self.named.zh}是空的；请运行 jzedu nightly，由档案重建",
+                f"{self} is empty; run jzedu nightly, which fills it from the archive",
+            )
         first = said.strip().splitlines()[0].rstrip(".")
         if "does not match existing data path" in said:
             return LakeFailed(
+                f"{self.named.zh}：{first}。请把 [warehouse] 的 data 改为数据所在之处，或把 catalog 改为"
+                "空的数据库",
                 f"{self}: {first}. Set data, in [warehouse], to where its rows are, or catalog to an empty"
-                " database"
+                " database",
             )
-        return LakeFailed(f"{self} cannot be opened: {first}. {_REMEDY}")
+        return LakeFailed(
+            f"{self.named.zh}打不开：{first}。{_REMEDY.zh}",
+            f"{self} cannot be opened: {first}. {_REMEDY.en}",
+        )
 
     def statements(
         self, *, read_only: bool, environ: Mapping[str, str] = os.environ
@@ -136,9 +153,10 @@ class Lake:
         return Claim(self)
 
 
-_REMEDY = (
+_REMEDY = Text(
+    "请确认它的 PostgreSQL 和存储都在运行、从这里连得上，环境变量 PG… 和 AWS_… 都写对了（docs/scale.md）",
     "See that its PostgreSQL and its storage are up and can be reached from here, and that the PG… and"
-    " AWS_… variables of the environment are right (docs/scale.md)"
+    " AWS_… variables of the environment are right (docs/scale.md)",
 )
 
 
@@ -146,13 +164,14 @@ def _extension(name: str) -> Path:
     """Return the file of an extension, as its package brings it for this version of DuckDB."""
     spec = find_spec(f"duckdb_extension_{name}")
     if spec is None or spec.origin is None:
-        raise LakeFailed(_NOT_INSTALLED)
+        raise LakeFailed(*_NOT_INSTALLED)
     version = f"v{duckdb.__version__}"
     file = Path(spec.origin).parent / "extensions" / version / f"{name}.duckdb_extension"
     if not file.exists():
         raise LakeFailed(
+            f"没有为 DuckDB {duckdb.__version__} 安装扩展 {name}：请按同一份 lock 文件安装两者（docs/scale.md）",
             f"the extension {name} is not installed for DuckDB {duckdb.__version__}: install both from"
-            " one lock (docs/scale.md)"
+            " one lock (docs/scale.md)",
         )
     return file
 
@@ -160,9 +179,9 @@ def _extension(name: str) -> Path:
 def _secret(data: str, environ: Mapping[str, str]) -> str:
     """Return the statement that tells DuckDB the keys of the storage ``data``."""
     try:
-        access = access_to(f"the warehouse is at {data}", environ)
+        access = access_to(Text(f"库在 {data}", f"the warehouse is at {data}"), environ)
     except StorageFailed as error:
-        raise LakeFailed(str(error)) from None
+        raise LakeFailed(*error.text) from None
     options = {
         "KEY_ID": access.key,
         "SECRET": access.secret,
@@ -186,7 +205,13 @@ class Claimant:
     since: datetime
 
     def __str__(self) -> str:
-        return f"{self.name}, since {self.since:%Y-%m-%d %H:%M:%S} UTC"
+        return self.named.en
+
+    @property
+    def named(self) -> Text:
+        """How it is called in a sentence."""
+        since = f"{self.since:%Y-%m-%d %H:%M:%S}"
+        return Text(f"{self.name}，{since}（世界时）起", f"{self.name}, since {since} UTC")
 
 
 class Claim:
@@ -200,7 +225,7 @@ class Claim:
         try:
             import psycopg
         except ImportError:
-            raise LakeFailed(_NOT_INSTALLED) from None
+            raise LakeFailed(*_NOT_INSTALLED) from None
         self._lake = lake
         self._lost: type[Exception] = psycopg.OperationalError
         name = f"jzedu, process {os.getpid()} on {socket.gethostname()}"
@@ -244,7 +269,10 @@ class Claim:
 
     def _failed(self, error: Exception) -> LakeFailed:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        return LakeFailed(f"{self._lake}: its PostgreSQL does not answer ({said}). {_REMEDY}")
+        return LakeFailed(
+            f"{self._lake.named.zh}的 PostgreSQL 没有应答（{said}）。{_REMEDY.zh}",
+            f"{self._lake}: its PostgreSQL does not answer ({said}). {_REMEDY.en}",
+        )
 
 
 #: A session lasts as long as its client, and no longer; older servers lack one of the settings.
@@ -287,7 +315,7 @@ class Fence:
             NoLongerWriter: another has written since this one did.
         """
         if self._found(connection) != self._last:
-            raise NoLongerWriter(_LOST)
+            raise NoLongerWriter(*_LOST)
         token = uuid.uuid4().hex
         connection.execute(f"UPDATE writing.fence SET token = {literal(token)}")
         return token
@@ -302,9 +330,10 @@ class Fence:
         return str(token)
 
 
-_LOST = (
+_LOST = Text(
+    "另一次运行正在写数据湖：本次与它的 PostgreSQL 断了连接，或那个服务停过，锁已失去。已经提交的保留，其余没有写入",
     "another run writes to the lake: this one lost the lock, with the connection to its PostgreSQL or"
-    " with that server. What it had committed stays, and nothing else of it"
+    " with that server. What it had committed stays, and nothing else of it",
 )
 
 

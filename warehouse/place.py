@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 import duckdb
 
+from transforms.texts import ToldInBoth
 from warehouse.lake import Lake
-from warehouse.wording import ToldInBoth
 
 #: A file by its path, or a lake.
 Place: TypeAlias = Path | Lake

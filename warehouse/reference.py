@@ -17,8 +17,10 @@ from typing import Any, NamedTuple, Self
 import polars as pl
 
 import transforms
-from transforms.definitions import DefinitionError, csv_rows
+from transforms.definitions import DefinitionError, at_line, csv_rows
 from transforms.forms import FORMS
+from transforms.forms.calendar import no_such_form
+from transforms.texts import Text
 
 PACKAGED = Path(transforms.__file__).parent / "reference"
 
@@ -94,9 +96,11 @@ class Reference:
                 if word.strip():
                     other = names.setdefault(folder_key(word), code)
                     if other != code:
-                        raise ReferenceError(
-                            f"{self.folder / 'regions.csv'}: {word} stands for {other} and {code}"
+                        both = Text(
+                            f"{word} 既指 {other} 又指 {code}；请改正其一",
+                            f"{word} stands for {other} and {code}",
                         )
+                        raise ReferenceError(both.at(self.folder / "regions.csv"))
         return names
 
     def unit_of(self, folder: str) -> str | None:
@@ -271,17 +275,19 @@ def load_reference(home: Path) -> Reference:
     try:
         regions = _with_optional(_read(list_file, _REGIONS, _OPTIONAL))
     except pl.exceptions.InvalidOperationError:
-        raise ReferenceError(
-            f"{list_file}: valid_from_year and valid_to_year are years such as 2021, or empty"
-        ) from None
+        years = Text(
+            "valid_from_year 和 valid_to_year 应写年份，如 2021，或不写",
+            "valid_from_year and valid_to_year are years such as 2021, or empty",
+        )
+        raise ReferenceError(years.at(list_file)) from None
     file = own / "townships.csv" if (own / "townships.csv").exists() else folder / "townships.csv"
     townships = (
         _read(file, _TOWNSHIPS, ("successor",))
         if file.exists()
         else pl.DataFrame(schema=dict.fromkeys(_TOWNSHIPS, pl.String()))
     ).with_columns(pl.col("valid_from_year", "valid_to_year").cast(pl.Int64))
-    problems = [f"{list_file}: {problem}" for problem in _problems_of(regions)]
-    problems += [f"{file}: {problem}" for problem in _problems_of_townships(townships)]
+    problems = [problem.at(list_file) for problem in _problems_of(regions)]
+    problems += [problem.at(file) for problem in _problems_of_townships(townships)]
     expectations = [*_expectations(PACKAGED / EXPECTED, None, problems)]
     if (expected := home / "definitions" / EXPECTED).exists():
         expectations += _expectations(expected, regions, problems)
@@ -293,18 +299,27 @@ def load_reference(home: Path) -> Reference:
     return reference
 
 
-def _problems_of(regions: pl.DataFrame) -> Iterator[str]:
+def _problems_of(regions: pl.DataFrame) -> Iterator[Text]:
     """Yield what is wrong in a region list."""
     codes = regions["region_code"]
     if codes.n_unique() != len(codes):
-        yield "a region_code stands there twice; give each region its own"
+        yield Text(
+            "有的 region_code 出现两次；每个地区须各有代码",
+            "a region_code stands there twice; give each region its own",
+        )
     for column in ("parent_code", "successor"):
         unknown = set(regions[column].drop_nulls()) - set(codes)
         if unknown:
-            yield f"{column} {', '.join(sorted(unknown))} has no row; add it, or correct the code"
+            yield _no_row(column, *sorted(unknown))
     if regions.filter(pl.col("level") == "reporting_unit").is_empty():
-        yield "no row has the level reporting_unit; mark those that hand in"
-    for column, remedy in (("parent_code", "is above itself"), ("successor", "succeeds itself")):
+        yield Text(
+            "没有一行的 level 是 reporting_unit；请标明哪些是报送单位",
+            "no row has the level reporting_unit; mark those that hand in",
+        )
+    for column, fault in (
+        ("parent_code", Text("是它自己的上级", "is above itself")),
+        ("successor", Text("是它自己的后继", "succeeds itself")),
+    ):
         next_of = dict(regions.select("region_code", column).iter_rows())
         for code in next_of:
             here, seen = next_of[code], {code}
@@ -312,15 +327,35 @@ def _problems_of(regions: pl.DataFrame) -> Iterator[str]:
                 seen.add(here)
                 here = next_of.get(here)
             if here == code:
-                yield f"{code} {remedy}; correct its {column}"
+                yield Text(
+                    f"{code} {fault.zh}；请改正它的 {column}",
+                    f"{code} {fault.en}; correct its {column}",
+                )
     lasting = regions.filter(pl.col("successor").is_not_null() & pl.col("valid_to_year").is_null())
     for code in lasting["region_code"]:
-        yield f"{code} has a successor and no end; give its valid_to_year"
+        yield _no_end(code)
     for code in regions.filter(pl.col("valid_to_year") < pl.col("valid_from_year"))["region_code"]:
-        yield f"{code} ends before it begins; correct valid_from_year or valid_to_year"
+        yield Text(
+            f"{code} 的终止年份早于起始年份；请改正 valid_from_year 或 valid_to_year",
+            f"{code} ends before it begins; correct valid_from_year or valid_to_year",
+        )
 
 
-def _problems_of_townships(townships: pl.DataFrame) -> Iterator[str]:
+def _no_row(column: str, *codes: str) -> Text:
+    return Text(
+        f"{column} {'、'.join(codes)} 没有对应的行；请补上那一行，或改正代码",
+        f"{column} {', '.join(codes)} has no row; add it, or correct the code",
+    )
+
+
+def _no_end(code: str) -> Text:
+    return Text(
+        f"{code} 有后继而没有终止年份；请写上它的 valid_to_year",
+        f"{code} has a successor and no end; give its valid_to_year",
+    )
+
+
+def _problems_of_townships(townships: pl.DataFrame) -> Iterator[Text]:
     """Yield what is wrong in a township list that says what became of its townships."""
     if "successor" not in townships.columns:
         return
@@ -328,13 +363,19 @@ def _problems_of_townships(townships: pl.DataFrame) -> Iterator[str]:
     for row in townships.filter(pl.col("successor").fill_null("") != "").iter_rows(named=True):
         code, successor, last = row["township_code"], row["successor"], row["valid_to_year"]
         if successor not in codes:
-            yield f"successor {successor} has no row; add it, or correct the code"
+            yield _no_row("successor", successor)
         elif successor == code:
-            yield f"{code} succeeds itself; correct its successor"
+            yield Text(
+                f"{code} 是它自己的后继；请改正它的 successor",
+                f"{code} succeeds itself; correct its successor",
+            )
         elif last is None:
-            yield f"{code} has a successor and no end; give its valid_to_year"
+            yield _no_end(code)
         elif _row_after(codes, successor, last) is None:
-            yield f"{code} ends with {last}, and its successor {successor} is not there in {last + 1}"
+            yield Text(
+                f"{code} 到 {last} 年为止，而后继 {successor} 在 {last + 1} 年没有行；请改正其一",
+                f"{code} ends with {last}, and its successor {successor} is not there in {last + 1}",
+            )
 
 
 def _by_code(townships: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
@@ -368,7 +409,7 @@ def _with_optional(regions: pl.DataFrame) -> pl.DataFrame:
 
 
 def _expectations(
-    file: Path, regions: pl.DataFrame | None, problems: list[str]
+    file: Path, regions: pl.DataFrame | None, problems: list[Text]
 ) -> Iterator[ExpectedForm]:
     """Yield the rows of an expected.csv; what is wrong in a home's goes to ``problems``.
 
@@ -380,21 +421,27 @@ def _expectations(
         problems += error.problems
         return
     for line, row in rows:
-        where = f"{file}, line {line}, {row['form']}"
+        where = at_line(file, line).further(row["form"])
         if regions is not None:
             if row["form"] not in FORMS:
-                problems.append(f"{where}: there is no such form; there are {', '.join(FORMS)}")
+                problems.append(no_such_form(FORMS).at(where))
             for column in ("kind", "region_code"):
                 if row[column] and row[column] not in regions[column].to_list():
-                    problems.append(
-                        f"{where}, {column}: {row[column]} is in no row of regions.csv; correct it"
+                    unknown = Text(
+                        f"regions.csv 中没有一行是 {row[column]}；请改正",
+                        f"{row[column]} is in no row of regions.csv; correct it",
                     )
+                    problems.append(unknown.at(where.further(column)))
         if row["expected"] not in ("0", "1"):
-            problems.append(f"{where}, expected: write 1 or 0")
+            problems.append(Text("请写 1 或 0", "write 1 or 0").at(where.further("expected")))
         years = []
         for column in ("from_year", "to_year"):
             if row[column] and not row[column].isdecimal():
-                problems.append(f"{where}, {column}: {row[column]!r} is no year; write it as 2021")
+                no_year = Text(
+                    f"{row[column]!r} 不是年份；请写成 2021",
+                    f"{row[column]!r} is no year; write it as 2021",
+                )
+                problems.append(no_year.at(where.further(column)))
             years.append(int(row[column]) if row[column].isdecimal() else None)
         yield ExpectedForm(
             row["form"],
@@ -409,8 +456,15 @@ def _read(file: Path, columns: tuple[str, ...], further: tuple[str, ...] = ()) -
     try:
         frame = pl.read_csv(file, infer_schema=False)
     except pl.exceptions.PolarsError as error:
-        raise ReferenceError(f"{file} cannot be read: {str(error).splitlines()[0]}") from None
+        first = str(error).splitlines()[0]
+        raise ReferenceError(
+            Text(f"{file} 读不出来：{first}", f"{file} cannot be read: {first}")
+        ) from None
     missing = [name for name in columns if name not in frame.columns]
     if missing:
-        raise ReferenceError(f"{file}: the column {', '.join(missing)} is missing")
+        raise ReferenceError(
+            Text(f"缺少 {'、'.join(missing)} 列", f"the column {', '.join(missing)} is missing").at(
+                file
+            )
+        )
     return frame.select(*columns, *(name for name in further if name in frame.columns))

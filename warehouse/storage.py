@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from transforms.texts import Text, ToldInBoth
 
-class StorageFailed(Exception):
+
+class StorageFailed(ToldInBoth):
     """The storage cannot be used; the message says why, and what to do."""
 
 
@@ -41,7 +43,7 @@ class Access:
     endpoint: str | None
 
 
-def access_to(thing: str, environ: Mapping[str, str]) -> Access:
+def access_to(thing: Text, environ: Mapping[str, str]) -> Access:
     """Return how the storage is reached, by what ``environ`` says; ``thing`` says what is there, in a sentence.
 
     Raises:
@@ -50,13 +52,17 @@ def access_to(thing: str, environ: Mapping[str, str]) -> Access:
     names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
     for name in names:
         if not environ.get(name):
-            raise StorageFailed(f"{name} is not set, and {thing}: set it")
+            raise StorageFailed(
+                f"没有设置 {name}，而{thing.zh}：请设置",
+                f"{name} is not set, and {thing.en}: set it",
+            )
     endpoint = environ.get("AWS_ENDPOINT_URL") or None
     if endpoint is not None:
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.netloc:
             raise StorageFailed(
-                f"AWS_ENDPOINT_URL is no address that begins with https://: {endpoint}"
+                f"AWS_ENDPOINT_URL 不是以 https:// 开头的地址：{endpoint}",
+                f"AWS_ENDPOINT_URL is no address that begins with https://: {endpoint}",
             )
     key, secret = (environ[name] for name in names)
     return Access(key, secret, environ.get("AWS_REGION") or "us-east-1", endpoint)

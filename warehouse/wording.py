@@ -1,7 +1,7 @@
 """Words that stand beside published figures, in Chinese and English, wherever they are shown.
 
-A :class:`Text` is a pair of wordings. Terminal, report, notifications, artifacts and the published views
-name a status, a unit of measure or a form by these. Wording that belongs to a definition (an
+Terminal, report, notifications, artifacts and the published views name a status, a unit of measure or a form
+by these. Wording that belongs to a definition (an
 indicator's name, a clause's statement, a finding's message) comes with the published row; what only
 the report's pages say is in :mod:`warehouse.report.words`.
 """
@@ -9,43 +9,9 @@ the report's pages say is in :mod:`warehouse.report.words`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import NamedTuple
-
-from markupsafe import Markup, escape
 
 from transforms.forms import OfForms
-
-
-class Text(NamedTuple):
-    """One piece of text in both languages; either may hold untrusted characters."""
-
-    zh: str
-    en: str
-
-    def __html__(self) -> str:
-        """Return both wordings, escaped, each marked with its language."""
-        return _in_both(self.zh, self.en)
-
-
-class ToldInBoth(Exception):
-    """What a person has to be told of something that cannot be done, in both languages; English for a log."""
-
-    def __init__(self, zh: str, en: str) -> None:
-        super().__init__(zh, en)
-        self.text = Text(zh, en)
-
-    def __str__(self) -> str:
-        """Return the English wording."""
-        return self.text.en
-
-
-@lru_cache(maxsize=20_000)
-def _in_both(zh: str, en: str) -> Markup:
-    if zh == en:
-        return escape(zh)
-    return Markup('<span lang="zh">{}</span><span lang="en">{}</span>').format(zh, en)
-
+from transforms.texts import Text
 
 # In the order in which a reader needs them: what is late first, what is only watched last.
 STATUSES: dict[str, Text] = {

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from transforms.names import in_markdown, shown
+from transforms.texts import Text
 from warehouse.figures import BLANK, show_apart
 from warehouse.publication.reader.runs import Handed
 from warehouse.publication.release import DATABASE
 from warehouse.publication.revisions import Revision
-from warehouse.wording import STATUSES, SUBMISSION_STATUSES, Text, figure
+from warehouse.wording import STATUSES, SUBMISSION_STATUSES, figure
 
 #: A table of the UI holds so many rows at most; the rest is one query away in the publication.
 _MOST = 500

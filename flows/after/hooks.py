@@ -26,6 +26,7 @@ from flows.step_errors import cause_of
 from transforms.china import CHINA
 from transforms.definitions import DefinitionError
 from transforms.names import SENTENCE, shown
+from transforms.texts import Text, ToldInBoth, said_by_system, same
 from warehouse.publication.reader import open_publication
 from warehouse.publication.reader.runs import Handed, read_revisions, turned
 from warehouse.publication.release import DATABASE
@@ -44,7 +45,7 @@ def went_well(
     publication_id: str | None = None,
     sheets: Sequence[Path] = (),
     pulled: Pulled | None = None,
-) -> list[str]:
+) -> list[Text]:
     """Tell of a run that did what it should; called in its flow. Gives what went wrong in telling.
 
     ``seconds`` is the time of each step, ``handed`` what was read, ``publication_id`` the new
@@ -57,7 +58,7 @@ def went_well(
 
     log = get_run_logger()
     for sentence in pulled.waiting if pulled else ():
-        log.warning("left for now: %s", shown(sentence, SENTENCE))
+        log.warning("left for now: %s", shown(sentence.en, SENTENCE))
     for one in handed:
         log.info(handed_line(one))
     turns: list[Revision] = []
@@ -71,26 +72,33 @@ def went_well(
         try:
             leave(settings.published, handed, turns, sheets)
         except (HTTPError, PrefectException) as error:
-            problems.append(f"the run's tables could not be recorded ({type(error).__name__})")
+            kind = type(error).__name__
+            problems.append(
+                Text(
+                    f"这次运行的表没有记录下来（{kind}）",
+                    f"the run's tables could not be recorded ({kind})",
+                )
+            )
     report = settings.published / "report" / "index.html"
     problems += send(settings.notify, of_run(handed, turns, settings.outbox, report))
     problems += _remind(settings)
     for problem in problems:
-        log.warning(problem)
+        log.warning(problem.en)
     return problems
 
 
-def _remind(settings: Settings) -> list[str]:
+def _remind(settings: Settings) -> list[Text]:
     """Remind the units of what they lack, where that was asked for; gives what went wrong."""
     if "reminder" not in settings.notify.on or not has_channels(settings.notify):
         return []
     try:
         return remind(settings, datetime.now(CHINA).date())[1]
     except (DefinitionError, OSError, StorageFailed, duckdb.Error) as error:
-        return [f"the units could not be reminded: {cause_of(error).reason}"]
+        why = cause_of(error).reason
+        return [Text(f"没有能提醒各单位：{why.zh}", f"the units could not be reminded: {why.en}")]
 
 
-def quiet_night(settings: Settings, pulled: Pulled) -> list[str]:
+def quiet_night(settings: Settings, pulled: Pulled) -> list[Text]:
     """Tell of a night without news, without Prefect. Gives what went wrong in telling."""
     run = LastRun(True, datetime.now(UTC), sources=pulled.sources)
     return _measure(settings, run) + tell_of_sources(settings, pulled) + _remind(settings)
@@ -105,7 +113,7 @@ def patience(settings: Settings) -> Patience:
     return Patience(settings.waiting_minutes * 60, tell)
 
 
-def tell_of_sources(settings: Settings, pulled: Pulled) -> list[str]:
+def tell_of_sources(settings: Settings, pulled: Pulled) -> list[Text]:
     """Notify of sources that failed and files that were refused; of each once, until it is gone.
 
     ``JZEDU_HOME/sources/.told.json`` remembers what somebody has been told.
@@ -115,15 +123,16 @@ def tell_of_sources(settings: Settings, pulled: Pulled) -> list[str]:
         told = set(json.loads(file.read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         told = set()
-    now = dict.fromkeys(shown(one, SENTENCE) for one in (*pulled.failed, *pulled.refused))
-    fresh = [sentence for sentence in now if sentence not in told]
+    # Known by the English wording, whatever the Chinese one was when somebody was told.
+    now = {shown(one.en, SENTENCE): one for one in (*pulled.failed, *pulled.refused)}
+    fresh = [sentence for known, sentence in now.items() if known not in told]
     problems = send(settings.notify, [of_sources(fresh)]) if fresh else []
     if not problems and set(now) != told:
         try:
             file.parent.mkdir(mode=0o700, exist_ok=True)
             file.write_text(json.dumps(list(now), ensure_ascii=True), "ascii")
         except OSError as error:
-            problems.append(f"{file}: {error.strerror or error}")
+            problems.append(said_by_system(error).at(file))
     return problems
 
 
@@ -137,8 +146,7 @@ def went_wrong(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
     if flow_run.parameters.get("dry_run"):
         return  # a rehearsal touches nothing, and whoever asked for it waits for the answer
     error = refusal or (state.result(raise_on_failure=False) if state.is_failed() else None)
-    reason = str(error) if isinstance(error, Exception) else state.message or "no reason is known"
-    notices = [failed(flow.name, reason)]
+    notices = [failed(flow.name, _reason(error, state.message))]
     try:
         settings = load_settings()
     except SettingsError:
@@ -148,7 +156,16 @@ def went_wrong(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
         problems = _measure(settings, LastRun(False, datetime.now(UTC)))
         problems += send(settings.notify, notices)
     for problem in problems:
-        flow_run_logger(flow_run, flow).warning(problem)
+        flow_run_logger(flow_run, flow).warning(problem.en)
+
+
+def _reason(error: object, message: str | None) -> Text:
+    """Return why a run failed: by its ``error``, else by the ``message`` of its state."""
+    if isinstance(error, ToldInBoth):
+        return error.text
+    if isinstance(error, Exception) or message:
+        return same(error if isinstance(error, Exception) else message)
+    return Text("原因不明", "no reason is known")
 
 
 def _refused(flow: Flow[..., Any], flow_run: FlowRun) -> StepFailed | None:
@@ -164,16 +181,20 @@ def _refused(flow: Flow[..., Any], flow_run: FlowRun) -> StepFailed | None:
     unknown = [name for name in flow_run.parameters if name not in known]
     if not unknown:
         return None
-    reason = f"{', '.join(unknown)}: {flow.name} is given no such thing, only {', '.join(known)}"
+    reason = Text(
+        f"{flow.name} 不接受这些，只接受 {'、'.join(known)}",
+        f"{flow.name} is given no such thing, only {', '.join(known)}",
+    ).at(", ".join(unknown))
     refusal = StepFailed("open", reason, CORRECT_REQUEST)
     with get_client(sync_client=True) as client:
         client.set_flow_run_state(flow_run.id, Failed(message=str(refusal)), force=True)
     return refusal
 
 
-def _measure(settings: Settings, run: LastRun) -> list[str]:
+def _measure(settings: Settings, run: LastRun) -> list[Text]:
     try:
         write_metrics(settings, run)
     except (OSError, duckdb.Error) as error:
-        return [f"the metrics could not be written: {cause_of(error).reason}"]
+        why = cause_of(error).reason
+        return [Text(f"监控指标写不出来：{why.zh}", f"the metrics could not be written: {why.en}")]
     return []

@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from flows.after.artifacts import change_line, handed_line
 from flows.settings import NotifySettings, Occasion
 from transforms.names import SENTENCE, shown
+from transforms.texts import Text
 from warehouse.publication.reader.runs import Handed
 from warehouse.publication.revisions import Revision
 
@@ -43,12 +44,12 @@ class Notice:
     files: tuple[Path, ...] = ()
 
 
-def failed(flow: str, reason: str) -> Notice:
+def failed(flow: str, reason: Text) -> Notice:
     """Return the notice that a run of ``flow`` failed; ``reason`` is the sentence it ended with."""
     return Notice(
         "failure",
         f"jzedu: {flow} 运行失败 / the {flow} run failed",
-        f"{shown(reason, SENTENCE)}\n\n"
+        f"{_in_both(reason)}\n\n"
         "怎么办：按上面一句处理；jzedu doctor 会指出其他问题。然后运行 jzedu nightly，或等下一夜自动补上。"
         "本次没有发布，上一次发布仍然有效，报送的文件没有丢失。\n\n"
         "What to do: follow the sentence above; `jzedu doctor` shows what else is amiss. Then run "
@@ -84,13 +85,13 @@ def of_run(
         )
 
 
-def of_sources(sentences: Sequence[str]) -> Notice:
+def of_sources(sentences: Sequence[Text]) -> Notice:
     """Return the notice that sources cannot be read or files are refused, each in a sentence with its way out."""
     return Notice(
         "source",
         f"jzedu: {len(sentences)} 处来源或文件未能收取 / "
         f"{_count(len(sentences), 'source or file')} could not be taken in",
-        f"{_list(list(sentences))}\n\n"
+        f"{_list([_in_both(sentence, '  ') for sentence in sentences])}\n\n"
         "怎么办：每条都说明了原因和办法；其余来源照常处理。问题解决后下一夜自动收取，同一条不会再次通知。\n\n"
         "What to do: each line says why, and the way out. All other sources were taken in. Once it is "
         "put right the next night takes in what is missing; the same line is not sent again.",
@@ -109,7 +110,7 @@ def waiting(sentence: str) -> Notice:
     )
 
 
-def send(settings: NotifySettings, notices: Iterable[Notice]) -> list[str]:
+def send(settings: NotifySettings, notices: Iterable[Notice]) -> list[Text]:
     """Deliver the ``notices`` that ``settings`` ask for; give a sentence for each that failed.
 
     The sentences name the kind of service and never the address, which may hold a password.
@@ -129,7 +130,7 @@ def has_channels(settings: NotifySettings) -> bool:
     return bool(os.environ.get(URLS, "").split() or settings.blocks)
 
 
-def _deliver(notices: Sequence[Notice], urls: Sequence[str], names: Sequence[str]) -> list[str]:
+def _deliver(notices: Sequence[Notice], urls: Sequence[str], names: Sequence[str]) -> list[Text]:
     services, problems = _services(urls)
     blocks, missing = _blocks(names)
     problems += missing
@@ -139,13 +140,16 @@ def _deliver(notices: Sequence[Notice], urls: Sequence[str], names: Sequence[str
                 delivered = service(notice)
             except Exception as error:
                 # Services are other people's code and may quote the address: only the type is said.
-                delivered, why = False, f" ({type(error).__name__})"
+                delivered, why = False, type(error).__name__
             else:
                 why = ""
             if not delivered:
                 problems.append(
-                    f"{name}: “{notice.title}” was not delivered{why}; check that the service can "
-                    "be reached from here, and its address"
+                    Text(
+                        f"“{notice.title}”没有送到{f'（{why}）' if why else ''}；请检查从这里连得上该服务，地址也写对了",
+                        f"“{notice.title}” was not delivered{f' ({why})' if why else ''}; check that the"
+                        " service can be reached from here, and its address",
+                    ).at(name)
                 )
     return problems
 
@@ -167,18 +171,21 @@ class _Service(Protocol):
     def __call__(self, notice: Notice) -> bool: ...
 
 
-def _services(urls: Sequence[str]) -> tuple[dict[str, _Service], list[str]]:
+def _services(urls: Sequence[str]) -> tuple[dict[Text, _Service], list[Text]]:
     """Return for each address a way to deliver there, by a name that tells no secret; and what is wrong."""
     if not urls:
         return {}, []
     from apprise import Apprise, NotifyFormat
 
-    services: dict[str, _Service] = {}
+    services: dict[Text, _Service] = {}
     problems = []
     for number, url in enumerate(urls, start=1):
         target = Apprise()
+        entry = Text(f"{URLS} 的第{number}个地址", f"entry {number} of {URLS}")
         if not target.add(url):
-            problems.append(f"entry {number} of {URLS} is no address that apprise knows")
+            problems.append(
+                Text(f"{entry.zh} apprise 不认识", f"{entry.en} is no address that apprise knows")
+            )
             continue
 
         def deliver(notice: Notice, url: str = url, target: Apprise = target) -> bool:
@@ -196,7 +203,8 @@ def _services(urls: Sequence[str]) -> tuple[dict[str, _Service], list[str]]:
                 )
             )
 
-        services[f"entry {number} of {URLS} ({target[0].service_name})"] = deliver
+        kind = target[0].service_name
+        services[Text(f"{entry.zh}（{kind}）", f"{entry.en} ({kind})")] = deliver
     return services, problems
 
 
@@ -213,13 +221,13 @@ def _addressed(url: str, to: str) -> str:
     return urlunsplit(parts._replace(path="", query=urlencode([*kept, ("to", to)])))
 
 
-def _blocks(names: Sequence[str]) -> tuple[dict[str, _Service], list[str]]:
+def _blocks(names: Sequence[str]) -> tuple[dict[Text, _Service], list[Text]]:
     """Return for each notification block a way to deliver through it; and what cannot be loaded."""
     if not names:
         return {}, []
     from prefect.blocks.core import Block
 
-    services: dict[str, _Service] = {}
+    services: dict[Text, _Service] = {}
     problems = []
     for name in names:
         try:
@@ -227,8 +235,12 @@ def _blocks(names: Sequence[str]) -> tuple[dict[str, _Service], list[str]]:
         except Exception as error:
             # A server away, a type not installed, no such block: the way out is the same.
             problems.append(
-                f"the notification block {name} cannot be loaded ({type(error).__name__}); create "
-                "it in the Prefect UI under Blocks, or take it out of settings.toml"
+                Text(
+                    f"通知块 {name} 载入不了（{type(error).__name__}）；请在 Prefect 页面的 Blocks 中建立它，"
+                    "或从 settings.toml 中删去",
+                    f"the notification block {name} cannot be loaded ({type(error).__name__}); create "
+                    "it in the Prefect UI under Blocks, or take it out of settings.toml",
+                )
             )
             continue
 
@@ -236,8 +248,14 @@ def _blocks(names: Sequence[str]) -> tuple[dict[str, _Service], list[str]]:
             block.notify(notice.text, subject=notice.title)
             return True
 
-        services[f"block {name}"] = deliver
+        services[Text(f"通知块 {name}", f"block {name}")] = deliver
     return services, problems
+
+
+def _in_both(text: Text, indent: str = "") -> str:
+    """Return both wordings, each on a line, ``indent`` before the second; one where they are the same."""
+    zh, en = (shown(said, SENTENCE) for said in text)
+    return zh if zh == en else f"{zh}\n{indent}{en}"
 
 
 def _list(lines: Sequence[str]) -> str:

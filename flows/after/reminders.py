@@ -18,6 +18,7 @@ from flows.run import definitions_of
 from flows.settings import Settings
 from transforms.forms import FORMS
 from transforms.names import shown
+from transforms.texts import Text
 from warehouse.outbox import RETURNED
 from warehouse.publication.reader import open_publication
 from warehouse.publication.reader.office import handed_in
@@ -130,7 +131,7 @@ def reminders(settings: Settings, reference: Reference, today: date) -> list[Rem
     ]
 
 
-def remind(settings: Settings, today: date) -> tuple[list[Reminder], list[str]]:
+def remind(settings: Settings, today: date) -> tuple[list[Reminder], list[Text]]:
     """Send every unit its reminder, and the office a digest; give those that went out, and what went wrong.
 
     A message that could not be delivered is sent by the next night.
@@ -140,7 +141,7 @@ def remind(settings: Settings, today: date) -> tuple[list[Reminder], list[str]]:
         OSError, StorageFailed: what was sent cannot be noted.
     """
     asked = settings.notify.model_copy(update={"on": ("reminder",)})
-    sent, problems = [], list[str]()
+    sent, problems = [], list[Text]()
     definitions = definitions_of(settings)
     with definitions.in_use():
         found = reminders(settings, definitions.reference, today)

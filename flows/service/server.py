@@ -26,6 +26,7 @@ from zoneinfo import ZoneInfo
 from expectations.warm import warm_engine
 from flows.children import end_marked, guarded
 from flows.environment import quiet
+from flows.language import Words, told
 from flows.lock import only_writer
 from flows.permissions import keep_private, private_folder, shut
 from flows.run import definitions_of
@@ -46,10 +47,32 @@ from flows.service.state import (
 from flows.settings import Settings
 from transforms.china import ZONE_NAME
 from transforms.definitions import DefinitionError
+from transforms.texts import Text, ToldInBoth, joined, said_by_system
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+
+_WORDS = Words(
+    was_killed=(
+        "有一个 jzedu serve（进程 {process}）被杀掉了；它留下的 {left} 个进程已结束。",
+        "A jzedu serve (process {process}) was killed; its {left} processes are ended.",
+    ),
+    starting=("正在启动 Prefect 服务……", "Starting the Prefect server …"),
+    stopped=("已停止。", "Stopped."),
+    next_night=("下一次运行：{night}（{zone}）", "The next night: {night} {zone}"),
+    no_night=(
+        "注意：没有安排任何一夜；nightly 是不是在页面里暂停了？如果不是，原因可能在 {log} 中。",
+        "Warning: no night is planned; is nightly paused in the UI? If not, {log} may say why.",
+    ),
+    records=("运行及其记录：{url}", "Runs and their records: {url}"),
+    password=(
+        "浏览器会要口令：就是 {file} 中的那一行",
+        "The browser asks for a password: it is the line in {file}",
+    ),
+    how_to_end=("按 Ctrl-C 结束。", "Ctrl-C ends it."),
+    ending=("正在结束……", "Ending …"),
+)
 
 #: What a user has not set otherwise: runs and events are deleted after 90 days, so that the database
 #: does not grow for ever; pages ask the host they came from, whatever its name is to the browser.
@@ -69,8 +92,8 @@ _PATIENCE = 300
 _GRACE = 20
 
 
-class ServeError(Exception):
-    """The server cannot be started or has ended; the message says what to do."""
+class ServeError(ToldInBoth):
+    """The server cannot be started or has ended; the text says what to do."""
 
 
 def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
@@ -87,12 +110,16 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     database = private_folder(Path(os.environ.get("PREFECT_HOME") or folder))
 
     def refuse(_: str) -> None:
-        raise ServeError(f"{settings.home} is being served already; end that jzedu serve first")
+        raise ServeError(
+            f"{settings.home} 已有 jzedu serve 在服务；请先结束那一个",
+            f"{settings.home} is being served already; end that jzedu serve first",
+        )
 
     try:
         definitions_of(settings)
     except DefinitionError as error:
-        raise ServeError(f"{error}; correct that file, then start again") from None
+        correct = Text("请改正该文件，再启动", "correct that file, then start again")
+        raise ServeError(*joined((error.text, correct))) from None
     with only_writer(folder, refuse, doing="jzedu serve"):
         _end_what_was_left(settings, say)
         _must_be_free(host, port)
@@ -113,7 +140,7 @@ def _end_what_was_left(settings: Settings, say: Callable[[str], None]) -> None:
     """
     before = last_serving(settings.home)
     if before is not None and (left := end_marked(before.mark)):
-        say(f"A jzedu serve (process {before.process}) was killed; its {left} processes are ended.")
+        say(_WORDS("was_killed", process=before.process, left=left))
 
 
 def address(host: str, port: int) -> str:
@@ -128,7 +155,7 @@ def address(host: str, port: int) -> str:
 async def _serve(
     settings: Settings, host: str, port: int, log: Path, say: Callable[[str], None]
 ) -> None:
-    say("Starting the Prefect server …")
+    say(_WORDS("starting"))
     stop = asyncio.Event()
     async with _server(host, port, settings.serve.names, log) as child:
         _take_signals(stop)
@@ -141,8 +168,11 @@ async def _serve(
                 try:
                     await _first(work, stop.wait(), _ended(child, log))
                 except _prefect_errors() as error:
-                    raise ServeError(f"Prefect gave up: {error}; {log} may say why") from error
-    say("Stopped.")
+                    raise ServeError(
+                        f"Prefect 中止了：{error}；原因可能在 {log} 中",
+                        f"Prefect gave up: {error}; {log} may say why",
+                    ) from error
+    say(_WORDS("stopped"))
 
 
 async def _announce(api_url: str, log: Path, say: Callable[[str], None]) -> None:
@@ -150,15 +180,20 @@ async def _announce(api_url: str, log: Path, say: Callable[[str], None]) -> None
     for _ in range(_PATIENCE):
         with contextlib.suppress(OSError):
             if (night := await asyncio.to_thread(next_night, api_url)) is not None:
-                say(f"The next night: {night.astimezone(ZoneInfo(ZONE_NAME)):%Y-%m-%d %H:%M %Z}")
+                local = night.astimezone(ZoneInfo(ZONE_NAME))
+                zone = told((ZONE_NAME, f"{local:%Z}"))
+                say(_WORDS("next_night", night=f"{local:%Y-%m-%d %H:%M}", zone=zone))
                 return
         await asyncio.sleep(1)
-    say(f"Warning: no night is planned; is nightly paused in the UI? If not, {log} may say why.")
+    say(_WORDS("no_night", log=log))
 
 
 async def _ended(child: Process, log: Path) -> None:
     await child.wait()
-    raise ServeError(f"the Prefect server ended by itself; {log} says why")
+    raise ServeError(
+        f"Prefect 服务自己结束了；原因在 {log} 中",
+        f"the Prefect server ended by itself; {log} says why",
+    )
 
 
 @asynccontextmanager
@@ -208,8 +243,14 @@ async def _answering(child: Process, url: str, log: Path) -> None:
             return
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(child.wait(), 0.2)
-            raise ServeError(f"the Prefect server did not start; {log} says why")
-    raise ServeError(f"the Prefect server does not answer after {_PATIENCE} s; see {log}")
+            raise ServeError(
+                f"Prefect 服务没有启动；原因在 {log} 中",
+                f"the Prefect server did not start; {log} says why",
+            )
+    raise ServeError(
+        f"Prefect 服务过了 {_PATIENCE} 秒还没有应答；请看 {log}",
+        f"the Prefect server does not answer after {_PATIENCE} s; see {log}",
+    )
 
 
 async def _first(*work: Awaitable[object]) -> None:
@@ -255,9 +296,11 @@ def _must_be_free(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
+            why = said_by_system(error)
             raise ServeError(
-                f"{host}:{port} cannot be listened on ({error.strerror}); is another server "
-                "running? Choose another with --port"
+                f"{host}:{port} 用不了（{why.zh}）；是不是有别的服务在用？请用 --port 换一个",
+                f"{host}:{port} cannot be listened on ({why.en}); is another server "
+                "running? Choose another with --port",
             ) from None
 
 
@@ -276,9 +319,9 @@ async def _run_deployments(
     runner = Runner(name="jzedu", limit=1, pause_on_shutdown=False, query_seconds=_POLL)
     async with get_client() as client:
         await settle(client, await register(runner, client, settings))
-    say(f"Runs and their records: {url}")
-    say(f"The browser asks for a password: it is the line in {login_file(settings.home)}")
-    say("Ctrl-C ends it.")
+    say(_WORDS("records", url=url))
+    say(_WORDS("password", file=login_file(settings.home)))
+    say(_WORDS("how_to_end"))
     running = asyncio.ensure_future(runner.start())
     # The runner would answer SIGTERM by leaving at once; from its first step on it is ours again.
     await asyncio.sleep(0)
@@ -288,7 +331,7 @@ async def _run_deployments(
         await asyncio.shield(running)
     except asyncio.CancelledError:
         announcing.cancel()
-        say("Ending …")
+        say(_WORDS("ending"))
         await runner.cancel_all()
         raise
     finally:

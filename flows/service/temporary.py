@@ -24,6 +24,7 @@ from flows.service.client import healthy
 from flows.service.gateway import OwnNames
 from flows.service.state import API, CLIENT_LOGIN, SERVER_LOGIN, log_in, new_login, running
 from transforms.importing import no_collecting
+from transforms.texts import ToldInBoth
 
 #: No pages, and only the services that a run needs; blocks are the business of a server that stays.
 _ENVIRONMENT = {
@@ -39,7 +40,7 @@ _GRACE = 5  # seconds
 _LAST_WORDS = 4096  # bytes
 
 
-class TemporaryServerFailed(Exception):
+class TemporaryServerFailed(ToldInBoth):
     """The server ended, or did not answer in time; the message says which."""
 
 
@@ -80,9 +81,16 @@ class TemporaryServer:
         until = time.monotonic() + patience
         while not healthy(self._api):
             if (code := self._child.poll()) is not None:
-                raise TemporaryServerFailed(f"it ended with code {code}{self._last_words()}")
+                said = self._last_words()
+                raise TemporaryServerFailed(
+                    f"它已结束，代码 {code}{f'：{said}' if said else ''}",
+                    f"it ended with code {code}{f': {said}' if said else ''}",
+                )
             if time.monotonic() > until:
-                raise TemporaryServerFailed(f"it gave no answer within {patience:g} seconds")
+                raise TemporaryServerFailed(
+                    f"它在 {patience:g} 秒内没有应答",
+                    f"it gave no answer within {patience:g} seconds",
+                )
             time.sleep(_INTERVAL)
 
     def close(self) -> None:
@@ -102,7 +110,7 @@ class TemporaryServer:
     def _last_words(self) -> str:
         self._said.seek(max(0, self._said.seek(0, os.SEEK_END) - _LAST_WORDS))
         lines = self._said.read().decode("utf-8", "replace").strip().splitlines()
-        return f": {lines[-1]}" if lines else ""
+        return lines[-1] if lines else ""
 
 
 def server_of(home: Path) -> TemporaryServer | None:

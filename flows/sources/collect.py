@@ -28,6 +28,7 @@ from flows.sources.model import (
     SourceError,
 )
 from transforms.names import shown
+from transforms.texts import Text
 from warehouse.archive import Archive, Receipt, digest_of
 
 #: Seconds to wait before each further try.
@@ -77,9 +78,9 @@ class Collector:
     settle: timedelta = timedelta(0)
     now: Callable[[], datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
-    waiting: list[str] = field(default_factory=list, init=False)
-    failed: list[str] = field(default_factory=list, init=False)
-    refused: list[str] = field(default_factory=list, init=False)
+    waiting: list[Text] = field(default_factory=list, init=False)
+    failed: list[Text] = field(default_factory=list, init=False)
+    refused: list[Text] = field(default_factory=list, init=False)
     receipts: list[Receipt] = field(default_factory=list, init=False)
     unsigned: list[Receipt] = field(default_factory=list, init=False)
 
@@ -94,7 +95,7 @@ class Collector:
         try:
             listing = patiently(self.source.files, self.sleep)
         except SourceError as error:
-            return Pulled(0, (), (str(error),), (str(error),))
+            return Pulled(0, (), (error.text,), (error.text,))
         self.waiting += listing.refused
         self.refused += listing.refused
         listed = {offer.path for offer in listing.offers}
@@ -119,21 +120,24 @@ class Collector:
                 self._take(offer)
                 failures = 0
             except NotTaken as reason:
-                self.waiting.append(f"{shown(offer.path)}: {reason}")
+                self.waiting.append(reason.text.at(shown(offer.path)))
                 if not isinstance(reason, NotYet):
                     self.refused.append(self.waiting[-1])
             except Interrupted as error:
-                self.waiting.append(f"{shown(offer.path)}: {error}")
+                self.waiting.append(error.text.at(shown(offer.path)))
                 failures += 1
                 if failures == FAILURES:
                     self.waiting.append(
-                        f"given up after {FAILURES} files in a row; the next run goes on from here"
+                        Text(
+                            f"接连 {FAILURES} 个文件取不来，这次不再取；下次运行接着取",
+                            f"given up after {FAILURES} files in a row; the next run goes on from here",
+                        )
                     )
                     self.failed += self.waiting[-2:]
                     return
             except SourceError as error:
-                self.waiting.append(str(error))
-                self.failed.append(str(error))
+                self.waiting.append(error.text)
+                self.failed.append(error.text)
                 return
             finally:
                 on_file()
@@ -168,9 +172,11 @@ class Collector:
         with closing(BytesIO(data) if isinstance(data, bytes) else data) as content:
             digest = digest_of(content)
             if offer.sha256 not in (None, digest):
+                promise = str(offer.sha256)
                 raise NotTaken(
-                    f"its SHA-256 is {digest[:12]}…, not {str(offer.sha256)[:12]}… as the manifest"
-                    " says; has the manifest been made anew?"
+                    f"SHA-256 是 {digest[:12]}…，清单写的是 {promise[:12]}…；清单重新生成了吗？",
+                    f"its SHA-256 is {digest[:12]}…, not {promise[:12]}… as the manifest"
+                    " says; has the manifest been made anew?",
                 )
             now = self.now()
             received = delivery.changed or offer.changed or now
@@ -197,15 +203,18 @@ class Collector:
         if changed is None or offer.sha256 is not None:
             return
         if timedelta(0) <= self.now() - changed < self.settle:
+            seconds = self.settle.total_seconds()
             raise NotYet(
-                f"changed less than {self.settle.total_seconds():g} seconds ago and may still be"
-                " being written; it is looked at again in the next run"
+                f"不到 {seconds:g} 秒前刚改过，可能还在写入；下次运行再看",
+                f"changed less than {seconds:g} seconds ago and may still be"
+                " being written; it is looked at again in the next run",
             )
 
 
 def too_large(limit: int, setting: str = "file_bytes") -> NotTaken:
     """Return the refusal of a file of more than ``limit`` bytes, which is that ``setting``."""
     return NotTaken(
+        f"大于 {limit / 2**20:g} MB，没有取；请分成几个文件，或调大 [limits] 中的 {setting}",
         f"is larger than {limit / 2**20:g} MB and was not fetched; have it split, or raise"
-        f" {setting} under [limits]"
+        f" {setting} under [limits]",
     )

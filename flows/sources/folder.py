@@ -27,6 +27,7 @@ from typing import Any, BinaryIO, Final
 
 from flows.sources import reader
 from flows.sources.model import (
+    BEING_WRITTEN,
     Delivery,
     Interrupted,
     Listing,
@@ -39,7 +40,7 @@ from flows.sources.model import (
     wanted,
 )
 from flows.sources.reader import DONE, LENGTH, WRITTEN, Facts, packed
-from transforms.names import shown
+from transforms.texts import said_by_system
 
 #: A larger file is copied on disk, and not read into memory (bytes).
 IN_MEMORY: Final = 16 * 2**20
@@ -78,7 +79,7 @@ class FolderSource:
                 if not is_folder and not wanted(os.fsdecode(os.path.basename(path))):
                     continue
                 if isinstance(facts, int):
-                    listing.refused.append(f"{shown(self._place(path))}: {os.strerror(facts)}")
+                    listing.refuse(self._place(path), said_by_system(facts))
                 elif stat.S_ISREG(facts[0]):
                     fetch = partial(self._deliver, path)
                     listing.offers.append(Offer(self._place(path), fetch, _mark(facts), facts[1]))
@@ -90,8 +91,10 @@ class FolderSource:
             for _ in self._ask("look", self._root):
                 pass
         except OSError as error:
+            said = said_by_system(error)
             raise SourceError(
-                f"{self._root}: {error.strerror}; is it mounted, and may this user read it?"
+                f"{self._root}：{said.zh}；挂载了吗？本用户能读吗？",
+                f"{self._root}: {said.en}; is it mounted, and may this user read it?",
             ) from None
 
     def close(self) -> None:
@@ -113,7 +116,7 @@ class FolderSource:
                     # Answered like an empty file; once it may be read its bytes are another delivery.
                     content, after = b"", facts
             except OSError as error:
-                raise NotTaken(str(error.strerror)) from None
+                raise NotTaken(*said_by_system(error)) from None
         return Delivery(content, moment_of(*_seconds(after)), _lasting_mark(facts))
 
     def _content(self, told: Iterator[Any]) -> tuple[bytes | BinaryIO, Facts]:
@@ -135,7 +138,7 @@ class FolderSource:
                 elif message != WRITTEN:
                     after = message
             if after is None:
-                raise NotYet("is still being written")
+                raise NotYet(*BEING_WRITTEN)
             stack.pop_all()
         return content.getvalue() if isinstance(content, BytesIO) else content, after
 
@@ -151,8 +154,11 @@ class FolderSource:
             try:
                 self._reader = _Reader()
             except OSError as error:
-                why = f"no process can be started ({error.strerror})"
-                raise Interrupted(f"{self._root} cannot be read: {why}") from None
+                said = said_by_system(error)
+                raise Interrupted(
+                    f"{self._root} 读不了：不能启动进程（{said.zh}）",
+                    f"{self._root} cannot be read: no process can be started ({said.en})",
+                ) from None
         done = False
         try:
             self._reader.send((kind, os.fsencode(path)))
@@ -164,11 +170,16 @@ class FolderSource:
             done = True
         except TimeoutError:
             raise Hangs(
+                f"{self._root} 在 {self._silence:g} 秒内没有应答：像是卡住的挂载。请检查它的服务器，或卸载它；"
+                "下次运行接着取",
                 f"{self._root} does not answer within {self._silence:g} seconds: it seems to be a"
-                " mount that hangs. See to its server, or unmount it; the next run goes on from here"
+                " mount that hangs. See to its server, or unmount it; the next run goes on from here",
             ) from None
         except EOFError:
-            raise Interrupted(f"the process that reads {self._root} was ended") from None
+            raise Interrupted(
+                f"读取 {self._root} 的进程被结束了",
+                f"the process that reads {self._root} was ended",
+            ) from None
         finally:
             if not done:  # what it may still answer is nobody's any more
                 self.close()

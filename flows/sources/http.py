@@ -29,6 +29,7 @@ from flows.sources.credentials import Credentials
 from flows.sources.limits import Clock
 from flows.sources.model import (
     MOST_FOLDERS,
+    NO_ENCODING,
     YEARS,
     Delivery,
     Interrupted,
@@ -41,10 +42,13 @@ from flows.sources.model import (
     is_misread,
     possible,
     unsafe,
+    untrusted,
     wanted,
 )
 from flows.sources.settings import HttpSettings, variable
 from transforms.names import shown
+from transforms.texts import Text, said_by_system, same
+from transforms.validation import said as said_by_pydantic
 
 _MOST_REDIRECTS: Final = 5
 #: Answers below 500 after which another try may help: time-out, too early, too many requests.
@@ -104,8 +108,11 @@ class HttpSource:
             self._read_index(answer, b"", listing)
         if not listing.offers and not listing.refused:
             listing.refused.append(
-                f"{self._settings.address} lists no submission; is it the manifest, or the index"
-                " page above the folders of the units?"
+                Text(
+                    f"{self._settings.address} 没有列出任何报送；它是清单，或各单位文件夹上一级的目录页吗？",
+                    f"{self._settings.address} lists no submission; is it the manifest, or the index"
+                    " page above the folders of the units?",
+                )
             )
         listing.offers.sort(key=lambda offer: offer.path)
         return listing
@@ -123,8 +130,10 @@ class HttpSource:
             entries = TypeAdapter(list[object]).validate_json(_without_mark(answer.body))
         except ValidationError:
             raise SourceError(
+                f"{self._settings.address} 不是清单：请写成 JSON 列表，每项为"
+                ' {"path": "<单位>/<文件>", "sha256": "…"}',
                 f"{self._settings.address} is not a manifest: write a JSON list of"
-                ' {"path": "<unit>/<file>", "sha256": "…"}'
+                ' {"path": "<unit>/<file>", "sha256": "…"}',
             ) from None
         for number, raw in enumerate(entries, start=1):
             self._clock.listed()
@@ -132,8 +141,14 @@ class HttpSource:
                 entry = ManifestEntry.model_validate(raw)
             except ValidationError as error:
                 problem = error.errors()[0]
-                said = " ".join([*map(str, problem["loc"]), problem["msg"]])
-                listing.refused.append(f"entry {number} of the manifest: {said}")
+                place, said = map(str, problem["loc"]), said_by_pydantic(problem)
+                words = " ".join([*place, ""])
+                listing.refused.append(
+                    Text(
+                        f"清单第{number}项：{words}{said.zh}",
+                        f"entry {number} of the manifest: {words}{said.en}",
+                    )
+                )
                 continue
             address = _resolved(answer.address, entry.url or quote(entry.path))
             self._offer(entry.path, address, listing, entry.sha256, entry.modified)
@@ -145,16 +160,16 @@ class HttpSource:
             path = folder + name
             text = decoded(path)
             if text is None:
-                listing.refused.append(f"{path!r}: this name is neither UTF-8 nor GB 18030")
+                listing.refused.append(NO_ENCODING.at(repr(path)))
             elif not name.endswith(b"/"):
                 self._offer(text, address, listing)
             elif path.count(b"/") > MOST_FOLDERS or unsafe(text.rstrip("/")):
-                listing.refused.append(f"{shown(text)}: this folder is not entered")
+                listing.refuse(text, Text("不进入这个文件夹", "this folder is not entered"))
             else:
                 try:
                     self._read_index(self._page(address), path, listing)
                 except NotTaken as reason:
-                    listing.refused.append(f"{shown(text)}: {reason}")
+                    listing.refuse(text, reason.text)
 
     def _offer(
         self,
@@ -168,16 +183,18 @@ class HttpSource:
             return
         reason = unsafe(path)
         if not reason and not _stays(self._settings.url, address):
-            reason = "its address is on another host than the list"
+            reason = Text(
+                "它的地址与清单不在同一台主机上", "its address is on another host than the list"
+            )
         if reason:
-            listing.refused.append(f"{shown(path)}: {reason}")
+            listing.refuse(path, reason)
             return
         try:
             # The first day of the calendar is what Windows programs write where they know no time.
             told = modified is not None and modified.year > 1
             changed = possible(modified) if modified and told else None
         except NotTaken as impossible:
-            listing.refused.append(f"{shown(path)}: {impossible}")
+            listing.refuse(path, impossible.text)
             return
         fetch = partial(self._deliver, address, sha256 is not None, changed)
         listing.offers.append(Offer(path, fetch, changed=changed, sha256=sha256))
@@ -186,12 +203,15 @@ class HttpSource:
         try:
             return self._page(self._settings.url)
         except NotTaken as reason:
-            raise SourceError(f"{self._settings.address} {reason}") from None
+            address = self._settings.address
+            raise SourceError(
+                f"{address}：{reason.text.zh}", f"{address} {reason.text.en}"
+            ) from None
 
     def _page(self, address: str) -> _Answer:
         answer = self._get(address, {})
         if answer.status != httpx.codes.OK:
-            raise NotTaken(self._refusal(answer.status))
+            raise NotTaken(*self._refusal(answer.status))
         return answer
 
     def _deliver(
@@ -207,11 +227,12 @@ class HttpSource:
         if answer.status == httpx.codes.NOT_MODIFIED and header:
             return None
         if answer.status != httpx.codes.OK:
-            raise NotTaken(self._refusal(answer.status))
+            raise NotTaken(*self._refusal(answer.status))
         if not promised and not answer.measured:
             raise NotTaken(
+                "服务器没有说它有多长，无从知道是否完整；请在清单中写明 sha256",
                 "the server does not say how long it is, so that nobody can tell whether it is"
-                " whole; give its sha256 in a manifest"
+                " whole; give its sha256 in a manifest",
             )
         return Delivery(answer.body, modified or _last_modified(answer.headers), _mark(answer))
 
@@ -231,18 +252,23 @@ class HttpSource:
                 if got.has_redirect_location:
                     target = _resolved(address, got.headers["location"])
                     if not target:
-                        raise NotTaken("sends on to what is no address")
+                        raise NotTaken("被转到不是地址的地方", "sends on to what is no address")
                     if not _stays(address, target):
+                        other = shown(urlsplit(target).netloc)
                         raise NotTaken(
-                            f"sends on to another host ({shown(urlsplit(target).netloc)}); if that"
-                            " is right, give that address in the settings"
+                            f"被转到另一台主机（{other}）；如果没错，请把那个地址写进设置",
+                            f"sends on to another host ({other}); if that"
+                            " is right, give that address in the settings",
                         )
                     address = target
                     continue
                 if got.is_server_error or got.status_code in _PASSING:
-                    raise Interrupted(f"the server answers {got.status_code} {got.reason_phrase}")
+                    answer = f"{got.status_code} {got.reason_phrase}"
+                    raise Interrupted(f"服务器答复 {answer}", f"the server answers {answer}")
                 return _Answer(got.status_code, got.headers, self._body(got), address)
-        raise NotTaken(f"sends on more than {_MOST_REDIRECTS} times")
+        raise NotTaken(
+            f"转了 {_MOST_REDIRECTS} 次以上", f"sends on more than {_MOST_REDIRECTS} times"
+        )
 
     def _body(self, response: httpx.Response) -> bytes:
         body = bytearray()
@@ -252,11 +278,15 @@ class HttpSource:
                 raise too_large(self._limit)
         return bytes(body)
 
-    def _refusal(self, status: int) -> str:
-        said = f"is refused: the server answers {status} {httpx.codes.get_reason_phrase(status)}"
+    def _refusal(self, status: int) -> Text:
+        answer = f"{status} {httpx.codes.get_reason_phrase(status)}"
+        said = Text(f"取不到：服务器答复 {answer}", f"is refused: the server answers {answer}")
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             token, password = (variable(self._settings.name, s) for s in ("token", "password"))
-            return f"{said}; check {token}, or username and {password}"
+            return Text(
+                f"{said.zh}；请检查 {token}，或 username 和 {password}",
+                f"{said.en}; check {token}, or username and {password}",
+            )
         return said
 
     @contextmanager
@@ -267,14 +297,14 @@ class HttpSource:
             yield
         except httpx.RequestError as error:
             if certificate := _certificate_problem(error):
-                raise SourceError(
-                    f"the certificate of {host} is not trusted ({certificate}); if your own"
-                    " authority made it, name its certificate in ca_file"
-                ) from None
+                raise SourceError(*untrusted(host, certificate)) from None
             reason = str(error) or type(error).__name__
-            raise Interrupted(f"{host} cannot be reached, or broke off: {reason}") from None
+            raise Interrupted(
+                f"{host} 连不上或中断了：{reason}",
+                f"{host} cannot be reached, or broke off: {reason}",
+            ) from None
         except httpx.InvalidURL:
-            raise NotTaken("its address is not one") from None
+            raise NotTaken("它的地址不成地址", "its address is not one") from None
 
 
 def _client(settings: HttpSettings, credentials: Credentials, home: Path) -> httpx.Client:
@@ -283,26 +313,31 @@ def _client(settings: HttpSettings, credentials: Credentials, home: Path) -> htt
     if credentials.token or credentials.password:
         if urlsplit(settings.url).scheme != "https":
             raise SourceError(
+                f"{settings.address} 没有加密，却设置了口令或令牌：什么也没有发送。请用 https://，或取消它",
                 f"{settings.address} is not encrypted, and a password or token for it is set:"
-                " nothing was sent. Use https://, or unset it"
+                " nothing was sent. Use https://, or unset it",
             )
         if credentials.token:
             if not (credentials.token.isascii() and credentials.token.isprintable()):
+                name = variable(settings.name, "token")
                 raise SourceError(
-                    f"{variable(settings.name, 'token')} holds letters that no token can"
+                    f"{name} 中有令牌不能用的字符", f"{name} holds letters that no token can"
                 )
             headers["Authorization"] = f"Bearer {credentials.token}"
         elif settings.username:
             auth = httpx.BasicAuth(settings.username, credentials.password or "")
         else:
-            raise SourceError("there is a password and no username; give username in the settings")
+            raise SourceError(
+                "有口令而没有用户名；请在设置中写 username",
+                "there is a password and no username; give username in the settings",
+            )
     trusted: ssl.SSLContext | bool = True
     if settings.ca_file:
         file = home / settings.ca_file
         try:
             trusted = ssl.create_default_context(cafile=str(file))
         except OSError as error:
-            raise SourceError(f"ca_file, {file}: {error.strerror or error}") from None
+            raise SourceError(*said_by_system(error).at(same("ca_file").further(file))) from None
     return httpx.Client(
         headers=headers, auth=auth, verify=trusted, timeout=settings.timeout_seconds
     )
@@ -377,7 +412,7 @@ def _last_modified(headers: httpx.Headers) -> datetime | None:
     told = headers.get("last-modified", "")
     parsed = parsedate_tz(told)
     if is_misread(told) or (parsed is not None and parsed[0] not in YEARS):
-        raise impossible_time(told)
+        raise impossible_time(same(told))
     try:
         return possible(parsedate_to_datetime(told))
     except (ValueError, OverflowError):

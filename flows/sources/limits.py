@@ -67,9 +67,11 @@ class Clock:
         """Return why a request was given up: it alone took too long, or the round did."""
         if self._ends is not None and time.monotonic() >= self._ends:
             return self._over()
+        seconds = self._settings.file_seconds
         return NotTaken(
-            f"did not arrive whole within {self._settings.file_seconds:g} seconds and was given up; if"
-            " it needs longer, raise file_seconds of this source"
+            f"{seconds:g} 秒内没有取完，已放弃；需要更长时间的，请调大这个来源的 file_seconds",
+            f"did not arrive whole within {seconds:g} seconds and was given up; if"
+            " it needs longer, raise file_seconds of this source",
         )
 
     def listed(self) -> None:
@@ -80,9 +82,11 @@ class Clock:
         """
         self._listed += 1
         if self._listed > self._settings.most_entries:
+            most = self._settings.most_entries
             raise SourceError(
-                f"it lists more than {self._settings.most_entries} files and folders; is it a loop?"
-                " If not, raise most_entries of this source"
+                f"列出的文件和文件夹超过 {most} 个；是不是绕成了圈？如果不是，请调大这个来源的 most_entries",
+                f"it lists more than {most} files and folders; is it a loop?"
+                " If not, raise most_entries of this source",
             )
 
     def start_list(self) -> None:
@@ -90,7 +94,9 @@ class Clock:
         self._listed = 0
 
     def _over(self) -> SourceError:
+        seconds = self._settings.total_seconds
         return SourceError(
-            f"given up after {self._settings.total_seconds:g} seconds; the next run goes on from here."
-            " If it needs longer, raise total_seconds of this source"
+            f"过了 {seconds:g} 秒，这次不再取；下次运行接着取。需要更长时间的，请调大这个来源的 total_seconds",
+            f"given up after {seconds:g} seconds; the next run goes on from here."
+            " If it needs longer, raise total_seconds of this source",
         )

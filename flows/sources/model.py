@@ -17,6 +17,7 @@ from typing import BinaryIO, Final, Protocol
 
 from transforms.formats import READABLE_SUFFIXES
 from transforms.names import shown
+from transforms.texts import Text, ToldInBoth
 from warehouse.archive import Receipt
 
 #: Folders below a unit's folder; deeper ones are a loop or a mistake.
@@ -34,16 +35,16 @@ _CHINESE: Final = re.compile(
 )
 
 
-class SourceError(Exception):
-    """A source cannot be used; the message says why and what to do. Trying again is of no use."""
+class SourceError(ToldInBoth):
+    """A source cannot be used; the text says why and what to do. Trying again is of no use."""
 
 
 class Interrupted(SourceError):
     """The network or the other side failed on the way; another try may go well."""
 
 
-class NotTaken(Exception):
-    """One file stays where it is until somebody acts; the message says why. The others go on."""
+class NotTaken(ToldInBoth):
+    """One file stays where it is until somebody acts; the text says why. The others go on."""
 
 
 class NotYet(NotTaken):
@@ -61,9 +62,9 @@ class Pulled:
 
     found: int
     receipts: tuple[Receipt, ...]
-    waiting: tuple[str, ...]
-    failed: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
+    waiting: tuple[Text, ...]
+    failed: tuple[Text, ...] = ()
+    refused: tuple[Text, ...] = ()
     sources: tuple[SourceState, ...] = ()
 
 
@@ -114,7 +115,11 @@ class Listing:
     """The files that a source has, in a fixed order, and sentences on what it has and is not taken."""
 
     offers: list[Offer] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
+    refused: list[Text] = field(default_factory=list)
+
+    def refuse(self, path: str, reason: Text) -> None:
+        """Note why the file or folder at ``path`` is not taken."""
+        self.refused.append(reason.at(shown(path)))
 
 
 class Source(Protocol):
@@ -140,12 +145,18 @@ def wanted(path: str) -> bool:
     return readable and not name.startswith(("~$", "."))
 
 
-def unsafe(path: str) -> str | None:
+def unsafe(path: str) -> Text | None:
     """Return why a path from elsewhere is refused, or None where it names a file below its root."""
     if path.startswith("/"):
-        return "an absolute path is not taken; it must begin with the folder of the unit"
+        return Text(
+            "不接收绝对路径；路径应以单位的文件夹开头",
+            "an absolute path is not taken; it must begin with the folder of the unit",
+        )
     if any(_UNSAFE_PART.search(part) for part in path.split("/")):
-        return "its path holds an empty part, . or .., a drive, a backslash or a control character"
+        return Text(
+            "路径中有空的一段、. 或 ..、盘符、反斜杠或控制字符",
+            "its path holds an empty part, . or .., a drive, a backslash or a control character",
+        )
     return None
 
 
@@ -158,7 +169,9 @@ def moment_of(seconds: int, microseconds: int = 0) -> datetime:
     try:
         moment = _EPOCH + timedelta(seconds=seconds, microseconds=microseconds)
     except OverflowError:
-        raise impossible_time(f"{seconds} seconds after 1970") from None
+        raise impossible_time(
+            Text(f"1970 年后 {seconds} 秒", f"{seconds} seconds after 1970")
+        ) from None
     return possible(moment)
 
 
@@ -169,7 +182,7 @@ def possible(moment: datetime) -> datetime:
         NotTaken: it lies in no year that can be worked with.
     """
     if moment.year not in YEARS:
-        raise impossible_time(f"year {moment.year}")
+        raise impossible_time(Text(f"{moment.year} 年", f"year {moment.year}"))
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
@@ -178,12 +191,35 @@ def is_misread(told: str) -> bool:
     return _MISREAD_YEAR.search(told) is not None
 
 
-def impossible_time(said: str) -> NotTaken:
+def impossible_time(said: Text) -> NotTaken:
     """Return the refusal of a file that says that it was changed at an impossible time."""
     return NotTaken(
-        f"the time of its last change is impossible ({shown(said)}), and which version is in force"
-        " goes by it; save the file again with the clock set right"
+        f"最后修改时间不可能（{shown(said.zh)}），而哪一版生效由它决定；请校准时钟后重新保存",
+        f"the time of its last change is impossible ({shown(said.en)}), and which version is in force"
+        " goes by it; save the file again with the clock set right",
     )
+
+
+#: Why a path that could not be decoded is refused.
+NO_ENCODING: Final = Text(
+    "这个名称既不是 UTF-8 也不是 GB 18030", "this name is neither UTF-8 nor GB 18030"
+)
+#: Why a file is left that changed while it was read.
+BEING_WRITTEN: Final = Text("正在写入", "is still being written")
+
+
+def untrusted(where: str, reason: object) -> Text:
+    """Return why the certificate of a server is not trusted, and the way out."""
+    return Text(
+        f"{where} 的证书不受信任（{reason}）；如果是自己的证书机构签发的，请在 ca_file 中写明该机构的证书",
+        f"the certificate of {where} is not trusted ({reason}); if your own authority made it, name its"
+        " certificate in ca_file",
+    )
+
+
+def incomplete(arrived: int, whole: object) -> Text:
+    """Return that of a file not all bytes arrived."""
+    return Text(f"{whole} 字节只收到 {arrived} 字节", f"{arrived} of {whole} bytes arrived")
 
 
 def decoded(path: bytes) -> str | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from flows.language import told
 from flows.sources.collect import Collector, Known, utc_now
 from flows.sources.credentials import Credentials, load_credentials
 from flows.sources.cursor import Memory
@@ -27,6 +28,7 @@ from flows.sources.settings import (
     SourceSettings,
 )
 from transforms.formats import Limits
+from transforms.texts import Text
 from warehouse.archive import Archive
 
 
@@ -100,14 +102,14 @@ class _Puller:
         """Archive what is new at a source of the settings; its name stands before every sentence."""
         secrets = Credentials()
 
-        def said(sentences: Iterable[str]) -> tuple[str, ...]:
-            return tuple(f"{settings.name}: {secrets.scrub(text)}" for text in sentences)
+        def said(sentences: Iterable[Text]) -> tuple[Text, ...]:
+            return tuple(secrets.scrub(text).at(settings.name) for text in sentences)
 
         try:
             secrets = _credentials(settings)
             source = _open(settings, secrets, self.home, self.limits)
         except SourceError as error:
-            why = said([str(error)])
+            why = said([error.text])
             return Pulled(0, (), why, why)
         memory = Memory.of(self.home, settings.name, settings.address)
         # A file in a folder costs little to take even if it is too large to be read; its unit is
@@ -125,14 +127,14 @@ class _Puller:
 
 
 def probe(settings: SourceSettings, home: Path) -> str | None:
-    """Try whether a source can be read: None, or a sentence on why not and what to do."""
+    """Try whether a source can be read: None, or a sentence for the reader on why not and what to do."""
     secrets = Credentials()
     try:
         secrets = _credentials(settings)
         with closing(_open(settings, secrets, home, Limits())) as source:
             source.probe()
     except SourceError as error:
-        return secrets.scrub(str(error))
+        return told(secrets.scrub(error.text))
     return None
 
 

@@ -30,13 +30,16 @@ from flows.sources.model import (
     Offer,
     SourceError,
     impossible_time,
+    incomplete,
     is_misread,
     possible,
     unsafe,
+    untrusted,
     wanted,
 )
 from flows.sources.settings import S3Settings, variable
 from transforms.names import shown
+from transforms.texts import Text, joined, same
 from warehouse.bucket import NOTHING_OF_THIS_MACHINE, code_of
 
 #: What the storage answers where another try may help, beside all codes from 500 on.
@@ -93,13 +96,13 @@ class S3Source:
         if not wanted(path):
             return
         if reason := unsafe(path):
-            listing.refused.append(f"{shown(path)}: {reason}")
+            listing.refuse(path, reason)
             return
         fetch = partial(self._deliver, entry["Key"], entry["ETag"])
         try:
             changed = _changed(entry)
-        except NotTaken as reason:
-            listing.refused.append(f"{shown(path)}: {reason}")
+        except NotTaken as impossible:
+            listing.refuse(path, impossible.text)
             return
         listing.offers.append(Offer(path, fetch, entry["ETag"], entry["Size"], changed))
 
@@ -117,14 +120,16 @@ class S3Source:
                     data = body.read(self._limit + 1)
             except exceptions.ClientError as error:
                 if code_of(error) in _GONE:
-                    raise NotYet("was changed or removed meanwhile") from None
+                    raise NotYet(
+                        "这期间被改动或移走了", "was changed or removed meanwhile"
+                    ) from None
                 if code_of(error) == "AccessDenied":
-                    raise NotTaken("these keys may not read it") from None
+                    raise NotTaken("这对密钥不能读它", "these keys may not read it") from None
                 raise
             if len(data) > self._limit:
                 raise too_large(self._limit)
             if len(data) != answer["ContentLength"]:
-                raise Interrupted(f"{len(data)} of {answer['ContentLength']} bytes arrived")
+                raise Interrupted(*incomplete(len(data), answer["ContentLength"]))
             return Delivery(data, _changed(answer), answer["ETag"])
 
     @contextmanager
@@ -134,51 +139,63 @@ class S3Source:
         try:
             yield
         except exceptions.SSLError as error:
-            raise SourceError(
-                f"the certificate of {where} is not trusted ({error.kwargs.get('error')}); if your"
-                " own authority made it, name its certificate in ca_file"
-            ) from None
+            raise SourceError(*untrusted(where, error.kwargs.get("error"))) from None
         except (
             exceptions.ConnectionError,
             exceptions.HTTPClientError,
             exceptions.IncompleteReadError,
         ) as error:
             # Its own words hold addresses of objects in memory and signed queries.
+            kind = type(error).__name__
             raise Interrupted(
-                f"{where} cannot be reached, or broke off ({type(error).__name__})"
+                f"{where} 连不上或中断了（{kind}）",
+                f"{where} cannot be reached, or broke off ({kind})",
             ) from None
         except exceptions.ClientError as error:
             raise self._refusal(error) from None
         except KeyError as error:
-            raise SourceError(f"{where}: an answer of it lacks {error}") from None
+            raise SourceError(
+                f"{where}：它的答复中缺少 {error}", f"{where}: an answer of it lacks {error}"
+            ) from None
         except (exceptions.BotoCoreError, ValueError) as error:
-            raise SourceError(f"{where}: {error}") from None
+            raise SourceError(*same(error).at(where)) from None
 
     def _refusal(self, error: exceptions.ClientError) -> SourceError:
         """Return what the storage's error code means for the source as a whole."""
         code = code_of(error)
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        said = f"{self._settings.address} answers {shown(code)}"
+        address = self._settings.address
+        said = Text(f"{address} 答复 {shown(code)}", f"{address} answers {shown(code)}")
         if status >= 500 or code in _PASSING:
-            return Interrupted(said)
+            return Interrupted(*said)
         if code == "NoSuchBucket":
-            return SourceError(f"{said}; check bucket and endpoint")
-        if code == "RequestTimeTooSkewed":
-            return SourceError(f"{said}; set this machine's clock right")
-        if status in (401, 403):
-            keys = [variable(self._settings.name, key) for key in ("access_key", "secret_key")]
-            return SourceError(f"{said}; check {keys[0]} and {keys[1]}, and what they may do")
-        return SourceError(f"{said}; check region, addressing and endpoint")
+            do = Text("请检查 bucket 和 endpoint", "check bucket and endpoint")
+        elif code == "RequestTimeTooSkewed":
+            do = Text("请校准本机的时钟", "set this machine's clock right")
+        elif status in (401, 403):
+            one, other = (variable(self._settings.name, k) for k in ("access_key", "secret_key"))
+            do = Text(
+                f"请检查 {one} 和 {other}，以及它们的权限",
+                f"check {one} and {other}, and what they may do",
+            )
+        else:
+            do = Text(
+                "请检查 region、addressing 和 endpoint", "check region, addressing and endpoint"
+            )
+        return SourceError(*joined((said, do)))
 
 
 def _client(settings: S3Settings, credentials: Credentials, home: Path) -> Any:
     keys = (credentials.access_key, credentials.secret_key)
     if (keys[0] is None) != (keys[1] is None):
         missing = "access_key" if keys[0] is None else "secret_key"
-        raise SourceError(f"one of the two keys is missing: {variable(settings.name, missing)}")
+        name = variable(settings.name, missing)
+        raise SourceError(f"一对密钥缺了一个：{name}", f"one of the two keys is missing: {name}")
     file = home / settings.ca_file if settings.ca_file else None
     if file is not None and not file.is_file():
-        raise SourceError(f"ca_file, {file}: there is no such file")
+        raise SourceError(
+            f"ca_file，{file}：没有这个文件", f"ca_file, {file}: there is no such file"
+        )
     session = botocore.session.Session(session_vars=NOTHING_OF_THIS_MACHINE)
     parsers = session.get_component("response_parser_factory")
     parsers.set_parser_defaults(timestamp_parser=_time)
@@ -223,5 +240,5 @@ def _changed(answer: dict[str, Any]) -> datetime | None:
     if moment is None:
         return None
     if isinstance(moment, str):
-        raise impossible_time(moment)
+        raise impossible_time(same(moment))
     return possible(moment)

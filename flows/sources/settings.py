@@ -28,6 +28,8 @@ from pydantic import (
     model_validator,
 )
 
+from transforms.texts import Misfit
+
 #: What is secret about a source, or leads to it; the ends of the environment variables' names.
 SECRETS: Final = ("password", "key_file", "access_key", "secret_key", "token")
 INBOX: Final = "inbox"
@@ -55,9 +57,11 @@ class _Source(BaseModel):
             for key in values:
                 if str(key).lower() in SECRETS:
                     place = variable(str(values.get("name", "<name>")), str(key))
-                    raise ValueError(
+                    raise Misfit(
+                        f"{key} 不应写在这个文件里；请写进环境变量 {place}，或写明 Prefect 的 Secret 块："
+                        "secret_block",
                         f"{key} does not belong in this file; put it into the environment "
-                        f"variable {place}, or name a Prefect Secret block: secret_block"
+                        f"variable {place}, or name a Prefect Secret block: secret_block",
                     )
         return values
 
@@ -117,10 +121,15 @@ class SftpSettings(_Remote):
 def _web_address(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("write a whole address, beginning with https:// (or http://)")
+        raise Misfit(
+            "请写完整的地址，以 https://（或 http://）开头",
+            "write a whole address, beginning with https:// (or http://)",
+        )
     if "@" in parts.netloc:
-        raise ValueError("no user and no password in an address; give username, and the password "
-                         "in the environment")  # fmt: skip
+        raise Misfit(
+            "地址中不写用户和口令；请写 username，口令写进环境变量",
+            "no user and no password in an address; give username, and the password in the environment",
+        )
     return text
 
 
@@ -184,9 +193,15 @@ def _names_differ(sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, 
     names = [source.name for source in sources]
     for name in names:
         if name == INBOX:
-            raise ValueError(f"{name} is the name of the inbox itself; call the source otherwise")
+            raise Misfit(
+                f"{name} 是收件夹自己的名称；请给来源换个名称",
+                f"{name} is the name of the inbox itself; call the source otherwise",
+            )
         if names.count(name) > 1:
-            raise ValueError(f"two sources are called {name}; give each a name of its own")
+            raise Misfit(
+                f"有两个来源都叫 {name}；请各用各的名称",
+                f"two sources are called {name}; give each a name of its own",
+            )
     return sources
 
 

@@ -20,7 +20,9 @@ from flows.sources.collect import too_large
 from flows.sources.credentials import Credentials
 from flows.sources.limits import Clock
 from flows.sources.model import (
+    BEING_WRITTEN,
     MOST_FOLDERS,
+    NO_ENCODING,
     Delivery,
     Interrupted,
     Listing,
@@ -29,12 +31,13 @@ from flows.sources.model import (
     Offer,
     SourceError,
     decoded,
+    incomplete,
     moment_of,
     unsafe,
     wanted,
 )
 from flows.sources.settings import SftpSettings, variable
-from transforms.names import shown
+from transforms.texts import Text, said_by_system, same
 
 _CHUNK: Final = 2**20  # bytes asked for at a time; asyncssh reads them in parallel
 _SSH_PORT: Final = 22
@@ -87,17 +90,21 @@ class SftpSource:
         """List the folder at ``place``; ``path`` is the same below the root."""
         folder = decoded(path)
         if folder is None:
-            listing.refused.append(f"{path!r}: this name is neither UTF-8 nor GB 18030")
+            listing.refused.append(NO_ENCODING.at(repr(path)))
             return
         if path.count(b"/") >= MOST_FOLDERS:
-            listing.refused.append(f"{shown(folder)}: lies below more than {MOST_FOLDERS} folders")
+            too_deep = Text(
+                f"在 {MOST_FOLDERS} 层以下的文件夹中",
+                f"lies below more than {MOST_FOLDERS} folders",
+            )
+            listing.refuse(folder, too_deep)
             return
         try:
             entries = await self._entries(client, place)
         except _CUT_OFF:
             raise
         except asyncssh.SFTPError as error:
-            listing.refused.append(f"{shown(folder)}: {error.reason}")
+            listing.refuse(folder, same(error.reason))
             return
         for name, facts in entries:
             await self._look_at(client, _below(place, name), _below(path, name), facts, listing)
@@ -121,15 +128,15 @@ class SftpSource:
     ) -> None:
         text = decoded(path)
         if text is None:
-            listing.refused.append(f"{path!r}: this name is neither UTF-8 nor GB 18030")
+            listing.refused.append(NO_ENCODING.at(repr(path)))
         elif wanted(text) and (reason := unsafe(text)):
-            listing.refused.append(f"{shown(text)}: {reason}")
+            listing.refuse(text, reason)
         elif wanted(text):
             fetch = partial(self._deliver, place)
             try:
                 changed = _changed(facts)
-            except NotTaken as reason:
-                listing.refused.append(f"{shown(text)}: {reason}")
+            except NotTaken as impossible:
+                listing.refuse(text, impossible.text)
                 return
             listing.offers.append(Offer(text, fetch, _mark(facts), facts.size, changed))
 
@@ -150,11 +157,14 @@ class SftpSource:
             raise
         except asyncssh.SFTPError as error:
             # Many servers answer so for a file that is open elsewhere.
-            raise NotTaken(f"the server does not give it out ({error.reason})") from None
+            raise NotTaken(
+                f"服务器不提供这个文件（{error.reason}）",
+                f"the server does not give it out ({error.reason})",
+            ) from None
         if _mark(before) != _mark(after):
-            raise NotYet("is still being written")
+            raise NotYet(*BEING_WRITTEN)
         if len(data) != after.size:
-            raise Interrupted(f"{len(data)} of {after.size} bytes arrived")
+            raise Interrupted(*incomplete(len(data), after.size))
         return Delivery(bytes(data), _changed(after), _mark(after))
 
     @property
@@ -167,8 +177,10 @@ class SftpSource:
         try:
             return await self._entries(client, self._root)
         except (asyncssh.SFTPPermissionDenied, asyncssh.SFTPNoSuchFile) as error:
+            path, host = self._settings.path, self._settings.host
             raise SourceError(
-                f"{self._settings.path} on {self._settings.host}: {error.reason}; check path"
+                f"{host} 上的 {path}：{error.reason}；请检查 path",
+                f"{path} on {host}: {error.reason}; check path",
             ) from None
 
     async def _entries(
@@ -260,7 +272,8 @@ class SftpSource:
         except FileNotFoundError:
             return asyncssh.import_known_hosts("")
         except (OSError, ValueError) as error:
-            raise SourceError(f"known_hosts, {self._known_hosts}: {_reason(error)}") from None
+            place = same("known_hosts").further(self._known_hosts)
+            raise SourceError(*_reason(error).at(place)) from None
 
     def _read_key(self) -> list[asyncssh.SSHKey] | None:
         """Return the private key; the password is its passphrase too. None, for no keys, is not []."""
@@ -270,10 +283,12 @@ class SftpSource:
         try:
             return [asyncssh.read_private_key(file, self._credentials.password)]
         except (OSError, ValueError) as error:
+            why = _reason(error)
+            names = [variable(self._settings.name, s) for s in ("key_file", "password")]
             raise SourceError(
-                f"the key {file} cannot be used: {_reason(error)}; see"
-                f" {variable(self._settings.name, 'key_file')}; its passphrase, if it has one, is"
-                f" {variable(self._settings.name, 'password')}"
+                f"密钥 {file} 不能用：{why.zh}；请看 {names[0]}；它的口令（如有）写在 {names[1]}",
+                f"the key {file} cannot be used: {why.en}; see {names[0]}; its passphrase, if it has one,"
+                f" is {names[1]}",
             ) from None
 
     @contextmanager
@@ -283,43 +298,58 @@ class SftpSource:
         try:
             yield
         except asyncssh.HostKeyNotVerifiable as error:
-            raise SourceError(self._host_key_refused(error.reason)) from None
+            raise SourceError(*self._host_key_refused(error.reason)) from None
         except asyncssh.KeyExchangeFailed as error:
             raise SourceError(
+                f"与 {settings.host} 未能商定加密方式（{error.reason}）；它的密钥是不是换了种类，与"
+                f" {self._known_hosts} 中的不同？",
                 f"no agreement with {settings.host} on how to encrypt ({error.reason}); has its key"
-                f" become one of another kind than {self._known_hosts} holds?"
+                f" become one of another kind than {self._known_hosts} holds?",
             ) from None
         except asyncssh.PermissionDenied:
-            given = " or ".join(variable(settings.name, s) for s in ("password", "key_file"))
+            one, other = (variable(settings.name, s) for s in ("password", "key_file"))
             raise SourceError(
-                f"{settings.host} refused the login of {settings.username}; check {given}"
+                f"{settings.host} 拒绝了 {settings.username} 的登录；请检查 {one} 或 {other}",
+                f"{settings.host} refused the login of {settings.username}; check {one} or {other}",
             ) from None
         except asyncssh.Error as error:
-            raise Interrupted(f"{settings.host}: {error.reason}") from None
+            raise Interrupted(*same(error.reason).at(settings.host)) from None
         except OSError as error:
-            where = f"{settings.host}, port {settings.port}"
-            raise Interrupted(f"{where} cannot be reached: {_reason(error)}") from None
+            why = _reason(error)
+            raise Interrupted(
+                f"{settings.host} 的端口 {settings.port} 连不上：{why.zh}",
+                f"{settings.host}, port {settings.port} cannot be reached: {why.en}",
+            ) from None
         except ValueError as error:
-            raise SourceError(f"{settings.host}: {error}; check host and username") from None
+            raise SourceError(
+                f"{settings.host}：{error}；请检查 host 和 username",
+                f"{settings.host}: {error}; check host and username",
+            ) from None
 
-    def _host_key_refused(self, reason: str) -> str:
+    def _host_key_refused(self, reason: str) -> Text:
         host, port, key = self._settings.host, self._settings.port, self._witness.presented
         if key is None:
-            return f"the key of {host} is refused: {reason}"
+            return Text(
+                f"没有接受 {host} 的密钥：{reason}", f"the key of {host} is refused: {reason}"
+            )
         special = port if port != _SSH_PORT else None
         place = f"[{host}]:{special}" if special else host
         line = f"{place} {key.export_public_key('openssh').decode().strip()}"
         fingerprint = f"{key.get_fingerprint()} ({key.get_algorithm()})"
         keys, authorities, *_ = self._read_known_hosts().match(host, "", special)
         if keys or authorities:
-            return (
+            return Text(
+                f"{host} 出示的密钥与 {self._known_hosts} 中的不同：{fingerprint}。它换了密钥，或有人在中间冒充；"
+                f"什么也没有发给它。请问它的管理员；新密钥如果没错，用这一行代替原来的：{line}",
                 f"{host} shows another key than {self._known_hosts} holds for it: {fingerprint}. Its"
                 " key was changed, or somebody stands in between; nothing was sent to it. Ask its"
-                f" administrator; if the new key is right, put this in place of the old: {line}"
+                f" administrator; if the new key is right, put this in place of the old: {line}",
             )
-        return (
+        return Text(
+            f"不认识 {host} 的密钥：{fingerprint}。请问它的管理员这是不是它的指纹；如果是，请把这一行加进"
+            f" {self._known_hosts}：{line}",
             f"the key of {host} is not known: {fingerprint}. Ask its administrator whether this is"
-            f" its fingerprint; if so, add this line to {self._known_hosts}: {line}"
+            f" its fingerprint; if so, add this line to {self._known_hosts}: {line}",
         )
 
 
@@ -351,7 +381,7 @@ def _changed(facts: asyncssh.SFTPAttrs) -> datetime | None:
     return moment_of(facts.mtime)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception) -> Text:
     if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return str(getattr(error, "strerror", None) or error)
+        return Text("没有及时应答", "no answer in time")
+    return said_by_system(error) if isinstance(error, OSError) else same(error)

@@ -11,6 +11,7 @@ import duckdb
 from flows.language import Words
 from flows.permissions import hand_out
 from flows.settings import Settings
+from transforms.texts import Text
 from warehouse.publication.reader.door import open_publication
 from warehouse.publication.reader.pages import read_publication
 from warehouse.publication.release import DATABASE
@@ -47,7 +48,7 @@ class Written:
     """The files that were written, and a sentence for each that could not be."""
 
     files: list[Path]
-    problems: list[str]
+    problems: list[Text]
 
 
 def write_brief(settings: Settings, year: int | None, language: str | None) -> Written:

@@ -28,12 +28,12 @@ from transforms.checks.findings import with_messages
 from transforms.forms import FORMS
 from transforms.names import SENTENCE, shown
 from transforms.submissions import Examined, examine
+from transforms.texts import Text
 from warehouse.archive import Archive, Receipt
 from warehouse.ledger.ingest import Lost, read_deliveries
 from warehouse.outbox import ReturnSheet, ending, write_sheets
 from warehouse.place import is_there
 from warehouse.reference import Reference
-from warehouse.wording import Text
 from warehouse.workers.pool import Workers
 
 #: What is told of a submission and of a finding, as the publication names it.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from flows.environment import quiet
-from flows.language import Language, Words, language, speak, speaking, told
+from flows.language import Language, Words, language, said_by, speak, speaking, told
 from flows.terminal.help import Group, install_click_words
 from transforms.importing import no_collecting
 
@@ -522,9 +522,9 @@ def explain(
                 rows,
             )
     except warehouse.lineage.figure.CannotExplain as error:
-        raise click.UsageError(_sentence(error)) from None
+        raise click.UsageError(said_by(error)) from None
     except (LakeFailed, WarehouseLocked) as error:
-        _fail(_sentence(error))
+        _fail(said_by(error))
     if as_json:
         click.echo(json_of(explanation))
     else:
@@ -581,7 +581,7 @@ def reasons(
     except given_reasons.UnknownNumber as error:
         raise click.UsageError(str(error)) from None
     except (AcknowledgementError, WarehouseLocked, WarehouseOutdated) as error:
-        _fail(_sentence(error))
+        _fail(said_by(error))
     decided = {number.upper() for number in (*accept, *refuse)}
     left = [one for one in given if one.number not in decided]
     if as_json:
@@ -634,7 +634,7 @@ def template(
             ):
                 click.echo(str(file))
         except (WarehouseLocked, WarehouseOutdated) as error:
-            _fail(_sentence(error))
+            _fail(said_by(error))
         return
     this_year = datetime.now(UTC).year
     chosen = _forms(forms, home)
@@ -729,7 +729,7 @@ def serve(home: Path | None, host: str, port: int) -> None:
             lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True),
         )
     except ServeError as error:
-        _fail(str(error))
+        _fail(said_by(error))
 
 
 @cli.command()
@@ -797,11 +797,11 @@ def brief(home: Path | None, year: int | None, lang: str | None) -> None:
     try:
         written = write_brief(load_settings(home), year, lang)
     except BriefError as error:
-        _fail(str(error))
+        _fail(said_by(error))
     for file in written.files:
         click.echo(str(file))
     for problem in written.problems:
-        click.echo(f"jzedu: {_WORDS('no_pdf', problem=problem)}", err=True)
+        click.echo(f"jzedu: {_WORDS('no_pdf', problem=told(problem))}", err=True)
 
 
 _as_role = click.option(
@@ -837,7 +837,7 @@ def _rule(
             decided_as=decided_as,
         )
     except (DecisionRefused, ArchiveDamaged, WarehouseLocked, WarehouseOutdated) as error:
-        _fail(_sentence(error))
+        _fail(said_by(error))
     click.echo(said)
 
 
@@ -880,9 +880,9 @@ def changes(
             today = datetime.now(UTC).astimezone(CHINA).date()
             click.echo(write_marked(settings, found, name, chosen, year, out, today), err=as_json)
     except (DecisionRefused, ArchiveDamaged, WarehouseLocked, WarehouseOutdated) as error:
-        _fail(_sentence(error))
+        _fail(said_by(error))
     except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}")
+        _fail(_with_place(error))
 
 
 def _unit_and_form(home: Path | None, unit: str, form: str) -> tuple[str, Form]:
@@ -977,7 +977,7 @@ def release(
             return
         said = office.declare_final(settings, name, years, anyway=anyway, decided_as=decided_as)
     except (office.DecisionRefused, ArchiveDamaged) as error:
-        _fail(str(error))
+        _fail(said_by(error))
     click.echo(said)
     with no_collecting():
         from flows.terminal.runner import run_nightly
@@ -1016,7 +1016,7 @@ def remind(home: Path | None, dry_run: bool) -> None:
     sent, problems = reminders.remind(settings, today)
     click.echo(_WORDS("reminded", count=len(sent)))
     for problem in problems:
-        click.echo(f"jzedu: {problem}", err=True)
+        click.echo(f"jzedu: {told(problem)}", err=True)
     sys.exit(1 if problems else 0)
 
 
@@ -1050,7 +1050,7 @@ def export(home: Path | None, template: Path, year: int, out: Path | None) -> No
             load_settings(home).published, defined.reference, template, year, target
         )
     except (ExportFailed, OSError) as error:
-        _fail(str(error))
+        _fail(_with_place(error))
     for problem in problems:
         click.echo(f"jzedu: {problem}", err=True)
     done = filled.references - len(problems)
@@ -1073,7 +1073,7 @@ def check_definitions(home: Path | None) -> None:
     defined = _defined(home)
     problems = failing_examples(load_settings(home), defined)
     for problem in problems:
-        click.echo(f"jzedu: {problem}", err=True)
+        click.echo(f"jzedu: {told(problem)}", err=True)
     if problems:
         sys.exit(1)
     click.echo(
@@ -1136,10 +1136,12 @@ def _forms(words: str | None, home: Path | None, hint: str | None = None) -> lis
     return found
 
 
-def _sentence(error: Exception) -> str:
-    """Return what an error says, in the reader's language where it says it in both."""
-    text = getattr(error, "text", None)
-    return told(text) if text is not None else str(error)
+def _with_place(error: Exception) -> str:
+    """Return what an error says, one of the system with the file that it is about."""
+    from transforms.texts import text_of
+
+    file = getattr(error, "filename", None)
+    return told(text_of(error).at(file) if file else text_of(error))
 
 
 def _fail(message: str) -> NoReturn:
@@ -1152,27 +1154,17 @@ def _fail(message: str) -> NoReturn:
 
 def main() -> None:
     """Run the command line; what goes wrong is one sentence, never a traceback."""
-    from flows.settings import SettingsError
     from transforms.definitions import DefinitionError
-    from warehouse.storage import StorageFailed
+    from transforms.texts import ToldInBoth
 
     try:
         cli(standalone_mode=True)
-    except (SettingsError, StorageFailed) as error:
-        _fail(str(error))
     except DefinitionError as error:
         for problem in error.problems[:-1]:
-            click.echo(f"jzedu: {problem}", err=True)
-        _fail(error.problems[-1])
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        _fail(f"{place}{error.strerror or error}")
-    except Exception as error:
-        # Imported by the commands that run steps, and not for the others.
-        run = sys.modules.get("flows.run")
-        if run is None or not isinstance(error, run.StepFailed):
-            raise
-        _fail(_sentence(error))
+            click.echo(f"jzedu: {told(problem)}", err=True)
+        _fail(told(error.problems[-1]))
+    except (ToldInBoth, OSError) as error:
+        _fail(_with_place(error))
     finally:
         speak(None)
 

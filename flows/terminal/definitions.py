@@ -20,6 +20,7 @@ from expectations.warnings import WARNINGS
 from flows.language import Words
 from flows.settings import Settings
 from transforms.forms import PACKAGED as PACKAGED_FORMS
+from transforms.texts import Text
 from warehouse.indicators.definitions import INDICATORS, read_catalogue
 from warehouse.indicators.trying import examples_that_fail
 
@@ -64,7 +65,7 @@ class DefinedRecord:
     text: str
 
 
-def failing_examples(settings: Settings, definitions: Definitions) -> list[str]:
+def failing_examples(settings: Settings, definitions: Definitions) -> list[Text]:
     """Return a sentence on each example of the home's own indicators that does not give what it says.
 
     Those of the package speak of the package's parameters, and are run by its tests.
@@ -74,7 +75,7 @@ def failing_examples(settings: Settings, definitions: Definitions) -> list[str]:
         return []
     own = [definitions.catalogue.by_id[i.indicator_id] for i in read_catalogue(file).indicators]
     with definitions.in_use():
-        return [f"{file}, {said}" for said in examples_that_fail(definitions.catalogue, own)]
+        return [said.within(file) for said in examples_that_fail(definitions.catalogue, own)]
 
 
 def defined_records(settings: Settings) -> list[DefinedRecord]:

@@ -29,7 +29,7 @@ from rich.markup import escape
 
 from flows.after.metrics import last_success
 from flows.after.notify import URLS
-from flows.language import Words, told
+from flows.language import Words, said_by, told
 from flows.lock import holder
 from flows.run import definitions_of
 from flows.service.client import healthy, next_night
@@ -39,6 +39,7 @@ from flows.sources.folder import FolderSource, Hangs
 from flows.sources.model import SourceError
 from transforms.china import ZONE_NAME
 from transforms.definitions import DefinitionError
+from transforms.texts import said_by_system
 from warehouse.archive import Archive, ArchiveDamaged
 from warehouse.decisions import Decisions, Kept
 from warehouse.lake import Lake, LakeEmpty, LakeFailed
@@ -108,6 +109,10 @@ _WORDS = Words(
     mount=(
         "请挂载或新建；在此之前，每夜不用它照常运行，并说明。",
         "Mount it, or make it; each night goes on without it and says so.",
+    ),
+    goes_on=(
+        "每夜不用它照常运行，并说明。",
+        "Each night goes on without it and says so.",
     ),
     unmounted=("没有 {place}：挂载了吗？", "{place} is not there: is it mounted?"),
     chmod=(
@@ -320,7 +325,7 @@ def diagnose(
     try:
         settings = load_settings(home)
     except SettingsError as error:
-        return [*lines, Line("settings", "fail", str(error), _WORDS("correct_line"))]
+        return [*lines, Line("settings", "fail", said_by(error), _WORDS("correct_line"))]
     now = datetime.now(UTC)
     lines += _settings(settings)
     lines += _paths(settings)
@@ -408,7 +413,7 @@ def _settings(settings: Settings) -> Iterator[Line]:
     try:
         defined = definitions_of(settings)
     except DefinitionError as error:
-        yield Line("settings", "fail", str(error), _WORDS("correct_file"))
+        yield Line("settings", "fail", said_by(error), _WORDS("correct_file"))
         return
     plan, units = defined.plan.plan_version, len(defined.reference.units)
     yield Line("settings", "ok", _WORDS("settings", plan=plan, units=units))
@@ -443,7 +448,7 @@ def _paths(settings: Settings) -> Iterator[Line]:
         with contextlib.closing(FolderSource(settings.inbox)) as inbox:
             inbox.probe()
     except Hangs as error:
-        yield Line("inbox", "fail", str(error), "Each night goes on without it and says so.")
+        yield Line("inbox", "fail", said_by(error), _WORDS("goes_on"))
         return
     except SourceError:
         pass  # said by what follows
@@ -533,15 +538,16 @@ def _lake(lake: Lake) -> Iterator[Line]:
         with contextlib.closing(lake.connect(read_only=True)) as connection:
             row = connection.execute("SELECT count(*) FROM submission").fetchone()
     except (LakeEmpty, duckdb.CatalogException):
-        yield Line("warehouse", "warn", _WORDS("lake_empty", lake=lake), _WORDS("run"))
+        yield Line("warehouse", "warn", _WORDS("lake_empty", lake=told(lake.named)), _WORDS("run"))
     except LakeFailed as error:
         do = _WORDS("fails_until")
-        yield Line("warehouse", "fail", str(error), do)
+        yield Line("warehouse", "fail", said_by(error), do)
     except duckdb.Error as error:
         do = _WORDS("lake_storage")
         yield Line("warehouse", "fail", str(error).strip().splitlines()[0], do)
     else:
-        yield Line("warehouse", "ok", _WORDS("submissions", count=row[0] if row else 0, place=lake))
+        count = row[0] if row else 0
+        yield Line("warehouse", "ok", _WORDS("submissions", count=count, place=told(lake.named)))
 
 
 def _readers(settings: Settings) -> Iterator[Line]:
@@ -559,7 +565,7 @@ def _readers(settings: Settings) -> Iterator[Line]:
     try:
         workers = ClusterReaders(address).workers(settings.archive)
     except WorkersFailed as error:
-        yield Line("readers", "fail", str(error), _WORDS("fails_until"))
+        yield Line("readers", "fail", said_by(error), _WORDS("fails_until"))
     else:
         yield Line("readers", "ok", _WORDS("workers", count=workers, address=address))
 
@@ -594,24 +600,24 @@ def _archive(settings: Settings, chance: random.Random | None) -> Iterator[Line]
     try:
         if isinstance(settings.archive, Bucket):
             shelf_at(settings.archive).touch(_PROBE)
-        receipts = list(archive.receipts(lambda damaged: damage.append(str(damaged))))
+        receipts = list(archive.receipts(lambda damaged: damage.append(said_by(damaged))))
         signed = {receipt.sha256 for receipt in receipts}
         read = sorted(signed)
         if chance is not None:
             missing = [sha256 for sha256 in read if not archive.holds(sha256)]
-            damage += map(str, archive.damage(missing[:_NAMED]).values())
+            damage += map(said_by, archive.damage(missing[:_NAMED]).values())
             damage += [_WORDS("originals_missing", count=len(missing))] * (len(missing) > _NAMED)
             there = [sha256 for sha256 in read if sha256 not in missing]
             read = chance.sample(there, min(_SAMPLE, len(there)))
-        damage += map(str, archive.damage(read).values())
+        damage += map(said_by, archive.damage(read).values())
         unsigned = archive.originals() - signed
         noted = _noted(archive, read)
     except OSError as error:
         do = _WORDS("permissions")
-        yield Line("archive", "fail", f"{error.filename}: {error.strerror}", do)
+        yield Line("archive", "fail", told(said_by_system(error).at(error.filename)), do)
         return
     except StorageFailed as error:
-        yield Line("archive", "fail", str(error), _WORDS("storage_away"))
+        yield Line("archive", "fail", said_by(error), _WORDS("storage_away"))
         return
     do = _WORDS("restore_original", when=_WORDS("next_night" if noted else "some_night"))
     for sentence in damage:
@@ -632,13 +638,13 @@ def _decisions(settings: Settings) -> Iterator[Line]:
     try:
         decisions = Decisions(settings.archive, afresh=True).all()
     except ArchiveDamaged as error:
-        yield Line("decisions", "fail", str(error), do)
+        yield Line("decisions", "fail", said_by(error), do)
         return
     except StorageFailed:
         return  # said by the check of the archive
     faults = faults_of(settings.home, decisions)
     for fault in faults:
-        yield Line("releases", "fail", fault, do)
+        yield Line("releases", "fail", told(fault), do)
     if decisions and not faults:
         found = _WORDS("decisions", count=len(decisions))
         if kept := sum(isinstance(one, Kept) for one in decisions):
@@ -704,7 +710,7 @@ def _public(settings: Settings) -> Iterator[Line]:
             faults = public_faults(file, definitions.catalogue)
         EarlierEditions(settings.archive, afresh=True).hidden()
     except ArchiveDamaged as error:
-        yield Line("public edition", "fail", str(error), _WORDS("restore"))
+        yield Line("public edition", "fail", said_by(error), _WORDS("restore"))
         return
     except (duckdb.Error, DefinitionError):
         return  # said by the checks of the publication and of the settings
@@ -714,7 +720,7 @@ def _public(settings: Settings) -> Iterator[Line]:
         yield Line(
             "public edition",
             "fail",
-            _WORDS("shows", fault=fault),
+            _WORDS("shows", fault=told(fault)),
             _WORDS("take_away", place=file.parent, do=do),
         )
     if made_of and not faults:

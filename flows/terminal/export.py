@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.language import Words
+from flows.language import Words, told
 from transforms.names import shown
 from transforms.workbooks.filled import Answer, Filled, NoTemplate, fill
 from warehouse.archive import digest_of
@@ -136,7 +136,7 @@ def write_export(
         try:
             filled = fill(template.read_bytes(), figures.answer, foot)
         except NoTemplate as error:
-            raise ExportFailed(f"{template}: {error}") from None
+            raise ExportFailed(told(error.text.at(template))) from None
     if not filled.references:
         raise ExportFailed(_WORDS("names_none", template=template))
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ from rich.text import Text as Line
 
 from flows.language import Words, language, told
 from transforms.names import shown as show_name
+from transforms.texts import Text
 from warehouse.figures import BLANK, behind, show_apart, show_pair, show_plain, show_value
 from warehouse.lineage.figure import CannotExplain
 from warehouse.lineage.model import Cell, Explanation, PastChange, Range, Remark, RowList, Verdict
@@ -34,7 +35,6 @@ from warehouse.wording import (
     SEVERITIES,
     STATUSES,
     SUBMISSION_STATUSES,
-    Text,
     figure,
     unit_word,
 )

@@ -17,7 +17,7 @@ from expectations.engine import Engine
 from flows import steps
 from flows.after.hooks import patience, quiet_night
 from flows.children import guarded
-from flows.language import Words, told
+from flows.language import Words, said_by, told
 from flows.loading import Loading
 from flows.lock import only_writer
 from flows.permissions import keep_private
@@ -48,9 +48,9 @@ from flows.terminal.console import standard_output
 from flows.terminal.scorecard import say_made_up, show_changes, show_scorecard
 from transforms.definitions import DefinitionError
 from transforms.importing import no_collecting
+from transforms.texts import Text
 from warehouse.ledger.store import Scope
 from warehouse.publication.release import DATABASE
-from warehouse.wording import Text
 from warehouse.workers.pool import ForkServer
 
 _WORDS = Words(
@@ -134,8 +134,8 @@ def run_nightly(
             OPENED_AHEAD.set(opened)
             night = _nightly(accept_shrink)
         else:
-            damaged = (_WORDS("damaged", what=sentence) for sentence in opened.run.damaged)
-            for sentence in (*damaged, *quiet_night(settings, opened.pulled)):
+            damaged = (_WORDS("damaged", what=told(said)) for said in opened.run.damaged)
+            for sentence in (*damaged, *map(told, quiet_night(settings, opened.pulled))):
                 shown.say(f"  {sentence}")
             _say_nothing_new(settings)
             return
@@ -188,7 +188,7 @@ def _opened(settings: Settings, shown: Steps) -> Iterator[Opened]:
     with lock, Run.open(settings, shown.say, waiting) as run:
         found = steps.look(run)
         for file in found.pulled.waiting:
-            shown.say(_WORDS("waiting", file=file))
+            shown.say(_WORDS("waiting", file=told(file)))
         yield found
 
 
@@ -253,7 +253,7 @@ def _answered(console: Console) -> Iterator[None]:
         behind = error.__cause__
         if isinstance(behind, DefinitionError) and len(behind.problems) > 1:
             for problem in behind.problems:
-                console.print(f"  {problem}", highlight=False, markup=False, soft_wrap=True)
+                console.print(f"  {told(problem)}", highlight=False, markup=False, soft_wrap=True)
             count = len(behind.problems)
             wrong = Text(*(t.format(count=count) for t in _WORDS.pair("definitions_wrong")))
             error = StepFailed(error.step, wrong, error.remedy)
@@ -262,11 +262,11 @@ def _answered(console: Console) -> Iterator[None]:
         _leave(1)
     except TOLD as error:
         cause = cause_of(error)
-        _complain(console, _WORDS("cause", reason=cause.reason, remedy=told(cause.remedy)))
+        _complain(console, _WORDS("cause", reason=told(cause.reason), remedy=told(cause.remedy)))
         console.print(_WORDS("nothing_published"))
         _leave(1)
     except TemporaryServerFailed as error:
-        _complain(console, _WORDS("no_server", error=error, place=prefect_home()))
+        _complain(console, _WORDS("no_server", error=said_by(error), place=prefect_home()))
         console.print(_WORDS("nothing_published"))
         _leave(1)
     except RuntimeError as error:

@@ -11,7 +11,7 @@ import yaml
 from expectations.clauses import catalogues, load_plan
 from expectations.definitions import load_definitions
 from expectations.warnings import further_warnings
-from tests.conftest import Home
+from tests.conftest import Home, english
 from transforms.definitions import DefinitionError
 from transforms.forms import FORMS
 from warehouse.indicators.definitions import load_catalogue
@@ -68,7 +68,7 @@ def test_only_what_a_home_defines_anew_is_tried(home: Home) -> None:
 def problems(home: Home, **options: Any) -> tuple[str, ...]:
     with pytest.raises(DefinitionError) as caught:
         load_definitions(home.root, **options)
-    return caught.value.problems
+    return english(caught.value.problems)
 
 
 def test_a_home_without_definitions_has_the_packaged_ones(home: Home) -> None:
@@ -214,7 +214,8 @@ def test_an_example_that_comes_out_otherwise_is_told(home: Home) -> None:
     found = load_definitions(home.root)
     with found.in_use():
         (said,) = examples_that_fail(found.catalogue, [found.catalogue.by_id["hazards"]])
-    assert said.startswith(
+    assert said.zh.startswith("指标 hazards，第1个例子：算出 5.000000 / 无 / 无，写的是 6")
+    assert said.en.startswith(
         "indicator hazards, example 1: it gives 5.000000 / nothing / nothing, and says 6"
     )
 

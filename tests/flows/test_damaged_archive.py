@@ -15,7 +15,7 @@ from expectations.engine import Engine
 from flows import steps
 from flows.run import Run
 from flows.terminal.doctor import Line, diagnose
-from tests.conftest import ByHand, Home, MakeHome
+from tests.conftest import ByHand, Home, MakeHome, english
 from transforms.forms import FORMS
 from warehouse.archive import PARTS, Archive, ArchiveDamaged, Receipt, part_of
 from warehouse.ledger.store import Scope
@@ -197,7 +197,7 @@ def night(home: Home) -> list[str]:
     with Run.open(home.settings) as run:
         steps.pull_inbox(run)
         steps.unread(run)
-        told = list(run.damaged)
+        told = list(english(run.damaged))
     home.night()
     return told
 
@@ -298,7 +298,7 @@ def pull_in(home: Home) -> list[str]:
     """The first step of a night; gives what is told of the archive."""
     with Run.open(home.settings) as run:
         steps.pull_inbox(run)
-        return list(run.damaged)
+        return list(english(run.damaged))
 
 
 @pytest.mark.parametrize("harm", ["changed", "folder"])
@@ -336,7 +336,7 @@ def test_a_lost_original_costs_nothing_that_was_read_before(
         loaded = steps.reload_deliveries(run, Scope((2020,)), lambda: None)
         spoilt.finish(run)
         assert loaded.deliveries == len(UNITS) - 1
-        assert [str(lost) in told for told in run.damaged] == [True]
+        assert [str(lost) in told for told in english(run.damaged)] == [True]
     assert spoilt.rows() == city.rows()
 
 
@@ -350,7 +350,7 @@ def test_an_original_damaged_between_pulling_and_reading_is_told_and_the_rest_is
         spoil(original(home, UNITS[0]), "changed")
         loaded = steps.load_deliveries(run, steps.unread(run), lambda: None)
         assert (loaded.deliveries, loaded.accepted) == (3, 3)
-        assert [str(original(home, UNITS[0])) in told for told in run.damaged] == [True]
+        assert [str(original(home, UNITS[0])) in told for told in english(run.damaged)] == [True]
     assert night(home) == []
     assert [home.value(RATE, unit, 2020)[1] for unit in UNITS] == [1, 2, 3, 4]
 

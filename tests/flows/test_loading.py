@@ -16,9 +16,9 @@ from flows.loading import Loading
 from flows.progress import Steps
 from flows.run import Run, StepFailed
 from tests.conftest import AsCsv, Home
+from transforms.texts import Text
 from warehouse.archive import Receipt
 from warehouse.ledger.ingest import Ingested
-from warehouse.wording import Text
 
 
 @pytest.fixture
@@ -44,7 +44,9 @@ def test_what_stops_it_is_told_to_whoever_waits(
     tmp_path: Path, shown: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> Ingested:
-        raise StepFailed("load", "the disk is full", Text("请腾出空间。", "Make room."))
+        raise StepFailed(
+            "load", Text("磁盘满了", "the disk is full"), Text("请腾出空间。", "Make room.")
+        )
 
     monkeypatch.setattr(ahead.steps, "load_deliveries", fail)
     with (

@@ -270,7 +270,7 @@ def test_a_release_that_was_changed_is_told(home: Home) -> None:
     file.chmod(0o600)
     file.write_bytes(b"another")
     (fault,) = faults_of(home.root, Decisions(home.settings.archive).all())
-    assert "region.parquet" in fault
+    assert "region.parquet" in fault.zh and "region.parquet" in fault.en
 
 
 def test_a_decision_changed_by_hand_stops_the_run_and_is_named(home: Home) -> None:

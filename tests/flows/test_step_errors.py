@@ -15,10 +15,10 @@ from typing import Any, cast
 import duckdb
 import pytest
 
-from expectations.engine import Engine, EngineEnded, Expectation
+from expectations.engine import UNANSWERED, CheckFailed, Engine, EngineEnded, Expectation
 from flows import steps
 from flows.run import Run, StepFailed, named
-from flows.step_errors import TOLD, cause_of
+from flows.step_errors import cause_of
 from tests.conftest import ByHand, Home, MakeHome
 from warehouse.ledger.store import transaction
 
@@ -126,7 +126,10 @@ def test_what_failed_in_a_transaction_is_not_hidden_by_its_end() -> None:
 
 
 def test_a_fault_of_a_definition_stays_one() -> None:
-    assert "fault in a definition" in cause_of(TOLD[-1]("the check 2.9 crashed")).remedy.en
+    assert (
+        "fault in a definition"
+        in cause_of(CheckFailed("检查 2.9 中断", "the check 2.9 crashed")).remedy.en
+    )
     assert "move warehouse.duckdb away" in failed(lambda: run_sql("FROM nowhere")).remedy.en
 
 
@@ -219,5 +222,5 @@ def test_a_disk_mounted_read_only_is_told(home: Home, tmp_path: Path) -> None:
 
 
 def test_an_engine_that_ended_is_a_check_that_failed() -> None:
-    assert EngineEnded("without an answer", -9, "").killed
-    assert not EngineEnded("without an answer", 1, "x").killed
+    assert EngineEnded(UNANSWERED, -9, "").killed
+    assert not EngineEnded(UNANSWERED, 1, "x").killed

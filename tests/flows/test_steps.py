@@ -26,7 +26,7 @@ from flows import steps
 from flows.lock import no_writer, only_writer
 from flows.run import Run, StepFailed
 from flows.settings import Settings
-from tests.conftest import AsCsv, Home, MakeHome
+from tests.conftest import AsCsv, Home, MakeHome, english
 from warehouse.archive import Archive
 from warehouse.ledger.store import open_warehouse
 from warehouse.place import WarehouseLocked
@@ -125,7 +125,7 @@ def test_a_file_open_for_writing_waits(home: Home, as_csv: AsCsv) -> None:
             pulled = steps.pull_inbox(run)
         assert pulled.found == 2
         assert [receipt.path for receipt in pulled.receipts] == [f"{LINGHE}/2020年.csv"]
-        (waiting,) = pulled.waiting
+        (waiting,) = english(pulled.waiting)
         assert f"{GUTA}/2020年.csv" in waiting
         assert "written" in waiting
         assert [receipt.path for receipt in steps.pull_inbox(run).receipts] == [

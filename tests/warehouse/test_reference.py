@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.conftest import english
 from warehouse.reference import ReferenceError, load_reference
 
 HEADER = "region_code,region_name,aliases,level,parent_code,kind\n"
@@ -252,5 +253,5 @@ def test_a_wrong_row_of_what_is_expected_is_told(tmp_path: Path, row: str, said:
     lists(tmp_path, UNITS, row + "\n")
     with pytest.raises(ReferenceError) as caught:
         load_reference(tmp_path)
-    (problem,) = caught.value.problems
+    (problem,) = english(caught.value.problems)
     assert said in problem

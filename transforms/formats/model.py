@@ -13,6 +13,8 @@ from typing import Final, NamedTuple, overload
 
 import polars as pl
 
+from transforms.texts import Misfit
+
 from .scales import Scaled
 
 _FIRST_ROWS: Final = 10
@@ -126,7 +128,7 @@ class Limits:
     def __post_init__(self) -> None:
         for name, number in vars(self).items():
             if number < 1:
-                raise ValueError(f"{name} must be at least 1")
+                raise Misfit(f"{name} 应不小于 1", f"{name} must be at least 1")
 
 
 DEFAULT_LIMITS: Final = Limits()

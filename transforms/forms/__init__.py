@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 from transforms.definitions import DefinitionError, InUse
 from transforms.forms.calendar import CALENDAR, read_calendar
 from transforms.forms.model import Column, Form, Kind, RowCheck, Rule, TotalCheck
+from transforms.texts import Text, same
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -71,7 +72,7 @@ def read_forms(folder: Path) -> FormSet:
         return packaged_forms()
     from transforms.forms.records import read_form
 
-    problems: list[str] = []
+    problems: list[Text] = []
     own: dict[str, tuple[Path, Form]] = {}
     for file in files:
         try:
@@ -81,7 +82,10 @@ def read_forms(folder: Path) -> FormSet:
             continue
         if form.name != file.stem:
             problems.append(
-                f"{file}: it holds the form {form.name}; call the file {form.name}.yaml"
+                Text(
+                    f"里面是报表 {form.name}；请把文件改名为 {form.name}.yaml",
+                    f"it holds the form {form.name}; call the file {form.name}.yaml",
+                ).at(file)
             )
         own[form.name] = file, form
     forms = {**packaged_forms(), **{name: form for name, (_, form) in own.items()}}
@@ -92,9 +96,12 @@ def read_forms(folder: Path) -> FormSet:
             other = first.setdefault(word, form.name)
             if other != form.name:
                 mine = form.name if form.name in own else other
+                theirs = other if mine == form.name else form.name
                 problems.append(
-                    f"{own[mine][0]}, {attribute}: {word} is that of the form"
-                    f" {other if mine == form.name else form.name} too; choose another"
+                    Text(
+                        f"{word} 已是报表 {theirs} 的；请换一个",
+                        f"{word} is that of the form {theirs} too; choose another",
+                    ).at(same(own[mine][0]).further(attribute))
                 )
     # What is packaged anew keeps the dates of the packaged calendar, as long as the home's has none.
     dates = {name: form.deadline for name, form in packaged_forms().items()}

@@ -8,12 +8,13 @@ form by form.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date
 from pathlib import Path
 
-from transforms.definitions import DefinitionError, csv_rows
+from transforms.definitions import DefinitionError, at_line, csv_rows
 from transforms.forms.model import Deadline
+from transforms.texts import Text
 
 CALENDAR = "calendar.csv"
 COLUMNS = ("form", "opens", "due", "grace_days", "year")
@@ -28,32 +29,54 @@ def read_calendar(file: Path, forms: Collection[str]) -> dict[str, Deadline]:
     Raises:
         DefinitionError: a row is wrong, or speaks of a form that is not there.
     """
-    problems: list[str] = []
+    problems: list[Text] = []
     found: dict[str, Deadline] = {}
     for line, row in csv_rows(file, COLUMNS):
-        where, form = f"{file}, line {line}, {row['form']}", row["form"]
+        where, form = at_line(file, line).further(row["form"]), row["form"]
         if form not in forms:
-            problems.append(f"{where}: there is no such form; there are {', '.join(sorted(forms))}")
+            problems.append(no_such_form(sorted(forms)).at(where))
         if form in found:
-            problems.append(f"{where}: the form stands twice; take one row out")
+            twice = Text("这张报表写了两行；请删去一行", "the form stands twice; take one row out")
+            problems.append(twice.at(where))
         opens, due = _day(row["opens"]), _day(row["due"])
         if row["opens"] and opens is None:
-            problems.append(f"{where}, opens: {row['opens']!r} is no day; write it as 09-01")
+            problems.append(_no_day(row["opens"], "09-01").at(where.further("opens")))
         if due is None:
-            problems.append(f"{where}, due: {row['due']!r} is no day; write it as 10-31")
+            problems.append(_no_day(row["due"], "10-31").at(where.further("due")))
         if row["year"] not in _YEARS:
-            problems.append(
-                f"{where}, year: {row['year']!r} is neither this nor next; write one of them"
+            neither = Text(
+                f"{row['year']!r} 既不是 this（当年）也不是 next（次年）；请写其中之一",
+                f"{row['year']!r} is neither this nor next; write one of them",
             )
+            problems.append(neither.at(where.further("year")))
         grace = row["grace_days"] or "0"
         if not grace.isdecimal():
-            problems.append(f"{where}, grace_days: {grace!r} is no number of days; write 0 or more")
+            no_number = Text(
+                f"{grace!r} 不是天数；请写 0 或更大的整数",
+                f"{grace!r} is no number of days; write 0 or more",
+            )
+            problems.append(no_number.at(where.further("grace_days")))
         if due is not None and grace.isdecimal():
             years = _YEARS.get(row["year"], 0)
             found[form] = Deadline(years, *due, grace_days=int(grace), opens=opens)
     if problems:
         raise DefinitionError(problems)
     return found
+
+
+def no_such_form(known: Iterable[str]) -> Text:
+    """Return that a form is not one of those that are ``known``."""
+    names = list(known)
+    return Text(
+        f"没有这张报表；有的是：{'、'.join(names)}",
+        f"there is no such form; there are {', '.join(names)}",
+    )
+
+
+def _no_day(said: str, example: str) -> Text:
+    return Text(
+        f"{said!r} 不是日期；请写成 {example}", f"{said!r} is no day; write it as {example}"
+    )
 
 
 def _day(text: str) -> tuple[int, int] | None:

@@ -16,6 +16,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from transforms.forms.model import Column, Deadline, Form, Kind, RowCheck, Rule, TotalCheck
+from transforms.texts import Text
 from transforms.yaml_records import Place, read_definitions
 
 #: Of the names of forms and columns: they are names of tables and columns in SQL too.
@@ -134,15 +135,27 @@ class FormRecord(_Record):
     errors: tuple[ErrorRecord, ...] = ()
     totals: tuple[TotalRecord, ...] = ()
 
-    def problems(self) -> Iterator[tuple[Place, str]]:
+    def problems(self) -> Iterator[tuple[Place, Text]]:
         """Yield what contradicts itself in the record."""
         if self.code == "FIL":
-            yield ("code",), "FIL is the code of what concerns whole files; choose another"
+            yield (
+                ("code",),
+                Text(
+                    "FIL 是整个文件的问题所用的代码；请换一个",
+                    "FIL is the code of what concerns whole files; choose another",
+                ),
+            )
         yield from self._problems_of_columns()
         names = {column.name for column in self.columns}
         for where, place in self._mentions():
             if where not in names:
-                yield place, f"there is no column {where}; name one of {', '.join(sorted(names))}"
+                yield (
+                    place,
+                    Text(
+                        f"没有 {where} 这一列；有的是：{'、'.join(sorted(names))}",
+                        f"there is no column {where}; name one of {', '.join(sorted(names))}",
+                    ),
+                )
         for place, sql in (
             (("errors", i, "wrong"), error.wrong) for i, error in enumerate(self.errors)
         ):
@@ -158,36 +171,65 @@ class FormRecord(_Record):
         )
         for number, times in numbers.items():
             if times > 1:
-                yield (), f"the number {number} stands {times} times; give each rule its own"
+                yield (
+                    (),
+                    Text(
+                        f"编号 {number} 用了 {times} 次；每条规则须各有编号",
+                        f"the number {number} stands {times} times; give each rule its own",
+                    ),
+                )
         for kind, rules in (("errors", self.errors), ("totals", self.totals)):
             for i, rule in enumerate(rules):
                 for field in ("zh", "en"):
                     if (problem := _problem_of_wording(getattr(rule, field))) is not None:
                         yield (kind, i, field), problem
 
-    def _problems_of_columns(self) -> Iterator[tuple[Place, str]]:
+    def _problems_of_columns(self) -> Iterator[tuple[Place, Text]]:
         names: set[str] = set()
         headers: dict[str, str] = {}
         for i, column in enumerate(self.columns):
             place: Place = ("columns", i)
             if column.name in _TAKEN:
-                yield (*place, "name"), "every table has a column of that name; choose another"
+                yield (
+                    (*place, "name"),
+                    Text(
+                        "每张表都有叫这个名称的列；请换一个",
+                        "every table has a column of that name; choose another",
+                    ),
+                )
             if column.name in names:
-                yield (*place, "name"), "the name stands twice; choose another"
+                twice = Text("这个名称用了两次；请换一个", "the name stands twice; choose another")
+                yield (*place, "name"), twice
             names.add(column.name)
             for header in (column.header, *column.aliases):
                 other = headers.setdefault(header, column.name)
                 if other != column.name:
                     yield (
                         (*place, "header"),
-                        f"the header {header} is that of {other} too; one column each",
+                        Text(
+                            f"表头 {header} 也是 {other} 的；每列须各有表头",
+                            f"the header {header} is that of {other} too; one column each",
+                        ),
                     )
             if (column.type == Kind.CHOICE) != bool(column.choices):
-                yield (*place, "choices"), "choices belong to the type choice, and to no other"
+                yield (
+                    (*place, "choices"),
+                    Text(
+                        "类型 choice 须写 choices，别的类型不写",
+                        "choices belong to the type choice, and to no other",
+                    ),
+                )
             if column.high is not None and column.high < column.low:
-                yield (*place, "high"), "it lies below low; correct one of them"
+                below = Text("小于 low；请改正其一", "it lies below low; correct one of them")
+                yield (*place, "high"), below
             if column.unit is not None and column.type not in (Kind.NUMBER, Kind.INT):
-                yield (*place, "unit"), "only numbers have a unit; take it out, or correct the type"
+                yield (
+                    (*place, "unit"),
+                    Text(
+                        "只有数字才有单位；请删去，或改正类型",
+                        "only numbers have a unit; take it out, or correct the type",
+                    ),
+                )
 
     def _mentions(self) -> Iterator[tuple[str, Place]]:
         """Yield every name of a column that the record mentions, with its place."""
@@ -203,20 +245,30 @@ class FormRecord(_Record):
             yield total.label, ("totals", i, "label")
             yield total.amount, ("totals", i, "amount")
 
-    def _problem_of_sql(self, sql: str) -> str | None:
+    def _problem_of_sql(self, sql: str) -> Text | None:
         """Return why ``sql`` is no condition over the columns; None where it is one."""
         schema = self.to_form_columns_schema()
         try:
             expression = pl.sql_expr(sql)
             unknown = sorted(set(expression.meta.root_names()) - set(schema))
             if unknown:
-                known = ", ".join(sorted(schema))
-                return f"there is no column {', '.join(unknown)} in “{sql}”; there are {known}"
+                known = sorted(schema)
+                return Text(
+                    f"“{sql}”中的 {'、'.join(unknown)} 不是列名；有的是：{'、'.join(known)}",
+                    f"there is no column {', '.join(unknown)} in “{sql}”; there are {', '.join(known)}",
+                )
             dtype = pl.DataFrame(schema=schema).select(expression).dtypes[0]
         except (pl.exceptions.PolarsError, ValueError) as error:
-            return f"“{sql}” is no SQL expression over the columns: {str(error).splitlines()[0]}"
+            first = str(error).splitlines()[0]
+            return Text(
+                f"“{sql}”不是由各列组成的 SQL 表达式：{first}",
+                f"“{sql}” is no SQL expression over the columns: {first}",
+            )
         if dtype != pl.Boolean:
-            return f"“{sql}” gives {dtype}, and must be true or false: compare it with something"
+            return Text(
+                f"“{sql}”得出的是 {dtype}，应得出真或假：请写成比较",
+                f"“{sql}” gives {dtype}, and must be true or false: compare it with something",
+            )
         return None
 
     def to_form_columns_schema(self) -> dict[str, pl.DataType]:
@@ -328,10 +380,13 @@ def _part_of_whole(record: PartRecord, part: Column, whole: Column) -> RowCheck:
     )
 
 
-def _problem_of_wording(words: str) -> str | None:
+def _problem_of_wording(words: str) -> Text | None:
     try:
         words.format(**dict.fromkeys(_PLACEHOLDERS, ""))
     except (KeyError, IndexError, ValueError) as error:
-        known = ", ".join(f"{{{name}}}" for name in _PLACEHOLDERS)
-        return f"there is nothing to fill in for {error}; there are {known}"
+        known = [f"{{{name}}}" for name in _PLACEHOLDERS]
+        return Text(
+            f"{error} 处没有内容可填；可用的是：{'、'.join(known)}",
+            f"there is nothing to fill in for {error}; there are {', '.join(known)}",
+        )
     return None

@@ -19,6 +19,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from transforms.made_up import MADE_UP_LINE
 from transforms.sample.sheet import Cell, SampleSheet
+from transforms.texts import Misfit
 
 # xlsxwriter writes the time of day into a workbook unless told another.
 _CREATED = datetime(2018, 1, 1)
@@ -36,7 +37,10 @@ def workbook_bytes(sheets: Sequence[SampleSheet]) -> bytes:
     """
     sheets = [_marked(sheet) for sheet in sheets]
     if max(len(sheet.rows) for sheet in sheets) > _MOST_ROWS:
-        raise ValueError(f"a sheet of .xlsx holds {_MOST_ROWS:,} rows: choose a smaller scale")
+        raise Misfit(
+            f"一张 .xlsx 工作表最多 {_MOST_ROWS:,} 行：请把 --scale 写小一些",
+            f"a sheet of .xlsx holds {_MOST_ROWS:,} rows: choose a smaller scale",
+        )
     out = BytesIO()
     book = xlsxwriter.Workbook(out, {"in_memory": True})
     book.set_properties(

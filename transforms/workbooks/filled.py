@@ -16,6 +16,7 @@ from io import BytesIO
 
 from lxml import etree
 
+from transforms.texts import ToldInBoth
 from transforms.workbooks.package import MAIN, RELATIONS, parsed, relations_of, unpacked
 
 _REFERENCE = re.compile(r"\{\{\s*(.*?)\s*\}\}", re.DOTALL)
@@ -40,7 +41,7 @@ class Filled:
     references: int
 
 
-class NoTemplate(Exception):
+class NoTemplate(ToldInBoth):
     """The file is no workbook of the kind .xlsx; the message says so."""
 
 
@@ -59,7 +60,10 @@ def fill(original: bytes, answer: Callable[[str], Answer | None], foot: str) -> 
         titles = _titles(parts, book)
         trees = {name: parsed(parts[name]) for name in titles}
     except (ValueError, KeyError, zipfile.BadZipFile, etree.XMLSyntaxError) as error:
-        raise NoTemplate(f"it cannot be read as an .xlsx workbook ({error})") from None
+        raise NoTemplate(
+            f"不能当作 .xlsx 工作簿读取（{error}）",
+            f"it cannot be read as an .xlsx workbook ({error})",
+        ) from None
     left: list[tuple[str, str]] = []
     count = 0
     for number, (name, tree) in enumerate(trees.items()):
@@ -148,7 +152,7 @@ def _append(sheet: etree._Element, text: str) -> None:
     """Write ``text`` two rows below all that stands on the sheet."""
     data = sheet.find(f"{_TAG}sheetData")
     if data is None:
-        raise NoTemplate("its first sheet has no cells")
+        raise NoTemplate("第一张工作表没有单元格", "its first sheet has no cells")
     last = max((int(row.get("r", 0)) for row in data.iter(f"{_TAG}row")), default=0)
     for merged in sheet.iter(f"{_TAG}mergeCell"):
         last = max(last, *map(int, re.findall(r"[0-9]+", merged.get("ref", "0"))))

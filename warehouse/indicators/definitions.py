@@ -29,6 +29,7 @@ from pydantic import (
 
 from transforms.definitions import InUse
 from transforms.forms import FormSet
+from transforms.texts import Misfit, Text
 from transforms.yaml_records import Place, read_definitions
 from warehouse.sql import literal
 
@@ -91,10 +92,16 @@ class Parameter(_Record):
     def _sound(self) -> Self:
         years = [value.from_year for value in self.values]
         if years[0] is not None or None in years[1:]:
-            raise ValueError("the first value is without from_year, the others have one")
+            raise Misfit(
+                "第一个值不写 from_year，其余的都写",
+                "the first value is without from_year, the others have one",
+            )
         later = [year for year in years if year is not None]
         if later != sorted(set(later)):
-            raise ValueError("the values stand in the order of their years, each year once")
+            raise Misfit(
+                "各个值须按年份先后排列，每个年份一次",
+                "the values stand in the order of their years, each year once",
+            )
         for value in self.values:
             self._literal(value.value)
         return self
@@ -110,8 +117,10 @@ class Parameter(_Record):
                 case "time":
                     return f"TIME {literal(time.fromisoformat(value).isoformat())}"
         except (ArithmeticError, ValueError):
-            raise ValueError(
-                f"{value!r} is no {self.type}; write 45 or, as a time, 07:50"
+            kind = {"number": "数字", "time": "时刻"}.get(self.type, self.type)
+            raise Misfit(
+                f"{value!r} 不是{kind}；请写成 45，时刻写成 07:50",
+                f"{value!r} is no {self.type}; write 45 or, as a time, 07:50",
             ) from None
         return literal(value)
 
@@ -285,11 +294,19 @@ class Indicator(_Record):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.share is None) == (self.numerator is None):
-            raise ValueError(f"{self.indicator_id}: give either a share or a numerator")
+            raise Misfit(
+                f"{self.indicator_id}：share 和 numerator 须写其一",
+                f"{self.indicator_id}: give either a share or a numerator",
+            )
         if self.share is not None and self.denominator is not None:
-            raise ValueError(f"{self.indicator_id}: a share has its denominator already")
+            raise Misfit(
+                f"{self.indicator_id}：share 已有分母，不再写 denominator",
+                f"{self.indicator_id}: a share has its denominator already",
+            )
         if self.denominator is None and self.share is None and self.scale != 1:
-            raise ValueError(f"{self.indicator_id}: a count has no scale")
+            raise Misfit(
+                f"{self.indicator_id}：计数没有 scale", f"{self.indicator_id}: a count has no scale"
+            )
         return self
 
     @cached_property
@@ -390,14 +407,20 @@ class Catalogue(_Record):
     views: tuple[View, ...] = ()
     indicators: tuple[Indicator, ...] = ()
 
-    def problems(self) -> Iterator[tuple[Place, str]]:
+    def problems(self) -> Iterator[tuple[Place, Text]]:
         """Yield what stands twice."""
         for field, key in _KEYS.items():
             seen = set()
             for i, record in enumerate(getattr(self, field)):
                 name = getattr(record, key)
                 if name in seen:
-                    yield (field, i), f"{key} {name} stands twice; give one of them another name"
+                    yield (
+                        (field, i),
+                        Text(
+                            f"{key} {name} 用了两次；请给其中一个改名",
+                            f"{key} {name} stands twice; give one of them another name",
+                        ),
+                    )
                 seen.add(name)
 
     def over(self, packaged: Catalogue) -> Catalogue:
@@ -408,32 +431,42 @@ class Catalogue(_Record):
             merged[field] = tuple({getattr(record, key): record for record in records}.values())
         return Catalogue(**merged)
 
-    def unwired(self, forms: FormSet) -> Iterator[str]:
+    def unwired(self, forms: FormSet) -> Iterator[Text]:
         """Yield a sentence on each record that speaks of what is not there; ``forms`` are those in use."""
         known = {*forms, *(view.name for view in self.views)}
         scopes = {scope.scope for scope in self.scopes}
         parameters = {parameter.parameter for parameter in self.parameters}
         for view in self.views:
             if view.name in forms:
-                yield f"view {view.name}: a form has that name; choose another"
+                taken = Text("已有报表叫这个名称；请换一个", "a form has that name; choose another")
+                yield taken.at(record_named("view", view.name))
             for form in view.forms:
                 if form not in forms:
-                    yield f"view {view.name}: there is no form {form}; there are {', '.join(forms)}"
+                    yield Text(
+                        f"没有报表 {form}；有的是：{'、'.join(forms)}",
+                        f"there is no form {form}; there are {', '.join(forms)}",
+                    ).at(record_named("view", view.name))
         for indicator in self.indicators:
-            name = f"indicator {indicator.indicator_id}"
+            name = record_named("indicator", indicator.indicator_id)
             if indicator.scope not in scopes:
-                yield f"{name}: there is no scope {indicator.scope}; there are {', '.join(sorted(scopes))}"
+                yield Text(
+                    f"没有范围 {indicator.scope}；有的是：{'、'.join(sorted(scopes))}",
+                    f"there is no scope {indicator.scope}; there are {', '.join(sorted(scopes))}",
+                ).at(name)
             for part in (indicator.top, indicator.bottom, indicator.causes):
                 if part is not None and part.source not in known:
-                    yield f"{name}: there is no source {part.source}; name a form or a view"
+                    yield Text(
+                        f"没有来源 {part.source}；请写一张报表或一个视图",
+                        f"there is no source {part.source}; name a form or a view",
+                    ).at(name)
         for kind, records in (("view", self.views), ("indicator", self.indicators)):
             for record in records:
                 named = set(_NAMED.findall(str(record.model_dump())))
                 for missing in sorted(named - parameters):
-                    yield (
-                        f"{kind} {getattr(record, _KEYS[kind + 's'])}: there is no parameter"
-                        f" ${missing}; add it to parameters"
-                    )
+                    yield Text(
+                        f"没有参数 ${missing}；请加到 parameters 中",
+                        f"there is no parameter ${missing}; add it to parameters",
+                    ).at(record_named(kind, getattr(record, _KEYS[f"{kind}s"])))
 
     def filled(self) -> Catalogue:
         """Return the catalogue with the figures of its parameters in the place of their names."""
@@ -485,9 +518,15 @@ _KEYS = {
     "indicators": "indicator_id",
 }
 _NAMED = re.compile(r"\$([a-z][a-z0-9_]*)")
+_KINDS_ZH = {"view": "视图", "indicator": "指标"}
 #: The fields that are read by people; all others are SQL.
 _WORDS_ZH = frozenset({"name_zh", "zh", "numerator_zh", "denominator_zh"})
 _WORDS_EN = frozenset({"name_en", "en", "numerator_en", "denominator_en"})
+
+
+def record_named(kind: str, name: str) -> Text:
+    """Return how a record is called in a sentence."""
+    return Text(f"{_KINDS_ZH[kind]} {name}", f"{kind} {name}")
 
 
 def _filled(record: _R, figures: Mapping[str, Parameter]) -> _R:

@@ -13,8 +13,9 @@ import duckdb
 
 from transforms.forms import FORMS, Form, Kind
 from transforms.forms.model import DUCKDB_TYPES
+from transforms.texts import Text, same
 from warehouse.indicators.compute import compute, source_name
-from warehouse.indicators.definitions import Catalogue, Example, Indicator
+from warehouse.indicators.definitions import Catalogue, Example, Indicator, record_named
 from warehouse.ledger.schema import prepare, refresh
 from warehouse.reference import Reference
 from warehouse.sql import literal
@@ -37,11 +38,11 @@ def empty_warehouse(reference: Reference) -> Iterator[duckdb.DuckDBPyConnection]
 
 def queries_that_fail(
     connection: duckdb.DuckDBPyConnection, queries: Mapping[str, str]
-) -> Iterator[str]:
+) -> Iterator[Text]:
     """Yield a sentence on each of ``queries`` that does not run; they are told by their names."""
     for name, query in queries.items():
         if (problem := _problem(connection, [f"SELECT * FROM ({query}) LIMIT 0"])) is not None:
-            yield f"{name}: {problem}"
+            yield same(problem).at(name)
 
 
 def expressions_that_fail(
@@ -49,7 +50,7 @@ def expressions_that_fail(
     catalogue: Catalogue,
     indicators: Iterable[Indicator],
     views: Collection[str],
-) -> Iterator[str]:
+) -> Iterator[Text]:
     """Yield a sentence on each of ``views``, and each expression of ``indicators``, that does not run.
 
     ``connection`` is to an :func:`empty_warehouse`.
@@ -66,7 +67,7 @@ def expressions_that_fail(
         )
         if (problem := _problem(connection, about)) is not None:
             broken.add(view.name)
-            yield f"view {view.name}, sql: {problem}"
+            yield same(problem).at(record_named("view", view.name).further("sql"))
     told = set()
     for indicator in wanted:
         for field, source, query in _expressions(indicator):
@@ -75,7 +76,8 @@ def expressions_that_fail(
                 continue
             if (problem := _problem(connection, [query])) is not None:
                 told.add((indicator.indicator_id, field))
-                yield f"indicator {indicator.indicator_id}, {field}: {problem}"
+                name = record_named("indicator", indicator.indicator_id)
+                yield same(problem).at(name.further(field))
 
 
 def _problem(connection: duckdb.DuckDBPyConnection, queries: Iterable[str]) -> str | None:
@@ -114,7 +116,7 @@ def _expressions(indicator: Indicator) -> Iterator[tuple[str, str, str]]:
         yield "causes", causes.source, query
 
 
-def examples_that_fail(catalogue: Catalogue, indicators: Iterable[Indicator]) -> Iterator[str]:
+def examples_that_fail(catalogue: Catalogue, indicators: Iterable[Indicator]) -> Iterator[Text]:
     """Yield a sentence on each example of ``indicators`` that does not give what it says.
 
     Each example is a city of its own with one unit, whose rows are all that is there; it has the townships
@@ -129,7 +131,7 @@ def examples_that_fail(catalogue: Catalogue, indicators: Iterable[Indicator]) ->
         for number, (indicator, place, example) in enumerate(cases):
             problem = _hand_in(connection, number, example)
             if problem is not None:
-                yield f"indicator {indicator.indicator_id}, example {place}: {problem}"
+                yield problem.at(_example_named(indicator, place))
                 return
         first = min(example.year - max(example.earlier, default=0) for _, _, example in cases)
         ids = dict.fromkeys(indicator.indicator_id for indicator, _, _ in cases)
@@ -142,12 +144,26 @@ def examples_that_fail(catalogue: Catalogue, indicators: Iterable[Indicator]) ->
             ).fetchone()
             said = (example.numerator, example.denominator, example.asked)
             if found is None or not all(map(_equal, found, said)):
-                gave = [str(one) if one is not None else "nothing" for one in found or ()]
-                yield (
-                    f"indicator {indicator.indicator_id}, example {place}: it gives {' / '.join(gave)},"
-                    f" and says {' / '.join(str(one) if one is not None else 'nothing' for one in said)}"
-                    " (numerator / denominator / asked); correct one of them"
-                )
+                gave, meant = _figures(found or ()), _figures(said)
+                yield Text(
+                    f"算出 {gave.zh}，写的是 {meant.zh}（分子 / 分母 / 应答数）；请改正其一",
+                    f"it gives {gave.en}, and says {meant.en} (numerator / denominator / asked); correct"
+                    " one of them",
+                ).at(_example_named(indicator, place))
+
+
+def _example_named(indicator: Indicator, place: int) -> Text:
+    name = record_named("indicator", indicator.indicator_id)
+    return Text(f"{name.zh}，第{place}个例子", f"{name.en}, example {place}")
+
+
+def _figures(parts: Iterable[object]) -> Text:
+    """Return the parts of an example as they are shown beside each other."""
+    shown = list(parts)
+    return Text(
+        " / ".join("无" if one is None else str(one) for one in shown),
+        " / ".join("nothing" if one is None else str(one) for one in shown),
+    )
 
 
 def _equal(found: object, said: object) -> bool:
@@ -179,13 +195,13 @@ def _reference(catalogue: Catalogue, indicators: Iterable[Indicator]) -> Referen
     return Reference.of_rows(regions, townships)
 
 
-def _hand_in(connection: duckdb.DuckDBPyConnection, number: int, example: Example) -> str | None:
+def _hand_in(connection: duckdb.DuckDBPyConnection, number: int, example: Example) -> Text | None:
     """Put the rows of an example into the warehouse as accepted; give why that cannot be done."""
     for before, given in {0: example.given, **example.earlier}.items():
         for name, rows in given.items():
             form = FORMS.get(name)
             if form is None:
-                return f"there is no form {name}"
+                return Text(f"没有报表 {name}", f"there is no form {name}")
             submission = f"{number}-{name}-{before}"
             connection.execute(
                 "INSERT INTO submission (submission_id, region_code, form, year, sha256, received_at,"
@@ -195,7 +211,10 @@ def _hand_in(connection: duckdb.DuckDBPyConnection, number: int, example: Exampl
             for place, row in enumerate(rows, start=1):
                 unknown = sorted(set(row) - set(form.by_name))
                 if unknown:
-                    return f"the form {name} has no column {', '.join(unknown)}"
+                    return Text(
+                        f"报表 {name} 没有 {'、'.join(unknown)} 列",
+                        f"the form {name} has no column {', '.join(unknown)}",
+                    )
                 cells = {**_neutral(form, row, place), **row}
                 values = [
                     f"{literal(_text(value))}::{DUCKDB_TYPES[form.by_name[column].kind]}"
@@ -208,7 +227,7 @@ def _hand_in(connection: duckdb.DuckDBPyConnection, number: int, example: Exampl
                     f" {example.year - before}, 'example', {place}, {', '.join(values)})"
                 )
                 if (problem := _problem(connection, [query])) is not None:
-                    return problem
+                    return same(problem)
     return None
 
 

@@ -24,6 +24,7 @@ import transforms
 import warehouse
 from transforms.formats import Limits
 from transforms.forms import FORMS_IN_USE
+from transforms.texts import Text
 from warehouse.archive import Archive, Receipt
 from warehouse.ledger.ingest import LocalReaders, Portion
 from warehouse.reference import Reference
@@ -45,9 +46,10 @@ _ANSWER, _LOOK = 20, 5
 _AHEAD = 2
 #: So many times the portions of a task are handed in that the scheduler forgets.
 _MOST_TIMES = 3
-_NOT_INSTALLED = (
+_NOT_INSTALLED = Text(
+    "文件要在 Dask 集群上读取，而所需的软件没有安装：请安装 jzedu 的附加组件 cluster（docs/scale.md）",
     "files are to be read on a Dask cluster, and what that needs is not installed: install the extra"
-    " cluster of jzedu (docs/scale.md)"
+    " cluster of jzedu (docs/scale.md)",
 )
 
 
@@ -107,7 +109,7 @@ class ClusterReaders:
         try:
             import distributed
         except ImportError:
-            raise WorkersFailed(_NOT_INSTALLED) from None
+            raise WorkersFailed(*_NOT_INSTALLED) from None
         scheme, _, place = self.address.partition("://")
         try:
             connect: Any = distributed.Client
@@ -118,38 +120,54 @@ class ClusterReaders:
             )
         except (OSError, ValueError, TypeError) as error:
             raise WorkersFailed(
+                f"调度服务 {self.address} 没有应答（{_first_line(error)}）：请启动它，或删去 settings.toml 的"
+                " [engine] 一节，在本机读取",
                 f"the scheduler at {self.address} does not answer ({_first_line(error)}): start it, or"
-                " take the section [engine] out of settings.toml to read on this machine"
+                " take the section [engine] out of settings.toml to read on this machine",
             ) from None
 
     def _fit(self, client: Client, archive: ArchivePlace) -> Mapping[str, int]:
         """Return the threads of each worker, by its address, that can read what we would read."""
         found = client.run(_look, archive, on_error="return")
-        mine = (code_mark(), "")
+        mine = (code_mark(), None)
         fit = {worker for worker, look in found.items() if look == mine}
         if not fit:
-            raise WorkersFailed(self._unfit(found, mine))
+            raise WorkersFailed(*self._unfit(found, code_mark()))
         return {
             worker: facts["nthreads"]
             for worker, facts in client.scheduler_info(n_workers=-1)["workers"].items()
             if worker in fit
         }
 
-    def _unfit(self, found: Mapping[str, Any], mine: tuple[str, str]) -> str:
+    def _unfit(self, found: Mapping[str, Any], mine: str) -> Text:
+        """Return why no worker can read; ``mine`` is the mark of the code of this machine."""
         if not found:
-            return f"the scheduler at {self.address} has no workers: start some (docs/scale.md)"
+            return Text(
+                f"调度服务 {self.address} 没有工作进程：请启动几个（docs/scale.md）",
+                f"the scheduler at {self.address} has no workers: start some (docs/scale.md)",
+            )
         worker, look = sorted(found.items())[0]
         if not isinstance(look, tuple):
-            why = f"it has no jzedu of this version ({_first_line(look)})"
-        elif look[0] != mine[0]:
-            why = f"its jzedu is another one ({look[0]}, here {mine[0]})"
+            why = Text(
+                f"那里没有这一版的 jzedu（{_first_line(look)}）",
+                f"it has no jzedu of this version ({_first_line(look)})",
+            )
+        elif look[0] != mine:
+            why = Text(
+                f"那里的 jzedu 是另一版（{look[0]}，这里是 {mine}）",
+                f"its jzedu is another one ({look[0]}, here {mine})",
+            )
         else:
             why = look[1]
-        return f"no worker of {self.address} can read for us; {worker}: {why}"
+        return Text(
+            f"{self.address} 没有能读取的工作进程；{worker}：{why.zh}",
+            f"no worker of {self.address} can read for us; {worker}: {why.en}",
+        )
 
     def _nobody_left(self) -> WorkersFailed:
         return WorkersFailed(
-            f"no worker of {self.address} is left that was there when the run began"
+            f"{self.address} 的工作进程，开始运行时有的现在一个也不在了",
+            f"no worker of {self.address} is left that was there when the run began",
         )
 
     def _taken(
@@ -185,8 +203,10 @@ class ClusterReaders:
                 future = submit(receipts)
             except KilledWorker as error:
                 raise WorkersFailed(
+                    f"{self.address} 的工作进程读同一批文件时一再中止（{_first_line(error)}）：请看它们的日志和"
+                    "内存，或调小 portion",
                     f"workers of {self.address} died of one portion again and again ({_first_line(error)}):"
-                    " look at their logs and their memory, or set a smaller portion"
+                    " look at their logs and their memory, or set a smaller portion",
                 ) from None
         for portion in portions:
             for _ in range(len(portion.receipts) + len(portion.lost)):
@@ -209,14 +229,17 @@ def _for_all(archive: ArchivePlace) -> ArchivePlace:
     return archive.resolve() if isinstance(archive, Path) else archive
 
 
-def _look(archive: ArchivePlace) -> tuple[str, str]:
-    """Return the mark of the code that this worker has, and why it cannot read the archive, else ""; called on it."""
+def _look(archive: ArchivePlace) -> tuple[str, Text | None]:
+    """Return the mark of the code that this worker has, and why it cannot read the archive, else None; called on it."""
     try:
         there = shelf_at(archive).is_there()
     except StorageFailed as error:
-        return code_mark(), str(error)
-    missing = f"{archive} is not there: every worker needs the archive under the same path"
-    return code_mark(), "" if there else missing
+        return code_mark(), error.text
+    missing = Text(
+        f"没有 {archive}：每个工作进程都须在同一路径下看到档案",
+        f"{archive} is not there: every worker needs the archive under the same path",
+    )
+    return code_mark(), None if there else missing
 
 
 def _read(shared: _Shared, receipts: Sequence[Receipt]) -> list[Portion]:

@@ -22,6 +22,7 @@ from transforms.reading import Found, find_files
 from transforms.records import REASON
 from transforms.submissions import Document, Examined, examine
 from transforms.tables.model import Table
+from transforms.texts import Text
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
 from warehouse.ledger.store import Loaded, keep_reasons, known_deliveries, load
 from warehouse.reference import Reference
@@ -46,7 +47,7 @@ class Ingested:
     submissions: int
     accepted: int
     returned: int
-    lost: tuple[str, ...] = ()
+    lost: tuple[Text, ...] = ()
 
 
 def pending(
@@ -79,7 +80,7 @@ class Portion:
     examined: Examined
     origins: pl.DataFrame
     reasons: pl.DataFrame
-    lost: tuple[str, ...] = ()
+    lost: tuple[Text, ...] = ()
 
 
 class Readers(Protocol):
@@ -140,7 +141,7 @@ def ingest(
     Raises:
         WorkersFailed: there is nobody to read.
     """
-    lost: list[str] = []
+    lost: list[Text] = []
     read = 0
     loaded = Loaded(0, 0, 0)
     for portion in readers.read(archive, reference, sorted(receipts), limits, on_file):
@@ -184,7 +185,7 @@ def _examined(
 class Lost:
     """A delivery that cannot be read, because its original is damaged: ``reason`` says how."""
 
-    reason: str
+    reason: Text
 
 
 def read_deliveries(
@@ -253,7 +254,7 @@ class _Reading(Order[Document | Lost]):
         try:
             content = self._content()
         except ArchiveDamaged as damage:
-            lost = Lost(str(damage))
+            lost = Lost(damage.text)
             yield OrderPart(lost, 0, lambda: lost)
             return
         for found in islice(self._find(content), self.start, None):

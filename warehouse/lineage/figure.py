@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 
 from transforms.forms import FORMS
+from transforms.texts import Text, ToldInBoth
 from warehouse import coverage, wording
 from warehouse.figures import show_plain
 from warehouse.indicators.definitions import Catalogue, Indicator
@@ -39,7 +40,6 @@ from warehouse.place import Place
 from warehouse.publication.reader.queries import clause_order, standings, turning
 from warehouse.reference import Reference, folder_key
 from warehouse.sql import literal
-from warehouse.wording import Text, ToldInBoth
 
 
 class CannotExplain(ToldInBoth):

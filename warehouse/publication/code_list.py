@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
+from transforms.texts import Text
 from warehouse import wording
-from warehouse.wording import Text
 
 _REGION_LEVELS = {
     "reporting_unit": Text("填报单位", "Reporting unit"),

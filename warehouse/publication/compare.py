@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import duckdb
 
+from transforms.texts import Text
 from warehouse.figures import show_apart
 from warehouse.publication.tables import OF_THE_MOMENT, TABLES
 from warehouse.publication.views import VIEWS
-from warehouse.wording import Text
 
 #: A value this many times larger or smaller than before is worth a look.
 LEAP = 10

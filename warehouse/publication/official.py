@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from transforms.texts import Text
 from warehouse.archive import digest_of
 from warehouse.decisions import Decision, Decisions, Kept, Release, now
 from warehouse.publication.release import DATABASE
@@ -49,7 +50,7 @@ def keep_releases(
     return written
 
 
-def faults_of(home: Path, decisions: Sequence[Decision]) -> list[str]:
+def faults_of(home: Path, decisions: Sequence[Decision]) -> list[Text]:
     """Return a sentence for every kept release that is not what it was."""
     faults = []
     for one in decisions:
@@ -62,8 +63,17 @@ def faults_of(home: Path, decisions: Sequence[Decision]) -> list[str]:
             if not (folder / name).is_file() or _digest(folder / name) != digest
         ]
         if bad:
-            named = ", ".join(bad[:3]) + (f" and {len(bad) - 3} more" if len(bad) > 3 else "")
-            faults.append(f"{folder}: missing or changed: {named}")
+            more_zh, more_en = (
+                ("", "")
+                if len(bad) <= 3
+                else (f"等 {len(bad)} 个文件", f" and {len(bad) - 3} more")
+            )
+            faults.append(
+                Text(
+                    f"缺少或被改动过：{'、'.join(bad[:3])}{more_zh}",
+                    f"missing or changed: {', '.join(bad[:3])}{more_en}",
+                ).at(folder)
+            )
     return faults
 
 

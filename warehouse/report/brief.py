@@ -17,6 +17,7 @@ from typing import Literal
 
 from markupsafe import Markup
 
+from transforms.texts import Text
 from warehouse.figures import local_time
 from warehouse.publication.reader.pages import (
     Judgement,
@@ -34,7 +35,7 @@ from warehouse.report.rows import (
     value_text,
 )
 from warehouse.report.words import form_word, word
-from warehouse.wording import STATUSES, VERDICTS, Text
+from warehouse.wording import STATUSES, VERDICTS
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from transforms.texts import Text
 from warehouse.figures import show
-from warehouse.wording import Text
 
 # How near, in the drawing's units, a line may pass to a mark that has its figure on that side.
 LABEL_ROOM = 34

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from transforms.texts import Text
 from warehouse.publication.reader.pages import PlanSection, Publication, Region
 from warehouse.report.brief import people_first
 from warehouse.report.rows import ClauseRow, clause_row
-from warehouse.wording import STATUSES, Text
+from warehouse.wording import STATUSES
 
 #: What a reader has to see; all else is folded away, in the order of the statuses.
 _BEHIND = ("not_met", "off_track")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from transforms.texts import Text
 from warehouse.figures import show_value
 from warehouse.publication.reader.pages import Publication, PublishedClause
-from warehouse.wording import Text, figure
+from warehouse.wording import figure
 
 #: So many steps; the style sheet has a colour for each.
 STEPS = 5

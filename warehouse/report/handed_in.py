@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from transforms.texts import Text
 from warehouse.publication.reader.ageing import AnswerTimes, OpenSince
 from warehouse.publication.reader.pages import Publication, Region
 from warehouse.report.words import word
-from warehouse.wording import Text
 
 #: So many of the quickest and of the slowest units are listed.
 _QUICKEST, _SLOWEST = 25, 75

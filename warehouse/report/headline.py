@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from transforms.texts import Text
 from warehouse.figures import show_plain
 from warehouse.publication.reader.pages import Judgement, Publication, PublishedClause, Region
 from warehouse.report.brief import amiss_text, depends_on_text
 from warehouse.report.rows import ClauseRow, due_text, target_text, value_text
 from warehouse.report.words import word
-from warehouse.wording import STATUSES, Text
+from warehouse.wording import STATUSES
 
 
 def headline(publication: Publication, clause: PublishedClause, cell: Judgement) -> Text:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from transforms.texts import Text
 from warehouse.figures import Number, show_value
 from warehouse.publication.reader.over_time import MergedUnit
 from warehouse.report.rows import DASH
 from warehouse.report.words import word
-from warehouse.wording import Text, figure
+from warehouse.wording import figure
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Turns templates into files: the Jinja environment, the assets that every page uses, and what of the last report stays.
 
-Autoescape is on and templates hold no `safe`: markup comes only from `wording.Text`, which escapes
+Autoescape is on and templates hold no `safe`: markup comes only from `Text`, which escapes
 its parts, from `charts`, and from `tojson`, which keeps `<`, `>`, `&` and quotes out of scripts.
 """
 
@@ -24,6 +24,7 @@ from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUn
 from jinja2.bccache import Bucket
 
 import warehouse
+from transforms.texts import Text
 from warehouse import wording
 from warehouse.figures import BLANK, local_time, show_plain
 from warehouse.report import words
@@ -82,7 +83,7 @@ def environment(language: Literal["zh", "en"] | None = None) -> Environment:
     env.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     env.globals.update(
         w=words.word,
-        Text=wording.Text,
+        Text=Text,
         STATUSES=wording.STATUSES,
         STATUS_MEANINGS=wording.STATUS_MEANINGS,
         KINDS=wording.KINDS,
@@ -102,7 +103,7 @@ def environment(language: Literal["zh", "en"] | None = None) -> Environment:
 
 
 def _in_one(value: object, language: Literal["zh", "en"]) -> object:
-    return getattr(value, language) if isinstance(value, wording.Text) else value
+    return getattr(value, language) if isinstance(value, Text) else value
 
 
 def write_page(env: Environment, template: str, path: Path, context: Mapping[str, object]) -> None:

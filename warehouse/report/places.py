@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from transforms.texts import Text
 from warehouse.figures import show_plain
 from warehouse.publication.reader.pages import PlacesAhead, Publication, Region, grouped
 from warehouse.report.words import word
-from warehouse.wording import STAGES, Text, figure
+from warehouse.wording import STAGES, figure
 
 
 @dataclass(frozen=True, slots=True)

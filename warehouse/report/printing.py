@@ -22,6 +22,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
+from transforms.texts import Text, ToldInBoth
+
 #: What the browser is called on the systems that have it. First the ones that have no window at all: they
 #: print in a tenth of the time.
 NAMES = (
@@ -66,7 +68,7 @@ class Printing:
         self._given = threading.Event()
         self._stack = ExitStack()
         self._browser: _Browser | None = None
-        self._printed: dict[Path, bytes | str] = {}
+        self._printed: dict[Path, bytes | Text] = {}
         self._thread = threading.Thread(target=self._print, name="printing", daemon=True)
 
     def __enter__(self) -> Self:
@@ -94,19 +96,27 @@ class Printing:
             try:
                 self._printed[file] = self._browser.pdf(file.absolute().as_uri())
             except _NotPrinted as reason:
-                self._printed[file] = str(reason)
+                self._printed[file] = reason.text
 
-    def finish(self) -> list[str]:
+    def finish(self) -> list[Text]:
         """Put the PDF files in their places; give a sentence for each page that could not be printed."""
         if self._browser is None:
-            return [f"no browser to print with: install one of {', '.join(NAMES[:3])}"]
+            return [
+                Text(
+                    f"没有可用来打印的浏览器：请安装 {'、'.join(NAMES[:3])} 之一",
+                    f"no browser to print with: install one of {', '.join(NAMES[:3])}",
+                )
+            ]
         self._given.set()
         self._thread.join(PATIENCE * len(self._files))
         problems = []
         for file in self._files:
-            printed = self._printed.get(file, f"it takes longer than {PATIENCE} s")
-            if isinstance(printed, str):
-                problems.append(f"{file.name} was not printed: {printed}")
+            printed = self._printed.get(
+                file, Text(f"用时超过 {PATIENCE} 秒", f"it takes longer than {PATIENCE} s")
+            )
+            if isinstance(printed, Text):
+                name = Text(f"{file.name} 没有打印出来", f"{file.name} was not printed")
+                problems.append(printed.at(name))
                 continue
             part = file.with_name(f".{file.stem}.pdf.part")
             part.write_bytes(printed)
@@ -126,8 +136,8 @@ class Printing:
         self._stack.close()
 
 
-class _NotPrinted(Exception):
-    """A page could not be printed; the message says why."""
+class _NotPrinted(ToldInBoth):
+    """A page could not be printed; the text says why."""
 
 
 class _Browser:
@@ -192,14 +202,18 @@ class _Browser:
         while (answer := self._message()).get("id") != self._last:
             pass
         if "error" in answer:
-            raise _NotPrinted(f"the browser says {answer['error'].get('message')}")
+            said = answer["error"].get("message")
+            raise _NotPrinted(f"浏览器说：{said}", f"the browser says {said}")
         result: dict[str, Any] = answer["result"]
         return result
 
     def _message(self) -> dict[str, Any]:
         while b"\0" not in self._received:
             if not select.select([self._from], [], [], PATIENCE)[0]:
-                raise _NotPrinted(f"the browser does not answer within {PATIENCE} s")
+                raise _NotPrinted(
+                    f"浏览器在 {PATIENCE} 秒内没有应答",
+                    f"the browser does not answer within {PATIENCE} s",
+                )
             piece = os.read(self._from, 2**20)
             if not piece:
                 raise self._ended()
@@ -209,7 +223,8 @@ class _Browser:
         return found
 
     def _ended(self) -> _NotPrinted:
-        return _NotPrinted(f"the browser ended with {self._process.wait()}")
+        code = self._process.wait()
+        return _NotPrinted(f"浏览器已结束，代码 {code}", f"the browser ended with {code}")
 
     def end(self) -> None:
         """Kill it, so that whoever waits for an answer gets none."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from transforms.texts import Text
 from warehouse import wording
 from warehouse.figures import (
     BLANK,
@@ -30,15 +31,7 @@ from warehouse.publication.reader.pages import (
 from warehouse.publication.revisions import Revision
 from warehouse.report.charts import Point, spark
 from warehouse.report.words import word
-from warehouse.wording import (
-    COMPARATORS,
-    DIRECTIONS,
-    FINALITY,
-    STATUSES,
-    Text,
-    figure,
-    unit_word,
-)
+from warehouse.wording import COMPARATORS, DIRECTIONS, FINALITY, STATUSES, figure, unit_word
 
 _STATUS_RANK = {status: i for i, status in enumerate(STATUSES)}
 DASH = Text(BLANK, BLANK)

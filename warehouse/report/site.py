@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from markupsafe import Markup
 
+from transforms.texts import Text
 from warehouse.figures import local_time
 from warehouse.publication.public.counts import FEWEST, MOST
 from warehouse.publication.reader import Reader
@@ -71,7 +72,7 @@ from warehouse.report.rows import (
 )
 from warehouse.report.sheets import csv_text
 from warehouse.report.words import word
-from warehouse.wording import BASIS_MISSING, STATUSES, Text, unit_word
+from warehouse.wording import BASIS_MISSING, STATUSES, unit_word
 
 Told = TypeVar("Told")
 

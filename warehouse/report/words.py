@@ -7,7 +7,8 @@ but the page's own `lang`. Words that others use too are in :mod:`warehouse.word
 
 from __future__ import annotations
 
-from warehouse.wording import FORMS, Text
+from transforms.texts import Text
+from warehouse.wording import FORMS
 
 
 def word(key: str, **parts: object) -> Text:

@@ -36,6 +36,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from transforms.formats import Limits, Unreadable
 from transforms.formats.model import megabytes
+from transforms.texts import Text, ToldInBoth, said_by_system
 from warehouse.workers.memory import shared_memory
 from warehouse.workers.process import LENGTH, SMALL, Begun, Made, OrderPart, Raised, given, packed
 
@@ -55,7 +56,7 @@ _PAGE = resource.getpagesize()
 _PIECE = 2**20  # bytes
 
 
-class WorkersFailed(Exception):
+class WorkersFailed(ToldInBoth):
     """No worker could be started; the message says why and what to do."""
 
 
@@ -137,7 +138,8 @@ class ForkServer:
                 found = self._ask()
         if found is None:
             raise WorkersFailed(
-                "the process that starts workers ends at once: is there memory left?"
+                "用来启动读取进程的进程一启动就结束：内存还够吗？",
+                "the process that starts workers ends at once: is there memory left?",
             )
         return found
 
@@ -155,9 +157,11 @@ class ForkServer:
             return Worker(ours, int(answer), handles[0])
         ours.close()
         if answer:
+            why = said_by_system(int(answer))
             raise WorkersFailed(
-                f"no worker can be started ({os.strerror(int(answer))}):"
-                " raise the limit on processes (TasksMax), or lower the setting workers"
+                f"不能启动读取进程（{why.zh}）：请提高进程数的上限（TasksMax），或调小设置 workers",
+                f"no worker can be started ({why.en}): raise the limit on processes (TasksMax), or lower the"
+                " setting workers",
             )
         return None
 
@@ -309,6 +313,7 @@ class _Stopped(Exception):
         self.sure = sure
 
 
+_ENDED = Text("本次运行已经结束", "the run has ended")
 _DIED = Breach("读取程序因这个文件异常中止", "whoever reads it falls over")
 
 
@@ -382,7 +387,7 @@ class Workers:
         try:
             self._memory.grant(share, self._memory.total if alone else SMALL)
             if self._closed.is_set():
-                raise WorkersFailed("the run has ended")
+                raise WorkersFailed(*_ENDED)
             worker = self._fork_server.worker()
             worker.send(given(order))
             self._follow(worker, order.limits, share, attempt, alone)
@@ -432,7 +437,7 @@ class Workers:
     ) -> None:
         """Raise _Stopped where the part in hand must not go on."""
         if self._closed.is_set():
-            raise WorkersFailed("the run has ended")
+            raise WorkersFailed(*_ENDED)
         taken = worker.memory()
         most = min(limits.memory_bytes, self._memory.total)
         if taken > most:

@@ -24,7 +24,8 @@ from flows.after.artifacts import Handed
 from flows.after.notify import URLS, Notice, failed, of_run, send
 from flows.after.reminders import remind
 from flows.settings import NotifySettings, SettingsError, load_settings
-from tests.conftest import Home
+from tests.conftest import Home, english
+from transforms.texts import Text
 from warehouse.publication.revisions import Revision
 
 # apprise looks for optional parts of the standard library that Python 3.11 calls outdated.
@@ -138,13 +139,13 @@ def test_mail_gets_it_too_and_both_can_be_set(
     address, taken = mailbox
     monkeypatch.setenv(URLS, f"{webhook.url}\n  {address}")
     reason = "the step “pull” failed: no space left. Check free disk space, then run again."
-    assert send(NotifySettings(), [failed("nightly", reason)]) == []
+    assert send(NotifySettings(), [failed("nightly", Text("没有空间", reason))]) == []
     message = taken.get_nowait()
     assert message["Subject"] == "jzedu: nightly 运行失败 / the nightly run failed"
     assert message["To"] == "office@jz.example"
     body = message.get_body(("plain", "html"))
     assert body is not None
-    assert reason in body.get_content()
+    assert reason in body.get_content() and "没有空间" in body.get_content()
     assert "jzedu doctor" in body.get_content()
     assert webhook.posted.get_nowait()["title"] == message["Subject"]
 
@@ -155,7 +156,7 @@ def test_only_the_occasions_asked_for_are_told(
 ) -> None:
     monkeypatch.setenv(URLS, webhook.url)
     notices = [
-        failed("nightly", "a reason"),
+        failed("nightly", Text("原因", "a reason")),
         *of_run([handed("returned")], [TURN], OUTBOX, REPORT),
     ]
     assert send(NotifySettings(on=(occasion,)), notices) == []
@@ -184,7 +185,9 @@ def test_what_cannot_be_delivered_is_said_without_its_address(
     webhook.status = 500
     monkeypatch.setenv(URLS, f"{webhook.url} nonsense://{PASSWORD}")
     with caplog.at_level(logging.DEBUG):
-        unknown, undelivered = send(NotifySettings(), [failed("nightly", "a reason")])
+        unknown, undelivered = english(
+            send(NotifySettings(), [failed("nightly", Text("原因", "a reason"))])
+        )
     assert undelivered.startswith(f"entry 1 of {URLS} (JSON): “jzedu: nightly")
     assert "was not delivered" in undelivered
     assert unknown == f"entry 2 of {URLS} is no address that apprise knows"

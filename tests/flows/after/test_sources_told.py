@@ -18,7 +18,7 @@ from flows.after.metrics import last_sources, metrics_file
 from flows.run import Run
 from flows.settings import Settings
 from flows.sources.model import Pulled
-from tests.conftest import Home, MakeHome
+from tests.conftest import Home, MakeHome, english
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
@@ -56,11 +56,14 @@ def look(settings: Settings) -> Pulled:
 
 
 def lines(messages: queue.Queue[str]) -> list[str]:
-    """The lines with a dash of the only message."""
+    """The English lines of the list in the only message; each stands below the Chinese one."""
     text = messages.get_nowait()
     assert messages.empty()
     assert text.partition("\n")[0].startswith("jzedu: ")
-    return [line[2:] for line in text.splitlines() if line.startswith("- ")]
+    chinese = [line for line in text.splitlines() if line.startswith("- ")]
+    found = [line[2:] for line in text.splitlines() if line.startswith("  ")]
+    assert len(chinese) == len(found) and chinese != found
+    return found
 
 
 def test_an_inbox_that_is_gone_after_a_first_run_is_told_and_not_made(
@@ -69,7 +72,7 @@ def test_an_inbox_that_is_gone_after_a_first_run_is_told_and_not_made(
     look(home.settings)
     assert home.settings.inbox.is_dir() and told.empty()
     home.settings.inbox.rmdir()
-    (sentence,) = look(home.settings).failed
+    (sentence,) = english(look(home.settings).failed)
     assert not home.settings.inbox.exists()
     assert lines(told) == [sentence]
     assert f"{home.settings.inbox}: No such file or directory; is it mounted" in sentence
@@ -91,7 +94,7 @@ def test_an_inbox_that_is_an_empty_mount_point_is_told(home: Home, told: queue.Q
     shutil.rmtree(home.settings.inbox)
     home.settings.inbox.mkdir()
     for _ in range(2):
-        (sentence,) = look(home.settings).failed
+        (sentence,) = english(look(home.settings).failed)
         assert "is empty, and held 2 files when it was last looked at: is it mounted?" in sentence
     assert lines(told) == [sentence]
     (home.settings.inbox / "210727").mkdir()  # as the sentence says
@@ -139,7 +142,7 @@ def test_what_could_not_be_delivered_is_told_again(
         away.setenv("JZEDU_NOTIFY_URLS", "json://127.0.0.1:9/")
         with Run.open(home.settings) as run:
             pulled = steps.pull_inbox(run)
-        (problem,) = quiet_night(home.settings, pulled)
+        (problem,) = english(quiet_night(home.settings, pulled))
         assert "was not delivered" in problem
     look(home.settings)
     assert len(lines(told)) == 1

@@ -273,12 +273,13 @@ BLOCK = """
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from flows.after.notify import failed, send
 from flows.settings import NotifySettings
+from transforms.texts import Text
 block = CustomWebhookNotificationBlock(
     name="office", url="{url}", method="POST", json_data={{"title": "{{{{subject}}}}"}}
 )
 block.save("office")
 print(send(NotifySettings(blocks=["custom-webhook/office", "custom-webhook/nobody"]),
-           [failed("backfill", "a reason")]))
+           [failed("backfill", Text("原因", "a reason"))]))
 """
 
 

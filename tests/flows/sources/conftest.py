@@ -22,9 +22,10 @@ from typing import Protocol
 import pytest
 import trustme
 
-from flows.sources.model import Pulled
+from flows.sources.model import SourceState
 from flows.sources.pull import pull_all
 from flows.sources.settings import SourceSettings
+from tests.conftest import english
 from transforms.formats import Limits
 from warehouse.archive import Archive, Receipt
 
@@ -32,6 +33,18 @@ from warehouse.archive import Archive, Receipt
 NOW = datetime(2021, 3, 1, 18, 0)
 #: When a file was handed in, where nothing else is said (UTC).
 RECEIVED = datetime(2020, 9, 15, 2, 0)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a round over the sources gave, with its sentences in English."""
+
+    found: int
+    receipts: tuple[Receipt, ...]
+    waiting: tuple[str, ...]
+    failed: tuple[str, ...]
+    refused: tuple[str, ...]
+    sources: tuple[SourceState, ...]
 
 
 @dataclass
@@ -53,8 +66,8 @@ class Station:
     def archive(self) -> Archive:
         return Archive(self.home / "archive")
 
-    def pull(self, *sources: SourceSettings, on_file: Callable[[], None] = lambda: None) -> Pulled:
-        return pull_all(
+    def pull(self, *sources: SourceSettings, on_file: Callable[[], None] = lambda: None) -> Told:
+        pulled = pull_all(
             sources,
             self.inbox,
             self.archive,
@@ -64,6 +77,8 @@ class Station:
             now=lambda: self.now,
             sleep=self._sleep,
         )
+        sentences = map(english, (pulled.waiting, pulled.failed, pulled.refused))
+        return Told(pulled.found, pulled.receipts, *sentences, pulled.sources)
 
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

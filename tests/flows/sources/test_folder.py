@@ -27,6 +27,7 @@ from flows.sources.model import Pulled
 from flows.sources.pull import probe
 from flows.sources.settings import FolderSettings
 from flows.terminal.doctor import diagnose
+from tests.conftest import english
 from tests.flows.sources.conftest import PutFile, Station
 
 
@@ -307,7 +308,7 @@ def test_an_inbox_that_hangs_is_told_by_the_night_and_the_doctor_and_holds_up_ne
     with hung(home.settings.inbox), monkeypatch.context() as impatient:
         impatient.setattr(FolderSource.__init__, "__defaults__", (None, 0.5))
         pulled = pull_in()
-        assert [str(home.settings.inbox) in one for one in pulled.failed] == [True]
+        assert [str(home.settings.inbox) in one for one in english(pulled.failed)] == [True]
         assert [one.read for one in pulled.sources] == [False]
         (line,) = [one for one in diagnose(home.root, lambda _: ()) if one.check == "inbox"]
         assert (line.state, "hangs" in line.found) == ("fail", True)

@@ -79,7 +79,7 @@ def test_tries_wait_longer_and_longer_and_then_stop() -> None:
 
     def attempt() -> None:
         tries.append(None)
-        raise Interrupted("cut")
+        raise Interrupted("断了", "cut")
 
     with pytest.raises(Interrupted):
         patiently(attempt, slept.append)
@@ -87,7 +87,7 @@ def test_tries_wait_longer_and_longer_and_then_stop() -> None:
 
 
 def test_nothing_but_an_interruption_is_tried_again() -> None:
-    for error in (SourceError("wrong key"), NotTaken("gone")):
+    for error in (SourceError("密钥不对", "wrong key"), NotTaken("不在", "gone")):
         slept: list[float] = []
         with pytest.raises(type(error)):
             patiently(partial(Shelf(a=error)._fetch, "210727/a.csv", ""), slept.append)
@@ -95,10 +95,14 @@ def test_nothing_but_an_interruption_is_tried_again() -> None:
 
 
 def test_a_source_that_fails_midway_keeps_what_it_gave(station: Station) -> None:
-    shelf = Shelf(a=b"a", b=NotTaken("is locked"), c=b"c", d=SourceError("locked out"), e=b"e")
+    locked, out = NotTaken("已锁住", "is locked"), SourceError("被拒之门外", "locked out")
+    shelf = Shelf(a=b"a", b=locked, c=b"c", d=out, e=b"e")
     pulled = collect(shelf, station.archive)
     assert set(station.held()) == {"210727/a.csv", "210727/c.csv"}
-    assert pulled.waiting == ("210727/b.csv: is locked", "locked out")
+    assert pulled.waiting == (
+        ("210727/b.csv：已锁住", "210727/b.csv: is locked"),
+        ("被拒之门外", "locked out"),
+    )
 
 
 def test_a_run_that_is_stopped_keeps_what_it_has(station: Station) -> None:
@@ -126,10 +130,10 @@ def test_a_run_that_is_killed_loses_at_most_a_portion(station: Station) -> None:
 
 def test_names_cannot_forge_lines_of_a_message(station: Station) -> None:
     shelf = Shelf()
-    shelf.held = {"210727/a\n  done\x1b[0m" + "x" * 500 + ".csv": NotTaken("is locked")}
+    shelf.held = {"210727/a\n  done\x1b[0m" + "x" * 500 + ".csv": NotTaken("已锁住", "is locked")}
     (sentence,) = collect(shelf, station.archive).waiting
-    assert sentence.isprintable()
-    assert len(sentence) < 250
+    assert sentence.zh.isprintable() and sentence.en.isprintable()
+    assert len(sentence.en) < 250
 
 
 def test_the_memory_is_of_one_address(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from flows.sources.credentials import Credentials, load_credentials
 from flows.sources.model import decoded, unsafe, wanted
 from flows.sources.settings import SftpSettings, Sources, variable
+from transforms.texts import Text
 
 SFTP = {"kind": "sftp", "name": "files", "host": "files.example", "username": "jzedu"}
 S3 = {"kind": "s3", "name": "cloud", "bucket": "submissions"}
@@ -109,7 +110,9 @@ def test_credentials_come_from_the_environment_by_the_name_of_the_source() -> No
 def test_credentials_are_never_shown() -> None:
     secrets = Credentials("p/w d", "key", "ak", "sk", "tk")
     assert repr(secrets) == "Credentials()"
-    text = secrets.scrub("https://x/?a=p%2Fw%20d&b=p/w d with ak, sk, tk and the file key")
+    told = "https://x/?a=p%2Fw%20d&b=p/w d with ak, sk, tk and the file key"
+    zh, text = secrets.scrub(Text(f"见 {told}", told))
+    assert zh == f"见 {text}"
     assert text == "https://x/?a=…&b=… with …, … , … and the file key".replace(" , ", ", ")
 
 

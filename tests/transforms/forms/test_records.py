@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 import yaml
 
+from tests.conftest import english
 from transforms.checks.rules import RULES
 from transforms.definitions import DefinitionError
 from transforms.forms import FORMS, FORMS_IN_USE, PACKAGED, packaged_forms, read_forms
@@ -72,7 +73,7 @@ def written(folder: Path, content: object, name: str = "canteen") -> Path:
 def refusal(folder: Path) -> tuple[str, ...]:
     with pytest.raises(DefinitionError) as caught:
         read_forms(folder)
-    return caught.value.problems
+    return english(caught.value.problems)
 
 
 def test_a_record_makes_a_form(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from expectations.clauses import catalogues
-from tests.conftest import MakeHome
+from tests.conftest import MakeHome, english
 from transforms.forms import FORMS, packaged_forms
 from warehouse.indicators.definitions import Catalogue, Indicator, Part, load_catalogue
 
@@ -1166,7 +1166,7 @@ def test_a_record_that_is_wrong_is_refused(change: dict[str, object], words: str
 def test_a_catalogue_that_is_wrong_is_refused(records: list[object], words: str) -> None:
     catalogue = Catalogue.model_validate({"scopes": [{"scope": "all"}], "indicators": records})
     said = [*(said for _, said in catalogue.problems()), *catalogue.unwired(packaged_forms())]
-    assert [one for one in said if words in one]
+    assert [one for one in english(said) if words in one]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from lxml import html
 
 from flows.settings import Settings
 from flows.terminal.brief import BriefError, write_brief
-from tests.conftest import Home
+from tests.conftest import Home, english
 from warehouse.publication.reader import Reader
 from warehouse.publication.reader.pages import Publication, read_publication
 from warehouse.report import Printing, write_briefs
@@ -295,10 +295,10 @@ def test_without_a_browser_the_reason_and_the_way_out_are_said(
     (file,) = write_briefs(publication, tmp_path, languages=["zh"])
     with Printing() as printing:
         printing.begin([file])
-        assert printing.finish() == [
+        assert english(printing.finish()) == (
             "no browser to print with: install one of chromium-headless-shell, chrome-headless-shell,"
-            " chromium"
-        ]
+            " chromium",
+        )
     assert not file.with_suffix(".pdf").exists()
 
 
@@ -313,7 +313,9 @@ def test_a_browser_that_fails_costs_the_pdf_and_no_more(
     (file,) = write_briefs(publication, tmp_path, languages=["zh"])
     with Printing() as printing:
         printing.begin([file])
-        assert printing.finish() == ["brief-2022.zh.html was not printed: the browser ended with 3"]
+        assert english(printing.finish()) == (
+            "brief-2022.zh.html was not printed: the browser ended with 3",
+        )
     assert file.exists() and not file.with_suffix(".pdf").exists()
 
 

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from transforms.texts import Text
 from warehouse.report.atlas import draw_atlas
 from warehouse.report.charts import (
     Goal,
@@ -17,7 +18,6 @@ from warehouse.report.charts import (
     tick_text,
     trend_chart,
 )
-from warehouse.wording import Text
 
 NAME = Text("名<称>", "name & more")
 

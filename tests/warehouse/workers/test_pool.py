@@ -408,7 +408,8 @@ def test_an_original_that_is_gone_is_told_and_the_others_are_read(reading: Readi
             reading.archive, reading.reference, [gone, here], Limits(), workers
         )
     assert isinstance(lost, Lost)
-    assert "is missing from the archive" in lost.reason
+    assert "is missing from the archive" in lost.reason.en
+    assert "档案中缺少" in lost.reason.zh
     assert not isinstance(read, Lost)
     assert [document.file_name for document in read] == ["b.csv"]
 

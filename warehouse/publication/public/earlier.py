@@ -11,6 +11,7 @@ import csv
 import io
 from collections.abc import Collection, Hashable
 
+from transforms.texts import Text
 from warehouse.archive import ArchiveDamaged, keep_named, read_named
 from warehouse.shelf import ArchivePlace, Shelf, shelf_at
 
@@ -50,13 +51,17 @@ class EarlierEditions:
 
 
 def _read(shelf: Shelf, name: str, mark: Hashable) -> list[HiddenPart]:
-    remedy = "no edition for the public is made without it; restore it from the backup"
+    remedy = Text(
+        "没有它就不出公开版；请从备份恢复",
+        "no edition for the public is made without it; restore it from the backup",
+    )
     file = shelf.where(name)
     data = read_named(shelf, name, mark, remedy)
     header, *rows = csv.reader(io.StringIO(data.decode()))
     if tuple(header) != _HEADER:
         raise ArchiveDamaged(
+            f"{file} 不是本版认识的隐去清单；可能是更新版的 jzedu 写的：请用那一版",
             f"{file} is no list of what was hidden that this version knows; it may be of a later version of"
-            " jzedu: use that one"
+            " jzedu: use that one",
         )
     return [(indicator, region, int(year), part) for indicator, region, year, part in rows]

@@ -15,6 +15,7 @@ import duckdb
 import polars as pl
 
 from transforms.records import REGION_CODE, YEAR, Field
+from transforms.texts import Text
 from warehouse.indicators.definitions import Catalogue
 from warehouse.publication.filling import STORAGE_VERSION, definitions
 from warehouse.publication.public.counts import MOST, Figure, PeopleCounts, read_counts
@@ -95,7 +96,7 @@ def write_public(
         connection.execute("DETACH edition")
 
 
-def faults_of(file: Path, catalogue: Catalogue) -> list[str]:
+def faults_of(file: Path, catalogue: Catalogue) -> list[Text]:
     """Return, for each indicator in which the edition in ``file`` counts few people, what it shows."""
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH {literal(file)} AS edition (READ_ONLY)")
@@ -105,7 +106,11 @@ def faults_of(file: Path, catalogue: Catalogue) -> list[str]:
         figure.indicator for figure in counts.figures if shown.intersection(figure.counts)
     )
     return [
-        f"counts of 1 to {MOST} people in {name} ({number})" for name, number in figures.items()
+        Text(
+            f"{name} 中 1 至 {MOST} 人的人数（{number} 处）",
+            f"counts of 1 to {MOST} people in {name} ({number})",
+        )
+        for name, number in figures.items()
     ]
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from transforms.texts import Text
 from warehouse.figures import Number, behind
 from warehouse.publication.reader.door import Reader
 from warehouse.publication.reader.queries import CLAUSE_ORDER
-from warehouse.wording import Text
 
 
 @dataclass(frozen=True, slots=True)

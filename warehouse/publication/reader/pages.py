@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from transforms.forms import FORMS as FORM_RECORDS
+from transforms.texts import Text
 from warehouse import coverage
 from warehouse.figures import Number, behind
 from warehouse.indicators.definitions import CATALOGUE_IN_USE, Catalogue
@@ -40,7 +41,6 @@ from warehouse.wording import (
     STAGES,
     STATUSES,
     VERDICTS,
-    Text,
 )
 
 # How many rows one page lists before it says that there are more.
