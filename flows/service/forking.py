@@ -16,7 +16,7 @@ from multiprocessing.context import ForkServerContext
 from typing import Any
 
 #: What a run imports. None of it starts a thread, which a fork would lose.
-_IMPORTED = ("flows.nightly", "warehouse.publication.reader.pages", "warehouse.report")
+IMPORTED = ("flows.nightly", "warehouse.publication.reader.pages", "warehouse.report")
 
 
 class _Contexts:
@@ -37,7 +37,7 @@ def forked_runs() -> Iterator[None]:
 
     prefect: Any = flow_engine
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_IMPORTED))
+    context.set_forkserver_preload(list(IMPORTED))
     forkserver.ensure_running()
     before = prefect.multiprocessing
     prefect.multiprocessing = _Contexts(context)

@@ -8,6 +8,7 @@ start beside the look. A guess that turns out wrong costs their start, and nothi
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ from flows.environment import home_of
 if TYPE_CHECKING:
     from flows.service.temporary import TemporaryServer
 
-#: So many entries of the inbox are looked at; beyond, looking would take longer than it saves.
-_MOST_ENTRIES = 5000
+#: So many seconds may be spent on guessing: it is to save time, and an inbox may lie on a share that hangs.
+_PATIENCE = 0.5
 
 
 @dataclass
@@ -47,7 +48,7 @@ def started_ahead(home: Path | None) -> Iterator[Ahead]:
     # Whatever cannot be done here is tried again where it is needed, and told there.
     with suppress(OSError):
         place = home_of(home)
-        if _has_likely_news(place):
+        if has_likely_news(place):
             ahead.engine = Engine()
             ahead.server = _server_of(place)
     try:
@@ -65,16 +66,34 @@ def _server_of(home: Path) -> TemporaryServer | None:
     return server_of(home)
 
 
-def _has_likely_news(home: Path) -> bool:
-    """Return whether something in the inbox has changed since the lock of ``home`` was last taken."""
+def has_likely_news(home: Path) -> bool:
+    """Return whether something in the inbox has changed since the lock of ``home`` was last taken.
+
+    Where that is not found out at once, it is taken for no.
+    """
+    found = threading.Event()
+
+    def look() -> None:
+        with suppress(OSError):
+            if _has_changed(home / "inbox", _last_taken(home)):
+                found.set()
+
+    looking = threading.Thread(target=look, name="ahead", daemon=True)
+    looking.start()
+    looking.join(_PATIENCE)
+    return found.is_set()
+
+
+def _last_taken(home: Path) -> float:
     lock = home / ".lock"
-    since = lock.stat().st_mtime if lock.exists() else 0.0
-    left = _MOST_ENTRIES
-    folders = [home / "inbox"]
-    while folders and left > 0:
+    return lock.stat().st_mtime if lock.exists() else 0.0
+
+
+def _has_changed(inbox: Path, since: float) -> bool:
+    folders = [inbox]
+    while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in entries:
-                left -= 1
                 if entry.is_dir(follow_symlinks=False):
                     folders.append(Path(entry.path))
                 # Not the time of its content, which a copy keeps.
