@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from shutil import rmtree
+from shutil import copyfile, rmtree
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Self
 
@@ -41,7 +41,7 @@ from warehouse.lake import Fence, Lake, LakeFailed, tend
 from warehouse.ledger.cluster import ClusterReaders
 from warehouse.ledger.ingest import Ingested, LocalReaders, Readers
 from warehouse.ledger.store import open_warehouse, transaction, use_lake, use_mirror
-from warehouse.place import WarehouseLocked
+from warehouse.place import WarehouseLocked, reached_by
 from warehouse.publication.compare import Comparison
 from warehouse.publication.release import DATABASE
 from warehouse.reference import Reference
@@ -70,8 +70,8 @@ TO_TRY: ContextVar[Mapping[str, Path] | None] = ContextVar("to_try", default=Non
 FORK_SERVER_AHEAD: ContextVar[ForkServer | None] = ContextVar("fork_server_ahead", default=None)
 #: For so many seconds a run waits for what a killed one has left to let go of the warehouse.
 _PATIENCE = 10
-#: How the folder of a lake's copy begins, in the home.
-_MIRROR = ".mirror-"
+#: How the folder of a lake's copy begins, in the home, and that of a copy for the engine.
+_MIRROR, _COPY = ".mirror-", ".checking-"
 
 
 class StepFailed(ToldInBoth):
@@ -134,7 +134,6 @@ class Run:
     archive: Archive
     connection: duckdb.DuckDBPyConnection
     opened: ExitStack
-    opened_for_good: ExitStack
     engine: Engine | None = None
     hired: Workers | None = None
     loaded: Ingested = field(default_factory=lambda: Ingested(0, 0, 0, 0))
@@ -181,11 +180,9 @@ class Run:
         """Who opens what was handed in; started when they are first needed."""
         if self.hired is None:
             # Not by fork_server(): a task may begin this in a context that has ended when the run does.
-            forked_from = FORK_SERVER_AHEAD.get() or self.opened_for_good.enter_context(
-                ForkServer()
-            )
+            forked_from = FORK_SERVER_AHEAD.get() or self.opened.enter_context(ForkServer())
             hired = Workers(forked_from, self.settings.workers, self.settings.memory)
-            self.hired = self.opened_for_good.enter_context(hired)
+            self.hired = self.opened.enter_context(hired)
         return self.hired
 
     @property
@@ -216,12 +213,8 @@ class Run:
     def compute_apart(self) -> None:
         """Have what follows compute from a copy of the lake, where the warehouse is one."""
         if isinstance(self.settings.place, Lake):
-            for left in self.settings.home.glob(f"{_MIRROR}*"):  # by a run that was killed
-                rmtree(left, ignore_errors=True)
-            folder = self.opened_for_good.enter_context(
-                TemporaryDirectory(prefix=_MIRROR, dir=self.settings.home)
-            )
-            use_mirror(self.connection, Path(folder, "mirror.duckdb"), self.reference)
+            folder = self.opened.enter_context(self._folder(_MIRROR))
+            use_mirror(self.connection, folder / "mirror.duckdb", self.reference)
 
     def tend(self, now: datetime) -> None:
         """Keep the warehouse small and quick, where it is a lake; ``now`` is UTC.
@@ -238,21 +231,29 @@ class Run:
                 _log.warning("the lake could not be tended: %s", cause_of(error).reason.en)
 
     @contextmanager
-    def closed(self) -> Iterator[None]:
-        """Let go of the warehouse while the block runs, so that the engine can open it.
+    def for_the_engine(self) -> Iterator[tuple[Path, Sequence[str]]]:
+        """Yield what another process opens to read the warehouse as it is now, and its first statements.
 
-        A lake can be open in several processes.
+        That is a copy, where the warehouse is a file: one process has it open, which goes on to use it.
         """
-        if isinstance(self.settings.place, Lake):
-            yield
+        place = self.settings.place
+        if isinstance(place, Lake):
+            yield reached_by(place)
             return
-        self.opened.close()
-        try:
-            still_there(self.settings.warehouse)
-            yield
-        finally:
-            opened = open_warehouse(self.settings.warehouse, self.reference, patience=_PATIENCE)
-            self.connection = self.opened.enter_context(opened)
+        still_there(self.settings.warehouse)
+        with self._folder(_COPY) as folder:
+            self.connection.execute("CHECKPOINT")
+            copy = folder / self.settings.warehouse.name
+            copyfile(self.settings.warehouse, copy)
+            yield copy, ()
+
+    @contextmanager
+    def _folder(self, prefix: str) -> Iterator[Path]:
+        """Yield a new folder in the home; those of its kind that a killed run has left are removed."""
+        for left in self.settings.home.glob(f"{prefix}*"):
+            rmtree(left, ignore_errors=True)
+        with TemporaryDirectory(prefix=prefix, dir=self.settings.home) as folder:
+            yield Path(folder)
 
     @classmethod
     @contextmanager
@@ -271,17 +272,17 @@ class Run:
             definitions = definitions_of(settings)
             _prepare(settings)
             archive = Archive(settings.archive)
-        with definitions.in_use(), ExitStack() as for_good, ExitStack() as stack:
+        with definitions.in_use(), ExitStack() as stack:
             with named("open"):
                 place, fence = settings.place, None
                 if isinstance(place, Lake):
-                    for_good.enter_context(only_writer_of(place, on_wait, patience))
+                    stack.enter_context(only_writer_of(place, on_wait, patience))
                 opened = open_warehouse(place, definitions.reference, patience=_PATIENCE)
                 connection = stack.enter_context(opened)
                 if isinstance(place, Lake):
                     fence = Fence(connection)
                 shut(settings.warehouse)
-            run = cls(settings, definitions, archive, connection, stack, for_good)
+            run = cls(settings, definitions, archive, connection, stack)
             run.fence = fence
             try:
                 yield run

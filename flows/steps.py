@@ -59,7 +59,7 @@ from warehouse.ledger.store import (
 )
 from warehouse.ledger.told import tell_reading
 from warehouse.outbox import write_returns
-from warehouse.place import reached_by, second_connection
+from warehouse.place import second_connection
 from warehouse.publication.compare import compare, is_comparable, says_the_same
 from warehouse.publication.filling import Imprint, attach, detach, export, fill, record, stage
 from warehouse.publication.official import FOLDER as RELEASES
@@ -269,26 +269,44 @@ def check_across(run: Run) -> int:
     Gives their number. Acknowledgements (``JZEDU_HOME/explanations.yaml``) are set beside them; those
     that have lapsed stand in ``run.lapsed``.
     """
-    with named("check"):
-        acknowledgements = load_acknowledgements(run.settings.home / ACKNOWLEDGEMENTS)
-        run.warm_up()
-        assert run.engine is not None
-        _bring_into_force(run)
-        asked = suite(run.connection)
-        with run.closed():
-            suites = {SUITE: asked.expectations}
-            database, attaching = reached_by(run.settings.place)
+    return Checking(run).check(run)
+
+
+class Checking:
+    """The step "check", which goes on beside other steps of ``run``: Great Expectations does most of it."""
+
+    def __init__(self, run: Run) -> None:
+        with named("check"), ExitStack() as stack:
+            self._acknowledgements = load_acknowledgements(run.settings.home / ACKNOWLEDGEMENTS)
+            _bring_into_force(run)
+            self._asked = suite(run.connection)
+            self._database, self._attaching = stack.enter_context(run.for_the_engine())
+            # A connection of its own: one may be used by one thread at a time.
+            self._connection = stack.enter_context(second_connection(run.connection))
+            self._opened = stack.pop_all()
+
+    def check(self, run: Run) -> int:
+        """Do as :func:`check_across`."""
+        with named("check"), self._opened:
+            run.warm_up()
+            assert run.engine is not None
             # The engine is another process: there is time here for what comes last.
             threading.Thread(target=_ready_pages, name="pages", daemon=True).start()
-            broken = run.engine.run(database, TABLE, suites, attaching=attaching)
-        with run.writing():
-            keep_answers(run.connection, asked, broken[SUITE])
-            found = write_warnings(run.connection, broken[SUITE]) + warn_of_future(run.connection)
-            found += warn_of_early(run.connection, _today())
-            tell_reading(run.connection)
-            found += tell_decisions(run.connection, sign_off=run.settings.sign_off)
-            run.lapsed = tuple(mark_acknowledged(run.connection, acknowledgements, _today()))
-    return found
+            broken = run.engine.run(
+                self._database,
+                TABLE,
+                {SUITE: self._asked.expectations},
+                attaching=self._attaching,
+            )[SUITE]
+            used, today = self._connection, _today()
+            with run.writing(used):
+                keep_answers(used, self._asked, broken)
+                found = write_warnings(used, broken) + warn_of_future(used)
+                found += warn_of_early(used, today)
+                tell_reading(used)
+                found += tell_decisions(used, sign_off=run.settings.sign_off)
+                run.lapsed = tuple(mark_acknowledged(used, self._acknowledgements, today))
+        return found
 
 
 def check_decisions(run: Run) -> int:
@@ -553,20 +571,28 @@ def evaluate(run: Run, doing: Doing | None = None) -> None:
 def finish(run: Run, doing: Doing | None = None) -> tuple[list[Path], Imprint | None]:
     """Go from loaded rows to return sheets and publication, which are given.
 
-    The sheets are written beside the other steps; nothing is published before all are there.
+    The indicators do not depend on the warnings, and are computed beside them. The sheets are written beside the
+    other steps; nothing is published before all are there.
     """
     doing = doing or Doing()
-    doing.do("check", check_across, run)
+    checked = doing.begin("check", Checking(run).check, run)
+    try:
+        doing.do("compute", compute_indicators, run)
+    except BaseException:
+        with suppress(Exception):  # what stopped the run is told, and comes first
+            checked()
+        raise
+    checked()
     answer = Answering(run)
     sheets = doing.begin("return", answer.send, run)
     try:
         with _browser_of(run):
-            evaluate(run, doing)
+            doing.do("judge", judge_clauses, run)
             run.before_release = sheets
             imprint = doing.do("publish", publish, run)
     except BaseException:
         answer.stop()
-        with suppress(Exception):  # what stopped the run is told, and comes first
+        with suppress(Exception):
             sheets()
         raise
     return sheets(), imprint

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -23,6 +24,7 @@ from transforms.formats import column_letters
 from transforms.forms import FORMS
 from transforms.workbooks.findings import ACCEPTED_SHEET, RETURNED_SHEET
 from transforms.workbooks.templates import FIRST_ROW, HEADER_ROW
+from warehouse.ledger.store import open_warehouse
 
 UNIT, YEAR = "210702", 2020
 CODE = "2121000001"
@@ -60,6 +62,15 @@ def night(run: Run) -> list[Path]:
     steps.check_across(run)
     steps.send_returns(run)
     return sorted(run.settings.outbox.rglob("*.xlsx"))
+
+
+@contextmanager
+def let_go(run: Run) -> Iterator[None]:
+    """Have no connection of ``run`` to its warehouse in the block, so that a command can open it."""
+    run.connection.close()
+    yield
+    opened = open_warehouse(run.settings.warehouse, run.reference)
+    run.connection = run.opened.enter_context(opened)
 
 
 def give_reason(answer: Path, reason: str, out: Path) -> None:
@@ -123,7 +134,7 @@ def test_a_reason_comes_back_is_refused_given_again_and_accepted(home: Home, run
     # The workbook that brought the reason is no form and is not returned.
     assert run.connection.execute("SELECT count(*) FROM submission").fetchone() == (2,)
 
-    with run.closed():
+    with let_go(run):
         (open_one,) = decide(home)
         assert (open_one["rule_id"], open_one["reason"]) == ("CLS-W14", "一名学生9月转出")
         assert decide(home, "--refuse", str(open_one["number"])) == []
@@ -132,7 +143,7 @@ def test_a_reason_comes_back_is_refused_given_again_and_accepted(home: Home, run
 
     give_reason(answer, "10月并入邻校, 附批文", inbox / "二.xlsx")
     assert night(run) == [answer]
-    with run.closed():
+    with let_go(run):
         (again,) = decide(home)
         assert (again["reason"], again["refused"]) == ("10月并入邻校, 附批文", False)
         decide(home, "--accept", str(again["number"]).lower(), "--who", "市教育局统计科")
@@ -146,7 +157,7 @@ def test_an_accepted_reason_lapses_with_its_figure(home: Home, run: Run) -> None
     (answer,) = night(run)
     give_reason(answer, "一名学生9月转出", home.settings.inbox / UNIT / "回复.xlsx")
     night(run)
-    with run.closed():
+    with let_go(run):
         (given,) = decide(home)
         decide(home, "--accept", str(given["number"]))
     assert night(run) == []
@@ -154,7 +165,7 @@ def test_an_accepted_reason_lapses_with_its_figure(home: Home, run: Run) -> None
     home.sheet(UNIT, "class", YEAR, [{**row, "students": 39}], received="2020-09-20 00:00:00")
     assert len(night(run)) == 1
     assert [one.why for one in run.lapsed] == ["changed"]
-    with run.closed():
+    with let_go(run):
         assert decide(home) == []
 
 
@@ -184,7 +195,7 @@ def test_a_correction_inside_the_returned_workbook_is_accepted_and_the_answer_go
 
 def test_a_number_that_nobody_gave_a_reason_for_is_told(home: Home, run: Run) -> None:
     night(run)
-    with run.closed():
+    with let_go(run):
         done = CliRunner().invoke(
             cli, ["reasons", "--home", str(home.root), "--accept", "DEADBEEF"]
         )
@@ -253,7 +264,7 @@ def test_the_clerks_whole_round(
         run.engine = cast(Engine, InDuckDB())
         assert night(run) == []
 
-        with run.closed():
+        with let_go(run):
             template = ["template", *ask, "--unit", "古塔区", "--year", str(YEAR)]
             done = CliRunner().invoke(
                 cli, [*template, "--forms", "class", "--out", str(tmp_path / "template")]
@@ -274,7 +285,7 @@ def test_the_clerks_whole_round(
         form = tmp_path / "班级学生数表.xlsx"
         handed_in(blank, {**right, **own, **wrong}, "class", form)
 
-        with run.closed():
+        with let_go(run):
             command = ["check", *ask, str(form), "--unit", "古塔区", "--json"]
             done = CliRunner().invoke(cli, [*command, "--out", str(tmp_path / "checked")])
         assert done.exit_code == 1, done.output
@@ -312,7 +323,7 @@ def test_the_clerks_whole_round(
         why = {"CLS-W14": "一名学生9月转出", "CLS-W01": "本单位自用"}
         reasons_given(in_libreoffice(warned, tmp_path / "three"), why, inbox / "回复.xlsx")
         assert "【已收到, 待审核】本单位自用" in told(*night(run))
-        with run.closed():
+        with let_go(run):
             listed = decide(home)
             assert {one["rule_id"]: one["reason"] for one in listed} == why
             numbers = [word for one in listed for word in ("--accept", str(one["number"]))]
@@ -342,6 +353,6 @@ def test_a_reason_for_what_reading_warns_of_counts_once_the_form_is_right(
     reasons = {"POP-W01": "本单位自用", "POP-E03": ""}
     reasons_given(returned, reasons, home.settings.inbox / UNIT / "更正.xlsx")
     night(run)
-    with run.closed():
+    with let_go(run):
         (given,) = decide(home)
         assert (given["rule_id"], given["reason"]) == ("POP-W01", "本单位自用")
