@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+#: The file of a home on which the lock of its writer is (:mod:`flows.lock`).
+LOCK = ".lock"
 #: Analytics off; the terminal belongs to our own progress, the server still gets all logs. The
 #: temporary server has time to start on a machine that is busy with other things.
 _DEFAULTS = {

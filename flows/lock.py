@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from flows.environment import LOCK
 from flows.language import Words, told
 from flows.permissions import make_home, shut
 from transforms.names import shown
@@ -37,7 +38,6 @@ _WORDS = Words(
         " should not be there, end it; the lock goes with it",
     ),
 )
-_FILE = ".lock"
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -79,9 +79,9 @@ def only_writer(
     ``doing`` so; else its command line.
     """
     make_home(home)
-    descriptor = os.open(home / _FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        shut(home / _FILE)
+        shut(home / LOCK)
         _take(descriptor, fcntl.LOCK_EX, home, on_wait, patience)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, _myself(doing), 0)
@@ -100,7 +100,7 @@ def no_writer(
     is no lock to hold.
     """
     try:
-        descriptor = os.open(home / _FILE, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(home / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         yield
         return
@@ -134,7 +134,7 @@ def only_writer_of(
 def holder(home: Path) -> Holder | None:
     """Return who writes to ``home`` at this moment; None where nobody does, or it cannot be looked at."""
     try:
-        descriptor = os.open(home / _FILE, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(home / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:

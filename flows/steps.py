@@ -349,10 +349,9 @@ def _today() -> date:
 
 
 def compute_indicators(run: Run) -> int:
-    """Compute all indicators into a staged publication; give the number of checks to run."""
+    """Compute all indicators of what is in force into a staged publication; give the number of checks to run."""
     with named("compute"):
         clauses = run.plan.clauses
-        _bring_into_force(run)
         run.compute_apart()
         run.staged = stage(run.connection, run.settings.published)
         compute_tables(
@@ -564,6 +563,8 @@ class Doing:
 def evaluate(run: Run, doing: Doing | None = None) -> None:
     """Compute and judge all that is loaded, into a staged publication."""
     doing = doing or Doing()
+    with named("compute"):
+        _bring_into_force(run)
     doing.do("compute", compute_indicators, run)
     doing.do("judge", judge_clauses, run)
 

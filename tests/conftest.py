@@ -389,6 +389,7 @@ class Home:
         with Run.open(self.settings) as run:
             steps.pull_inbox(run)
             steps.load_deliveries(run, steps.unread(run), lambda: None)
+            steps.check_decisions(run)
             steps.compute_indicators(run)
             yield run.connection
 

@@ -98,11 +98,14 @@ def write_metrics(settings: Settings, run: LastRun) -> Path:
                 last.published_at.replace(tzinfo=UTC).timestamp()
             )
 
-    file = metrics_file(settings.home)
+    return _put(metrics_file(settings.home), generate_latest(registry))
+
+
+def _put(file: Path, content: bytes) -> Path:
+    """Put ``content`` at ``file`` in one step, open by then to whoever may read it; give the file."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    # Open to whoever may read it before it is in its place: who looks meanwhile is not turned away.
     part = file.with_suffix(".part")
-    part.write_bytes(generate_latest(registry))
+    part.write_bytes(content)
     hand_out(file.parent)
     part.replace(file)
     return file

@@ -35,13 +35,13 @@ def forked_runs() -> Iterator[None]:
     """Have Prefect fork the flows that it runs in processes of their own, within the block."""
     from prefect import flow_engine
 
-    prefect: Any = flow_engine
+    engine: Any = flow_engine
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(IMPORTED))
     forkserver.ensure_running()
-    before = prefect.multiprocessing
-    prefect.multiprocessing = _Contexts(context)
+    before = engine.multiprocessing
+    engine.multiprocessing = _Contexts(context)
     try:
         yield
     finally:
-        prefect.multiprocessing = before
+        engine.multiprocessing = before

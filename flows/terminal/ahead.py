@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from expectations.engine import Engine
-from flows.environment import home_of
+from flows.environment import LOCK, home_of
 
 if TYPE_CHECKING:
     from flows.service.temporary import TemporaryServer
@@ -85,7 +85,7 @@ def has_likely_news(home: Path) -> bool:
 
 
 def _last_taken(home: Path) -> float:
-    lock = home / ".lock"
+    lock = home / LOCK
     return lock.stat().st_mtime if lock.exists() else 0.0
 
 

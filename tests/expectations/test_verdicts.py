@@ -963,6 +963,7 @@ def test_checks_without_a_row_are_not_asked_and_are_named(home: Home) -> None:
     home.sheet("210702", "kindergarten", 2020, [{}])
     home.load()
     with Run.open(home.settings) as run:
+        steps.check_decisions(run)
         assert steps.compute_indicators(run) == 3
         asked = {check.clause_id for check in run.asked}
         idle = {check.clause_id for check in run.idle}
