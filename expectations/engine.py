@@ -87,12 +87,14 @@ class Engine:
 
     The child starts to import at once and beside us, or is forked from one that has imported
     (:mod:`expectations.warm`); it ends with the ``with`` block, or when
-    this process does. One order may take ``patience`` seconds in all, whatever holds it up.
+    this process does. One order may take ``patience`` seconds in all, whatever holds it up. Several threads may have
+    it run suites: one order follows another.
     """
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self.patience = patience
         self._docs_due = False
+        self._turn = threading.Lock()
         with ExitStack() as stack:
             self._said = stack.enter_context(tempfile.TemporaryFile())
             self._opened = stack.pop_all()
@@ -113,34 +115,29 @@ class Engine:
         database: Path,
         table: str,
         suites: Mapping[str, Sequence[Expectation]],
-        docs: Path | None = None,
         attaching: Sequence[str] = (),
     ) -> dict[str, Broken]:
         """Run ``suites`` (by name) with ``table`` of ``database`` as ``{batch}``.
 
         No other connection may have the file open meanwhile. ``attaching`` are statements that each
-        connection begins with, as :func:`warehouse.place.reached_by` gives them. ``docs`` is a folder that gets the
-        Data Docs of everything this engine has run so far; they are written after the answer, and
-        are there when :meth:`docs_written` returns.
+        connection begins with, as :func:`warehouse.place.reached_by` gives them.
 
         Raises:
             CheckFailed: an expectation crashed or gave no whole answer, or the child ended.
             EngineStopped: it took too long.
         """
-        answer = self._ask(
-            {
-                "database": str(database),
-                "table": table,
-                "suites": {
-                    name: [asdict(expectation) for expectation in expectations]
-                    for name, expectations in suites.items()
-                    if expectations
-                },
-                "docs": str(docs) if docs is not None else None,
-                "attaching": list(attaching),
-            }
-        )
-        self._docs_due = docs is not None
+        order = {
+            "database": str(database),
+            "table": table,
+            "suites": {
+                name: [asdict(expectation) for expectation in expectations]
+                for name, expectations in suites.items()
+                if expectations
+            },
+            "attaching": list(attaching),
+        }
+        with self._turn:
+            answer = self._within(lambda: self._answer(order))
         if answer["failed"]:
             raise CheckFailed(*_all_of(answer["failed"]))
         broken: dict[str, Broken] = {name: {} for name in suites}
@@ -155,24 +152,25 @@ class Engine:
                 )
         return broken
 
-    def docs_written(self) -> None:
-        """Return when the Data Docs of the last run are there; at once where none were asked for.
+    def begin_docs(self, folder: Path) -> Callable[[], None]:
+        """Have the Data Docs of everything this engine has run so far written into ``folder``.
+
+        What is given waits until they are there. It must be called before the next order.
 
         Raises:
             CheckFailed: they could not be written, or the child ended.
             EngineStopped: it took too long.
         """
-        if self._docs_due:
-            self._docs_due = False
+        self._say({"docs": str(folder)})
+
+        def written() -> None:
             if failed := self._within(self._line)["failed"]:
                 why = _all_of(failed)
                 raise CheckFailed(
                     f"Data Docs 写不出来：{why.zh}", f"the Data Docs could not be written: {why.en}"
                 )
 
-    def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
-        self.docs_written()
-        return self._within(lambda: self._answer(order))
+        return written
 
     def _within(self, answered: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return what ``answered`` gives within the time that an order may take."""
@@ -199,13 +197,16 @@ class Engine:
             watch.cancel()
 
     def _answer(self, order: dict[str, Any]) -> dict[str, Any]:
+        self._say(order)
+        return self._line()
+
+    def _say(self, order: dict[str, Any]) -> None:
         assert self._child.stdin is not None
         try:
             self._child.stdin.write(json.dumps(order) + "\n")
             self._child.stdin.flush()
         except OSError:
             raise self._ended(_UNASKED) from None
-        return self._line()
 
     def _line(self) -> dict[str, Any]:
         """Return the next line that the child says."""
@@ -279,9 +280,10 @@ def answer_orders() -> None:
 
     for number, line in enumerate(sys.stdin):
         order, source = json.loads(line), f"source_{number}"
-        say(lambda: _carry_out(context, expectation, source, order))  # noqa: B023 - called at once
-        if order["docs"] is not None:
-            say(lambda: _write_docs(context, order["docs"]))  # noqa: B023
+        if "docs" in order:
+            say(lambda: _write_docs(context, order["docs"]))  # noqa: B023 - called at once
+        else:
+            say(lambda: _carry_out(context, expectation, source, order))  # noqa: B023
 
 
 class _LeftOut(ModuleType):

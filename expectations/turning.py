@@ -25,11 +25,33 @@ _MILLION = 1_000_000
 _PLAIN_VIEW = re.compile(r"SELECT \* FROM current\.(\w+)\s+WHERE (?!.*QUALIFY).*", re.DOTALL)
 
 _NO_SHARE = """
-SELECT NULL::VARCHAR AS clause_id, NULL::VARCHAR AS indicator_id, NULL::VARCHAR AS unit,
-    NULL::INTEGER AS year, NULL::VARCHAR AS institution_code, NULL::VARCHAR AS institution_name,
-    NULL::HUGEINT AS n, NULL::HUGEINT AS d
+SELECT NULL::VARCHAR AS indicator_id, NULL::VARCHAR AS unit, NULL::INTEGER AS year,
+    NULL::VARCHAR AS institution_code, NULL::VARCHAR AS institution_name, NULL::HUGEINT AS n,
+    NULL::HUGEINT AS d
 WHERE false
 """
+
+
+def take_apart(
+    connection: duckdb.DuckDBPyConnection, clauses: Iterable[Clause], catalogue: Catalogue
+) -> None:
+    """Write the temporary table ``share``: what each institution contributes to the figures of ``clauses``.
+
+    indicator_id, unit, year, institution_code, institution_name, and its share in numerator and denominator,
+    ``n`` and ``d``, in millionths. It takes no verdict to know.
+    """
+    apart = {clause.indicator_id: parts for clause, parts in _taken_apart(clauses, catalogue)}
+    shares = [
+        _share(indicator_id, name, part, catalogue)
+        for indicator_id, parts in apart.items()
+        for name, part in parts
+    ]
+    connection.execute(f"""
+    CREATE OR REPLACE TEMP TABLE share AS
+    SELECT indicator_id, unit, year, institution_code, institution_name,
+        sum(n)::HUGEINT AS n, sum(d)::HUGEINT AS d
+    FROM ({" UNION ALL ".join([_NO_SHARE, *shares])}) GROUP BY ALL
+    """)
 
 
 def write_turning(
@@ -37,43 +59,38 @@ def write_turning(
 ) -> None:
     """Write the temporary table ``turning``: clause_id, region_code, year, institution_code, institution_name, status.
 
-    ``status`` is the verdict as it stands. :func:`expectations.verdicts.judge` must have written
-    ``publication.attainment``, and ``publication.judgement`` must still be there.
+    ``status`` is the verdict as it stands. :func:`take_apart` and :func:`expectations.verdicts.judge` have
+    written ``share`` and ``attainment``; ``share`` is given up.
     """
-    shares, turned = [_NO_SHARE], ["WHEN '' THEN false"]
+    turned = ["WHEN '' THEN false"]
     decided = {
         name
         for (name,) in connection.execute(
-            "SELECT DISTINCT clause_id FROM publication.attainment WHERE status IN ('met', 'not_met')"
+            "SELECT DISTINCT clause_id FROM attainment WHERE status IN ('met', 'not_met')"
         ).fetchall()
     }
     in_question = (clause for clause in clauses if clause.clause_id in decided)
-    for clause, parts in _taken_apart(in_question, catalogue):
+    for clause, _ in _taken_apart(in_question, catalogue):
         indicator = catalogue.by_id[clause.indicator_id]
-        shares += [_share(clause, name, part, catalogue) for name, part in parts]
         left = "denominator > 0 AND " if indicator.bottom is not None else ""
         otherwise = f"({reached(clause, indicator)}) <> (status = 'met')"
         turned.append(f"WHEN {literal(clause.clause_id)} THEN {left}{otherwise}")
     # One query over all clauses: to plan its joins once for each took most of the time.
     connection.execute(f"""
     CREATE OR REPLACE TEMP TABLE turning AS
-    WITH share AS (
-        SELECT clause_id, indicator_id, unit, year, institution_code, institution_name,
-            sum(n)::HUGEINT AS n, sum(d)::HUGEINT AS d
-        FROM ({" UNION ALL ".join(shares)}) GROUP BY ALL
-    )
     SELECT clause_id, region_code, year, institution_code, institution_name, status
     FROM (
-        SELECT clause_id, j.region_code, j.year, s.institution_code, s.institution_name, a.status,
+        SELECT a.clause_id, j.region_code, j.year, s.institution_code, s.institution_name, a.status,
             j.numerator - s.n AS numerator, j.denominator - s.d AS denominator, j.p, j.q,
             j.previous_numerator, j.previous_denominator
         FROM share s
         JOIN membership m USING (indicator_id, unit, year)
-        JOIN publication.attainment a USING (clause_id, region_code, year)
-        JOIN publication.judgement j USING (clause_id, region_code, year)
+        JOIN attainment a USING (indicator_id, region_code, year)
+        JOIN judgement j USING (clause_id, region_code, year)
         WHERE a.status IN ('met', 'not_met') AND j.reading = 'as_reported'
     )
-    WHERE CASE clause_id {" ".join(turned)} END
+    WHERE CASE clause_id {" ".join(turned)} END;
+    DROP TABLE share
     """)
 
 
@@ -95,13 +112,13 @@ def _taken_apart(
         yield clause, parts
 
 
-def _share(clause: Clause, name: str, part: Part, catalogue: Catalogue) -> str:
+def _share(indicator_id: str, name: str, part: Part, catalogue: Catalogue) -> str:
     """Return the query for what each institution contributes to a part, in millionths."""
     amount = f"(coalesce({part.value}, 0)::{NUMERIC} * {_MILLION})::HUGEINT"
     n, d = (amount, "0") if name == "n" else ("0", amount)
     called = name_of_institutions(_form_of(part, catalogue) or part.source)
     return (
-        f"SELECT {literal(clause.clause_id)}, {literal(clause.indicator_id)}, region_code, year, "
+        f"SELECT {literal(indicator_id)}, region_code, year, "
         f"institution_code, {called}, {n}, {d} "
         f"FROM {source_name(part.source)} WHERE {part.rows} "
         "GROUP BY region_code, year, institution_code, institution_name"

@@ -6,9 +6,11 @@ reported and applicable into the statuses of the plan, and the way that is left 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -17,7 +19,7 @@ from expectations.clauses import Plan
 from expectations.engine import Broken, CheckFailed
 from expectations.suites import Check, checks
 from warehouse.indicators.definitions import Catalogue
-from warehouse.sql import table_from
+from warehouse.sql import literal, table_from
 
 #: Figures are compared as whole millionths: DECIMAL(38,6) without its point.
 _MILLION = 1_000_000
@@ -30,7 +32,7 @@ def _millionths(column: str) -> str:
 def lay_out(
     connection: duckdb.DuckDBPyConnection, plan: Plan, catalogue: Catalogue
 ) -> tuple[list[Check], list[Check]]:
-    """Create the table ``judgement`` in ``publication`` and give the checks on it.
+    """Create the temporary table ``judgement`` and give the checks on it.
 
     The first list is to be run; the checks of the second meet no row (nothing to judge yet), and
     an expectation over no row would pass without having looked at anything.
@@ -51,7 +53,7 @@ def lay_out(
     wired = checks(plan.clauses, catalogue.by_id)
     # The first count is there for a plan that only monitors, and so has no check.
     counts = ", ".join(["count(*)", *(f"count(*) FILTER ({check.about})" for check in wired)])
-    row = connection.execute(f"SELECT {counts} FROM publication.judgement").fetchone()
+    row = connection.execute(f"SELECT {counts} FROM judgement").fetchone()
     assert row is not None
     with_rows = dict(zip(wired, row[1:], strict=True))
     return (
@@ -171,7 +173,7 @@ QUALIFY row_number() OVER (
 """
 
 _JUDGEMENT = f"""
-CREATE OR REPLACE TABLE publication.judgement AS
+CREATE OR REPLACE TEMP TABLE judgement AS
 WITH valued AS (
     SELECT * EXCLUDE (divisor),
         {_millionths("exact_numerator")} AS numerator,
@@ -204,8 +206,21 @@ SELECT * EXCLUDE (blanks)
 """
 
 
+@contextmanager
+def apart(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None]:
+    """Have ``judgement`` in a database of its own within the block: ``file``, which another process can open."""
+    file.unlink(missing_ok=True)
+    connection.execute(
+        f"ATTACH {literal(file)} AS apart; CREATE TABLE apart.judgement AS FROM judgement; DETACH apart"
+    )
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
 def judge(connection: duckdb.DuckDBPyConnection, broken: Mapping[str, Broken]) -> None:
-    """Write ``publication.attainment`` (docs/contract.md, *Tables*) from the results of the suites."""
+    """Write the temporary table ``attainment`` (docs/contract.md, *Tables*) from the results of the suites."""
     missed = pl.DataFrame(
         [
             (suite, clause, row["region_code"], row["year"], row["reading"])
@@ -229,7 +244,7 @@ def judge(connection: duckdb.DuckDBPyConnection, broken: Mapping[str, Broken]) -
 #: A verdict for each reading of the blanks; it is firm where they all say the same. The shortage in
 #: the numerator is exact: over ``below`` in millionths, positive where short.
 _ATTAINMENT = f"""
-CREATE OR REPLACE TABLE publication.attainment AS
+CREATE OR REPLACE TEMP TABLE attainment AS
 WITH outcome AS (
     SELECT j.clause_id, j.region_code, j.year, j.reading,
         CASE
@@ -240,7 +255,7 @@ WITH outcome AS (
             WHEN p.reading IS NULL THEN 'on_track'
             ELSE 'off_track'
         END AS verdict
-    FROM publication.judgement j
+    FROM judgement j
     JOIN plan_clause c USING (clause_id)
     LEFT JOIN missed r ON r.suite = 'reached' AND (r.clause_id, r.region_code, r.year, r.reading)
         = (j.clause_id, j.region_code, j.year, j.reading)
@@ -270,7 +285,7 @@ WITH outcome AS (
             AS beyond_doubt
     FROM ground g
     LEFT JOIN settled s USING (clause_id, region_code, year)
-    LEFT JOIN publication.judgement j
+    LEFT JOIN judgement j
         ON j.reading = 'as_reported'
         AND (j.clause_id, j.region_code, j.year) = (g.clause_id, g.region_code, g.year)
 ), measured AS (

@@ -40,7 +40,13 @@ from warehouse.indicators.definitions import Catalogue
 from warehouse.lake import Fence, Lake, LakeFailed, tend
 from warehouse.ledger.cluster import ClusterReaders
 from warehouse.ledger.ingest import Ingested, LocalReaders, Readers
-from warehouse.ledger.store import open_warehouse, transaction, use_lake, use_mirror
+from warehouse.ledger.store import (
+    open_warehouse,
+    renew_warnings,
+    transaction,
+    use_lake,
+    use_mirror,
+)
 from warehouse.place import WarehouseLocked, reached_by
 from warehouse.publication.compare import Comparison
 from warehouse.publication.release import DATABASE
@@ -215,6 +221,11 @@ class Run:
         if isinstance(self.settings.place, Lake):
             folder = self.opened.enter_context(self._folder(_MIRROR))
             use_mirror(self.connection, folder / "mirror.duckdb", self.reference)
+
+    def take_over_warnings(self) -> None:
+        """Have what is computed from know the warnings too: a copy of a lake was made beside the check."""
+        if isinstance(self.settings.place, Lake):
+            renew_warnings(self.connection)
 
     def tend(self, now: datetime) -> None:
         """Keep the warehouse small and quick, where it is a lake; ``now`` is UTC.

@@ -10,13 +10,14 @@ import hashlib
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import duckdb
 import polars as pl
@@ -24,9 +25,9 @@ import polars as pl
 from expectations.acknowledged import FILE as ACKNOWLEDGEMENTS
 from expectations.acknowledged import load_acknowledgements, mark_acknowledged
 from expectations.suites import suites_of
-from expectations.turning import write_turning
+from expectations.turning import take_apart, write_turning
 from expectations.unchanged import keep_answers, suite
-from expectations.verdicts import judge, lay_out
+from expectations.verdicts import apart, judge, lay_out
 from expectations.warnings import SUITE, TABLE, write_warnings
 from flows.after.metrics import last_sources
 from flows.permissions import hand_out
@@ -61,7 +62,7 @@ from warehouse.ledger.told import tell_reading
 from warehouse.outbox import write_returns
 from warehouse.place import second_connection
 from warehouse.publication.compare import compare, is_comparable, says_the_same
-from warehouse.publication.filling import Imprint, attach, detach, export, fill, record, stage
+from warehouse.publication.filling import Imprint, begin, detach, export, fill, record, stage
 from warehouse.publication.official import FOLDER as RELEASES
 from warehouse.publication.official import keep_releases
 from warehouse.publication.public.earlier import EarlierEditions
@@ -269,7 +270,8 @@ def check_across(run: Run) -> int:
     Gives their number. Acknowledgements (``JZEDU_HOME/explanations.yaml``) are set beside them; those
     that have lapsed stand in ``run.lapsed``.
     """
-    return Checking(run).check(run)
+    with Checking(run) as checking:
+        return checking.check(run)
 
 
 class Checking:
@@ -277,6 +279,7 @@ class Checking:
 
     def __init__(self, run: Run) -> None:
         with named("check"), ExitStack() as stack:
+            run.warm_up()
             self._acknowledgements = load_acknowledgements(run.settings.home / ACKNOWLEDGEMENTS)
             _bring_into_force(run)
             self._asked = suite(run.connection)
@@ -288,7 +291,6 @@ class Checking:
     def check(self, run: Run) -> int:
         """Do as :func:`check_across`."""
         with named("check"), self._opened:
-            run.warm_up()
             assert run.engine is not None
             # The engine is another process: there is time here for what comes last.
             threading.Thread(target=_ready_pages, name="pages", daemon=True).start()
@@ -307,6 +309,12 @@ class Checking:
                 found += tell_decisions(used, sign_off=run.settings.sign_off)
                 run.lapsed = tuple(mark_acknowledged(used, self._acknowledgements, today))
         return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
 
 
 def check_decisions(run: Run) -> int:
@@ -367,20 +375,24 @@ def compute_indicators(run: Run) -> int:
 
 
 def judge_clauses(run: Run) -> int:
-    """Run the suites on the staged publication and write the verdicts; give their number."""
-    with named("judge"):
+    """Run the suites and write the verdicts; give their number.
+
+    While Great Expectations asks, what it does not take the verdicts to know is made ready here.
+    """
+    with named("judge"), ThreadPoolExecutor(1) as beside:
         run.warm_up()
-        engine, staged = run.engine, run.staged
+        engine, staged, connection = run.engine, run.staged, run.connection
         assert engine is not None and staged is not None
-        detach(run.connection)
-        still_there(staged)
-        broken = engine.run(
-            staged, "judgement", suites_of(run.asked), docs=staged.with_name("data_docs")
-        )
-        attach(run.connection, staged)
-        judge(run.connection, broken)
-        write_turning(run.connection, run.plan.clauses, run.catalogue)
-        row = run.connection.execute("SELECT count(*) FROM publication.attainment").fetchone()
+        asked = staged.with_name("asked.duckdb")
+        with apart(connection, asked):
+            still_there(asked)
+            answer = beside.submit(engine.run, asked, "judgement", suites_of(run.asked))
+            take_apart(connection, run.plan.clauses, run.catalogue)
+            begin(connection, run.catalogue, published_clauses(run), published_sections(run))
+            broken = answer.result()
+        judge(connection, broken)
+        write_turning(connection, run.plan.clauses, run.catalogue)
+        row = connection.execute("SELECT count(*) FROM attainment").fetchone()
     return int(row[0]) if row else 0
 
 
@@ -393,6 +405,8 @@ def publish(run: Run) -> Imprint | None:
         StepFailed: a whole unit or form would vanish, and ``run.accept_shrink`` does not allow it.
     """
     with named("publish"):
+        assert run.engine is not None and run.staged is not None
+        docs_written = run.engine.begin_docs(run.staged.with_name("data_docs"))
         staged = fill_publication(run)
         published, keep = run.settings.published, run.settings.keep_publications
         before = standing(published)
@@ -425,8 +439,7 @@ def publish(run: Run) -> Imprint | None:
         export(source, staged.with_name("parquet"))
         write_edition(run, source, staged.parent)
         write_pages(run, source, staged.parent)
-        if run.engine is not None:
-            run.engine.docs_written()
+        docs_written()
         hand_out(staged.parent)
         run.before_release()
         stands = previous_id if previous_id is not None and same else imprint.publication_id
@@ -510,10 +523,10 @@ def _share(run: Run) -> None:
 
 
 def fill_publication(run: Run) -> Path:
-    """Write all tables of the staged publication; give its file."""
+    """Write what is left to write of the staged publication, now that all is judged; give its file."""
     assert run.staged is not None
-    sections = pl.DataFrame([section.model_dump() for section in run.plan.sections], schema=SECTION)
-    fill(run.connection, run.catalogue, published_clauses(run), sections)
+    run.take_over_warnings()
+    fill(run.connection, run.catalogue, published_clauses(run))
     return run.staged
 
 
@@ -572,31 +585,29 @@ def evaluate(run: Run, doing: Doing | None = None) -> None:
 def finish(run: Run, doing: Doing | None = None) -> tuple[list[Path], Imprint | None]:
     """Go from loaded rows to return sheets and publication, which are given.
 
-    The indicators do not depend on the warnings, and are computed beside them. The sheets are written beside the
-    other steps; nothing is published before all are there.
+    The verdicts do not depend on the warnings, and are made beside them; so are the sheets, as soon as the
+    warnings are there. Nothing is published before all are.
     """
     doing = doing or Doing()
-    checked = doing.begin("check", Checking(run).check, run)
-    try:
-        doing.do("compute", compute_indicators, run)
-    except BaseException:
-        with suppress(Exception):  # what stopped the run is told, and comes first
+    begun: list[Callable[[], object]] = []
+    with Checking(run) as checking, Answering(run) as answering:
+        try:
+            begun.append(checked := doing.begin("check", checking.check, run))
+            doing.do("compute", compute_indicators, run)
+            begun.append(judged := doing.begin("judge", judge_clauses, run))
             checked()
-        raise
-    checked()
-    answer = Answering(run)
-    sheets = doing.begin("return", answer.send, run)
-    try:
-        with _browser_of(run):
-            doing.do("judge", judge_clauses, run)
-            run.before_release = sheets
-            imprint = doing.do("publish", publish, run)
-    except BaseException:
-        answer.stop()
-        with suppress(Exception):
-            sheets()
-        raise
-    return sheets(), imprint
+            begun.append(sheets := doing.begin("return", answering.send, run))
+            with _browser_of(run):
+                judged()
+                run.before_release = sheets
+                imprint = doing.do("publish", publish, run)
+            return sheets(), imprint
+        except BaseException:
+            answering.stop()
+            for ended in begun:
+                with suppress(Exception):  # what stopped the run is told, and comes first
+                    ended()
+            raise
 
 
 @contextmanager
@@ -619,8 +630,7 @@ class Answering:
 
     def send(self, run: Run) -> list[Path]:
         """Bring the return sheets in the outbox up to date; give those that were written."""
-        with self._connection as connection:
-            return send_returns(run, connection, self._go_on)
+        return send_returns(run, self._connection, self._go_on)
 
     def stop(self) -> None:
         """Have :meth:`send` end after the sheet in hand."""
@@ -629,6 +639,12 @@ class Answering:
     def _go_on(self) -> None:
         if self._stopped.is_set():
             raise StepFailed("return", Text("另一步失败了", "another step failed"), RUN_AGAIN)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
 
 
 def send_returns(
@@ -676,6 +692,11 @@ def published_clauses(run: Run) -> pl.DataFrame:
         },
         infer_schema_length=None,
     )
+
+
+def published_sections(run: Run) -> pl.DataFrame:
+    """Return the rows of the published table ``section``."""
+    return pl.DataFrame([section.model_dump() for section in run.plan.sections], schema=SECTION)
 
 
 def code_version() -> str:

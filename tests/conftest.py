@@ -165,8 +165,9 @@ def own_threshold(clause: Clause, region: str, year: int) -> tuple[Fraction, boo
 class ByHand:
     """What the suites have to find, worked out with exact fractions and without their SQL."""
 
-    def docs_written(self) -> None:
+    def begin_docs(self, folder: Path) -> Callable[[], None]:
         """There are none."""
+        return lambda: None
 
     def __init__(self, plan: Plan, catalogue: Catalogue) -> None:
         self._clauses = {clause.clause_id: clause for clause in plan.clauses}
@@ -177,7 +178,6 @@ class ByHand:
         database: Path,
         table: str,
         suites: Mapping[str, Sequence[Expectation]],
-        docs: Path | None = None,
     ) -> dict[str, Broken]:
         """The regions and years that miss their threshold (``reached``) or their line (``pace``)."""
         broken: dict[str, Broken] = {
@@ -223,7 +223,6 @@ class InDuckDB:
         database: Path,
         table: str,
         suites: Mapping[str, Sequence[Expectation]],
-        docs: Path | None = None,
         attaching: Sequence[str] = (),
     ) -> dict[str, Broken]:
         with duckdb.connect(str(database), read_only=True) as connection:

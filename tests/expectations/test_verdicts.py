@@ -800,10 +800,10 @@ class Compared(Engine):
         database: Path,
         table: str,
         suites: Mapping[str, Sequence[Expectation]],
-        docs: Path | None = None,
+        attaching: Sequence[str] = (),
     ) -> dict[str, Broken]:
         self.results["by hand"] = self.hand.run(database, table, suites)
-        self.results["by suite"] = super().run(database, table, suites, docs)
+        self.results["by suite"] = super().run(database, table, suites, attaching)
         return self.results["by suite"]
 
 

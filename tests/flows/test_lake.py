@@ -13,7 +13,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -105,6 +107,16 @@ def lake_home(tmp_path: Path, catalog: Postgres) -> LakeHome:
     return LakeHome(tmp_path / "home", catalog)
 
 
+class AtOnce(steps.Doing):
+    """Steps that may go on beside others do, as in a flow."""
+
+    def begin(self, name: str, step: Callable[[Run], Any], run: Run) -> Callable[[], Any]:
+        ended = ThreadPoolExecutor(1)
+        future = ended.submit(copy_context().run, step, run)
+        ended.shutdown(wait=False)
+        return future.result
+
+
 def whole_night(home: Home) -> steps.Imprint | None:
     """All that a night does, the warnings and Great Expectations included, but for the pages."""
     with without_pages(), Run.open(home.settings) as run:
@@ -113,7 +125,7 @@ def whole_night(home: Home) -> steps.Imprint | None:
             return None
         run.warm_up()
         steps.load_deliveries(run, found.receipts, lambda: None)
-        return steps.finish(run)[1]
+        return steps.finish(run, AtOnce())[1]
 
 
 def people(number: int) -> Sequence[Row]:

@@ -256,7 +256,6 @@ def test_great_expectations_ends_with_the_run_that_started_it(tmp_path: Path) ->
         "database": str(database),
         "table": "judgement",
         "suites": {"reached": [{"name": "2.1", "query": endless, "description": ""}]},
-        "docs": None,
     }
     script = (
         "import sys\n"

@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from transforms.forms import FORMS
-from transforms.records import DELIVERY, LEDGER, REASON, SUBMISSION
+from transforms.records import DELIVERY, LEDGER, REASON, SUBMISSION, WARNING
 from transforms.submissions import Examined
 from warehouse.archive import Receipt
 from warehouse.lake import CATALOG, Fence, LakeEmpty
@@ -160,6 +160,16 @@ def use_mirror(connection: duckdb.DuckDBPyConnection, file: Path, reference: Ref
             CATALOG,
             _MIRROR,
             f"SEMI JOIN {_MIRROR}.version_in_force USING (submission_id)",
+        )
+
+
+def renew_warnings(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take the warnings of the lake into the copy of it that ``connection`` uses (:func:`use_mirror`)."""
+    name = f"main.{WARNING.name}"
+    with transaction(connection):
+        connection.execute(
+            f"DELETE FROM {_MIRROR}.{name};"
+            f"INSERT INTO {_MIRROR}.{name} BY NAME FROM {CATALOG}.{name}"
         )
 
 

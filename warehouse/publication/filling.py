@@ -1,6 +1,6 @@
 """Filling a staged publication: every table of :mod:`warehouse.publication.tables`, from the warehouse.
 
-:func:`stage` attaches a new DuckDB file under a temporary name, :func:`fill` writes the tables and views,
+:func:`stage` attaches a new DuckDB file under a temporary name, :func:`begin` and :func:`fill` write the tables and views,
 :func:`record` who the publication is; :mod:`warehouse.publication.release` puts it in its place.
 """
 
@@ -43,11 +43,6 @@ def stage(connection: duckdb.DuckDBPyConnection, published: Path) -> Path:
     return file
 
 
-def attach(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
-    """Attach a staged publication again, after others have had it."""
-    connection.execute(f"ATTACH {literal(file)} AS publication")
-
-
 def detach(connection: duckdb.DuckDBPyConnection) -> None:
     """Let go of the staged publication, so that another process can open it."""
     connection.execute("CHECKPOINT publication; DETACH publication")
@@ -57,16 +52,26 @@ def detach(connection: duckdb.DuckDBPyConnection) -> None:
 STORAGE_VERSION = "v1.0.0"
 
 
-def fill(
+#: The tables in which neither verdicts nor findings have a part.
+_AT_ONCE = frozenset(
+    {
+        *("region", "township_crosswalk", "section", "code_list", "indicator", "clause"),
+        *("indicator_value", "indicator_value_as_now", "places_ahead", "year_state"),
+        *("submission_sheet", "reporting", "approval"),
+    }
+)
+
+
+def begin(
     connection: duckdb.DuckDBPyConnection,
     catalogue: Catalogue,
     clauses: pl.DataFrame,
     sections: pl.DataFrame,
 ) -> None:
-    """Write all tables but the record of publications (:func:`record`), and create the views.
+    """Create all tables of the staged publication, and write those in which verdicts and findings have no part.
 
-    ``publication.attainment`` and the temporary table ``turning`` must be there already; ``clauses`` and ``sections`` have the columns of
-    the published tables ``clause`` and ``section``.
+    The temporary tables of :func:`warehouse.indicators.compute.compute` must be there; ``clauses`` and ``sections``
+    have the columns of the published tables ``clause`` and ``section``.
     """
     wanted = set(clauses["indicator_id"])
     indicators = [i for i in catalogue.indicators if i.indicator_id in wanted]
@@ -75,26 +80,38 @@ def fill(
     table_from(connection, "TEMP TABLE published_indicator", _indicators(indicators))
     table_from(connection, "TEMP TABLE form", _forms())
     table_from(connection, "TEMP TABLE published_code", code_list())
-    queries = {table.name: table.query for table in TABLES if table.query is not None}
-    queries["indicator"] = "SELECT * FROM published_indicator"
-    queries["clause"] = "SELECT * FROM published_clause"
-    queries["section"] = "SELECT * FROM published_section"
-    queries["code_list"] = "SELECT * FROM published_code"
-    queries["attainment"] = "SELECT * FROM judged"
-    queries["turning_institution"] = "SELECT * FROM turning"
-    if (ahead := places_ahead.query(catalogue)) is not None:
-        queries["places_ahead"] = ahead
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE judged AS SELECT * FROM publication.attainment;"
-        "DROP TABLE publication.attainment; DROP TABLE publication.judgement"
-    )
     # One transaction: a commit for each of some hundred comments would wait for the disk each time.
     connection.execute(f"BEGIN; {'; '.join(definitions())}; COMMIT")
-    for table in TABLES:
-        if table.name in queries:
-            _insert(connection, table, queries[table.name])
+    _write(connection, catalogue, [table for table in TABLES if table.name in _AT_ONCE])
+
+
+def fill(
+    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, clauses: pl.DataFrame
+) -> None:
+    """Write all other tables but the record of publications (:func:`record`), and create the views.
+
+    The temporary tables ``attainment`` and ``turning`` must be there.
+    """
+    _write(connection, catalogue, [table for table in TABLES if table.name not in _AT_ONCE])
     _shortfall(connection, catalogue, clauses)
     create_views(connection)
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, tables: Sequence[PublishedTable]
+) -> None:
+    queries = {table.name: table.query for table in tables if table.query is not None} | {
+        "indicator": "SELECT * FROM published_indicator",
+        "clause": "SELECT * FROM published_clause",
+        "section": "SELECT * FROM published_section",
+        "code_list": "SELECT * FROM published_code",
+        "attainment": "SELECT * FROM attainment",
+        "turning_institution": "SELECT * FROM turning",
+        "places_ahead": places_ahead.query(catalogue),
+    }
+    for table in tables:
+        if (query := queries.get(table.name)) is not None:
+            _insert(connection, table, query)
 
 
 def export(file: Path, folder: Path) -> None:
@@ -166,7 +183,7 @@ def _shortfall(
 ) -> None:
     """Name the institutions and classes behind every unmet clause, with where they stand."""
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE unmet AS SELECT clause_id, region_code, year FROM judged "
+        "CREATE OR REPLACE TEMP TABLE unmet AS SELECT clause_id, region_code, year FROM attainment "
         "WHERE status = 'not_met'"
     )
     unmet = {clause for (clause,) in connection.execute("SELECT clause_id FROM unmet").fetchall()}
