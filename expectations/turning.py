@@ -9,7 +9,7 @@ institutions' rows can be taken apart so.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import duckdb
 
@@ -24,13 +24,6 @@ _MILLION = 1_000_000
 #: A view whose rows are rows of one form, each by itself.
 _PLAIN_VIEW = re.compile(r"SELECT \* FROM current\.(\w+)\s+WHERE (?!.*QUALIFY).*", re.DOTALL)
 
-_NO_SHARE = """
-SELECT NULL::VARCHAR AS indicator_id, NULL::VARCHAR AS unit, NULL::INTEGER AS year,
-    NULL::VARCHAR AS institution_code, NULL::VARCHAR AS institution_name, NULL::HUGEINT AS n,
-    NULL::HUGEINT AS d
-WHERE false
-"""
-
 
 def take_apart(
     connection: duckdb.DuckDBPyConnection, clauses: Iterable[Clause], catalogue: Catalogue
@@ -38,20 +31,28 @@ def take_apart(
     """Write the temporary table ``share``: what each institution contributes to the figures of ``clauses``.
 
     indicator_id, unit, year, institution_code, institution_name, and its share in numerator and denominator,
-    ``n`` and ``d``, in millionths. It takes no verdict to know.
+    ``n`` and ``d``, in millionths, where one of them is not 0. It takes no verdict to know.
     """
     apart = {clause.indicator_id: parts for clause, parts in _taken_apart(clauses, catalogue)}
-    shares = [
-        _share(indicator_id, name, part, catalogue)
-        for indicator_id, parts in apart.items()
-        for name, part in parts
-    ]
-    connection.execute(f"""
-    CREATE OR REPLACE TEMP TABLE share AS
-    SELECT indicator_id, unit, year, institution_code, institution_name,
-        sum(n)::HUGEINT AS n, sum(d)::HUGEINT AS d
-    FROM ({" UNION ALL ".join([_NO_SHARE, *shares])}) GROUP BY ALL
-    """)
+    sources: dict[str, list[tuple[str, str, Part]]] = {}
+    for indicator_id, parts in apart.items():
+        for name, part in parts:
+            sources.setdefault(part.source, []).append((indicator_id, name, part))
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE share (indicator_id VARCHAR, unit VARCHAR, year INTEGER,"
+        " institution_code VARCHAR, institution_name VARCHAR, n HUGEINT, d HUGEINT)"
+    )
+    if sources:
+        amounts = " UNION ALL ".join(
+            _amounts(source, wanted, catalogue) for source, wanted in sources.items()
+        )
+        connection.execute(f"""
+        INSERT INTO share
+        SELECT indicator_id, unit, year, institution_code, institution_name,
+            coalesce(sum((amount * {_MILLION})::HUGEINT) FILTER (part = 'n'), 0)::HUGEINT,
+            coalesce(sum((amount * {_MILLION})::HUGEINT) FILTER (part = 'd'), 0)::HUGEINT
+        FROM ({amounts}) WHERE amount <> 0 GROUP BY ALL
+        """)
 
 
 def write_turning(
@@ -112,17 +113,20 @@ def _taken_apart(
         yield clause, parts
 
 
-def _share(indicator_id: str, name: str, part: Part, catalogue: Catalogue) -> str:
-    """Return the query for what each institution contributes to a part, in millionths."""
-    amount = f"(coalesce({part.value}, 0)::{NUMERIC} * {_MILLION})::HUGEINT"
-    n, d = (amount, "0") if name == "n" else ("0", amount)
-    called = name_of_institutions(_form_of(part, catalogue) or part.source)
-    return (
-        f"SELECT {literal(indicator_id)}, region_code, year, "
-        f"institution_code, {called}, {n}, {d} "
-        f"FROM {source_name(part.source)} WHERE {part.rows} "
-        "GROUP BY region_code, year, institution_code, institution_name"
+def _amounts(source: str, wanted: Sequence[tuple[str, str, Part]], catalogue: Catalogue) -> str:
+    """Return the query for what each institution contributes to the parts that are sums over one source."""
+    called = name_of_institutions(_form_of(wanted[0][2], catalogue) or source)
+    sums = ", ".join(f"({part.sum})::{NUMERIC} AS v{i}" for i, (*_, part) in enumerate(wanted))
+    return f"""
+    SELECT unnest([{", ".join(literal(name) for name, *_ in wanted)}]) AS indicator_id,
+        unnest([{", ".join(literal(part) for _, part, _ in wanted)}]) AS part,
+        region_code AS unit, year, institution_code, institution_name,
+        unnest([{", ".join(f"v{i}" for i in range(len(wanted)))}]) AS amount
+    FROM (
+        SELECT region_code, year, institution_code, {called}, {sums}
+        FROM {source_name(source)} GROUP BY region_code, year, institution_code, institution_name
     )
+    """
 
 
 def _form_of(part: Part, catalogue: Catalogue) -> str | None:
