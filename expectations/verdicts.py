@@ -62,6 +62,21 @@ def lay_out(
     )
 
 
+#: What verdicts go by of a clause: its wording is not, and stands beside each region and year otherwise.
+_NEEDED = {
+    *(
+        "clause_id",
+        "indicator_id",
+        "kind",
+        "comparator",
+        "due_year",
+        "effective_from",
+        "effective_to",
+    ),
+    "judged_at",
+}
+
+
 def _clauses(plan: Plan, catalogue: Catalogue) -> pl.DataFrame:
     """Return the clauses with their thresholds, exact as p / q, and what their indicators say of the scale."""
     rows = []
@@ -76,7 +91,7 @@ def _clauses(plan: Plan, catalogue: Catalogue) -> pl.DataFrame:
         threshold = clause.threshold
         rows.append(
             {
-                **clause.model_dump(exclude={"threshold", "replaces", "coverage_floor", "targets"}),
+                **clause.model_dump(include=_NEEDED),
                 "threshold": threshold,
                 "coverage_floor": plan.floor_of(clause),
                 "p": clause.exact_threshold.numerator if threshold is not None else None,
@@ -96,9 +111,6 @@ def _clauses(plan: Plan, catalogue: Catalogue) -> pl.DataFrame:
             "p": pl.Int64,
             "q": pl.Int64,
             "comparator": pl.String,
-            "basis_zh": pl.String,
-            "basis_en": pl.String,
-            "source_en": pl.String,
         },
     )
 
@@ -239,6 +251,7 @@ def judge(connection: duckdb.DuckDBPyConnection, broken: Mapping[str, Broken]) -
     )
     table_from(connection, "TEMP TABLE missed", missed)
     connection.execute(_ATTAINMENT)
+    connection.execute("DROP TABLE ground; DROP TABLE missed")
 
 
 #: A verdict for each reading of the blanks; it is firm where they all say the same. The shortage in

@@ -194,6 +194,8 @@ def storage() -> Iterator[Storage]:
             # Of these two each server would take a fixed port.
             *("-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={folder / 's3.json'}"),
             *("-volume.max=50", "-master.volumeSizeLimitMB=64"),
+            # A server that is started again would wait ten seconds for others that are its master.
+            "-master.electionTimeout=1s",
         ],
         f"http://127.0.0.1:{ports['s3']}",
     )

@@ -6,6 +6,7 @@ a block of ``sh`` is run. Nothing is done here that the page does not say.
 
 from __future__ import annotations
 
+import compileall
 import os
 import re
 import shlex
@@ -139,6 +140,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if name and (name.startswith(NEEDED) or "/" not in name) and (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, copy / name)
+    # Once, and not by each command of each recipe: what a recipe changes is compiled anew all the same.
+    compileall.compile_dir(copy, quiet=2)
     return copy
 
 

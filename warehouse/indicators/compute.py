@@ -70,6 +70,17 @@ def compute(
     _evaluate(connection, anew, "made_anew", "part_anew")
     _evaluate(connection, anew, "made_anew_before", "part_anew_before")
     connection.execute(year_on_year.COMPARABLE)
+    # Of a nation they take gigabytes.
+    connection.execute("".join(f"DROP TABLE {name};" for name in _ON_THE_WAY))
+
+
+#: What is made on the way to the tables that :func:`compute` leaves.
+_ON_THE_WAY = (
+    *("state", "place", "above", "unit_part"),
+    *("part", "part_as_now", "part_this_year", "part_last_year", "part_anew", "part_anew_before"),
+    *("membership_as_now", "membership_this_year", "membership_last_year", "both_years"),
+    *("entering", "in_both", "made_of", "made_anew", "made_anew_before"),
+)
 
 
 def _index(
