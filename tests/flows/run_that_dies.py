@@ -1,38 +1,42 @@
-"""Run a night or a backfill over a home and die, as by kill -9, at the n-th call of a function.
+"""A night or a backfill over a home that dies, as by kill -9, at the n-th call of a function.
 
-    python run_that_dies.py HOME nightly|backfill N [run|child]
-
-A moment counted in calls is as random as one counted in seconds, and the same every time. With N
-beyond the end the run ends well and prints how many calls it took, and how many until it began to
+A moment counted in calls is as random as one counted in seconds, and the same every time. With a moment
+beyond the end the run ends well and says how many calls it took, and how many until it began to
 put the publication in its place.
 
-Without the last argument the run judges by hand and leaves out the warnings. With it Great Expectations
+Unless somebody is named to die the run judges by hand and leaves out the warnings. Else Great Expectations
 does both in its process, and what dies is the run or that process.
+
+Each run is a process of its own, forked from one that has imported all of this.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import cast
+from typing import Literal, cast
+
+from expectations.engine import Engine
+from flows import steps
+from flows.run import Run, StepFailed
+from tests.conftest import ByHand, Home, without_pages
+from warehouse.ledger.store import Scope
+
+Kind = Literal["nightly", "backfill"]
+Victim = Literal["run", "child"]
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-
-from expectations.engine import Engine  # noqa: E402
-from flows import steps  # noqa: E402
-from flows.run import Run, StepFailed  # noqa: E402
-from tests.conftest import ByHand, Home, without_pages  # noqa: E402
-from warehouse.ledger.store import Scope  # noqa: E402
-
 _OURS = tuple(str(ROOT / floor) for floor in ("transforms", "warehouse", "expectations", "flows"))
 YEARS = (2018, 2019, 2020)
 
 
-def go(home: Path, kind: str, engine: Engine | None) -> None:
+def go(home: Path, kind: Kind, engine: Engine | None) -> None:
     """The steps in the order of :mod:`flows.nightly`, without report pages."""
     settings = Home(home).settings
     with without_pages(), Run.open(settings) as run:
@@ -48,7 +52,33 @@ def go(home: Path, kind: str, engine: Engine | None) -> None:
         (Home.finish if engine is None else steps.finish)(run)
 
 
-def main(home: str, kind: str, last: int, victim: str | None = None) -> None:
+@dataclass(frozen=True)
+class Ended:
+    """How a run has ended: its exit code, or the signal as a negative number, and what it said."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def run_that_dies(home: Path, kind: Kind, moment: int, victim: Victim | None = None) -> Ended:
+    """Return how a run ends that dies at the call with this number."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        process = context.Process(target=_run, args=(out, err, home, kind, moment, victim))
+        process.start()
+        process.join()
+        code = process.exitcode
+        assert code is not None
+        return Ended(code, out.read_text("utf-8"), err.read_text("utf-8"))
+
+
+def _run(out: Path, err: Path, home: Path, kind: Kind, last: int, victim: Victim | None) -> None:
+    with out.open("w", encoding="utf-8") as stdout, err.open("w", encoding="utf-8") as stderr:
+        os.dup2(stdout.fileno(), 1)
+        os.dup2(stderr.fileno(), 2)
     calls = releasing = 0
     engine = Engine() if victim else None
 
@@ -66,13 +96,9 @@ def main(home: str, kind: str, last: int, victim: str | None = None) -> None:
 
     sys.setprofile(count)
     try:
-        go(Path(home), kind, engine)
+        go(home, kind, engine)
     except StepFailed as failed:
         sys.setprofile(None)
         sys.exit(f"{failed}")
     sys.setprofile(None)
-    print(calls, releasing)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:])
+    print(calls, releasing, flush=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import random
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +19,7 @@ from flows import steps
 from flows.dry_run import rehearse
 from flows.run import Run, StepFailed
 from tests.conftest import ByHand, Home, MakeHome
+from tests.flows.run_that_dies import Kind, Victim, run_that_dies
 from warehouse.ledger.store import Scope
 from warehouse.publication.tables import TABLES
 from warehouse.reference import PACKAGED
@@ -368,7 +367,7 @@ def without_warehouse(home: Home) -> None:
     [("nightly", nights_before), ("backfill", read_wrongly), ("backfill", without_warehouse)],
 )
 def test_runs_killed_at_any_moment_lose_nothing(
-    make_home: MakeHome, kind: str, before: Callable[[Any], None]
+    make_home: MakeHome, kind: Kind, before: Callable[[Any], None]
 ) -> None:
     undisturbed, home = make_home(), make_home()
     for each in (undisturbed, home):
@@ -380,8 +379,8 @@ def test_runs_killed_at_any_moment_lose_nothing(
         some.sample(range(*span), 2) for span in ((calls // 20, releasing), (releasing, calls))
     ]
     for moment in itertools.chain(*moments):
-        died = run_that_dies(home, kind, moment)
-        assert died.returncode in (-9, 0), died.stderr
+        died = run_that_dies(home.root, kind, moment)
+        assert died.code in (-9, 0), died.stderr
         assert_nothing_half(home)
     run_to_the_end(home, kind)
     assert_as_undisturbed(home, undisturbed)
@@ -393,20 +392,20 @@ def test_runs_killed_at_any_moment_lose_nothing(
     ("kind", "before"), [("nightly", nights_before), ("backfill", without_warehouse)]
 )
 def test_runs_with_great_expectations_killed_at_any_moment_lose_nothing(
-    make_home: MakeHome, kind: str, before: Callable[[Any], None], group: int
+    make_home: MakeHome, kind: Kind, before: Callable[[Any], None], group: int
 ) -> None:
     """Forty moments in all at which the run is killed, and sixteen at which its child is."""
     undisturbed, home = make_home(), make_home()
     for each in (undisturbed, home):
         before(each)
     calls, _ = map(int, run_to_the_end(undisturbed, kind, "run").split())
-    victim = "run" if group < 5 else "child"
+    victim: Victim = "run" if group < 5 else "child"
     draw = random.Random(f"{kind} {group}")
     for moment in sorted(draw.sample(range(calls // 20, calls), 4), reverse=True):
-        died = run_that_dies(home, kind, moment, victim)
+        died = run_that_dies(home.root, kind, moment, victim)
         if victim == "run":
-            assert died.returncode in (-9, 0), died.stderr
-        elif died.returncode:  # where the child was needed no more, its end is not missed
+            assert died.code in (-9, 0), died.stderr
+        elif died.code:  # where the child was needed no more, its end is not missed
             assert "Great Expectations was ended from outside" in died.stderr
             assert "more memory" in died.stderr
         assert_nothing_half(home)
@@ -452,22 +451,10 @@ def assert_nothing_half(home: Home) -> None:
         assert ids <= {name for (name,) in home.ask("SELECT publication_id FROM publication")}
 
 
-def run_that_dies(
-    home: Home, kind: str, moment: int, *victim: str
-) -> subprocess.CompletedProcess[str]:
-    script = Path(__file__).with_name("run_that_dies.py")
-    return subprocess.run(
-        [sys.executable, str(script), str(home.root), kind, str(moment), *victim],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def run_to_the_end(home: Home, kind: str, *victim: str) -> str:
+def run_to_the_end(home: Home, kind: Kind, victim: Victim | None = None) -> str:
     """What a run says that is not killed."""
-    whole = run_that_dies(home, kind, 10**9, *victim)
-    assert whole.returncode == 0, whole.stderr
+    whole = run_that_dies(home.root, kind, 10**9, victim)
+    assert whole.code == 0, whole.stderr
     return whole.stdout
 
 
