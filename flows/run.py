@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -46,7 +47,7 @@ from warehouse.publication.compare import Comparison
 from warehouse.publication.release import DATABASE
 from warehouse.reference import Reference
 from warehouse.shelf import shelf_at
-from warehouse.storage import Bucket, StorageFailed
+from warehouse.storage import PUBLICATION, Bucket, StorageFailed
 from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
 
 if TYPE_CHECKING:
@@ -307,6 +308,9 @@ def _prepare(settings: Settings) -> None:
         _left_behind(settings)
     else:
         private_folder(archive)
+    if settings.upload_place is not None:
+        # Without a key all else would be done first, and in vain.
+        PUBLICATION.access(settings.upload_place, os.environ)
     for place in (settings.warehouse, settings.home / "sources", settings.home / "prefect"):
         shut(place)
 
