@@ -46,8 +46,9 @@ _SECTIONS = (
 )
 #: A bucket, by the rules of its name, and what is in front of all names in it.
 _BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[^/?#\s]+)*)/?")
-#: What query engines read as something else in the name of a file: patterns, and ``name=value`` of a partition.
-_READ_OTHERWISE = re.compile(r"[*\[\]{}=]")
+#: What query engines read as something else in the name of a file: patterns, ``name=value`` of a partition, and
+#: whatever is not ASCII.
+_READ_OTHERWISE = re.compile(r"[*\[\]{}=]|[^\x21-\x7e]")
 
 
 class SettingsError(ToldInBoth):
@@ -178,9 +179,8 @@ class PublicationSettings(BaseModel):
             )
         if wrong := _READ_OTHERWISE.search(place):
             raise Misfit(
-                f"前缀中不能有 {wrong[0]}：读取的软件会把它当成通配符或分区",
-                f"no {wrong[0]} in the prefix: those who read there would take it for a pattern or a"
-                " partition",
+                f"前缀中不能有 {wrong[0]}：有的软件会把它读成别的",
+                f"no {wrong[0]} in the prefix: some of those who read there take it for something else",
             )
         return place.rstrip("/") + "/"
 

@@ -30,7 +30,16 @@ from expectations.verdicts import judge, lay_out
 from expectations.warnings import SUITE, TABLE, write_warnings
 from flows.after.metrics import last_sources
 from flows.permissions import hand_out
-from flows.run import RUN_AGAIN, Opened, Run, StepFailed, named, still_there
+from flows.run import (
+    RUN_AGAIN,
+    THEN,
+    NotUploaded,
+    Opened,
+    Run,
+    StepFailed,
+    named,
+    still_there,
+)
 from flows.settings import Settings
 from flows.sources.model import Pulled
 from flows.sources.pull import pull_all
@@ -468,7 +477,10 @@ def _after_release(run: Run, stands: str) -> None:
     if run.fence is not None:
         _share(run)
     if (there := _uploads(run)) is not None:
-        there.put(published / DATABASE, stands, run.settings.keep_publications)
+        try:
+            there.put(published / DATABASE, stands, run.settings.keep_publications)
+        except StorageFailed as error:
+            raise NotUploaded("publish", error.text, THEN) from error
     with run.writing():
         mark_published(run.connection, _stamp(run), files_of(published))
     run.tend(_now())

@@ -21,15 +21,18 @@ from typing import Any
 import botocore.session
 import duckdb
 import pytest
+from rich.console import Console
 
 from flows import steps
+from flows.after import notify
 from flows.dry_run import rehearse
-from flows.run import Run, StepFailed
+from flows.run import THEN, NotUploaded, Run, StepFailed
 from flows.settings import Settings, SettingsError, load_settings
 from flows.terminal.doctor import Line, diagnose
+from flows.terminal.runner import _answered
 from tests.conftest import Home
 from tests.services import Storage, storage
-from transforms.texts import ToldInBoth
+from transforms.texts import Text, ToldInBoth
 from warehouse import objects as objects_module
 from warehouse.publication import uploaded as uploaded_module
 from warehouse.publication.release import DATABASE
@@ -39,7 +42,7 @@ from warehouse.publication.views import VIEWS
 from warehouse.storage import Bucket
 
 YIXIAN, HEISHAN, GUTA = "210727", "210726", "210702"
-PLACE = "报表/bi"
+PLACE = "bureau/bi"
 
 
 @pytest.fixture(scope="module")
@@ -257,12 +260,11 @@ def test_current_json_tells_what_there_is(two: Two) -> None:
             else []
         )
         assert len(table["files"]) == max(1, len(years))
-        for file in table["files"]:
-            content = home.get(file["name"])
-            assert (len(content), hashlib.sha256(content).hexdigest()) == (
-                file["bytes"],
-                file["sha256"],
-            )
+    some = [file for table in told["tables"][:5] for file in table["files"][-1:]]
+    for file in (told["database"], *some):
+        content = home.get(file["name"])
+        assert len(content) == file["bytes"]
+        assert hashlib.sha256(content).hexdigest() == file["sha256"]
     names = {file["name"] for table in told["tables"] for file in table["files"]}
     below = {name for name in home.held() if name.startswith(home.stands)}
     assert below == names | {told["database"]["name"], f"{home.stands}/{RECORD}"}
@@ -404,6 +406,23 @@ def read_all(connection: duckdb.DuckDBPyConnection, table: str) -> object:
         return None
 
 
+def test_who_is_told_of_a_failed_upload_is_told_what_stands_where(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.terminal.runner._leave", sys.exit)  # it ends more than this test
+    text = Text("连不上", "cannot be reached")
+    console = Console(stderr=True)
+    for error, said in (
+        (NotUploaded, "In the home it is published"),
+        (StepFailed, "Nothing was published"),
+    ):
+        with pytest.raises(SystemExit), _answered(console):
+            raise error("publish", text, THEN)
+        assert said in capsys.readouterr().err
+    told = notify.failed("nightly", text, published=True).text
+    assert "本机已经发布，存储桶里仍是上一次的" in told and "It is published in the home" in told
+
+
 def uploaded_line(home: Home) -> Line:
     """What `jzedu doctor` says of the place."""
     (line,) = [one for one in diagnose(home.root, lambda _: ()) if one.check == "uploaded"]
@@ -420,8 +439,9 @@ def test_storage_that_is_away_fails_the_run_and_the_publication_in_the_home_stan
     hand_in(home, GUTA, 2021, 30)
     monkeypatch.setattr(objects_module, "_TRIES", 1)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    with pytest.raises(StepFailed, match="cannot be reached") as failed:
+    with pytest.raises(NotUploaded, match="cannot be reached") as failed:
         home.night()
+    assert failed.value.published
     said = failed.value.text
     assert (
         f"the publication {home.address} is" in said.en and "the next run puts it there" in said.en
@@ -436,8 +456,9 @@ def test_storage_that_is_away_fails_the_run_and_the_publication_in_the_home_stan
     home.night()
     assert uploaded_line(home).state == "ok"
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    with pytest.raises(StepFailed, match="cannot be reached"):
+    with pytest.raises(StepFailed, match="cannot be reached") as failed:
         home.has_news()
+    assert not failed.value.published
 
 
 def test_a_key_that_is_missing_is_told_before_anything_is_done(
@@ -508,6 +529,7 @@ _ARCHIVE = '[archive]\nplace = "s3://jzedu/{}"\n'
         ('place = "published"', "请写成 s3://存储桶/前缀", "write s3://bucket/prefix"),
         ('place = "s3://hush:hush@jzedu/a"', "请写成 s3://存储桶/前缀", "write s3://bucket/prefix"),
         ('place = "s3://jzedu/city=1"', "不能有 =", "no = in the prefix"),
+        ('place = "s3://jzedu/报表"', "不能有 报", "no 报 in the prefix"),
         ('place = "s3://jzedu/*"', "不能有 *", "no * in the prefix"),
         ('place = "s3://jzedu/a"\n' + _LAKE.format("a/rows"), "一个在另一个里面", "[publication]"),
         ('place = "s3://jzedu/a"\n' + _ARCHIVE.format("a"), "一个在另一个里面", "[archive]"),

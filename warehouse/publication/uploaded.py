@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -152,8 +152,7 @@ class UploadedPublication(Objects):
             files = {file.name: folder / file.name for file in record.files}
             files[record.database.name] = publication
             lacking = [name for name in files if there.get(name) != digests[name].etag]
-            for _ in self.each(lambda name: self._put_file(name, files[name]), lacking):
-                pass
+            self._put_files({name: files[name] for name in lacking})
         told = record.model_dump_json(indent=1).encode()
         self._put_small(f"{publication_id}/{RECORD}", told)
         standing = self._head(DATABASE) or {}
@@ -180,6 +179,15 @@ class UploadedPublication(Objects):
                 yield Path(folder)
         finally:
             shutil.rmtree(self._place.scratch, ignore_errors=True)
+
+    def _put_files(self, files: Mapping[str, Path]) -> None:
+        """Put files side by side, but for large ones: of those one part is in memory at a time."""
+        large = [name for name, file in files.items() if file.stat().st_size > _PART]
+        small = [name for name in files if name not in large]
+        for _ in self.each(lambda name: self._put_file(name, files[name]), small):
+            pass
+        for name in large:
+            self._put_file(name, files[name])
 
     def _put_small(self, name: str, content: bytes) -> None:
         with self._said_plainly():
