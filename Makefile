@@ -149,9 +149,13 @@ lock: ## Remake the lock files from pyproject.toml (needs uv)
 SUPERSET_VENV ?= .venv-superset
 SUPERSET := $(SUPERSET_VENV)/.superset
 
+# The publication that it shows: the file, or an address, s3://… or ducklake:postgres:….
+PUBLICATION ?= $(JZEDU_HOME)/published/indicators.duckdb
+
 .PHONY: superset
-superset: $(SUPERSET) ## Superset with the dashboard in it, on http://127.0.0.1:8088 (a gigabyte at first)
-	@SUPERSET_VENV=$(SUPERSET_VENV) bash deploy/superset/serve.sh "$$JZEDU_HOME/published/indicators.duckdb"
+superset: $(SUPERSET) ## Superset with the dashboard in it, on http://127.0.0.1:8088 (a gigabyte at first; PUBLICATION=s3://…)
+	@SUPERSET_VENV=$(SUPERSET_VENV) SUPERSET_HOME="$${SUPERSET_HOME:-$$JZEDU_HOME/superset}" \
+		bash deploy/superset/serve.sh "$(PUBLICATION)"
 
 .PHONY: superset-test
 superset-test: $(DEVELOPMENT) $(SUPERSET) ## The same in a temporary folder: every chart asked, the page looked at

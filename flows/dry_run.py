@@ -59,7 +59,7 @@ def rehearse(
         (home / "published").mkdir()
         if (settings.published / DATABASE).exists():
             (home / "published" / DATABASE).symlink_to(settings.published / DATABASE)
-        tried = {"home": home, "lake": None, "plan": plan or settings.plan}
+        tried = {"home": home, "lake": None, "uploads": None, "plan": plan or settings.plan}
         yield settings.model_copy(update=tried)
 
 

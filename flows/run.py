@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -52,7 +53,7 @@ from warehouse.publication.compare import Comparison
 from warehouse.publication.release import DATABASE
 from warehouse.reference import Reference
 from warehouse.shelf import shelf_at
-from warehouse.storage import Bucket, StorageFailed
+from warehouse.storage import PUBLICATION, Bucket, StorageFailed
 from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ _log = logging.getLogger(__name__)
 CORRECT_FILE = Text("请改正该文件，再运行。", "Correct that file and run again.")
 CORRECT_REQUEST = Text("请改正所写的内容，再运行。", "Correct what was asked for and run again.")
 RUN_AGAIN = Text("请再运行。", "Run again.")
-_THEN = Text("然后再运行。", "Then run again.")
+THEN = Text("然后再运行。", "Then run again.")
 
 #: An engine that is warming up while Prefect starts, see :mod:`flows.terminal.runner`.
 STARTED_AHEAD: ContextVar[Engine | None] = ContextVar("started_ahead", default=None)
@@ -81,7 +82,10 @@ _MIRROR, _COPY = ".mirror-", ".checking-"
 
 
 class StepFailed(ToldInBoth):
-    """A step of a run failed; nothing was published."""
+    """A step of a run failed; nothing was published, where ``published`` does not say otherwise."""
+
+    #: Whether the publication in the home is that of this run all the same.
+    published = False
 
     def __init__(self, step: str, reason: Text, remedy: Text) -> None:
         # It may quote names out of the world, and goes into logs, records and messages.
@@ -94,6 +98,12 @@ class StepFailed(ToldInBoth):
         self.step = step
         self.reason = en
         self.remedy = remedy
+
+
+class NotUploaded(StepFailed):
+    """All was published in the home, and could not be put where the settings say as well."""
+
+    published = True
 
 
 class TakenAway(ToldInBoth, FileNotFoundError):
@@ -110,7 +120,7 @@ def named(step: str) -> Iterator[None]:
     except (DefinitionError, AcknowledgementError) as error:
         raise StepFailed(step, error.text, CORRECT_FILE) from error
     except (ArchiveDamaged, LakeFailed, StorageFailed, WarehouseLocked, WorkersFailed) as error:
-        raise StepFailed(step, error.text, _THEN) from error
+        raise StepFailed(step, error.text, THEN) from error
     except EngineStopped as error:
         raise StepFailed(
             step,
@@ -318,6 +328,9 @@ def _prepare(settings: Settings) -> None:
         _left_behind(settings)
     else:
         private_folder(archive)
+    if settings.upload_place is not None:
+        # Without a key all else would be done first, and in vain.
+        PUBLICATION.access(settings.upload_place, os.environ)
     for place in (settings.warehouse, settings.home / "sources", settings.home / "prefect"):
         shut(place)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -39,9 +40,15 @@ from warehouse.storage import Bucket
 THREADS = "threads"
 _SCHEDULER = re.compile(r"dask(?:\+tls)?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}")
 #: What the environment does not set: where the settings are, and their sections.
-_SECTIONS = ("home", "limits", "sources", "notify", "serve", "remind", "engine", "lake", "bucket")
+_SECTIONS = (
+    *("home", "limits", "sources", "notify", "serve", "remind", "engine"),
+    *("lake", "bucket", "uploads"),
+)
 #: A bucket, by the rules of its name, and what is in front of all names in it.
 _BUCKET = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[^/?#\s]+)*)/?")
+#: What query engines read as something else in the name of a file: patterns, ``name=value`` of a partition, and
+#: whatever is not ASCII.
+_READ_OTHERWISE = re.compile(r"[*\[\]{}=]|[^\x21-\x7e]")
 
 
 class SettingsError(ToldInBoth):
@@ -151,6 +158,33 @@ class ArchiveSettings(BaseModel):
         return place.rstrip("/") + "/"
 
 
+class PublicationSettings(BaseModel):
+    """Where the publication is put beside the home: its ``place`` in a bucket (:class:`warehouse.storage.Bucket`).
+
+    Keys and endpoints come from the environment.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    place: str
+
+    @field_validator("place")
+    @classmethod
+    def _in_bucket(cls, place: str) -> str:
+        if not _BUCKET.fullmatch(place):
+            raise Misfit(
+                "请写成 s3://存储桶/前缀，或删去这一节：发布只在本处的 published/ 文件夹",
+                "write s3://bucket/prefix, or take the section out: the publication is then in the"
+                " folder published/ of the home alone",
+            )
+        if wrong := _READ_OTHERWISE.search(place):
+            raise Misfit(
+                f"前缀中不能有 {wrong[0]}：有的软件会把它读成别的",
+                f"no {wrong[0]} in the prefix: some of those who read there take it for something else",
+            )
+        return place.rstrip("/") + "/"
+
+
 class EngineSettings(BaseModel):
     """Who reads and checks files: ``readers`` is ``threads`` of this machine, or the address of a Dask scheduler.
 
@@ -186,7 +220,7 @@ class Settings(BaseModel):
     that is not signed is warned of. With ``public_edition`` there is one for the public beside each publication.
     ``sources`` are the places beside the inbox that submissions come from
     (:mod:`flows.sources`). ``lake`` is the section ``[warehouse]``: a warehouse that is not the file; ``bucket`` the section ``[archive]``:
-    an archive that is not the folder.
+    an archive that is not the folder; ``uploads`` the section ``[publication]``: where the publication is put beside the home.
     ``engine`` says who reads files.
     """
 
@@ -212,16 +246,23 @@ class Settings(BaseModel):
     engine: EngineSettings = EngineSettings()
     lake: LakeSettings | None = Field(default=None, alias="warehouse")
     bucket: ArchiveSettings | None = Field(default=None, alias="archive")
+    uploads: PublicationSettings | None = Field(default=None, alias="publication")
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
-        """Refuse an archive among the rows of a lake, whose upkeep removes what the lake does not know."""
-        if self.lake is not None and self.bucket is not None:
-            data, place = self.lake.data, self.bucket.place
+        """Refuse places that lie in each other: the upkeep of a lake removes what the lake does not know."""
+        places = [
+            ("warehouse", "data", self.lake.data if self.lake else None),
+            ("archive", "place", self.bucket.place if self.bucket else None),
+            ("publication", "place", self.uploads.place if self.uploads else None),
+        ]
+        for (one, its, data), (other, whose, place) in combinations(places, 2):
+            if data is None or place is None:
+                continue
             if data.startswith(place) or place.startswith(data):
                 raise Misfit(
-                    f"[warehouse] 的 data（{data}）与 [archive] 的 place（{place}）一个在另一个里面：请各用各的前缀",
-                    f"data of [warehouse], {data}, and place of [archive], {place}, lie one in the other:"
+                    f"[{one}] 的 {its}（{data}）与 [{other}] 的 {whose}（{place}）一个在另一个里面：请各用各的前缀",
+                    f"{its} of [{one}], {data}, and {whose} of [{other}], {place}, lie one in the other:"
                     " give each a prefix of its own",
                 )
         return self
@@ -236,9 +277,7 @@ class Settings(BaseModel):
         """Every original ever received: a folder, or a place in a bucket."""
         if self.bucket is None:
             return self.archive_folder
-        found = _BUCKET.fullmatch(self.bucket.place)
-        assert found is not None
-        return Bucket(found[1], f"{found[2]}/".lstrip("/"), self.home / ".archive")
+        return _bucket(self.bucket.place, self.home / ".archive")
 
     @property
     def archive_folder(self) -> Path:
@@ -263,9 +302,23 @@ class Settings(BaseModel):
         return self.home / "published"
 
     @property
+    def upload_place(self) -> Bucket | None:
+        """Where the publication is put beside that: a place in a bucket, or None for nowhere."""
+        if self.uploads is None:
+            return None
+        return _bucket(self.uploads.place, self.home / ".publication")
+
+    @property
     def outbox(self) -> Path:
         """Return sheets for the units."""
         return self.home / "outbox"
+
+
+def _bucket(place: str, scratch: Path) -> Bucket:
+    """Return the place of a setting, which is an address of a bucket."""
+    found = _BUCKET.fullmatch(place)
+    assert found is not None
+    return Bucket(found[1], f"{found[2]}/".lstrip("/"), scratch)
 
 
 def load_settings(home: Path | None = None) -> Settings:

@@ -17,7 +17,7 @@ from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import duckdb
 import polars as pl
@@ -31,7 +31,16 @@ from expectations.verdicts import apart, judge, lay_out
 from expectations.warnings import SUITE, TABLE, write_warnings
 from flows.after.metrics import last_sources
 from flows.permissions import hand_out
-from flows.run import RUN_AGAIN, Opened, Run, StepFailed, named, still_there
+from flows.run import (
+    RUN_AGAIN,
+    THEN,
+    NotUploaded,
+    Opened,
+    Run,
+    StepFailed,
+    named,
+    still_there,
+)
 from flows.settings import Settings
 from flows.sources.model import Pulled
 from flows.sources.pull import pull_all
@@ -75,6 +84,9 @@ from warehouse.publication.shared import is_shared, share
 from warehouse.publication.standing import files_of, is_complete, next_id, standing
 from warehouse.sql import literal
 from warehouse.storage import StorageFailed
+
+if TYPE_CHECKING:
+    from warehouse.publication.uploaded import UploadedPublication
 
 T = TypeVar("T")
 
@@ -179,11 +191,23 @@ def unread(run: Run) -> list[Receipt]:
 
 
 def must_publish(run: Run) -> bool:
-    """Return whether the publication is missing, not complete, unfinished, or made by other definitions."""
+    """Return whether the publication is missing, not complete, unfinished, or made by other definitions.
+
+    Also where it is to be put into a bucket as well, and is not there.
+    """
     with named("open"):
         files = published_files(run.connection)
         complete = is_complete(run.settings.published, files)
-        return not complete or is_unpublished(run.connection, _stamp(run))
+        if not complete or is_unpublished(run.connection, _stamp(run)):
+            return True
+        if (there := _uploads(run)) is None:
+            return False
+        try:
+            with beside(run.connection, run.settings.published / DATABASE):
+                stands = standing_id(run.connection)
+        except duckdb.Error:
+            return True  # it is damaged, and made anew
+        return not there.holds(stands)
 
 
 def look(run: Run) -> Opened:
@@ -455,13 +479,21 @@ def publish(run: Run) -> Imprint | None:
 
 
 def _after_release(run: Run, stands: str) -> None:
-    """Keep, share and note the publication ``stands``, which is in its place."""
+    """Keep, share, upload and note the publication ``stands``, which is in its place.
+
+    It is noted last: what was not done of all this is unfinished, and the next run does it.
+    """
     published = run.settings.published
     decisions = Decisions(run.settings.archive)
     if keep_releases(run.settings.home, published, decisions, stands):
         hand_out(run.settings.home / RELEASES)
     if run.fence is not None:
         _share(run)
+    if (there := _uploads(run)) is not None:
+        try:
+            there.put(published / DATABASE, stands, run.settings.keep_publications)
+        except StorageFailed as error:
+            raise NotUploaded("publish", error.text, THEN) from error
     with run.writing():
         mark_published(run.connection, _stamp(run), files_of(published))
     run.tend(_now())
@@ -515,11 +547,26 @@ def _ready_pages() -> None:
 
 def _share(run: Run) -> None:
     """Have the publication that stands in the lake as well."""
-    with beside(run.connection, run.settings.published / DATABASE):
-        use_lake(run.connection)
-        if not is_shared(run.connection):
-            with run.writing():
-                share(run.connection)
+    # A connection of its own: views would find the run's temporary tables, which are called as published ones.
+    with (
+        beside(run.connection, run.settings.published / DATABASE),
+        second_connection(run.connection) as own,
+    ):
+        use_lake(own)
+        if not is_shared(own):
+            with run.writing(own):
+                share(own)
+
+
+def _uploads(run: Run) -> UploadedPublication | None:
+    """Return the publication as it is in a bucket; None where the settings name none."""
+    place = run.settings.upload_place
+    if place is None:
+        return None
+    # What the storage needs is imported by those alone who have a place there.
+    from warehouse.publication.uploaded import UploadedPublication
+
+    return UploadedPublication(place)
 
 
 def fill_publication(run: Run) -> Path:

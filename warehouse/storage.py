@@ -1,7 +1,7 @@
 """Storage that speaks the interface of S3: where a bucket is, and the keys to it.
 
 Addresses of buckets stand in the settings; endpoint, region and keys come from the environment alone.
-Nothing of it is imported here: :mod:`warehouse.bucket` and DuckDB are who ask the storage.
+Nothing of it is imported here: :mod:`warehouse.objects` and DuckDB are who ask the storage.
 """
 
 from __future__ import annotations
@@ -31,6 +31,46 @@ class Bucket:
 
     def __str__(self) -> str:
         return f"s3://{self.name}/{self.prefix}".rstrip("/")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What lies at a place in a bucket, as people are told of it.
+
+    ``thing`` is its noun, ``section`` where the settings name the place, ``rights`` what the key to it has to
+    be allowed there, ``unharmed`` what a person need not fear where the storage fails.
+    """
+
+    thing: Text
+    section: str
+    rights: Text
+    unharmed: Text
+
+    def access(self, place: Bucket, environ: Mapping[str, str]) -> Access:
+        """Return how ``place`` is reached, by what ``environ`` says.
+
+        Raises:
+            StorageFailed: as :func:`access_to`.
+        """
+        zh, en = self.thing
+        return access_to(Text(f"{zh}在 {place}", f"{en} is at {place}"), environ)
+
+
+ARCHIVE = Contents(
+    Text("档案", "the archive"),
+    "archive",
+    Text("列出、读取和写入", "list, read and write"),
+    Text("没有丢失任何东西", "Nothing is lost"),
+)
+PUBLICATION = Contents(
+    Text("发布", "the publication"),
+    "publication",
+    Text("列出、读取、写入和删除", "list, read, write and delete"),
+    Text(
+        "本机的发布是完整的，下一次运行会补送",
+        "The publication in the home is whole, and the next run puts it there",
+    ),
+)
 
 
 @dataclass(frozen=True)

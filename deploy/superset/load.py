@@ -1,8 +1,11 @@
 """Put the database, datasets, charts and dashboard of `bundle/` into Superset, in one command.
 
     python load.py data/published/indicators.duckdb [--user admin]
+    python load.py s3://bucket/prefix/indicators.duckdb
+    python load.py "ducklake:postgres:dbname=jzedu host=db user=reader"
 
-Run it with the Python and the environment of your Superset (SUPERSET_CONFIG_PATH and so on), on the
+The publication is a file of this machine, the DuckDB file on S3-compatible storage, or the schema `published` of a
+DuckLake; what the latter two need is in jzedu_attached.py. Run it with the Python and the environment of your Superset (SUPERSET_CONFIG_PATH and so on), on the
 machine where Superset runs. Run again, it brings everything back to what the bundle says.
 
 The columns of a dataset, their types and their wording are not in the bundle: they are read out of
@@ -20,6 +23,7 @@ from typing import Any
 
 import duckdb
 import yaml
+from jzedu_attached import ARGUMENT, is_address, open_publication, schema_of
 
 BUNDLE = Path(__file__).with_name("bundle")
 #: Between what a comment says in Chinese and in English.
@@ -28,23 +32,42 @@ _LANGUAGES = " / "
 _EXPLAINING = re.compile(r"[:,;：，；]|\([^)]{5,}\)")
 
 
-def contents(publication: Path) -> dict[str, str]:
-    """Return the files of an assets import by their names, for the publication at this path.
+def contents(publication: Path | str) -> dict[str, str]:
+    """Return the files of an assets import by their names, for the publication at this path or address.
 
-    Raises duckdb.Error where the file is no publication, or has not the tables of the bundle.
+    Raises duckdb.Error where it is no publication, or has not the tables of the bundle.
     """
     files = {}
-    with duckdb.connect(str(publication), read_only=True) as connection:
+    with opened(publication) as connection:
         for path in sorted(BUNDLE.rglob("*.yaml")):
             record = yaml.safe_load(path.read_text("utf-8"))
             name = path.relative_to(BUNDLE)
             if name.parts[0] == "databases":
-                record["sqlalchemy_uri"] = f"duckdb:///{publication.resolve()}"
+                record |= reached(publication, record["extra"])
             elif name.parts[0] == "datasets":
+                record["schema"] = schema_of(str(publication))
                 record["columns"] = columns(connection, record)
             files[str(name)] = yaml.safe_dump(record, allow_unicode=True, sort_keys=False)
     files["metadata.yaml"] = "version: 1.0.0\ntype: assets\n"
     return files
+
+
+def opened(publication: Path | str) -> duckdb.DuckDBPyConnection:
+    """Return a connection that reads the publication."""
+    if is_address(str(publication)):
+        return open_publication(str(publication))
+    return duckdb.connect(str(publication), read_only=True)
+
+
+def reached(publication: Path | str, extra: dict[str, Any]) -> dict[str, Any]:
+    """Return what the record of the database says of where the publication is; ``extra`` is for a file."""
+    if is_address(str(publication)):
+        arguments = {"connect_args": {ARGUMENT: str(publication)}}
+        return {
+            "sqlalchemy_uri": "duckdb:///:memory:",
+            "extra": {**extra, "engine_params": arguments},
+        }
+    return {"sqlalchemy_uri": f"duckdb:///{Path(publication).resolve()}", "extra": extra}
 
 
 def columns(
@@ -52,10 +75,7 @@ def columns(
 ) -> list[dict[str, object]]:
     """Return the columns of a dataset as Superset wants them, worded as the publication words them."""
     comments: dict[str, str] = {}
-    for table, column, comment in connection.execute(
-        "SELECT table_name, column_name, comment FROM duckdb_columns()"
-        " WHERE schema_name = 'main' AND NOT internal ORDER BY table_name"
-    ).fetchall():
+    for table, column, comment in worded(connection):
         if table == dataset["table_name"]:
             comments[column] = comment or ""
         else:
@@ -77,6 +97,21 @@ def columns(
     ]
 
 
+def worded(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
+    """Return all columns of tables and views with their comments, by table and column."""
+    found = connection.execute(
+        "SELECT table_name, column_name, comment FROM duckdb_columns()"
+        " WHERE (database_name, schema_name) = (current_database(), current_schema())"
+        " AND NOT internal ORDER BY table_name"
+    ).fetchall()
+    if any(table == "view_column" for table, _, _ in found):
+        # A lake, which keeps no comments on the columns of views.
+        of_views = connection.execute("SELECT view_name, column_name, comment FROM view_column")
+        commented = {(table, column): comment for table, column, comment in of_views.fetchall()}
+        found = [(t, c, comment or commented.get((t, c))) for t, c, comment in found]
+    return found
+
+
 def short(comment: str) -> str:
     """Return the Chinese name that a comment begins with."""
     chinese, _, _ = comment.partition(_LANGUAGES)
@@ -86,7 +121,10 @@ def short(comment: str) -> str:
 def main() -> int:
     """Load the bundle; 0 when it is in, 1 when it could not be loaded."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("publication", type=Path, help="the published file indicators.duckdb")
+    parser.add_argument(
+        "publication",
+        help="the published file indicators.duckdb, or its address: s3://…, ducklake:postgres:…",
+    )
     parser.add_argument("--user", default="admin", help="the Superset user who will own it all")
     asked = parser.parse_args()
     try:

@@ -3,7 +3,7 @@
 #
 #     bash deploy/superset/serve.sh data/published/indicators.duckdb [PORT]
 #
-# Its own state is in SUPERSET_HOME (default: superset/ beside published/). The first start makes
+# or with the address of a publication, s3://… or ducklake:postgres:… (load.py). Its own state is in SUPERSET_HOME (default for a file: superset/ beside published/). The first start makes
 # the user admin, with the password in SUPERSET_ADMIN_PASSWORD, or one that it draws and prints.
 set -euo pipefail
 umask 077
@@ -12,7 +12,10 @@ publication=${1:?which publication? data/published/indicators.duckdb}
 port=${2:-8088}
 bin=$(cd "${SUPERSET_VENV:-$here/../../.venv-superset}/bin" && pwd)
 
-home=${SUPERSET_HOME:-$(dirname "$publication")/../superset}
+case $publication in
+s3://* | ducklake:*) home=${SUPERSET_HOME:?where does Superset keep its own state? set SUPERSET_HOME} ;;
+*) home=${SUPERSET_HOME:-$(dirname "$publication")/../superset} ;;
+esac
 mkdir -p "$home"
 SUPERSET_HOME=$(cd "$home" && pwd)
 export SUPERSET_HOME SUPERSET_CONFIG_PATH=$here/superset_config.py FLASK_APP=superset

@@ -6,9 +6,15 @@ Whoever has a Superset already keeps their own configuration and runs only `load
 from __future__ import annotations
 
 import os
+import sys
 from copy import deepcopy
+from pathlib import Path
 
 from superset.config import TALISMAN_CONFIG as _DEFAULTS
+
+# A publication on S3-compatible storage or in a DuckLake.
+sys.path.append(str(Path(__file__).parent))
+from jzedu_attached import DB_CONNECTION_MUTATOR as DB_CONNECTION_MUTATOR
 
 SECRET_KEY = os.environ["SUPERSET_SECRET_KEY"]
 BABEL_DEFAULT_LOCALE = "zh"

@@ -146,7 +146,8 @@ def went_wrong(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
     if flow_run.parameters.get("dry_run"):
         return  # a rehearsal touches nothing, and whoever asked for it waits for the answer
     error = refusal or (state.result(raise_on_failure=False) if state.is_failed() else None)
-    notices = [failed(flow.name, _reason(error, state.message))]
+    published = getattr(error, "published", False) is True
+    notices = [failed(flow.name, _reason(error, state.message), published=published)]
     try:
         settings = load_settings()
     except SettingsError:

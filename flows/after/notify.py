@@ -44,18 +44,35 @@ class Notice:
     files: tuple[Path, ...] = ()
 
 
-def failed(flow: str, reason: Text) -> Notice:
-    """Return the notice that a run of ``flow`` failed; ``reason`` is the sentence it ended with."""
+def failed(flow: str, reason: Text, *, published: bool = False) -> Notice:
+    """Return the notice that a run of ``flow`` failed; ``reason`` is the sentence it ended with.
+
+    ``published``: the home has its publication all the same, which is not everywhere it has to be.
+    """
+    zh, en = _STANDS[published]
     return Notice(
         "failure",
         f"jzedu: {flow} 运行失败 / the {flow} run failed",
         f"{_in_both(reason)}\n\n"
         "怎么办：按上面一句处理；jzedu doctor 会指出其他问题。然后运行 jzedu nightly，或等下一夜自动补上。"
-        "本次没有发布，上一次发布仍然有效，报送的文件没有丢失。\n\n"
+        f"{zh}，报送的文件没有丢失。\n\n"
         "What to do: follow the sentence above; `jzedu doctor` shows what else is amiss. Then run "
-        "`jzedu nightly`, or leave it to the next night, which takes in everything unread. Nothing "
-        "was published; the last publication stands, and no file handed in is lost.",
+        "`jzedu nightly`, or leave it to the next night, which takes in everything unread. "
+        f"{en}, and no file handed in is lost.",
     )
+
+
+#: What stands after a run that failed, by whether it was published in the home.
+_STANDS = {
+    False: Text(
+        "本次没有发布，上一次发布仍然有效",
+        "Nothing was published; the last publication stands",
+    ),
+    True: Text(
+        "本机已经发布，存储桶里仍是上一次的",
+        "It is published in the home; the bucket has the publication before it",
+    ),
+}
 
 
 def of_run(

@@ -40,7 +40,7 @@ from flows.sources.model import (
 from flows.sources.settings import S3Settings, variable
 from transforms.names import shown
 from transforms.texts import Text, joined, same
-from warehouse.bucket import NOTHING_OF_THIS_MACHINE, code_of
+from warehouse.objects import NOTHING_OF_THIS_MACHINE, code_of
 
 #: What the storage answers where another try may help, beside all codes from 500 on.
 _PASSING: Final = frozenset({"RequestTimeout", "SlowDown", "Throttling", "TooManyRequests"})

@@ -48,7 +48,7 @@ from warehouse.publication.official import faults_of
 from warehouse.publication.public.earlier import EarlierEditions
 from warehouse.publication.public.edition import FOLDER as PUBLIC
 from warehouse.publication.public.edition import faults_of as public_faults
-from warehouse.publication.reader import open_publication
+from warehouse.publication.reader import Issue, open_publication
 from warehouse.publication.release import DATABASE
 from warehouse.publication.standing import is_whole
 from warehouse.report.printing import NAMES, browser
@@ -230,6 +230,20 @@ _WORDS = Words(
         "是这次发布的公开版，没有少数人的人数",
         "of this publication, with no count of few people",
     ),
+    uploaded=(
+        "{place} 中是 {id} 这次发布，文件齐全",
+        "{place} has the publication {id}, with all of its files",
+    ),
+    uploaded_none=("{place} 中还没有发布", "there is no publication at {place} yet"),
+    uploaded_other=(
+        "{place} 中的不是现有的发布 {id}，或缺文件",
+        "{place} has not the publication that stands, {id}, or not all of its files",
+    ),
+    upload=("请运行 jzedu nightly：会送到那里。", "Run jzedu nightly: it is put there."),
+    not_removed=(
+        "旧的发布会留在那里：请允许这个密钥在那里删除。",
+        "Earlier publications stay there: let this key delete there.",
+    ),
     alone=(
         "在此之前不会自动运行；请运行 jzedu nightly。",
         "Until then no night runs by itself; run jzedu nightly.",
@@ -295,6 +309,7 @@ _CHECKS = {
     "releases": "定稿",
     "publication": "发布",
     "public edition": "公开版",
+    "uploaded": "发布存放处",
     "printing": "打印",
     "service": "定时服务",
     "server": "Prefect 服务",
@@ -338,6 +353,7 @@ def diagnose(
     lines += _decisions(settings)
     lines += _publication(settings, now)
     lines += _public(settings)
+    lines += _uploaded(settings)
     lines += _printing()
     lines += _service(settings) if not os.environ.get(API) else _server(os.environ[API])
     return lines
@@ -727,12 +743,51 @@ def _public(settings: Settings) -> Iterator[Line]:
         yield Line("public edition", "ok", _WORDS("public_fine"))
 
 
-def _published_at(settings: Settings) -> datetime | None:
+def _uploaded(settings: Settings) -> Iterator[Line]:
+    """Yield whether the publication that stands is in its bucket; nothing where the settings name none."""
+    if (place := settings.upload_place) is None:
+        return
+    # As in a run, its library is imported by those alone who have a place there.
+    from warehouse.publication.uploaded import UploadedPublication
+
+    there = UploadedPublication(place)
+    try:
+        issue = _issue(settings)
+    except duckdb.Error:
+        return  # said by the check of the publication
+    try:
+        there.probe()
+        some = there.current() is not None
+        whole = issue is not None and there.holds(issue.publication_id)
+    except StorageFailed as error:
+        yield Line("uploaded", "fail", said_by(error), _WORDS("storage_away"))
+        return
+    try:
+        there.remove_probe()
+    except StorageFailed as error:
+        yield Line("uploaded", "warn", said_by(error), _WORDS("not_removed"))
+    if issue is None:
+        yield Line("uploaded", "ok", _WORDS("reachable"))
+    elif whole:
+        yield Line("uploaded", "ok", _WORDS("uploaded", place=place, id=issue.publication_id))
+    else:
+        found = "uploaded_other" if some else "uploaded_none"
+        told_of = _WORDS(found, place=place, id=issue.publication_id)
+        yield Line("uploaded", "warn", told_of, _WORDS("upload"))
+
+
+def _issue(settings: Settings) -> Issue | None:
+    """Return the publication that stands, None for none."""
     file = settings.published / DATABASE
     if not file.exists():
         return None
     with open_publication(file) as reader:
-        made = reader.issue.published_at if reader.issue else None
+        return reader.issue
+
+
+def _published_at(settings: Settings) -> datetime | None:
+    issue = _issue(settings)
+    made = issue.published_at if issue else None
     return made.replace(tzinfo=UTC) if made is not None else None
 
 

@@ -70,6 +70,10 @@ _WORDS = Words(
         "什么也没有发布；仍以上次发布为准。",
         "Nothing was published; the last publication stands.",
     ),
+    published_here=(
+        "本机已经发布；存储桶里仍是上次的。",
+        "In the home it is published; the bucket has the publication before it.",
+    ),
     cause=("{reason}。{remedy}", "{reason}. {remedy}"),
     no_server=(
         "Prefect 的临时服务没有启动：{error}。可能是机器太忙，或 {place} 不可写：请再运行；"
@@ -258,7 +262,7 @@ def _answered(console: Console) -> Iterator[None]:
             wrong = Text(*(t.format(count=count) for t in _WORDS.pair("definitions_wrong")))
             error = StepFailed(error.step, wrong, error.remedy)
         _complain(console, told(error.text))
-        console.print(_WORDS("nothing_published"))
+        console.print(_WORDS("published_here" if error.published else "nothing_published"))
         _leave(1)
     except TOLD as error:
         cause = cause_of(error)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -37,14 +39,20 @@ def city(make_home: MakeHome) -> Home:
     return home
 
 
+def load_module() -> ModuleType:
+    """deploy/superset/load.py, with the module beside it that it imports."""
+    for name in ("jzedu_attached", "load"):
+        spec = importlib.util.spec_from_file_location(name, BUNDLE.parent / f"{name}.py")
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules["load"]
+
+
 @pytest.fixture(scope="session")
 def load() -> ModuleType:
     """deploy/superset/load.py."""
-    spec = importlib.util.spec_from_file_location("load", BUNDLE.parent / "load.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module()
 
 
 @dataclass(frozen=True)
@@ -91,7 +99,40 @@ def _asked(chart: dict[str, Any]) -> Asked:
     )
 
 
+def all_charts() -> list[Asked]:
+    """What every chart of the bundle asks."""
+    return [_asked(yaml.safe_load(p.read_text("utf-8"))) for p in sorted(BUNDLE.glob("charts/*"))]
+
+
 @pytest.fixture(scope="session")
 def charts() -> list[Asked]:
     """What every chart of the bundle asks."""
-    return [_asked(yaml.safe_load(p.read_text("utf-8"))) for p in sorted(BUNDLE.glob("charts/*"))]
+    return all_charts()
+
+
+def records(files: Mapping[str, str], folder: str) -> dict[str, dict[str, Any]]:
+    """The records of the bundle's files in one of its folders, by their uuid."""
+    found = (yaml.safe_load(text) for name, text in files.items() if name.startswith(f"{folder}/"))
+    return {str(record["uuid"]): record for record in found}
+
+
+def query(asked: Asked, dataset: dict[str, Any], where: str = "") -> str:
+    """The SQL of a chart."""
+    metrics = {metric["metric_name"]: metric["expression"] for metric in dataset["metrics"]}
+    source = (
+        f"({dataset['sql']})"
+        if "sql" in dataset
+        else f"{dataset['schema']}.{dataset['table_name']}"
+    )
+    columns = [f'"{column}"' for column in asked.columns]
+    told = [*columns, *(f'{metrics[m]} AS "{m}"' for m in asked.metrics)]
+    tests = [f"\"{f['col']}\" = '{f['val']}'" for f in asked.filters]
+    assert all(f["op"] == "==" for f in asked.filters)
+    sql = f"SELECT {', '.join(told)} FROM {source} AS virtual_table"
+    if tests:
+        sql += f" WHERE {' AND '.join(tests)}"
+    if asked.metrics and columns:
+        sql += f" GROUP BY {', '.join(columns)}"
+    if asked.order:
+        sql += " ORDER BY " + ", ".join(f'"{c}" {"ASC" if up else "DESC"}' for c, up in asked.order)
+    return f"{sql} LIMIT {asked.limit}"

@@ -18,7 +18,7 @@ import sqlalchemy
 import yaml
 from sqlalchemy.pool import NullPool
 
-from tests.bi.conftest import Asked
+from tests.bi.conftest import Asked, query
 from tests.conftest import Home
 from warehouse.publication.filling import detach, stage
 from warehouse.publication.release import release
@@ -48,24 +48,6 @@ def engine(bundle: dict[str, dict[str, Any]]) -> Iterator[sqlalchemy.Engine]:
     engine = connect(bundle)
     yield engine
     engine.dispose()
-
-
-def query(asked: Asked, dataset: dict[str, Any], where: str = "") -> str:
-    """The SQL of a chart."""
-    metrics = {metric["metric_name"]: metric["expression"] for metric in dataset["metrics"]}
-    source = f"({dataset['sql']})" if "sql" in dataset else f"main.{dataset['table_name']}"
-    columns = [f'"{column}"' for column in asked.columns]
-    told = [*columns, *(f'{metrics[m]} AS "{m}"' for m in asked.metrics)]
-    tests = [f"\"{f['col']}\" = '{f['val']}'" for f in asked.filters]
-    assert all(f["op"] == "==" for f in asked.filters)
-    sql = f"SELECT {', '.join(told)} FROM {source} AS virtual_table"
-    if tests:
-        sql += f" WHERE {' AND '.join(tests)}"
-    if asked.metrics and columns:
-        sql += f" GROUP BY {', '.join(columns)}"
-    if asked.order:
-        sql += " ORDER BY " + ", ".join(f'"{c}" {"ASC" if up else "DESC"}' for c, up in asked.order)
-    return f"{sql} LIMIT {asked.limit}"
 
 
 def test_every_chart_asks_what_its_dataset_has_and_gets_rows(

@@ -34,7 +34,7 @@ from flows.terminal.office import declare_final, rule
 from tests.conftest import Home, book_bytes
 from tests.services import Storage, storage
 from transforms.forms import FORMS
-from warehouse import bucket as bucket_module
+from warehouse import objects as objects_module
 from warehouse.archive import Archive
 from warehouse.bucket import BucketShelf
 from warehouse.ledger.store import Scope
@@ -375,7 +375,7 @@ def test_a_bucket_that_is_away_fails_the_night_and_the_publication_stands(
     home = cities.bucket
     before = home.rows()
     home.sheet(GUTA, "population", 2021, [{"age": 3, "population": 9}])
-    monkeypatch.setattr(bucket_module, "_TRIES", 1)
+    monkeypatch.setattr(objects_module, "_TRIES", 1)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with ForkServer() as cut_off:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint)

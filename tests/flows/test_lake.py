@@ -23,7 +23,9 @@ from typing import Any
 
 import duckdb
 import pytest
+import sqlalchemy
 from click.testing import CliRunner
+from sqlalchemy.pool import NullPool
 
 from flows import steps
 from flows.dry_run import rehearse
@@ -31,6 +33,7 @@ from flows.lock import Patience, only_writer_of
 from flows.run import Run, StepFailed
 from flows.terminal.cli import cli
 from flows.terminal.doctor import diagnose
+from tests.bi.conftest import all_charts, load_module, query, records
 from tests.conftest import ByHand, Home, MakeHome, Row, without_pages
 from tests.services import Postgres, Storage, postgres, storage
 from transforms.forms import FORMS
@@ -40,6 +43,7 @@ from warehouse.lake import SCHEME, Fence, Lake, LakeFailed, NoLongerWriter, tend
 from warehouse.ledger.store import Scope, transaction
 from warehouse.place import connect
 from warehouse.publication.tables import OF_THE_MOMENT, TABLES
+from warehouse.publication.views import VIEWS
 from warehouse.reference import load_reference
 
 YIXIAN, HEISHAN, GUTA = "210727", "210726", "210702"
@@ -77,7 +81,8 @@ class LakeHome(Home):
         if not on_storage:
             rows.mkdir(parents=True)
         lake = {"catalog": f"{SCHEME}dbname={self.database}", "data": data}
-        super().__init__(root, warehouse=lake)
+        readers = {"publication": {"place": f"{data}-published"}} if on_storage else {}
+        super().__init__(root, warehouse=lake, **readers)
 
     @property
     def lake(self) -> Lake:
@@ -231,13 +236,21 @@ def test_readers_find_the_publication_in_the_lake(
         )
         shared = reader.execute(comments.format("'warehouse', 'published'")).fetchall()
         reader.execute(f"ATTACH '{lake_home.publication}' AS file (READ_ONLY)")
-        for table in TABLES:
+        for table in (*TABLES, *VIEWS):
             for one, two in (("file", "warehouse.published"), ("warehouse.published", "file")):
                 query = f"FROM {one}.{table.name} EXCEPT ALL FROM {two}.{table.name}"
                 assert not reader.execute(query).fetchall(), table.name
-        names = {table.name for table in TABLES}
-        published = reader.execute(comments.format("'file', 'main'")).fetchall()
-        assert shared == [column for column in published if column[0] in names]
+        words = dict[tuple[str, str], str]()
+        for view, column, comment in reader.execute(
+            "FROM warehouse.published.view_column"
+        ).fetchall():
+            words[view, column] = comment
+        told = [
+            (name, column, kind, comment or words.get((name, column)))
+            for name, column, kind, comment in shared
+            if name != "view_column"
+        ]
+        assert told == reader.execute(comments.format("'file', 'main'")).fetchall()
         with pytest.raises(duckdb.Error):
             reader.execute("DELETE FROM published.submission")
 
@@ -246,6 +259,41 @@ _READER = """
 CREATE ROLE reader LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO reader
 """
+
+
+@pytest.mark.parametrize("where", ["lake", "storage"])
+def test_superset_gets_the_same_from_lake_and_storage_as_from_the_file(
+    cities: tuple[Home, LakeHome], where: str
+) -> None:
+    """Through SQLAlchemy, with the record of the database that the bundle brings."""
+    lake, load = cities[1], load_module()
+    assert lake.settings.uploads is not None
+    on_storage = f"{lake.settings.uploads.place}indicators.duckdb"
+    address = on_storage if where == "storage" else f"{SCHEME}{lake.lake.catalog}"
+    files, attached = (load.contents(one) for one in (lake.publication, address))
+    (database,) = records(attached, "databases").values()
+    assert "test-secret" not in str(database), "keys come from the environment"
+    uri, params = sys.modules["jzedu_attached"].DB_CONNECTION_MUTATOR(
+        sqlalchemy.make_url(database["sqlalchemy_uri"]),
+        {"poolclass": NullPool, **database["extra"]["engine_params"]},
+        *(None, None, None),
+    )
+    engine = sqlalchemy.create_engine(uri, **params)
+    with duckdb.connect(str(lake.publication), read_only=True) as file, engine.connect() as there:
+        here = records(files, "datasets")
+        for uuid, dataset in records(attached, "datasets").items():
+            assert dataset["columns"] == here[uuid]["columns"]
+            assert dataset["schema"] == ("published" if where == "lake" else "main")
+        for asked in all_charts():
+            dataset = records(attached, "datasets")[asked.dataset_uuid]
+            rows = there.execute(sqlalchemy.text(query(asked, dataset))).fetchall()
+            wanted = file.execute(query(asked, here[asked.dataset_uuid])).fetchall()
+            assert sorted(map(str, rows)) == sorted(map(str, wanted)), asked.name
+        with pytest.raises(sqlalchemy.exc.DBAPIError, match="read-only"):
+            there.execute(sqlalchemy.text("DELETE FROM region"))
+    names = sqlalchemy.inspect(engine).get_view_names(f"jzedu.{dataset['schema']}")
+    assert {"trend", "county_scorecard"} <= set(names)
+    engine.dispose()
 
 
 def test_what_postgres_loses_is_made_again_from_the_archive(

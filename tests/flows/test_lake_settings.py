@@ -78,7 +78,7 @@ def test_the_file_needs_nothing_of_a_lake(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from flows.run import Run;"
         " from flows.settings import Settings\n"
         "with Run.open(Settings(home=Path(sys.argv[1]))): pass\n"
-        "print([n for n in sys.modules if n.startswith(('psycopg', 'duckdb_extension', 'botocore', 'warehouse.bucket'))])"
+        "print([n for n in sys.modules if n.startswith(('psycopg', 'duckdb_extension', 'botocore', 'warehouse.bucket', 'warehouse.objects', 'warehouse.publication.uploaded'))])"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "home")]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -79,15 +79,15 @@ def next_id(now: datetime, published: Path, earlier: Iterable[str]) -> str:
     ``earlier`` are ids that were given before; so are the names in the history.
     """
     history = (path.name for path in (published / "history").glob("*"))
-    times = [time for name in (*earlier, *history) if (time := _time_of(name)) is not None]
+    times = [time for name in (*earlier, *history) if (time := time_of(name)) is not None]
     if times and (greatest := max(times)) >= now:
         with suppress(OverflowError):
             now = greatest + timedelta(microseconds=1)
     return now.strftime(_ID)
 
 
-def _time_of(publication_id: str) -> datetime | None:
-    """Return the time that an id says, None for what is none."""
+def time_of(publication_id: str) -> datetime | None:
+    """Return the time (UTC) that an id says, None for what is none."""
     if not _IS_ID.fullmatch(publication_id):
         return None
     try:

@@ -346,14 +346,22 @@ def create_views(connection: duckdb.DuckDBPyConnection, catalog: str = "publicat
     """
     with connection.cursor() as own:
         own.execute(f"USE {_name(catalog)}")
-        statements = [statement for view in views_of(own) for statement in _statements(view)]
+        statements = [
+            statement
+            for view in views_of(own)
+            for statement in (*view_statements(view), *_column_comments(view))
+        ]
         # One transaction: each commit of its own would wait for the disk.
         own.execute(f"BEGIN; {'; '.join(statements)}; COMMIT")
 
 
-def _statements(view: PublishedTable) -> Iterator[str]:
+def view_statements(view: PublishedTable) -> Iterator[str]:
+    """Yield the statements that create a view in the schema that is in use, with its comment."""
     yield f"CREATE OR REPLACE VIEW {view.name} AS {view.query}"
     yield f"COMMENT ON VIEW {view.name} IS {literal(f'{view.zh} / {view.en}')}"
+
+
+def _column_comments(view: PublishedTable) -> Iterator[str]:
     for column in view.columns:
         wording = literal(f"{column.zh} / {column.en}")
         yield f"COMMENT ON COLUMN {view.name}.{_name(column.name)} IS {wording}"
