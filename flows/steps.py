@@ -403,14 +403,14 @@ def judge_clauses(run: Run) -> int:
 
     While Great Expectations asks, what it does not take the verdicts to know is made ready here.
     """
-    with named("judge"), ThreadPoolExecutor(1) as beside:
+    with named("judge"), ThreadPoolExecutor(1) as pool:
         run.warm_up()
         engine, staged, connection = run.engine, run.staged, run.connection
         assert engine is not None and staged is not None
         asked = staged.with_name("asked.duckdb")
         with apart(connection, asked):
             still_there(asked)
-            answer = beside.submit(engine.run, asked, "judgement", suites_of(run.asked))
+            answer = pool.submit(engine.run, asked, "judgement", suites_of(run.asked))
             take_apart(connection, run.plan.clauses, run.catalogue)
             begin(connection, run.catalogue, published_clauses(run), published_sections(run))
             broken = answer.result()
@@ -460,9 +460,11 @@ def publish(run: Run) -> Imprint | None:
                 record(run.connection, imprint, previous_id)
         detach(run.connection)
         source = before if before is not None and same else staged
-        export(source, staged.with_name("parquet"))
-        write_edition(run, source, staged.parent)
-        write_pages(run, source, staged.parent)
+        with ThreadPoolExecutor(1) as pool:
+            exported = pool.submit(export, source, staged.with_name("parquet"))
+            write_edition(run, source, staged.parent)
+            write_pages(run, source, staged.parent)
+            exported.result()
         docs_written()
         hand_out(staged.parent)
         run.before_release()

@@ -55,12 +55,11 @@ def write_dictionary(reader: Reader, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     pages = Pages(environment(), out)
     write_assets(pages)
-    write(reader, pages)
+    write(reader, pages, read_tables(reader))
 
 
-def write(reader: Reader, pages: Pages) -> None:
-    """Write the dictionary among ``pages``, which have the assets."""
-    tables = read_tables(reader)
+def write(reader: Reader, pages: Pages, tables: Sequence[DictionaryTable]) -> None:
+    """Write the dictionary among ``pages``, which have the assets; ``tables`` are those of :func:`read_tables`."""
     indicators = _rows(reader, "indicator", _INDICATORS, "indicator_id")
     clauses = _rows(reader, f"({CLAUSE_ORDER})", _CLAUSES, "plan_order")
     context = {

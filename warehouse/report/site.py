@@ -7,6 +7,7 @@ all pages lie in one folder, so the folder can be copied, mailed or opened from 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Set
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -152,6 +153,21 @@ def write_report(
         pages.finish()
         return
     publication = publication or read_publication(reader, reference)
+    with reader.second() as second, ThreadPoolExecutor(1) as beside:
+        # DuckDB does most of it, and needs nothing of what goes on here meanwhile.
+        tables = beside.submit(dictionary.read_tables, second)
+        _write_all(reader, publication, out, reference, last, tables)
+
+
+def _write_all(
+    reader: Reader,
+    publication: Publication,
+    out: Path,
+    reference: Path,
+    last: Path | None,
+    tables: Future[list[dictionary.DictionaryTable]],
+) -> None:
+    """Write all files of a report; ``tables`` are those of the dictionary."""
     site = {**_site(publication), "public": is_public(reader)}
     pages = Pages(environment(), out, last, site)
     write_assets(pages)
@@ -171,7 +187,7 @@ def write_report(
     for clause in publication.clauses:
         _write_clause(pages, publication, inputs, clause, reader)
     _write_changes(pages, publication)
-    dictionary.write(reader, pages)
+    dictionary.write(reader, pages, tables.result())
     pages.finish()
 
 

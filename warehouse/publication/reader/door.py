@@ -57,6 +57,12 @@ class Reader:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
+    @contextmanager
+    def second(self) -> Iterator[Reader]:
+        """Yield a further reader of the same publication, for another thread."""
+        with self._connection.cursor() as connection:
+            yield Reader(connection)
+
     def rows(self, record: Callable[..., Record], query: str, *values: object) -> list[Record]:
         """Return the rows of ``query`` as records, which take its columns by their names.
 
