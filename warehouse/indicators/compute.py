@@ -51,7 +51,7 @@ def compute(
     ``units`` that have a value in both; ``comparable``, the same of every indicator over the units
     that enter in both (:mod:`warehouse.indicators.year_on_year`); ``value_as_now``, of units that others were merged into
     as if they always had been; ``divisor`` (indicator_id, region_code, year,
-    divisor) for gaps that are counted per head. All of them cover ``first_year`` to the latest year in force.
+    divisor) for gaps that are counted per head; ``due`` (region_code, form, year): what is expected. All of them cover ``first_year`` to the latest year in force.
     """
     wanted = [catalogue.by_id[name] for name in indicator_ids]
     _index(connection, catalogue, reference, wanted, first_year)
@@ -133,6 +133,7 @@ def _index(
         SELECT unnest(range({first_year}, (SELECT max(year) FROM in_force) + 1))::INTEGER AS year;
         """
     )
+    connection.execute(_DUE)
     _required(connection, catalogue, wanted)
     connection.execute(_STATE)
     connection.execute(_MEMBERSHIP)
@@ -190,14 +191,18 @@ def _in_scope(
     return rows
 
 
+#: Which form is expected of which unit in each year. It is joined by equality: comparing spans of years row by row
+#: grows faster than the units do.
+_DUE = """
+CREATE OR REPLACE TEMP TABLE due AS
+SELECT DISTINCT e.region_code, e.form, y.year
+FROM expected e
+JOIN calendar y ON y.year BETWEEN coalesce(e.from_year, y.year) AND coalesce(e.to_year, y.year)
+"""
+
 #: For every unit in scope of an indicator, and every year: which parts are known.
 _STATE = """
 CREATE OR REPLACE TEMP TABLE state AS
-WITH due AS (
-    SELECT DISTINCT e.region_code, e.form, y.year
-    FROM expected e
-    JOIN calendar y ON y.year BETWEEN coalesce(e.from_year, y.year) AND coalesce(e.to_year, y.year)
-)
 SELECT
     s.indicator_id, s.unit, y.year,
     coalesce(bool_and(e.form IS NOT NULL), false) AS applies,

@@ -25,6 +25,9 @@ class WarehouseOutdated(WarehouseLocked):
     """An earlier version of this program has filled the warehouse, and nothing was read since."""
 
 
+#: Bytes that DuckDB may take in all where there are so many, and for each of its threads.
+_LEAST_MEMORY = 512 * 2**20
+_MEMORY_OF_A_THREAD = 256 * 2**20
 #: What the copy of a lake is attached as.
 _MIRROR = "mirror"
 
@@ -83,6 +86,7 @@ def open_warehouse(
     connection = connect(place, read_only=read_only, patience=patience)
     try:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        _bound_memory(connection)
         if not read_only:
             prepare(connection, reference)
         elif is_outdated(connection):
@@ -94,6 +98,16 @@ def open_warehouse(
         yield connection
     finally:
         connection.close()
+
+
+def _bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have DuckDB put what it does not need at once onto the disk in time; by itself it first takes most of the memory."""
+    ((threads, limit),) = connection.execute(
+        "SELECT current_setting('threads'), parse_formatted_bytes(current_setting('memory_limit'))"
+    ).fetchall()
+    wanted = max(_LEAST_MEMORY, threads * _MEMORY_OF_A_THREAD)
+    if wanted < limit:
+        connection.execute(f"SET memory_limit = '{wanted}B'")
 
 
 @contextmanager

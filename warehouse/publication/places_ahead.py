@@ -46,13 +46,12 @@ def query(catalogue: Catalogue) -> str | None:
 _QUERY = f"""
 WITH needed(source, form) AS (VALUES {{needed}}), standing AS (
     SELECT n.source, u.region_code AS unit, y.year,
-        bool_and(e.form IS NOT NULL) AS applies, bool_or(e.form IS NOT NULL) AS expected,
-        coalesce(bool_and(f.form IS NOT NULL) FILTER (e.form IS NOT NULL), false) AS known
+        bool_and(d.form IS NOT NULL) AS applies, bool_or(d.form IS NOT NULL) AS expected,
+        coalesce(bool_and(f.form IS NOT NULL) FILTER (d.form IS NOT NULL), false) AS known
     FROM needed n
     CROSS JOIN (SELECT region_code FROM region WHERE level = 'reporting_unit') u
     CROSS JOIN calendar y
-    LEFT JOIN expected e ON e.region_code = u.region_code AND e.form = n.form
-        AND y.year BETWEEN coalesce(e.from_year, y.year) AND coalesce(e.to_year, y.year)
+    LEFT JOIN due d ON d.region_code = u.region_code AND d.form = n.form AND d.year = y.year
     LEFT JOIN version_in_force f ON f.expected AND f.region_code = u.region_code AND f.form = n.form
         AND f.year = y.year
     GROUP BY n.source, u.region_code, y.year

@@ -645,7 +645,7 @@ TABLES: tuple[PublishedTable, ...] = (
             ),
         ),
         f"""
-        SELECT u.region_code, f.form, y.year, (e.form IS NOT NULL)::INTEGER AS expected,
+        SELECT u.region_code, f.form, y.year, (d.form IS NOT NULL)::INTEGER AS expected,
             (count(s.submission_id) > 0)::INTEGER AS received,
             (count(s.submission_id) FILTER (s.stands) > 0)::INTEGER AS accepted,
             coalesce({in_china("min(s.received_at) FILTER (s.stands)")}::DATE
@@ -653,14 +653,13 @@ TABLES: tuple[PublishedTable, ...] = (
                 ::INTEGER AS on_time,
             max(s.received_at) AS last_received_at
         FROM region u CROSS JOIN form f CROSS JOIN calendar y
-        LEFT JOIN expected e ON (e.region_code, e.form) = (u.region_code, f.form)
-            AND y.year BETWEEN coalesce(e.from_year, y.year) AND coalesce(e.to_year, y.year)
+        LEFT JOIN due d ON (d.region_code, d.form, d.year) = (u.region_code, f.form, y.year)
         LEFT JOIN (
             SELECT s.*, s.accepted AND h.why IS DISTINCT FROM 'returned' AS stands
             FROM submission s LEFT JOIN withheld h USING (submission_id)
         ) s ON (s.region_code, s.form, s.year) = (u.region_code, f.form, y.year)
         WHERE u.level = 'reporting_unit'
-        GROUP BY u.region_code, f.form, y.year, e.form
+        GROUP BY u.region_code, f.form, y.year, d.form
         """,
     ),
     PublishedTable(
