@@ -9,7 +9,7 @@ institutions' rows can be taken apart so.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 import duckdb
 
@@ -33,25 +33,28 @@ def take_apart(
     indicator_id, unit, year, institution_code, institution_name, and its share in numerator and denominator,
     ``n`` and ``d``, in millionths, where one of them is not 0. It takes no verdict to know.
     """
-    apart = {clause.indicator_id: parts for clause, parts in _taken_apart(clauses, catalogue)}
-    sources: dict[str, list[tuple[str, str, Part]]] = {}
+    apart = {clause.indicator_id: dict(parts) for clause, parts in _taken_apart(clauses, catalogue)}
+    sources: dict[str, dict[str, dict[str, Part]]] = {}
     for indicator_id, parts in apart.items():
-        for name, part in parts:
-            sources.setdefault(part.source, []).append((indicator_id, name, part))
+        for name, part in parts.items():
+            sources.setdefault(part.source, {}).setdefault(indicator_id, {})[name] = part
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE share (indicator_id VARCHAR, unit VARCHAR, year INTEGER,"
         " institution_code VARCHAR, institution_name VARCHAR, n HUGEINT, d HUGEINT)"
     )
-    if sources:
-        amounts = " UNION ALL ".join(
-            _amounts(source, wanted, catalogue) for source, wanted in sources.items()
-        )
+    for source, wanted in sources.items():
+        connection.execute(f"INSERT INTO share {_shares(source, wanted, catalogue)}")
+    over_two = [
+        name for name, parts in apart.items() if len({p.source for p in parts.values()}) > 1
+    ]
+    if over_two:
+        listed = ", ".join(map(literal, over_two))
         connection.execute(f"""
-        INSERT INTO share
-        SELECT indicator_id, unit, year, institution_code, institution_name,
-            coalesce(sum((amount * {_MILLION})::HUGEINT) FILTER (part = 'n'), 0)::HUGEINT,
-            coalesce(sum((amount * {_MILLION})::HUGEINT) FILTER (part = 'd'), 0)::HUGEINT
-        FROM ({amounts}) WHERE amount <> 0 GROUP BY ALL
+        CREATE OR REPLACE TEMP TABLE both AS
+        SELECT * REPLACE (sum(n)::HUGEINT AS n, sum(d)::HUGEINT AS d)
+        FROM share WHERE indicator_id IN ({listed}) GROUP BY ALL;
+        DELETE FROM share WHERE indicator_id IN ({listed});
+        INSERT INTO share FROM both; DROP TABLE both
         """)
 
 
@@ -113,20 +116,31 @@ def _taken_apart(
         yield clause, parts
 
 
-def _amounts(source: str, wanted: Sequence[tuple[str, str, Part]], catalogue: Catalogue) -> str:
-    """Return the query for what each institution contributes to the parts that are sums over one source."""
-    called = name_of_institutions(_form_of(wanted[0][2], catalogue) or source)
-    sums = ", ".join(f"({part.sum})::{NUMERIC} AS v{i}" for i, (*_, part) in enumerate(wanted))
-    return f"""
-    SELECT unnest([{", ".join(literal(name) for name, *_ in wanted)}]) AS indicator_id,
-        unnest([{", ".join(literal(part) for _, part, _ in wanted)}]) AS part,
-        region_code AS unit, year, institution_code, institution_name,
-        unnest([{", ".join(f"v{i}" for i in range(len(wanted)))}]) AS amount
-    FROM (
-        SELECT region_code, year, institution_code, {called}, {sums}
-        FROM {source_name(source)} GROUP BY region_code, year, institution_code, institution_name
+def _shares(source: str, wanted: Mapping[str, Mapping[str, Part]], catalogue: Catalogue) -> str:
+    """Return the query for what each institution contributes to the parts of indicators that are sums over ``source``."""
+    any_part = next(part for parts in wanted.values() for part in parts.values())
+    called = name_of_institutions(_form_of(any_part, catalogue) or source)
+    sums = ", ".join(
+        f"({_MILLION} * {_sum_of(parts, name)}::{NUMERIC})::HUGEINT AS {name}{i}"
+        for i, parts in enumerate(wanted.values())
+        for name in ("n", "d")
     )
+    listed = (", ".join(f"{name}{i}" for i in range(len(wanted))) for name in ("n", "d"))
+    n, d = (f"unnest([{columns}])" for columns in listed)
+    return f"""
+    FROM (
+        SELECT unnest([{", ".join(map(literal, wanted))}]), region_code, year, institution_code,
+            institution_name, {n} AS n, {d} AS d
+        FROM (
+            SELECT region_code, year, institution_code, {called}, {sums}
+            FROM {source_name(source)} GROUP BY region_code, year, institution_code, institution_name
+        )
+    ) WHERE n <> 0 OR d <> 0
     """
+
+
+def _sum_of(parts: Mapping[str, Part], name: str) -> str:
+    return f"coalesce({parts[name].sum}, 0)" if name in parts else "0"
 
 
 def _form_of(part: Part, catalogue: Catalogue) -> str | None:

@@ -82,7 +82,7 @@ from warehouse.publication.release import DATABASE, keep_standing, release, rele
 from warehouse.publication.revisions import Revision, beside, ids_given, list_revisions, standing_id
 from warehouse.publication.shared import is_shared, share
 from warehouse.publication.standing import files_of, is_complete, next_id, standing
-from warehouse.sql import literal
+from warehouse.sql import give_up_temporary, literal
 from warehouse.storage import StorageFailed
 
 if TYPE_CHECKING:
@@ -459,6 +459,7 @@ def publish(run: Run) -> Imprint | None:
             with beside(run.connection, before):
                 record(run.connection, imprint, previous_id)
         detach(run.connection)
+        give_up_temporary(run.connection)
         source = before if before is not None and same else staged
         with ThreadPoolExecutor(1) as pool:
             exported = pool.submit(export, source, staged.with_name("parquet"))

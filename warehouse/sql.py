@@ -45,6 +45,12 @@ def _drop(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
         connection.execute(f"DROP VIEW IF EXISTS temp.{name}")
 
 
+def give_up_temporary(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop all temporary tables of a connection, for the memory that they take."""
+    names = connection.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall()
+    connection.execute("".join(f'DROP TABLE temp."{name}";' for (name,) in names))
+
+
 def literal(value: object) -> str:
     """``value`` as a SQL literal: text and times quoted, None as NULL.
 
