@@ -41,6 +41,7 @@ from warehouse.lake import Fence, Lake, LakeFailed, tend
 from warehouse.ledger.cluster import ClusterReaders
 from warehouse.ledger.ingest import Ingested, LocalReaders, Readers
 from warehouse.ledger.store import open_warehouse, transaction, use_lake, use_mirror
+from warehouse.ledger.transfer import transfer_to
 from warehouse.place import WarehouseLocked, reached_by
 from warehouse.publication.compare import Comparison
 from warehouse.publication.release import DATABASE
@@ -191,7 +192,7 @@ class Run:
         engine = self.settings.engine
         if engine.readers == THREADS:
             return LocalReaders(self.workers, engine.portion)
-        return ClusterReaders(engine.readers, engine.portion)
+        return ClusterReaders(engine.readers, engine.portion, transfer_to(self.settings.place))
 
     @contextmanager
     def writing(self, connection: duckdb.DuckDBPyConnection | None = None) -> Iterator[None]:

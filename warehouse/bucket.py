@@ -74,8 +74,13 @@ class BucketShelf:
     @property
     def _access(self) -> Access:
         return access_to(
-            Text(f"档案在 {self._place}", f"the archive is at {self._place}"), os.environ
+            Text(f"{self._holds.zh}在 {self._place}", f"{self._holds.en} is at {self._place}"),
+            os.environ,
         )
+
+    @property
+    def _holds(self) -> Text:
+        return self._place.holds
 
     @property
     def _client(self) -> Any:
@@ -257,18 +262,18 @@ class BucketShelf:
             raise self._refusal(error, endpoint) from None
         except exceptions.SSLError as error:
             raise StorageFailed(
-                f"档案 {self._place} 所在的 {endpoint} 的证书不受信任（{error.kwargs.get('error')}）："
+                f"{self._holds.zh} {self._place} 所在的 {endpoint} 的证书不受信任（{error.kwargs.get('error')}）："
                 "如果是自己的证书机构签发的，请用 AWS_CA_BUNDLE 写明该机构的证书",
-                f"the certificate of {endpoint}, where the archive {self._place} is, is not trusted"
+                f"the certificate of {endpoint}, where {self._holds.en} is ({self._place}), is not trusted"
                 f" ({error.kwargs.get('error')}): if your own authority made it, name its certificate in"
                 " AWS_CA_BUNDLE",
             ) from None
         except exceptions.BotoCoreError as error:
             # Its own words hold signed addresses.
             raise StorageFailed(
-                f"档案 {self._place} 所在的 {endpoint} 连不上或中断了（{type(error).__name__}）：请确认存储在"
+                f"{self._holds.zh} {self._place} 所在的 {endpoint} 连不上或中断了（{type(error).__name__}）：请确认存储在"
                 "运行、从这里连得上，AWS_ENDPOINT_URL 写对了。没有丢失任何东西",
-                f"{endpoint}, where the archive {self._place} is, cannot be reached or broke off"
+                f"{endpoint}, where {self._holds.en} is ({self._place}), cannot be reached or broke off"
                 f" ({type(error).__name__}): see that the storage is up and can be reached from here, and"
                 " that AWS_ENDPOINT_URL is right. Nothing is lost",
             ) from None
@@ -278,14 +283,14 @@ class BucketShelf:
         code = code_of(error)
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         said = Text(
-            f"档案 {self._place}：{endpoint} 对 {error.operation_name} 的答复是 {shown(code)}",
-            f"the archive {self._place}: {endpoint} answers {shown(code)} to {error.operation_name}",
+            f"{self._holds.zh} {self._place}：{endpoint} 对 {error.operation_name} 的答复是 {shown(code)}",
+            f"{self._holds.en}, {self._place}: {endpoint} answers {shown(code)} to {error.operation_name}",
         )
         if code == "NoSuchBucket":
             remedy = Text(
-                f"请建立存储桶 {self._place.name}，或把 [archive] 的 place 改为档案所在之处",
-                f"make the bucket {self._place.name}, or set place, in [archive], to where the"
-                " archive is",
+                f"请建立存储桶 {self._place.name}，或把 {self._place.setting.zh} 改为{self._holds.zh}所在之处",
+                f"make the bucket {self._place.name}, or set {self._place.setting.en} to where"
+                f" {self._holds.en} is",
             )
         elif code == "RequestTimeTooSkewed":
             remedy = Text("请校准本机的时钟", "set this machine's clock right")

@@ -28,13 +28,15 @@ import duckdb
 
 from transforms.texts import Text, ToldInBoth
 from warehouse.sql import literal
-from warehouse.storage import StorageFailed, access_to
+from warehouse.storage import Bucket, StorageFailed, access_to
 
 #: What the catalogue is attached as. Views keep it in their text, so that it can never be another;
 #: ``warehouse.duckdb`` is called so as well.
 CATALOG = "warehouse"
 #: What DuckLake's address begins with where its catalogue is in PostgreSQL.
 SCHEME = "ducklake:postgres:"
+#: The folder of :attr:`Lake.portions`, which no schema is called.
+_PORTIONS = "portions"
 #: The number of the advisory lock, in the database of the catalogue.
 _LOCK = (0x6A7A6564, 1)
 #: Seconds that the server of the catalogue may take to answer.
@@ -83,6 +85,20 @@ class Lake:
         """How it is called in a sentence."""
         return Text(
             f"数据湖 {self.catalog}（{self.data}）", f"the lake {self.catalog} with {self.data}"
+        )
+
+    @property
+    def portions(self) -> Path | Bucket:
+        """Where workers of a cluster leave what they have read until it is loaded: beside the rows."""
+        if not self.data.startswith("s3://"):
+            return Path(self.data, _PORTIONS)
+        bucket, _, prefix = self.data.removeprefix("s3://").partition("/")
+        return Bucket(
+            bucket,
+            f"{prefix.strip('/')}/{_PORTIONS}/".lstrip("/"),
+            self.scratch / ".portions",
+            Text("读取结果", "what workers have read"),
+            Text("[warehouse] 的 data", "data, in [warehouse],"),
         )
 
     def connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:

@@ -22,12 +22,15 @@ class StorageFailed(ToldInBoth):
 class Bucket:
     """A place in a bucket: all that is kept there is called ``prefix``, "" or ending in a slash, and its name.
 
-    ``scratch`` is a folder of this machine for what is on its way, and copies of what was read.
+    ``scratch`` is a folder of this machine for what is on its way, and copies of what was read. People are told
+    of it as what it ``holds``, and of the ``setting`` that names it.
     """
 
     name: str
     prefix: str
     scratch: Path
+    holds: Text = Text("档案", "the archive")
+    setting: Text = Text("[archive] 的 place", "place, in [archive],")
 
     def __str__(self) -> str:
         return f"s3://{self.name}/{self.prefix}".rstrip("/")

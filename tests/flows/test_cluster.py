@@ -10,18 +10,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from flows import steps
 from flows.run import Run, StepFailed
 from flows.settings import SettingsError, load_settings
 from flows.terminal.doctor import diagnose
-from tests.conftest import Home, MakeHome
+from tests.conftest import Home, MakeHome, csv_bytes
 
 distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
 
 UNITS = ("古塔区", "凌河区", "太和区", "义县")
 YEARS = (2019, 2020, 2021)
+LATER = "2020-09-16 00:00:00"
 
 
 @contextmanager
@@ -75,13 +77,44 @@ def alone(make_home: MakeHome) -> Home:
     return home
 
 
+#: Whoever begins to read this file is ended, as by a system that is out of memory.
+POISONED = "义县/毒2020.csv"
+_FELLS = """
+import signal
+from warehouse.workers import pool
+
+receive = pool.Worker.receive
+
+def fell(self):
+    message = receive(self)
+    if isinstance(message, pool.Begun) and message.outline.file_name == "毒2020.csv":
+        signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+    return message
+
+pool.Worker.receive = fell
+"""
+
+
 @pytest.mark.parametrize(("workers", "portion"), [(1, 4), (2, 3)])
-def test_a_cluster_gives_the_same_rows(home: Home, alone: Home, workers: int, portion: int) -> None:
+def test_a_cluster_gives_the_same_rows(
+    home: Home, alone: Home, tmp_path: Path, workers: int, portion: int
+) -> None:
+    """And a file that fells its readers again and again is a returned submission, as it would be here."""
     hand_in(home)
-    with cluster(workers) as made:
-        night = reading_at(home, made, portion).night()
-    assert night.loaded.deliveries == len(UNITS) * len(YEARS) * 2 + 1
-    assert home.rows() == alone.rows()
+    (tmp_path / "fells.py").write_text(_FELLS)
+    with cluster(workers, str(tmp_path / "fells.py")) as made:
+        there = reading_at(home, made, portion)
+        night = there.night()
+        assert night.loaded.deliveries == len(UNITS) * len(YEARS) * 2 + 1
+        assert home.rows() == alone.rows()
+        home.deliver(POISONED, csv_bytes("class", [{"students": 40}]))
+        there.load((("义县/好2020.csv", csv_bytes("class", [{"students": 41}]), LATER),))
+    with duckdb.connect(str(home.settings.warehouse), read_only=True) as warehouse:
+        found = warehouse.execute(
+            "SELECT file_name, accepted, rule_id FROM submission LEFT JOIN finding USING (submission_id)"
+            " WHERE contains(file_name, '2020.csv') ORDER BY ALL"
+        ).fetchall()
+    assert found == [("好2020.csv", True, None), ("毒2020.csv", False, "FIL-E07")]
 
 
 def test_a_worker_that_is_killed_costs_nothing(home: Home, alone: Home) -> None:
@@ -115,7 +148,7 @@ def test_workers_of_another_version_are_refused(home: Home, tmp_path: Path) -> N
     other.write_text("import warehouse.ledger.cluster as c\nc.code_mark = lambda: 'another one'\n")
     with (
         cluster(1, str(other)) as made,
-        pytest.raises(StepFailed, match="its jzedu is another one"),
+        pytest.raises(StepFailed, match="its jzedu, Python or Polars is another one"),
     ):
         load(reading_at(home, made, 5))
     assert home.night().loaded.accepted

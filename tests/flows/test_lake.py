@@ -27,6 +27,7 @@ from flows import steps
 from flows.dry_run import rehearse
 from flows.lock import Patience, only_writer_of
 from flows.run import Run, StepFailed
+from flows.settings import EngineSettings
 from flows.terminal.cli import cli
 from flows.terminal.doctor import diagnose
 from tests.conftest import ByHand, Home, MakeHome, Row, without_pages
@@ -35,7 +36,7 @@ from transforms.forms import FORMS
 from transforms.records import LEDGER
 from transforms.sample import write_sample
 from warehouse.lake import SCHEME, Fence, Lake, LakeFailed, NoLongerWriter, tend
-from warehouse.ledger.store import Scope, transaction
+from warehouse.ledger.store import Scope, load, transaction
 from warehouse.place import connect
 from warehouse.publication.tables import OF_THE_MOMENT, TABLES
 from warehouse.reference import load_reference
@@ -174,6 +175,42 @@ def test_a_night_adds_few_snapshots_and_a_night_without_news_none(
     assert before <= SNAPSHOTS + 3, "the schema, the fence and the tables, and a night"
     assert whole_night(lake) is None
     assert lake.snapshots() == before
+
+
+def test_workers_of_a_cluster_leave_what_they_have_read_beside_the_rows(
+    cities: tuple[Home, LakeHome],
+    tmp_path: Path,
+    catalog: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The run loads it from there, and it is gone when the run is."""
+    distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
+    lake = LakeHome(tmp_path / "home", catalog, on_storage=True)
+    shutil.copytree(cities[0].settings.archive, lake.settings.archive)
+    loaded: list[str] = []
+    monkeypatch.setattr(
+        "warehouse.ledger.ingest.load",
+        lambda connection, tables: (loaded.extend(tables.values()), load(connection, tables))[1],
+    )
+    with distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",
+        host="127.0.0.1",
+        silence_logs=50,
+    ) as made:
+        address = str(made.scheduler_address).replace("tcp://", "dask://")
+        engine = EngineSettings(readers=address, portion=30)
+        with Run.open(lake.settings.model_copy(update={"engine": engine})) as run:
+            steps.load_deliveries(run, steps.unread(run), lambda: None)
+    assert len(loaded) > 20
+    assert all(one.startswith(f"{lake.lake.data}portions/") for one in loaded)
+    assert lake.files("portions/") == 0
+    with connect(lake.lake, read_only=True) as both:
+        both.execute(f"ATTACH '{cities[0].settings.warehouse}' AS other (READ_ONLY)")
+        for name in ("delivery", "submission", "finding", *(f"submitted.{form}" for form in FORMS)):
+            for one, two in ((name, f"other.{name}"), (f"other.{name}", name)):
+                assert not both.execute(f"FROM {one} EXCEPT ALL FROM {two}").fetchall(), name
 
 
 def test_no_table_of_the_warehouse_has_a_type_that_a_lake_changes(
