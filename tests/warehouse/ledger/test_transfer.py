@@ -70,9 +70,9 @@ def test_a_worker_that_does_not_see_what_the_run_sees_is_found_out(
         assert not OverStorage(tmp_path).sees(str(there.reach()))
         assert there.sees(mark := str(there.reach()))
         assert not there.sees(mark), "it is gone"
-    place.rmdir()
-    place.write_text("in the way")
-    assert isinstance(there.reach(), Text)
+    in_the_way = tmp_path / "rows" / "file"
+    in_the_way.write_text("")
+    assert isinstance(OverStorage(in_the_way).reach(), Text)
 
 
 def test_portions_lie_beside_the_rows_of_a_lake(tmp_path: Path) -> None:
