@@ -18,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationError,
     field_validator,
     model_validator,
@@ -26,6 +27,7 @@ from pydantic import (
 from expectations.engine import PATIENCE
 from flows.environment import home_of
 from flows.sources.settings import Sources
+from flows.sources.settings import Text as BlockName
 from transforms.definitions import unreadable
 from transforms.formats import Limits
 from transforms.texts import Misfit, ToldInBoth
@@ -33,7 +35,7 @@ from transforms.validation import all_said
 from warehouse.lake import SCHEME, Lake
 from warehouse.place import Place
 from warehouse.shelf import ArchivePlace
-from warehouse.storage import Bucket
+from warehouse.storage import Bucket, Secrets
 
 #: Files are read on this machine.
 THREADS = "threads"
@@ -92,13 +94,14 @@ def _listed(value: object) -> object:
 class LakeSettings(BaseModel):
     """A warehouse that is a DuckLake: where its ``catalog`` is, and its ``data`` (:class:`warehouse.lake.Lake`).
 
-    Secrets and endpoints come from the environment.
+    Secrets and endpoints come from the environment, or from the Prefect Secret block ``secret_block``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     catalog: str
     data: str
+    secret_block: BlockName | None = None
 
     @field_validator("catalog")
     @classmethod
@@ -110,8 +113,9 @@ class LakeSettings(BaseModel):
             )
         if "password" in catalog.lower():
             raise Misfit(
-                "口令不写在设置里；请设置 PGPASSWORD 或 PGPASSFILE",
-                "no password in the settings; set PGPASSWORD or PGPASSFILE",
+                "口令不写在设置里；请设置 PGPASSWORD 或 PGPASSFILE，或写明 Prefect 的 Secret 块：secret_block",
+                "no password in the settings; set PGPASSWORD or PGPASSFILE, or name a Prefect Secret block:"
+                " secret_block",
             )
         return catalog
 
@@ -132,12 +136,13 @@ class LakeSettings(BaseModel):
 class ArchiveSettings(BaseModel):
     """An archive that is not the folder of the home: its ``place`` in a bucket (:class:`warehouse.storage.Bucket`).
 
-    Keys and endpoints come from the environment.
+    Keys and endpoints come from the environment, or from the Prefect Secret block ``secret_block``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     place: str
+    secret_block: BlockName | None = None
 
     @field_validator("place")
     @classmethod
@@ -213,6 +218,12 @@ class Settings(BaseModel):
     lake: LakeSettings | None = Field(default=None, alias="warehouse")
     bucket: ArchiveSettings | None = Field(default=None, alias="archive")
 
+    _blocks_of: Path = PrivateAttr()
+
+    def model_post_init(self, _: object) -> None:
+        """Keep whose service knows the blocks: a dry run has a home of its own."""
+        self._blocks_of = self.home
+
     @model_validator(mode="after")
     def _apart(self) -> Self:
         """Refuse an archive among the rows of a lake, whose upkeep removes what the lake does not know."""
@@ -238,7 +249,8 @@ class Settings(BaseModel):
             return self.archive_folder
         found = _BUCKET.fullmatch(self.bucket.place)
         assert found is not None
-        return Bucket(found[1], f"{found[2]}/".lstrip("/"), self.home / ".archive")
+        prefix, secrets = f"{found[2]}/".lstrip("/"), self._secrets(self.bucket.secret_block)
+        return Bucket(found[1], prefix, self.home / ".archive", secrets=secrets)
 
     @property
     def archive_folder(self) -> Path:
@@ -255,7 +267,16 @@ class Settings(BaseModel):
         """The working warehouse: a file, or a lake."""
         if self.lake is None:
             return self.warehouse
-        return Lake(self.lake.catalog.removeprefix(SCHEME), self.lake.data, self.home)
+        secrets = self._secrets(self.lake.secret_block, database=True)
+        return Lake(self.lake.catalog.removeprefix(SCHEME), self.lake.data, self.home, secrets)
+
+    def _secrets(self, block: str | None, *, database: bool = False) -> Secrets | None:
+        """Return the secrets of a place whose section names ``block`` (:mod:`flows.places`); None where it names none."""
+        if block is None:
+            return None
+        from flows.places import secrets_in
+
+        return secrets_in(block, self._blocks_of, database=database)
 
     @property
     def published(self) -> Path:

@@ -29,11 +29,15 @@ from botocore.config import Config
 
 from transforms.names import shown
 from transforms.texts import Text
-from warehouse.storage import Access, Bucket, StorageFailed, access_to
+from warehouse.storage import Access, Bucket, StorageFailed, access_to, environment_with
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+#: What holds the keys where nothing else does.
+_KEYS: Final = Text(
+    "AWS_ACCESS_KEY_ID 和 AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY"
+)
 #: So many requests at the same time.
 _AT_ONCE: Final = 16
 #: A request is tried so many times where another try may help.
@@ -74,12 +78,12 @@ class BucketShelf:
     @property
     def _access(self) -> Access:
         return access_to(
-            Text(f"{self._holds.zh}在 {self._place}", f"{self._holds.en} is at {self._place}"),
-            os.environ,
+            Text(f"{self._kept.zh}在 {self._place}", f"{self._kept.en} is at {self._place}"),
+            environment_with(self._place.secrets),
         )
 
     @property
-    def _holds(self) -> Text:
+    def _kept(self) -> Text:
         return self._place.holds
 
     @property
@@ -262,18 +266,18 @@ class BucketShelf:
             raise self._refusal(error, endpoint) from None
         except exceptions.SSLError as error:
             raise StorageFailed(
-                f"{self._holds.zh} {self._place} 所在的 {endpoint} 的证书不受信任（{error.kwargs.get('error')}）："
+                f"{self._kept.zh} {self._place} 所在的 {endpoint} 的证书不受信任（{error.kwargs.get('error')}）："
                 "如果是自己的证书机构签发的，请用 AWS_CA_BUNDLE 写明该机构的证书",
-                f"the certificate of {endpoint}, where {self._holds.en} is ({self._place}), is not trusted"
+                f"the certificate of {endpoint}, where {self._kept.en} is ({self._place}), is not trusted"
                 f" ({error.kwargs.get('error')}): if your own authority made it, name its certificate in"
                 " AWS_CA_BUNDLE",
             ) from None
         except exceptions.BotoCoreError as error:
             # Its own words hold signed addresses.
             raise StorageFailed(
-                f"{self._holds.zh} {self._place} 所在的 {endpoint} 连不上或中断了（{type(error).__name__}）：请确认存储在"
+                f"{self._kept.zh} {self._place} 所在的 {endpoint} 连不上或中断了（{type(error).__name__}）：请确认存储在"
                 "运行、从这里连得上，AWS_ENDPOINT_URL 写对了。没有丢失任何东西",
-                f"{endpoint}, where {self._holds.en} is ({self._place}), cannot be reached or broke off"
+                f"{endpoint}, where {self._kept.en} is ({self._place}), cannot be reached or broke off"
                 f" ({type(error).__name__}): see that the storage is up and can be reached from here, and"
                 " that AWS_ENDPOINT_URL is right. Nothing is lost",
             ) from None
@@ -283,22 +287,23 @@ class BucketShelf:
         code = code_of(error)
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         said = Text(
-            f"{self._holds.zh} {self._place}：{endpoint} 对 {error.operation_name} 的答复是 {shown(code)}",
-            f"{self._holds.en}, {self._place}: {endpoint} answers {shown(code)} to {error.operation_name}",
+            f"{self._kept.zh} {self._place}：{endpoint} 对 {error.operation_name} 的答复是 {shown(code)}",
+            f"{self._kept.en}, {self._place}: {endpoint} answers {shown(code)} to {error.operation_name}",
         )
         if code == "NoSuchBucket":
             remedy = Text(
-                f"请建立存储桶 {self._place.name}，或把 {self._place.setting.zh} 改为{self._holds.zh}所在之处",
+                f"请建立存储桶 {self._place.name}，或把 {self._place.setting.zh} 改为{self._kept.zh}所在之处",
                 f"make the bucket {self._place.name}, or set {self._place.setting.en} to where"
-                f" {self._holds.en} is",
+                f" {self._kept.en} is",
             )
         elif code == "RequestTimeTooSkewed":
             remedy = Text("请校准本机的时钟", "set this machine's clock right")
         elif status in (401, 403):
+            secrets = self._place.secrets
+            keys = secrets.origin if secrets is not None else _KEYS
             remedy = Text(
-                "请确认 AWS_ACCESS_KEY_ID 和 AWS_SECRET_ACCESS_KEY 写对了，这个密钥可以在那里列出、读取和写入",
-                "see that AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are right, and that this"
-                " key may list, read and write there",
+                f"请确认 {keys.zh} 写对了，这个密钥可以在那里列出、读取和写入",
+                f"see that what {keys.en} says is right, and that this key may list, read and write there",
             )
         elif status >= 500 or code in ("SlowDown", "RequestTimeout", "TooManyRequests"):
             remedy = Text(

@@ -26,8 +26,9 @@ from click.testing import CliRunner
 from flows import steps
 from flows.dry_run import rehearse
 from flows.lock import Patience, only_writer_of
+from flows.places import STORAGE, _secrets_in
 from flows.run import Run, StepFailed
-from flows.settings import EngineSettings
+from flows.settings import EngineSettings, load_settings
 from flows.terminal.cli import cli
 from flows.terminal.doctor import diagnose
 from tests.conftest import ByHand, Home, MakeHome, Row, without_pages
@@ -37,9 +38,10 @@ from transforms.records import LEDGER
 from transforms.sample import write_sample
 from warehouse.lake import SCHEME, Fence, Lake, LakeFailed, NoLongerWriter, tend
 from warehouse.ledger.store import Scope, load, transaction
-from warehouse.place import connect
+from warehouse.place import connect, reached_by
 from warehouse.publication.tables import OF_THE_MOMENT, TABLES
 from warehouse.reference import load_reference
+from warehouse.sql import literal
 
 YIXIAN, HEISHAN, GUTA = "210727", "210726", "210702"
 #: What a night may add to the lake's history, and a first night, which makes the tables too.
@@ -353,6 +355,49 @@ def test_an_empty_lake_is_told_and_dry_runs_over_the_archive_alone(lake_home: La
 
 def _by_hand(run: Run) -> Any:
     return ByHand(run.plan, run.catalogue)
+
+
+def test_secrets_come_from_blocks_where_the_settings_name_them(
+    tmp_path: Path, catalog: Postgres, shared: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that asks for a password, rows and originals on storage, and nothing of it in the environment."""
+    for name in shared.environment:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("PGUSER")
+    home = LakeHome(tmp_path / "home", catalog)
+    catalog.ask_for_password("locked")
+    catalog.ask(home.database, _LOCKED)
+    keys = {name: shared.environment[variable] for name, variable in STORAGE.items()}
+    blocks = {"rows": {**keys, "password": _PASSWORD}, "originals": keys}
+    monkeypatch.setattr("flows.places.value_from_elsewhere", lambda block, _: blocks[block])
+    (home.root / "settings.toml").write_text(
+        f'[warehouse]\ncatalog = "{SCHEME}dbname={home.database} user=locked"\n'
+        f'data = "s3://jzedu/{home.database}"\nsecret_block = "rows"\n'
+        f'[archive]\nplace = "s3://jzedu/{home.database}-archive"\nsecret_block = "originals"\n'
+    )
+    with_blocks = Home.of_folder(home.root)
+    with_blocks.sheet(YIXIAN, "population", 2020, people(10))
+    with_blocks.load()
+    file, statements = reached_by(with_blocks.settings.place)
+    with duckdb.connect(str(file)) as another:  # as the process of Great Expectations does
+        for statement in statements:
+            another.execute(statement)
+        assert another.execute("SELECT region_code FROM submission").fetchall() == [(YIXIAN,)]
+    lines = diagnose(home.root, lambda _: (), True)
+    assert {line.check: line.state for line in lines if line.check in ("warehouse", "archive")} == {
+        "warehouse": "ok",
+        "archive": "ok",
+    }
+    blocks["rows"]["password"] = "never-shown"
+    monkeypatch.setattr("flows.places._secrets_in", _secrets_in.__wrapped__)
+    for use in (Lake.claim, lambda lake: connect(lake, read_only=True)):
+        with pytest.raises(LakeFailed, match="PostgreSQL") as told:
+            use(load_settings(home.root).place)
+        assert "never-shown" not in "".join(told.value.text)
+
+
+_PASSWORD = "it's a \\ secret"
+_LOCKED = f"CREATE ROLE locked LOGIN SUPERUSER PASSWORD {literal(_PASSWORD)}"
 
 
 # --- one writer -------------------------------------------------------------------------------

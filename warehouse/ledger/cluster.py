@@ -38,7 +38,7 @@ from warehouse.shelf import ArchivePlace, shelf_at
 from warehouse.storage import StorageFailed
 from warehouse.workers.memory import shared_memory
 from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
-from warehouse.workers.process import pickled_forms, unpickled_forms
+from warehouse.workers.process import pickled_forms, portable, unpickled_forms
 
 #: A client of distributed and a result that it waits for; the library has no types of its own.
 Client: TypeAlias = Any
@@ -88,7 +88,7 @@ class ClusterReaders:
             fit = self._fit(client, place)
             forms = pickled_forms(FORMS_IN_USE.get())
             shared = client.scatter(
-                _Shared(place, reference, limits, forms, self.transfer),
+                _Shared(place, reference, limits, forms, self.transfer.for_workers()),
                 broadcast=True,
                 workers=list(fit),
             )
@@ -137,7 +137,8 @@ class ClusterReaders:
 
     def _fit(self, client: Client, archive: ArchivePlace) -> Mapping[str, int]:
         """Return the threads of each worker, by its address, that can read what we would read."""
-        found = client.run(_look, archive, self.transfer, code_mark(), on_error="return")
+        transfer = self.transfer.for_workers()
+        found = client.run(_look, archive, transfer, code_mark(), on_error="return")
         reasons = {worker: self._unfit(look) for worker, look in found.items()}
         fit = {worker for worker, reason in reasons.items() if reason is None}
         if not fit:
@@ -255,8 +256,11 @@ class _Look:
 
 
 def _for_all(archive: ArchivePlace) -> ArchivePlace:
-    """Return where the archive is for every machine: a dry run sees a folder through a link of its own."""
-    return archive.resolve() if isinstance(archive, Path) else archive
+    """Return where the archive is for every machine: a dry run sees a folder through a link of its own.
+
+    Keys do not go with it: each machine has its own.
+    """
+    return archive.resolve() if isinstance(archive, Path) else archive.without_secrets()
 
 
 def _look(archive: ArchivePlace, transfer: Transfer, code: str) -> _Look:
@@ -276,11 +280,17 @@ def _look(archive: ArchivePlace, transfer: Transfer, code: str) -> _Look:
 
 def _read(shared: _Shared, receipts: Sequence[Receipt]) -> list[Sent]:
     """Return what came of some deliveries, as it goes to the run; called on a worker of the cluster."""
-    with FORMS_IN_USE.have(unpickled_forms(shared.forms)):
-        readers = LocalReaders(_workers())
-        archive, limits = Archive(shared.archive), shared.limits
-        read = readers.read(archive, shared.reference, receipts, limits, lambda: None)
-        return [shared.transfer.send(portion) for portion in read]
+    try:
+        with FORMS_IN_USE.have(unpickled_forms(shared.forms)):
+            readers = LocalReaders(_workers())
+            archive, limits = Archive(shared.archive), shared.limits
+            read = readers.read(archive, shared.reference, receipts, limits, lambda: None)
+            return [shared.transfer.send(portion) for portion in read]
+    except Exception as error:
+        failed = portable(error).with_traceback(None)
+    # A client hears nothing of an error that cannot be pickled with all that it came through, and waits.
+    failed.__cause__ = failed.__context__ = None
+    raise failed
 
 
 @cache

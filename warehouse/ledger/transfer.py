@@ -36,6 +36,9 @@ class Sent:
 class Transfer(Protocol):
     """The way that portions take; goes to the workers as a pickle."""
 
+    def for_workers(self) -> Transfer:
+        """Return it as it goes to them: they have keys of their own."""
+
     def open(self) -> AbstractContextManager[object]:
         """Return a block in which portions come; the caller is the only run that they come to."""
 
@@ -62,6 +65,10 @@ def transfer_to(warehouse: Place) -> Transfer:
 @dataclass(frozen=True)
 class OverConnection:
     """The files themselves are the answer: for a warehouse that is a file, where nothing need be shared to write."""
+
+    def for_workers(self) -> Transfer:
+        """As :meth:`Transfer.for_workers`."""
+        return self
 
     def open(self) -> AbstractContextManager[object]:
         """As :meth:`Transfer.open`."""
@@ -97,6 +104,11 @@ class OverStorage:
     """The files lie at ``place``, which the run and its workers reach alike, and the answer names them."""
 
     place: ArchivePlace
+
+    def for_workers(self) -> Transfer:
+        """As :meth:`Transfer.for_workers`."""
+        place = self.place
+        return self if isinstance(place, Path) else OverStorage(place.without_secrets())
 
     @property
     def _shelf(self) -> Shelf:
