@@ -13,7 +13,7 @@ import polars as pl
 from transforms.forms import FORMS
 from transforms.records import LEDGER, REASON, SUBMISSION
 from warehouse.archive import Receipt
-from warehouse.lake import CATALOG, Fence, LakeEmpty
+from warehouse.lake import CATALOG, Fence, Lake, LakeEmpty
 from warehouse.ledger.portions import DELIVERIES, REASONS, SUBMISSIONS
 from warehouse.ledger.schema import is_outdated, prepare
 from warehouse.place import Place, WarehouseLocked, connect
@@ -83,6 +83,9 @@ def open_warehouse(
     connection = connect(place, read_only=read_only, patience=patience)
     try:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        if not isinstance(place, Lake):
+            # The files that it reads beside its own are read once; of a lake all rows are such files.
+            connection.execute("SET enable_external_file_cache = false")
         if not read_only:
             prepare(connection, reference)
         elif is_outdated(connection):
@@ -279,10 +282,13 @@ def load(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, str]) -> Lo
     )
     if reasons := files.pop(REASONS, None):
         _keep_reasons(connection, reasons)
-    for table in _kept_by_submission():
-        connection.execute(
-            f"DELETE FROM {table} WHERE submission_id IN (SELECT submission_id FROM fresh WHERE NOT is_new)"
-        )
+    # Seldom any; and to look for them takes longer the more the warehouse holds.
+    if connection.execute("FROM fresh WHERE NOT is_new LIMIT 1").fetchone() is not None:
+        for table in _kept_by_submission():
+            connection.execute(
+                f"DELETE FROM {table} WHERE submission_id IN"
+                " (SELECT submission_id FROM fresh WHERE NOT is_new)"
+            )
     connection.execute(f"INSERT INTO submission BY NAME SELECT {SUBMISSION.names} FROM fresh")
     for table, rows in files.items():
         connection.execute(
