@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -48,12 +47,13 @@ from warehouse.ledger.store import (
     use_lake,
     use_mirror,
 )
+from warehouse.ledger.transfer import transfer_to
 from warehouse.place import WarehouseLocked, reached_by
 from warehouse.publication.compare import Comparison
 from warehouse.publication.release import DATABASE
 from warehouse.reference import Reference
 from warehouse.shelf import shelf_at
-from warehouse.storage import PUBLICATION, Bucket, StorageFailed
+from warehouse.storage import Bucket, StorageFailed
 from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class Run:
         engine = self.settings.engine
         if engine.readers == THREADS:
             return LocalReaders(self.workers, engine.portion)
-        return ClusterReaders(engine.readers, engine.portion)
+        return ClusterReaders(engine.readers, engine.portion, transfer_to(self.settings.place))
 
     @contextmanager
     def writing(self, connection: duckdb.DuckDBPyConnection | None = None) -> Iterator[None]:
@@ -330,7 +330,7 @@ def _prepare(settings: Settings) -> None:
         private_folder(archive)
     if settings.upload_place is not None:
         # Without a key all else would be done first, and in vain.
-        PUBLICATION.access(settings.upload_place, os.environ)
+        settings.upload_place.access()
     for place in (settings.warehouse, settings.home / "sources", settings.home / "prefect"):
         shut(place)
 

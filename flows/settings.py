@@ -19,6 +19,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PrivateAttr,
     ValidationError,
     field_validator,
     model_validator,
@@ -27,6 +28,7 @@ from pydantic import (
 from expectations.engine import PATIENCE
 from flows.environment import home_of
 from flows.sources.settings import Sources
+from flows.sources.settings import Text as BlockName
 from transforms.definitions import unreadable
 from transforms.formats import Limits
 from transforms.texts import Misfit, ToldInBoth
@@ -34,7 +36,7 @@ from transforms.validation import all_said
 from warehouse.lake import SCHEME, Lake
 from warehouse.place import Place
 from warehouse.shelf import ArchivePlace
-from warehouse.storage import Bucket
+from warehouse.storage import ARCHIVE, PUBLICATION, Bucket, Contents, Secrets
 
 #: Files are read on this machine.
 THREADS = "threads"
@@ -99,13 +101,14 @@ def _listed(value: object) -> object:
 class LakeSettings(BaseModel):
     """A warehouse that is a DuckLake: where its ``catalog`` is, and its ``data`` (:class:`warehouse.lake.Lake`).
 
-    Secrets and endpoints come from the environment.
+    Secrets and endpoints come from the environment, or from the Prefect Secret block ``secret_block``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     catalog: str
     data: str
+    secret_block: BlockName | None = None
 
     @field_validator("catalog")
     @classmethod
@@ -117,8 +120,9 @@ class LakeSettings(BaseModel):
             )
         if "password" in catalog.lower():
             raise Misfit(
-                "口令不写在设置里；请设置 PGPASSWORD 或 PGPASSFILE",
-                "no password in the settings; set PGPASSWORD or PGPASSFILE",
+                "口令不写在设置里；请设置 PGPASSWORD 或 PGPASSFILE，或写明 Prefect 的 Secret 块：secret_block",
+                "no password in the settings; set PGPASSWORD or PGPASSFILE, or name a Prefect Secret block:"
+                " secret_block",
             )
         return catalog
 
@@ -139,12 +143,13 @@ class LakeSettings(BaseModel):
 class ArchiveSettings(BaseModel):
     """An archive that is not the folder of the home: its ``place`` in a bucket (:class:`warehouse.storage.Bucket`).
 
-    Keys and endpoints come from the environment.
+    Keys and endpoints come from the environment, or from the Prefect Secret block ``secret_block``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     place: str
+    secret_block: BlockName | None = None
 
     @field_validator("place")
     @classmethod
@@ -161,12 +166,13 @@ class ArchiveSettings(BaseModel):
 class PublicationSettings(BaseModel):
     """Where the publication is put beside the home: its ``place`` in a bucket (:class:`warehouse.storage.Bucket`).
 
-    Keys and endpoints come from the environment.
+    Keys and endpoints come from the environment, or from the Prefect Secret block ``secret_block``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     place: str
+    secret_block: BlockName | None = None
 
     @field_validator("place")
     @classmethod
@@ -248,6 +254,12 @@ class Settings(BaseModel):
     bucket: ArchiveSettings | None = Field(default=None, alias="archive")
     uploads: PublicationSettings | None = Field(default=None, alias="publication")
 
+    _blocks_of: Path = PrivateAttr()
+
+    def model_post_init(self, _: object) -> None:
+        """Keep whose service knows the blocks: a dry run has a home of its own."""
+        self._blocks_of = self.home
+
     @model_validator(mode="after")
     def _apart(self) -> Self:
         """Refuse places that lie in each other: the upkeep of a lake removes what the lake does not know."""
@@ -277,7 +289,8 @@ class Settings(BaseModel):
         """Every original ever received: a folder, or a place in a bucket."""
         if self.bucket is None:
             return self.archive_folder
-        return _bucket(self.bucket.place, self.home / ".archive")
+        secrets = self._secrets(self.bucket.secret_block)
+        return _bucket(self.bucket.place, self.home / ".archive", ARCHIVE, secrets)
 
     @property
     def archive_folder(self) -> Path:
@@ -294,7 +307,16 @@ class Settings(BaseModel):
         """The working warehouse: a file, or a lake."""
         if self.lake is None:
             return self.warehouse
-        return Lake(self.lake.catalog.removeprefix(SCHEME), self.lake.data, self.home)
+        secrets = self._secrets(self.lake.secret_block, database=True)
+        return Lake(self.lake.catalog.removeprefix(SCHEME), self.lake.data, self.home, secrets)
+
+    def _secrets(self, block: str | None, *, database: bool = False) -> Secrets | None:
+        """Return the secrets of a place whose section names ``block`` (:mod:`flows.places`); None where it names none."""
+        if block is None:
+            return None
+        from flows.places import secrets_in
+
+        return secrets_in(block, self._blocks_of, database=database)
 
     @property
     def published(self) -> Path:
@@ -306,7 +328,8 @@ class Settings(BaseModel):
         """Where the publication is put beside that: a place in a bucket, or None for nowhere."""
         if self.uploads is None:
             return None
-        return _bucket(self.uploads.place, self.home / ".publication")
+        secrets = self._secrets(self.uploads.secret_block)
+        return _bucket(self.uploads.place, self.home / ".publication", PUBLICATION, secrets)
 
     @property
     def outbox(self) -> Path:
@@ -314,11 +337,11 @@ class Settings(BaseModel):
         return self.home / "outbox"
 
 
-def _bucket(place: str, scratch: Path) -> Bucket:
+def _bucket(place: str, scratch: Path, contents: Contents, secrets: Secrets | None) -> Bucket:
     """Return the place of a setting, which is an address of a bucket."""
     found = _BUCKET.fullmatch(place)
     assert found is not None
-    return Bucket(found[1], f"{found[2]}/".lstrip("/"), scratch)
+    return Bucket(found[1], f"{found[2]}/".lstrip("/"), scratch, contents, secrets)
 
 
 def load_settings(home: Path | None = None) -> Settings:

@@ -70,6 +70,12 @@ class Postgres:
         """What a query gives, as text."""
         return self.run("psql", "--no-psqlrc", "-qAt", "-d", database, "-c", sql).strip()
 
+    def ask_for_password(self, role: str) -> None:
+        """Let nobody connect as ``role`` without its password any more."""
+        rules = self.folder / "data" / "pg_hba.conf"
+        rules.write_text(f"host all {role} all scram-sha-256\n{rules.read_text()}")
+        self.ask("postgres", "SELECT pg_reload_conf()")
+
     def start(self) -> None:
         """Return when it answers."""
         options = f"-k {self.folder} -p {self.port} -c listen_addresses=127.0.0.1 -c fsync=off"

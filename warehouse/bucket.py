@@ -23,7 +23,7 @@ from typing import Any, BinaryIO, Final
 from botocore import exceptions
 
 from warehouse.objects import Objects, code_of
-from warehouse.storage import ARCHIVE, Bucket
+from warehouse.storage import Bucket
 
 _PIECE: Final = 2**20  # bytes
 #: There is such an object already, or somebody else is putting it.
@@ -39,7 +39,7 @@ class BucketShelf(Objects):
     """
 
     def __init__(self, place: Bucket, *, afresh: bool = False) -> None:
-        super().__init__(place, ARCHIVE)
+        super().__init__(place)
         self._afresh = afresh
         self._partial = place.scratch / "partial"
         self._copies = place.scratch / "copies"

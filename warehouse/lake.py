@@ -17,7 +17,7 @@ import socket
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,13 +28,15 @@ import duckdb
 
 from transforms.texts import Text, ToldInBoth
 from warehouse.sql import literal
-from warehouse.storage import StorageFailed, access_to
+from warehouse.storage import PORTIONS, Bucket, Secrets, StorageFailed, access_to, environment_with
 
 #: What the catalogue is attached as. Views keep it in their text, so that it can never be another;
 #: ``warehouse.duckdb`` is called so as well.
 CATALOG = "warehouse"
 #: What DuckLake's address begins with where its catalogue is in PostgreSQL.
 SCHEME = "ducklake:postgres:"
+#: The folder of :attr:`Lake.portions`, which no schema is called.
+_PORTIONS = "portions"
 #: The number of the advisory lock, in the database of the catalogue.
 _LOCK = (0x6A7A6564, 1)
 #: Seconds that the server of the catalogue may take to answer.
@@ -68,12 +70,13 @@ class Lake:
     missing in it, passwords above all, comes from the ``PG…`` variables of the environment. ``data``
     is where the rows are, ``s3://bucket/prefix`` or a folder that all machines see under one path;
     keys, region and endpoint come from the ``AWS_…`` variables. ``scratch`` is a folder of this
-    machine for what does not fit into memory.
+    machine for what does not fit into memory. What ``secrets`` hold comes before the environment.
     """
 
     catalog: str
     data: str
     scratch: Path
+    secrets: Secrets | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         return self.named.en
@@ -83,6 +86,20 @@ class Lake:
         """How it is called in a sentence."""
         return Text(
             f"数据湖 {self.catalog}（{self.data}）", f"the lake {self.catalog} with {self.data}"
+        )
+
+    @property
+    def portions(self) -> Path | Bucket:
+        """Where workers of a cluster leave what they have read until it is loaded: beside the rows."""
+        if not self.data.startswith("s3://"):
+            return Path(self.data, _PORTIONS)
+        bucket, _, prefix = self.data.removeprefix("s3://").partition("/")
+        return Bucket(
+            bucket,
+            f"{prefix.strip('/')}/{_PORTIONS}/".lstrip("/"),
+            self.scratch / ".portions",
+            PORTIONS,
+            self.secrets,
         )
 
     def connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -109,6 +126,8 @@ class Lake:
                 f"{self} is empty; run jzedu nightly, which fills it from the archive",
             )
         first = said.strip().splitlines()[0].rstrip(".")
+        if self.secrets is not None:
+            first = self.secrets.scrub(first)
         if "does not match existing data path" in said:
             return LakeFailed(
                 f"{self.named.zh}：{first}。请把 [warehouse] 的 data 改为数据所在之处，或把 catalog 改为"
@@ -122,13 +141,16 @@ class Lake:
         )
 
     def statements(
-        self, *, read_only: bool, environ: Mapping[str, str] = os.environ
+        self, *, read_only: bool, environ: Mapping[str, str] | None = None
     ) -> tuple[str, ...]:
         """Return what a connection to an empty DuckDB executes to use the lake. They hold secrets.
 
         Raises:
-            LakeFailed: what is needed is not installed, or the environment lacks a key.
+            LakeFailed: what is needed is not installed, or a key is missing.
         """
+        password = self.password()
+        if environ is None:
+            environ = environment_with(self.secrets)
         on_storage = self.data.startswith("s3://")
         extensions = ["ducklake", "postgres_scanner", *(["httpfs"] if on_storage else [])]
         options = f"DATA_PATH {literal(self.data)}{', READ_ONLY' if read_only else ''}"
@@ -140,9 +162,23 @@ class Lake:
             # Rows are files, be they few: to look for rows of every table in the catalogue takes longer.
             "SET ducklake_default_data_inlining_row_limit = 0",
             *([_secret(self.data, environ)] if on_storage else []),
+            *([_database_secret(password)] if password is not None else []),
             f"ATTACH {literal(SCHEME + self.catalog)} AS {CATALOG} ({options})",
             f"USE {CATALOG}",
         )
+
+    def password(self) -> str | None:
+        """Return the password of the catalogue's database, where it is to be no other than that of ``secrets``.
+
+        Raises:
+            LakeFailed: they cannot be had.
+        """
+        if self.secrets is None:
+            return None
+        try:
+            return self.secrets.values.get("PGPASSWORD")
+        except StorageFailed as error:
+            raise LakeFailed(*error.text) from None
 
     def claim(self) -> Claim:
         """Return a session with the catalogue's server that can hold the right to write.
@@ -154,9 +190,10 @@ class Lake:
 
 
 _REMEDY = Text(
-    "请确认它的 PostgreSQL 和存储都在运行、从这里连得上，环境变量 PG… 和 AWS_… 都写对了（docs/scale.md）",
+    "请确认它的 PostgreSQL 和存储都在运行、从这里连得上，环境变量 PG… 和 AWS_…，或 secret_block 所写的块，都写对了"
+    "（docs/scale.md）",
     "See that its PostgreSQL and its storage are up and can be reached from here, and that the PG… and"
-    " AWS_… variables of the environment are right (docs/scale.md)",
+    " AWS_… variables of the environment, or the block that secret_block names, are right (docs/scale.md)",
 )
 
 
@@ -197,6 +234,11 @@ def _secret(data: str, environ: Mapping[str, str]) -> str:
     return f"CREATE OR REPLACE SECRET warehouse (TYPE s3, USE_SSL {str(secure).lower()}, {listed})"
 
 
+def _database_secret(password: str) -> str:
+    """Return the statement that tells DuckDB the password of the catalogue's database."""
+    return f"CREATE OR REPLACE SECRET (TYPE postgres, PASSWORD {literal(password)})"
+
+
 @dataclass(frozen=True)
 class Claimant:
     """Who holds the right to write: the process as it calls itself, and since when (UTC)."""
@@ -229,9 +271,14 @@ class Claim:
         self._lake = lake
         self._lost: type[Exception] = psycopg.OperationalError
         name = f"jzedu, process {os.getpid()} on {socket.gethostname()}"
+        password = lake.password()
         try:
             self._session = psycopg.connect(
-                lake.catalog, autocommit=True, connect_timeout=_ANSWER, application_name=name[:63]
+                lake.catalog,
+                autocommit=True,
+                connect_timeout=_ANSWER,
+                application_name=name[:63],
+                password=password,  # None: as the catalogue says, or the environment
             )
             self._session.execute(_LASTING)
         except psycopg.Error as error:

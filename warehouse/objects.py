@@ -1,7 +1,7 @@
 """The objects of a bucket of S3-compatible storage, below a prefix: how they are asked for, and told of.
 
 What an archive (:mod:`warehouse.bucket`) and a publication (:mod:`warehouse.publication.uploaded`) have in
-common there. Only the keys of the environment are used: no profile, no configuration file of this machine.
+common there. No key is found but those that the place names: no profile, no configuration file of this machine.
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ from botocore.config import Config
 
 from transforms.names import shown
 from transforms.texts import Text
-from warehouse.storage import Access, Bucket, Contents, StorageFailed
+from warehouse.storage import Access, Bucket, StorageFailed
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+#: What holds the keys where nothing else does.
+_KEYS: Final = Text(
+    "AWS_ACCESS_KEY_ID 和 AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID or AWS_SECRET_ACCESS_KEY"
+)
 #: So many requests at the same time.
 _AT_ONCE: Final = 16
 #: A request is tried so many times where another try may help.
@@ -50,17 +54,13 @@ class Objects:
     Every method raises StorageFailed where the storage cannot be reached, or refuses.
     """
 
-    def __init__(self, place: Bucket, contents: Contents) -> None:
+    def __init__(self, place: Bucket) -> None:
         self._place = place
-        self._contents = contents
-
-    @property
-    def _access(self) -> Access:
-        return self._contents.access(self._place, os.environ)
+        self._contents = place.contents
 
     @property
     def _client(self) -> Any:
-        return _client(os.getpid(), self._access)
+        return _client(os.getpid(), self._place.access())
 
     def where(self, name: str) -> str:
         """Return the place of an object as people are told of it."""
@@ -133,7 +133,8 @@ class Objects:
     @contextmanager
     def _said_plainly(self, name: str = "") -> Iterator[None]:
         """Turn what the library raises into a sentence; an object that is not there into FileNotFoundError."""
-        endpoint, (zh, en) = self._access.endpoint or "Amazon's S3", self._contents.thing
+        endpoint = self._place.access().endpoint or "Amazon's S3"
+        zh, en = self._contents.thing
         try:
             yield
         except exceptions.ClientError as error:
@@ -160,7 +161,7 @@ class Objects:
 
     def _refusal(self, error: exceptions.ClientError, endpoint: str) -> StorageFailed:
         """Return what an error code of the storage means for the place as a whole."""
-        (zh, en), section = self._contents.thing, self._contents.section
+        (zh, en), setting = self._contents.thing, self._contents.setting
         code = code_of(error)
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         said = Text(
@@ -169,17 +170,18 @@ class Objects:
         )
         if code == "NoSuchBucket":
             remedy = Text(
-                f"请建立存储桶 {self._place.name}，或把 [{section}] 的 place 改为{zh}所在之处",
-                f"make the bucket {self._place.name}, or set place, in [{section}], to where {en} is",
+                f"请建立存储桶 {self._place.name}，或把 {setting.zh} 改为{zh}所在之处",
+                f"make the bucket {self._place.name}, or set {setting.en} to where {en} is",
             )
         elif code == "RequestTimeTooSkewed":
             remedy = Text("请校准本机的时钟", "set this machine's clock right")
         elif status in (401, 403):
+            secrets = self._place.secrets
+            keys = secrets.origin if secrets is not None else _KEYS
             remedy = Text(
-                "请确认 AWS_ACCESS_KEY_ID 和 AWS_SECRET_ACCESS_KEY 写对了，这个密钥可以在那里"
-                f"{self._contents.rights.zh}",
-                "see that AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are right, and that this"
-                f" key may {self._contents.rights.en} there",
+                f"请确认 {keys.zh} 写对了，这个密钥可以在那里{self._contents.rights.zh}",
+                f"see that what {keys.en} says is right, and that this key may"
+                f" {self._contents.rights.en} there",
             )
         elif status >= 500 or code in ("SlowDown", "RequestTimeout", "TooManyRequests"):
             unharmed = self._contents.unharmed

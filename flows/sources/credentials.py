@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, cast
 from urllib.parse import quote
 
+from flows.blocks import BlockFailed, table_in, value_of
 from flows.sources.model import SourceError
 from flows.sources.settings import SECRETS, RemoteSettings, variable
 from transforms.texts import Text
@@ -59,24 +59,8 @@ def load_credentials(
 
 def _from_block(settings: RemoteSettings) -> dict[str, str]:
     """Return what the Prefect Secret block holds: a table of the names in SECRETS, or one text."""
-    from prefect.blocks.system import Secret
-
-    name = settings.secret_block
-    block = Text(f"Prefect 的 Secret 块 {name}", f"the Prefect Secret block {name}")
+    name = settings.secret_block or ""
     try:
-        value = cast(Secret[Any], Secret.load(settings.secret_block or "")).get()
-    except Exception as error:
-        # Prefect has many ways to fail here, and none of them may end the run of other sources.
-        # Its own words are left out: nobody can say what they quote.
-        raise SourceError(
-            f"{block.zh} 读不出来（{type(error).__name__}）；请建立它，或检查 PREFECT_API_URL",
-            f"{block.en} cannot be read ({type(error).__name__}); make it, or check PREFECT_API_URL",
-        ) from None
-    if isinstance(value, dict) and value.keys() <= set(SECRETS):
-        return {name: str(secret) for name, secret in value.items()}
-    if not isinstance(value, dict | list) and settings.kind in _ALONE:
-        return {_ALONE[settings.kind]: str(value)}
-    raise SourceError(
-        f"{block.zh} 的内容须是一张表，可写：{'、'.join(SECRETS)}",
-        f"{block.en} must hold a table of some of: {', '.join(SECRETS)}",
-    )
+        return table_in(value_of(name), name, SECRETS, _ALONE.get(settings.kind))
+    except BlockFailed as error:
+        raise SourceError(*error.text) from None

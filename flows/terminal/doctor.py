@@ -44,6 +44,7 @@ from warehouse.archive import Archive, ArchiveDamaged
 from warehouse.decisions import Decisions, Kept
 from warehouse.lake import Lake, LakeEmpty, LakeFailed
 from warehouse.ledger.cluster import ClusterReaders
+from warehouse.ledger.transfer import transfer_to
 from warehouse.publication.official import faults_of
 from warehouse.publication.public.earlier import EarlierEditions
 from warehouse.publication.public.edition import FOLDER as PUBLIC
@@ -579,8 +580,9 @@ def _readers(settings: Settings) -> Iterator[Line]:
         yield Line("readers", "warn", _WORDS("no_archive"), _WORDS("run"))
         return
     try:
-        workers = ClusterReaders(address).workers(settings.archive)
-    except WorkersFailed as error:
+        readers = ClusterReaders(address, transfer=transfer_to(settings.place))
+        workers = readers.workers(settings.archive)
+    except (StorageFailed, WorkersFailed) as error:
         yield Line("readers", "fail", said_by(error), _WORDS("fails_until"))
     else:
         yield Line("readers", "ok", _WORDS("workers", count=workers, address=address))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import signal
 import subprocess
 import sys
@@ -10,18 +11,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from flows import steps
 from flows.run import Run, StepFailed
 from flows.settings import SettingsError, load_settings
 from flows.terminal.doctor import diagnose
-from tests.conftest import Home, MakeHome
+from tests.conftest import Home, MakeHome, csv_bytes
+from transforms.formats import Limits
+from transforms.forms import FORMS_IN_USE
+from warehouse.ledger.cluster import _read, _Shared
+from warehouse.ledger.transfer import OverConnection
+from warehouse.reference import load_reference
+from warehouse.workers.process import pickled_forms
 
 distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
 
 UNITS = ("古塔区", "凌河区", "太和区", "义县")
 YEARS = (2019, 2020, 2021)
+LATER = "2020-09-16 00:00:00"
 
 
 @contextmanager
@@ -75,13 +84,43 @@ def alone(make_home: MakeHome) -> Home:
     return home
 
 
+#: Whoever begins to read this file is ended, as by a system that is out of memory.
+POISONED = "义县/毒2020.csv"
+_FELLS = """
+import signal
+from warehouse.workers import pool
+
+def fell(self):
+    message = pool.receive(self)
+    if isinstance(message, pool.Begun) and message.outline.file_name == "毒2020.csv":
+        signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+    return message
+
+if not hasattr(pool, "receive"):  # this is carried out twice
+    pool.receive, pool.Worker.receive = pool.Worker.receive, fell
+"""
+
+
 @pytest.mark.parametrize(("workers", "portion"), [(1, 4), (2, 3)])
-def test_a_cluster_gives_the_same_rows(home: Home, alone: Home, workers: int, portion: int) -> None:
+def test_a_cluster_gives_the_same_rows(
+    home: Home, alone: Home, tmp_path: Path, workers: int, portion: int
+) -> None:
+    """And a file that fells its readers again and again is a returned submission, as it would be here."""
     hand_in(home)
-    with cluster(workers) as made:
-        night = reading_at(home, made, portion).night()
-    assert night.loaded.deliveries == len(UNITS) * len(YEARS) * 2 + 1
-    assert home.rows() == alone.rows()
+    (tmp_path / "fells.py").write_text(_FELLS)
+    with cluster(workers, str(tmp_path / "fells.py")) as made:
+        there = reading_at(home, made, portion)
+        night = there.night()
+        assert night.loaded.deliveries == len(UNITS) * len(YEARS) * 2 + 1
+        assert home.rows() == alone.rows()
+        home.deliver(POISONED, csv_bytes("class", [{"students": 40}]))
+        there.load((("义县/好2020.csv", csv_bytes("class", [{"students": 41}]), LATER),))
+    with duckdb.connect(str(home.settings.warehouse), read_only=True) as warehouse:
+        found = warehouse.execute(
+            "SELECT file_name, accepted, rule_id FROM submission LEFT JOIN finding USING (submission_id)"
+            " WHERE contains(file_name, '2020.csv') ORDER BY ALL"
+        ).fetchall()
+    assert found == [("好2020.csv", True, None), ("毒2020.csv", False, "FIL-E07")]
 
 
 def test_a_worker_that_is_killed_costs_nothing(home: Home, alone: Home) -> None:
@@ -115,7 +154,7 @@ def test_workers_of_another_version_are_refused(home: Home, tmp_path: Path) -> N
     other.write_text("import warehouse.ledger.cluster as c\nc.code_mark = lambda: 'another one'\n")
     with (
         cluster(1, str(other)) as made,
-        pytest.raises(StepFailed, match="its jzedu is another one"),
+        pytest.raises(StepFailed, match="its jzedu, Python or Polars is another one"),
     ):
         load(reading_at(home, made, 5))
     assert home.night().loaded.accepted
@@ -186,3 +225,30 @@ def test_portions_on_one_machine_give_the_same_rows(home: Home, alone: Home) -> 
 def test_without_a_cluster_nothing_of_it_is_imported() -> None:
     code = "import sys; import flows.run; sys.exit(any(m in sys.modules for m in ('distributed', 'dask')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_goes_wrong_on_a_worker_can_be_sent_to_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the run would wait for ever."""
+
+    class Odd(Exception):
+        """Known to nobody else."""
+
+    def deep(frames: int) -> Any:
+        if frames:
+            return deep(frames - 1)
+        raise Odd("it went wrong")
+
+    monkeypatch.setattr("warehouse.ledger.cluster._workers", lambda: deep(500))
+    shared = _Shared(
+        tmp_path,
+        load_reference(tmp_path),
+        Limits(),
+        pickled_forms(FORMS_IN_USE.get()),
+        OverConnection(),
+    )
+    with pytest.raises(RuntimeError, match="Odd: it went wrong") as told:
+        _read(shared, ())
+    assert pickle.loads(pickle.dumps(told.value)).args == told.value.args
+    assert len(told.traceback) == 2

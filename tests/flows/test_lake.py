@@ -30,7 +30,9 @@ from sqlalchemy.pool import NullPool
 from flows import steps
 from flows.dry_run import rehearse
 from flows.lock import Patience, only_writer_of
+from flows.places import STORAGE, _secrets_in
 from flows.run import Run, StepFailed
+from flows.settings import EngineSettings, load_settings
 from flows.terminal.cli import cli
 from flows.terminal.doctor import diagnose
 from tests.bi.conftest import all_charts, load_module, query, records
@@ -40,11 +42,12 @@ from transforms.forms import FORMS
 from transforms.records import LEDGER
 from transforms.sample import write_sample
 from warehouse.lake import SCHEME, Fence, Lake, LakeFailed, NoLongerWriter, tend
-from warehouse.ledger.store import Scope, transaction
-from warehouse.place import connect
+from warehouse.ledger.store import Scope, load, transaction
+from warehouse.place import connect, reached_by
 from warehouse.publication.tables import OF_THE_MOMENT, TABLES
 from warehouse.publication.views import VIEWS
 from warehouse.reference import load_reference
+from warehouse.sql import literal
 
 YIXIAN, HEISHAN, GUTA = "210727", "210726", "210702"
 #: What a night may add to the lake's history, and a first night, which makes the tables too.
@@ -191,6 +194,42 @@ def test_a_night_adds_few_snapshots_and_a_night_without_news_none(
     assert before <= SNAPSHOTS + 3, "the schema, the fence and the tables, and a night"
     assert whole_night(lake) is None
     assert lake.snapshots() == before
+
+
+def test_workers_of_a_cluster_leave_what_they_have_read_beside_the_rows(
+    cities: tuple[Home, LakeHome],
+    tmp_path: Path,
+    catalog: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The run loads it from there, and it is gone when the run is."""
+    distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
+    lake = LakeHome(tmp_path / "home", catalog, on_storage=True)
+    shutil.copytree(cities[0].settings.archive, lake.settings.archive)
+    loaded: list[str] = []
+    monkeypatch.setattr(
+        "warehouse.ledger.ingest.load",
+        lambda connection, tables: (loaded.extend(tables.values()), load(connection, tables))[1],
+    )
+    with distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",
+        host="127.0.0.1",
+        silence_logs=50,
+    ) as made:
+        address = str(made.scheduler_address).replace("tcp://", "dask://")
+        engine = EngineSettings(readers=address, portion=30)
+        with Run.open(lake.settings.model_copy(update={"engine": engine})) as run:
+            steps.load_deliveries(run, steps.unread(run), lambda: None)
+    assert len(loaded) > 20
+    assert all(one.startswith(f"{lake.lake.data}portions/") for one in loaded)
+    assert lake.files("portions/") == 0
+    with connect(lake.lake, read_only=True) as both:
+        both.execute(f"ATTACH '{cities[0].settings.warehouse}' AS other (READ_ONLY)")
+        for name in ("delivery", "submission", "finding", *(f"submitted.{form}" for form in FORMS)):
+            for one, two in ((name, f"other.{name}"), (f"other.{name}", name)):
+                assert not both.execute(f"FROM {one} EXCEPT ALL FROM {two}").fetchall(), name
 
 
 def test_no_table_of_the_warehouse_has_a_type_that_a_lake_changes(
@@ -376,6 +415,49 @@ def test_an_empty_lake_is_told_and_dry_runs_over_the_archive_alone(lake_home: La
 
 def _by_hand(run: Run) -> Any:
     return ByHand(run.plan, run.catalogue)
+
+
+def test_secrets_come_from_blocks_where_the_settings_name_them(
+    tmp_path: Path, catalog: Postgres, shared: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that asks for a password, rows and originals on storage, and nothing of it in the environment."""
+    for name in shared.environment:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("PGUSER")
+    home = LakeHome(tmp_path / "home", catalog)
+    catalog.ask_for_password("locked")
+    catalog.ask(home.database, _LOCKED)
+    keys = {name: shared.environment[variable] for name, variable in STORAGE.items()}
+    blocks = {"rows": {**keys, "password": _PASSWORD}, "originals": keys}
+    monkeypatch.setattr("flows.places.value_from_elsewhere", lambda block, _: blocks[block])
+    (home.root / "settings.toml").write_text(
+        f'[warehouse]\ncatalog = "{SCHEME}dbname={home.database} user=locked"\n'
+        f'data = "s3://jzedu/{home.database}"\nsecret_block = "rows"\n'
+        f'[archive]\nplace = "s3://jzedu/{home.database}-archive"\nsecret_block = "originals"\n'
+    )
+    with_blocks = Home.of_folder(home.root)
+    with_blocks.sheet(YIXIAN, "population", 2020, people(10))
+    with_blocks.load()
+    file, statements = reached_by(with_blocks.settings.place)
+    with duckdb.connect(str(file)) as another:  # as the process of Great Expectations does
+        for statement in statements:
+            another.execute(statement)
+        assert another.execute("SELECT region_code FROM submission").fetchall() == [(YIXIAN,)]
+    lines = diagnose(home.root, lambda _: (), True)
+    assert {line.check: line.state for line in lines if line.check in ("warehouse", "archive")} == {
+        "warehouse": "ok",
+        "archive": "ok",
+    }
+    blocks["rows"]["password"] = "never-shown"
+    monkeypatch.setattr("flows.places._secrets_in", _secrets_in.__wrapped__)
+    for use in (Lake.claim, lambda lake: connect(lake, read_only=True)):
+        with pytest.raises(LakeFailed, match="PostgreSQL") as told:
+            use(load_settings(home.root).place)
+        assert "never-shown" not in "".join(told.value.text)
+
+
+_PASSWORD = "it's a \\ secret"
+_LOCKED = f"CREATE ROLE locked LOGIN SUPERUSER PASSWORD {literal(_PASSWORD)}"
 
 
 # --- one writer -------------------------------------------------------------------------------

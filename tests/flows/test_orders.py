@@ -2,7 +2,7 @@
 
 One unit and a dozen tiny files in which everything happens that can happen to a version: corrections,
 returns, the same bytes again, equal times, several years in a sheet, a zip. In each order the files come
-over some nights, a random portion a night.
+over some nights, a random part a night, and are checked in portions of any size.
 """
 
 from __future__ import annotations
@@ -100,6 +100,7 @@ def test_any_order_of_arrival_gives_the_same_rows(
     shuffled = draw.sample(deliveries, len(deliveries))
     cuts = sorted(draw.sample(range(1, len(shuffled)), draw.randint(1, 2)))
     places = [0, *cuts, len(shuffled)]
-    home = make_home(workers=draw.choice((1, 2)))
+    engine = {"portion": draw.choice((1, 2, 50, 2000))}
+    home = make_home(workers=draw.choice((1, 2)), engine=engine)
     home.load(*(shuffled[a:b] for a, b in itertools.pairwise(places)))
     assert held(home) == in_order

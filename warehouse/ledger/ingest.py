@@ -2,7 +2,8 @@
 
 Files are read by workers (:mod:`warehouse.workers.pool`). Deliveries are taken in portions, so that
 memory depends on the portion and not on how much there is; the caller says whether each of them is
-kept by itself or all belong to one transaction.
+kept by itself or all belong to one transaction. A portion is the same whoever has read it, this machine
+or another (:mod:`warehouse.ledger.portions`).
 """
 
 from __future__ import annotations
@@ -12,19 +13,20 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, Protocol, Self
 
 import duckdb
-import polars as pl
 
 from transforms.formats import Limits, Unreadable, expected_bytes
 from transforms.reading import Found, find_files
-from transforms.records import REASON
-from transforms.submissions import Document, Examined, examine
+from transforms.submissions import Document, examine
 from transforms.tables.model import Table
 from transforms.texts import Text
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
-from warehouse.ledger.store import Loaded, keep_reasons, known_deliveries, load
+from warehouse.ledger.portions import Portion, by_hash, is_full, write_portion
+from warehouse.ledger.store import Loaded, known_deliveries, load
 from warehouse.reference import Reference
 from warehouse.shelf import ArchivePlace
 from warehouse.workers.pool import Breach, Order, Workers
@@ -67,22 +69,6 @@ def pending(
     ]
 
 
-@dataclass(frozen=True)
-class Portion:
-    """Some deliveries, read and checked: what :func:`warehouse.ledger.store.load` puts into the warehouse.
-
-    ``receipts`` are those that were read, ``origins`` says which of them each document of ``examined`` came
-    from; ``reasons`` are :data:`transforms.records.REASON`, ``lost`` sentences on originals that are
-    damaged or gone.
-    """
-
-    receipts: tuple[Receipt, ...]
-    examined: Examined
-    origins: pl.DataFrame
-    reasons: pl.DataFrame
-    lost: tuple[Text, ...] = ()
-
-
 class Readers(Protocol):
     """Who reads and checks deliveries: processes of this machine, or a cluster."""
 
@@ -94,7 +80,10 @@ class Readers(Protocol):
         limits: Limits,
         on_file: Callable[[], None],
     ) -> Iterator[Portion]:
-        """Yield ``receipts`` in portions, in their order; ``on_file`` is called for every file read.
+        """Yield what comes of ``receipts``, in portions and in their order; ``on_file`` is called for every file read.
+
+        They are in the order of :func:`warehouse.ledger.portions.by_hash`. The files of a portion are there
+        until the next one is asked for.
 
         Raises:
             WorkersFailed: there is nobody to read.
@@ -119,7 +108,8 @@ class LocalReaders:
         """As :meth:`Readers.read`."""
         found = read_deliveries(archive, reference, receipts, limits, self.workers)
         for taken in _portions(zip(receipts, found, strict=True), on_file, self.portion or PORTION):
-            yield _examined(taken, reference)
+            with TemporaryDirectory(prefix="jzedu-") as folder:
+                yield _examined(taken, reference, Path(folder))
 
 
 def ingest(
@@ -133,7 +123,7 @@ def ingest(
     on_file: Callable[[], None],
     kept: Callable[[], AbstractContextManager[None]],
 ) -> Ingested:
-    """Read ``receipts`` from the archive and load what they hold, the earliest first.
+    """Read ``receipts`` from the archive and load what they hold.
 
     ``on_file`` is called after every file read; every portion is loaded within a ``kept()``. Where an
     original is damaged, its deliveries stay unread and the others are loaded.
@@ -144,12 +134,11 @@ def ingest(
     lost: list[Text] = []
     read = 0
     loaded = Loaded(0, 0, 0)
-    for portion in readers.read(archive, reference, sorted(receipts), limits, on_file):
+    for portion in readers.read(archive, reference, by_hash(receipts), limits, on_file):
         lost += portion.lost
-        read += len(portion.receipts)
+        read += portion.deliveries
         with kept():
-            outcome = load(connection, portion.receipts, portion.examined, portion.origins)
-            keep_reasons(connection, portion.reasons)
+            outcome = load(connection, portion.tables)
         loaded = Loaded(
             loaded.submissions + outcome.submissions,
             loaded.accepted + outcome.accepted,
@@ -165,20 +154,14 @@ def ingest(
 
 
 def _examined(
-    taken: Sequence[tuple[Receipt, list[Document] | Lost]], reference: Reference
+    taken: Sequence[tuple[Receipt, list[Document] | Lost]], reference: Reference, folder: Path
 ) -> Portion:
-    """Return some deliveries, checked."""
+    """Return some deliveries, checked; the files of their tables are in ``folder``."""
     lost = tuple(found.reason for _, found in taken if isinstance(found, Lost))
     read = [(receipt, found) for receipt, found in taken if not isinstance(found, Lost)]
     documents = [document for _, found in read for document in found]
-    origins = [i for i, (_, found) in enumerate(read) for _ in found]
-    return Portion(
-        tuple(receipt for receipt, _ in read),
-        examine(documents, reference.unit_named),
-        _origins(documents, origins),
-        _reasons(read),
-        lost,
-    )
+    examined = examine(documents, reference.unit_named)
+    return Portion(len(read), write_portion(folder, read, examined), lost)
 
 
 @dataclass(frozen=True)
@@ -217,15 +200,18 @@ def read_deliveries(
 def _portions(
     read: Iterable[tuple[Receipt, list[Document] | Lost]], on_file: Callable[[], None], most: int
 ) -> Iterator[list[tuple[Receipt, list[Document] | Lost]]]:
+    """Yield deliveries in portions of some ``most``; those of the same bytes stay together, as far as memory goes."""
     portion: list[tuple[Receipt, list[Document] | Lost]] = []
     size = 0
     for receipt, found in read:
+        if portion and (
+            size >= PORTION_BYTES or is_full(len(portion), most, portion[-1][0], receipt)
+        ):
+            yield portion
+            portion, size = [], 0
         portion.append((receipt, found))
         size += 0 if isinstance(found, Lost) else sum(_size(document) for document in found)
         on_file()
-        if len(portion) >= most or size >= PORTION_BYTES:
-            yield portion
-            portion, size = [], 0
     if portion:
         yield portion
 
@@ -296,34 +282,3 @@ _REST: Final = Breach(
     f"同一压缩包中已有 {_GIVEN_UP} 个文件未能读完",
     f"{_GIVEN_UP} files of the same zip were given up before it",
 )
-
-
-def _reasons(read: Sequence[tuple[Receipt, list[Document]]]) -> pl.DataFrame:
-    """Return the reasons that units gave in these deliveries (:data:`transforms.records.REASON`)."""
-    rows = [
-        (document.sha256, document.region_code, receipt.received_at, reason.number, reason.text)
-        for receipt, documents in read
-        for document in documents
-        if document.region_code is not None
-        for reason in document.reasons or ()
-    ]
-    return pl.DataFrame(rows, schema=REASON.schema, orient="row")
-
-
-def _origins(documents: Sequence[Document], origins: Sequence[int]) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "document": list(range(len(documents))),
-            "receipt": list(origins),
-            "folder": [document.folder for document in documents],
-            "file_name": [document.file_name for document in documents],
-            "entry": [document.entry for document in documents],
-        },
-        schema={
-            "document": pl.Int64(),
-            "receipt": pl.Int64(),
-            "folder": pl.String(),
-            "file_name": pl.String(),
-            "entry": pl.String(),
-        },
-    )

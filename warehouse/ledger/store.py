@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,10 @@ import duckdb
 import polars as pl
 
 from transforms.forms import FORMS
-from transforms.records import DELIVERY, LEDGER, REASON, SUBMISSION, WARNING
-from transforms.submissions import Examined
+from transforms.records import LEDGER, REASON, SUBMISSION, WARNING
 from warehouse.archive import Receipt
-from warehouse.lake import CATALOG, Fence, LakeEmpty
+from warehouse.lake import CATALOG, Fence, Lake, LakeEmpty
+from warehouse.ledger.portions import DELIVERIES, REASONS, SUBMISSIONS
 from warehouse.ledger.schema import is_outdated, prepare
 from warehouse.place import Place, WarehouseLocked, connect
 from warehouse.reference import Reference
@@ -87,6 +87,9 @@ def open_warehouse(
     try:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         _bound_memory(connection)
+        if not isinstance(place, Lake):
+            # The files that it reads beside its own are read once; of a lake all rows are such files.
+            connection.execute("SET enable_external_file_cache = false")
         if not read_only:
             prepare(connection, reference)
         elif is_outdated(connection):
@@ -281,66 +284,40 @@ def forget(
     return sorted(Receipt(*row) for row in rows)
 
 
-def keep_reasons(connection: duckdb.DuckDBPyConnection, reasons: pl.DataFrame) -> None:
-    """Keep what units wrote for warnings (:data:`transforms.records.REASON`), each file's anew.
+def load(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, str]) -> Loaded:
+    """Put a portion into the warehouse: the Parquet files of its ``tables`` (:class:`warehouse.ledger.portions.Portion`).
 
-    The caller holds the transaction.
+    The caller holds the transaction. The same bytes delivered again are the same submission: what it says
+    of itself comes from its earliest delivery, whichever was read first, so that the order of arrival
+    never matters.
     """
-    if reasons.is_empty():
-        return
-    with lent(connection, given=reasons):
-        connection.execute(
-            "DELETE FROM reason WHERE (sha256, region_code) IN (SELECT (sha256, region_code) FROM given);"
-            f"INSERT INTO reason SELECT DISTINCT {REASON.names} FROM given"
-        )
-
-
-def load(
-    connection: duckdb.DuckDBPyConnection,
-    receipts: Sequence[Receipt],
-    examined: Examined,
-    documents: pl.DataFrame,
-) -> Loaded:
-    """Put examined deliveries into the warehouse. The caller holds the transaction.
-
-    ``documents`` has document, receipt (index into ``receipts``), folder, file_name, entry. The
-    same bytes delivered again are the same submission: what it says of itself comes from its
-    earliest delivery, whichever was read first, so that the order of arrival never matters.
-    """
-    deliveries = _deliveries(receipts)
-    incoming = examined.submissions.join(documents, on="document").join(deliveries, on="receipt")
-    table_from(connection, "TEMP TABLE deliveries", deliveries)
-    table_from(connection, "TEMP TABLE incoming_submission", incoming)
+    files = {table: f"read_parquet({literal(file)})" for table, file in tables.items()}
+    deliveries, submissions = files.pop(DELIVERIES), files.pop(SUBMISSIONS)
     connection.execute(
-        """
+        f"""
         CREATE OR REPLACE TEMP TABLE fresh AS
         SELECT n.*, k.submission_id IS NULL AS is_new
-        FROM incoming_submission n
+        FROM {submissions} n
         LEFT JOIN submission k USING (submission_id)
         WHERE k.submission_id IS NULL OR (n.received_at, n.path) < (k.received_at, k.path);
-        DELETE FROM delivery d USING deliveries n WHERE d.sha256 = n.sha256 AND d.path = n.path;
-        INSERT INTO delivery BY NAME SELECT * EXCLUDE (receipt) FROM deliveries;
+        DELETE FROM delivery WHERE (sha256, path) IN (SELECT (sha256, path) FROM {deliveries});
+        INSERT INTO delivery BY NAME FROM {deliveries};
         """
     )
-    for table in _kept_by_submission():
-        connection.execute(
-            f"DELETE FROM {table} WHERE submission_id IN (SELECT submission_id FROM fresh WHERE NOT is_new)"
-        )
-    connection.execute(f"INSERT INTO submission BY NAME SELECT {SUBMISSION.names} FROM fresh")
-    frames = {
-        "submission_sheet": examined.sheets,
-        "submission_layout": examined.layout,
-        "finding": examined.findings,
-        **{f'submitted."{name}"': frame for name, frame in examined.rows.items()},
-    }
-    for table, frame in frames.items():
-        if frame.is_empty():
-            continue
-        with lent(connection, frame=frame):
+    if reasons := files.pop(REASONS, None):
+        _keep_reasons(connection, reasons)
+    # Seldom any; and to look for them takes longer the more the warehouse holds.
+    if connection.execute("FROM fresh WHERE NOT is_new LIMIT 1").fetchone() is not None:
+        for table in _kept_by_submission():
             connection.execute(
-                f"INSERT INTO {table} BY NAME "
-                f"SELECT * FROM frame SEMI JOIN fresh USING (submission_id)"
+                f"DELETE FROM {table} WHERE submission_id IN"
+                " (SELECT submission_id FROM fresh WHERE NOT is_new)"
             )
+    connection.execute(f"INSERT INTO submission BY NAME SELECT {SUBMISSION.names} FROM fresh")
+    for table, rows in files.items():
+        connection.execute(
+            f"INSERT INTO {table} BY NAME FROM {rows} SEMI JOIN fresh USING (submission_id)"
+        )
     _leave_note(connection, "fresh")
     counts = connection.execute(
         "SELECT count(*), count(*) FILTER (accepted), count(*) FILTER (NOT accepted) FROM fresh"
@@ -350,13 +327,13 @@ def load(
     return Loaded(*counts)
 
 
-def _deliveries(receipts: Sequence[Receipt]) -> pl.DataFrame:
-    """Return receipts as :data:`transforms.records.DELIVERY`, numbered in ``receipt``."""
-    columns = ("sha256", "path", "received_at", "taken_at")
-    rows = [[getattr(receipt, name) for name in columns] for receipt in receipts]
-    schema = {name: DELIVERY.schema[name] for name in columns}
-    frame = pl.DataFrame(rows, schema=schema, orient="row")
-    return frame.with_row_index("receipt").with_columns(pl.col("receipt").cast(pl.Int64))
+def _keep_reasons(connection: duckdb.DuckDBPyConnection, reasons: str) -> None:
+    """Keep what units wrote for warnings, each file's anew; ``reasons`` is where SQL finds it."""
+    connection.execute(
+        "DELETE FROM reason WHERE (sha256, region_code) IN"
+        f" (SELECT (sha256, region_code) FROM {reasons});"
+        f"INSERT INTO reason SELECT DISTINCT {REASON.names} FROM {reasons}"
+    )
 
 
 def _leave_note(connection: duckdb.DuckDBPyConnection, changed: str) -> None:

@@ -33,7 +33,7 @@ from warehouse.publication.release import DATABASE
 from warehouse.publication.standing import time_of
 from warehouse.publication.tables import TABLES
 from warehouse.sql import literal
-from warehouse.storage import PUBLICATION, Bucket, StorageFailed
+from warehouse.storage import Bucket, StorageFailed
 
 _log = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ class UploadedPublication(Objects):
     """
 
     def __init__(self, place: Bucket) -> None:
-        super().__init__(place, PUBLICATION)
+        super().__init__(place)
 
     def current(self) -> Uploaded | None:
         """Return the publication that stands there; None where there is none, or its record cannot be read."""

@@ -251,12 +251,12 @@ def _carry_out_parts(order: Any, run: socket.socket) -> None:
                 os._exit(1)
             run.sendall(packed(Made(part.make())))
     except Exception as error:
-        run.sendall(packed(Raised(_portable(error))))
+        run.sendall(packed(Raised(portable(error))))
     else:
         run.sendall(packed(Raised(None)))
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """Return the error itself, or what it says where it cannot go from one process to another."""
     try:
         pickle.loads(pickle.dumps(error))

@@ -140,9 +140,16 @@ def test_chinese_names_are_read_in_both_encodings(name: str) -> None:
 
 
 def test_credentials_from_a_prefect_secret_block(prefect_home: Callable[[], Path]) -> None:
-    """A real block in a real (temporary) Prefect database, in a process of its own."""
+    """A real block in a real (temporary) Prefect database, in a process of its own.
+
+    Of a place named in the settings too, for which another process asks the server.
+    """
     script = """
+import os
+from pathlib import Path
 from prefect.blocks.system import Secret
+from prefect.server.api.server import SubprocessASGIServer
+from flows.places import secrets_in
 from flows.sources.credentials import load_credentials
 from flows.sources.model import SourceError
 from flows.sources.settings import HttpSettings, S3Settings, SftpSettings
@@ -164,6 +171,8 @@ for block in ("other", "nowhere"):
         load_credentials(S3Settings(**s3, secret_block=block))
     except SourceError as error:
         print(error)
+os.environ["PREFECT_API_URL"] = SubprocessASGIServer().api_url
+print(sorted(secrets_in("table", Path("no home")).values.items()))
 """
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "JZEDU_"))}
     said = subprocess.run(
@@ -183,3 +192,4 @@ for block in ("other", "nowhere"):
     assert lines[4].startswith("the Prefect Secret block other must hold a table of some of: passw")
     assert lines[5].startswith("the Prefect Secret block nowhere cannot be read (ValueError)")
     assert "word" not in lines[4].replace("password", "")
+    assert lines[6] == "[('AWS_ACCESS_KEY_ID', 'A'), ('AWS_SECRET_ACCESS_KEY', 'S')]"
