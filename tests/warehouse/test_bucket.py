@@ -280,7 +280,7 @@ def away(_: Storage, patch: pytest.MonkeyPatch) -> None:
         (refused, "this key may list, read and write there"),
         (
             away,
-            "http://127.0.0.1:1, where the archive is (s3://jzedu/辽宁/archive), cannot be reached",
+            "http://127.0.0.1:1, where the archive s3://jzedu/辽宁/archive is, cannot be reached",
         ),
     ],
 )
