@@ -111,9 +111,9 @@ PEERS := $(PEERS_VENV)/.peers
 ROUNDS ?= 3
 
 .PHONY: bench-peers
-bench-peers: $(DEVELOPMENT) $(PEERS) ## Time jzedu beside dbt, pandas and plain SQL (ROUNDS=3 CASES=dbt,jzedu-first)
+bench-peers: $(DEVELOPMENT) $(PEERS) ## Time jzedu beside dbt, pandas and plain SQL (ROUNDS=3 UNITS=100 CASES=dbt,jzedu-first)
 	@$(BIN)/python -m benchmarks.peers.run --peers $(PEERS_VENV)/bin --rounds $(ROUNDS) \
-		--scale $(SCALE) --years $(YEARS) $(if $(CASES),--only $(CASES))
+		--scale $(SCALE) --years $(YEARS) $(if $(UNITS),--units $(UNITS)) $(if $(CASES),--only $(CASES))
 
 .PHONY: peers-lock
 peers-lock: ## Remake benchmarks/peers/requirements.lock from requirements.in (needs uv)

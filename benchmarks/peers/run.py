@@ -4,7 +4,10 @@ The same made-up inbox is taken through each case, one after the other and in tu
 else the machine does falls on all of them; every figure is the median of the rounds. After the runs
 the figures of the peers are compared with the publication, value for value.
 
-    python -m benchmarks.peers.run [--rounds 3] [--scale 1] [--years 2018-2022] [--only CASE,…]
+    python -m benchmarks.peers.run [--rounds 3] [--scale 1] [--years 2018-2022] [--units N] [--only CASE,…]
+
+With so many made-up counties in place of the city (100 are a province) the peers do the same work. They know of one
+region above the units alone, so that figures are compared for the city only.
 """
 
 from __future__ import annotations
@@ -32,10 +35,12 @@ from rich.table import Table
 
 from benchmarks.measure import Measured, Tree, measure
 from benchmarks.peers.compare import figures_agree, verdicts_agree
+from benchmarks.regions import write_regions
 from benchmarks.servers import JZEDU, ROOT, environment, prefect_server, serving
 
 HERE = Path(__file__).parent
-REFERENCE = ROOT / "transforms" / "reference"
+#: The region list of the city.
+PACKAGED = ROOT / "transforms" / "reference"
 #: Against this case the others are set.
 BASE = "dbt"
 #: So many years the long history has, from the first year of the others on.
@@ -51,6 +56,7 @@ class Bench:
     years: range
     scale: int
     peers: Path
+    reference: Path = PACKAGED
     api: str | None = None
     homes: dict[str, Path] = field(default_factory=dict)
 
@@ -121,6 +127,8 @@ def new_home(bench: Bench, name: str, inbox: Path) -> Path:
     shutil.copytree(
         inbox, home / "inbox"
     )  # with the times of the files, which are those of receipt
+    if bench.reference != PACKAGED:
+        shutil.copytree(bench.reference, home / "reference")
     bench.homes[name] = home
     return home
 
@@ -167,7 +175,7 @@ def changed_long(bench: Bench) -> Measured:
     inbox = bench.folder / "long"
     years = range(bench.years[0], bench.years[0] + LONG)
     if not inbox.exists():
-        sample(inbox, years, bench.scale)
+        sample(bench, inbox, years)
     home = ready(bench, "long-home", inbox, True)
     change_a_cell(home, years[-1])
     return nightly(bench, home, True)
@@ -219,7 +227,7 @@ def dbt_build(bench: Bench) -> Measured:
         "DBT": str(bench.peers / "dbt"),
         "LOAD": str(HERE / "load.py"),
         "INBOX": str(bench.inbox),
-        "REFERENCE": str(REFERENCE),
+        "REFERENCE": str(bench.reference),
         "PROJECT": str(HERE / "dbt"),
         "OUT": str(out),
         "PEERS_DATABASE": str(out / "city.duckdb"),
@@ -235,7 +243,9 @@ def script(name: str, out: str) -> Run:
         folder = bench.fresh(name)
         bench.homes[name] = folder
         command = [bench.peers / "python", HERE / f"{name}_city.py"]
-        return must(measure([*command, bench.inbox, REFERENCE, folder / out], dict(os.environ)))
+        return must(
+            measure([*command, bench.inbox, bench.reference, folder / out], dict(os.environ))
+        )
 
     return run
 
@@ -261,10 +271,14 @@ CASES = (
 )
 
 
-def sample(out: Path, years: range, scale: int) -> None:
-    """Write the made-up city's submissions."""
-    options = ["--out", str(out), "--years", f"{years[0]}-{years[-1]}", "--scale", str(scale)]
+def sample(bench: Bench, out: Path, years: range) -> None:
+    """Write the made-up submissions of the bench's units."""
+    options = ["--out", str(out), "--years", f"{years[0]}-{years[-1]}", "--scale", str(bench.scale)]
     with tempfile.TemporaryDirectory() as nowhere:
+        if bench.reference != PACKAGED:
+            home = Path(nowhere) / "home"
+            shutil.copytree(bench.reference, home / "reference")
+            options += ["--home", str(home), "--init"]
         must(measure([*JZEDU, "sample", *options], environment(Path(nowhere)), ROOT))
 
 
@@ -287,8 +301,11 @@ def a_bench(arguments: argparse.Namespace, cases: list[Case], console: Console) 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-peers-")))
         bench = Bench(folder, folder / "inbox", years, arguments.scale, arguments.peers.absolute())
+        if arguments.units:
+            bench.reference = folder / "reference"
+            write_regions(bench.reference, arguments.units)
         with console.status("writing the made-up inbox …"):
-            sample(bench.inbox, years, arguments.scale)
+            sample(bench, bench.inbox, years)
         if any(case.server for case in cases):
             with console.status("starting a Prefect server …"):
                 bench.api = stack.enter_context(prefect_server(bench.api_home))
@@ -342,7 +359,7 @@ def show(cases: list[Case], took: dict[str, list[Measured]], console: Console) -
 def compare(bench: Bench, console: Console) -> list[str]:
     """Print how many figures and verdicts of each peer are those of jzedu; give it as key=value."""
     first = next((bench.homes[n] for n in ("alone", "with-server") if n in bench.homes), None)
-    if first is None:
+    if first is None or bench.reference != PACKAGED:
         return []
     # It may have been corrected since: its first publication is the one of the inbox.
     (publication, *_) = sorted((first / "published" / "history").glob("*/indicators.duckdb"))
@@ -391,6 +408,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="medians of so many [3]")
     parser.add_argument("--scale", type=int, default=1, help="times the institutions [1]")
     parser.add_argument("--years", default="2018-2022", help="[2018-2022]")
+    parser.add_argument("--units", type=int, help="so many made-up counties instead of the city")
     parser.add_argument("--only", metavar="CASE,…", help=", ".join(case.name for case in CASES))
     parser.add_argument(
         "--peers",
@@ -408,7 +426,8 @@ def main() -> None:
             took = run_rounds(bench, cases, arguments.rounds, console)
             facts = show(cases, took, console)
             agreed = compare(bench, console)
-            about = [f"rounds={arguments.rounds}", *machine(bench)]
+            units = f"units={arguments.units or 'city'}"
+            about = [f"rounds={arguments.rounds}", units, *machine(bench)]
             print("peers", *about, *facts, *agreed)
     except KeyboardInterrupt:
         sys.exit("Stopped.")
