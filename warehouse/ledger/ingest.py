@@ -33,7 +33,7 @@ from warehouse.workers.pool import Breach, Order, Workers
 from warehouse.workers.process import OrderPart
 
 #: Files checked and loaded together, and the bytes that their cells may come to.
-PORTION, PORTION_BYTES = 2000, 256 * 2**20
+PORTION, PORTION_BYTES = 1000, 128 * 2**20
 #: So many files of a zip are given up one by one; then the rest of it is given up unread.
 _GIVEN_UP: Final = 3
 
