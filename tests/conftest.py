@@ -178,6 +178,7 @@ class ByHand:
         database: Path,
         table: str,
         suites: Mapping[str, Sequence[Expectation]],
+        attaching: Sequence[str] = (),
     ) -> dict[str, Broken]:
         """The regions and years that miss their threshold (``reached``) or their line (``pace``)."""
         broken: dict[str, Broken] = {

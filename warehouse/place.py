@@ -5,6 +5,7 @@ Whoever opens the warehouse does so here, whatever process it is. All else is th
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TypeAlias
@@ -13,9 +14,14 @@ import duckdb
 
 from transforms.texts import ToldInBoth
 from warehouse.lake import Lake
+from warehouse.memory import shared_memory
 
 #: A file by its path, or a lake.
 Place: TypeAlias = Path | Lake
+
+
+#: Bytes that DuckDB may take in all where there are so many, and for each of its threads.
+_LEAST_MEMORY, _MEMORY_OF_A_THREAD = 384 * 2**20, 192 * 2**20
 
 
 class WarehouseLocked(ToldInBoth):
@@ -31,6 +37,21 @@ def connect(place: Place, *, read_only: bool, patience: float = 0) -> duckdb.Duc
         WarehouseLocked: another process writes to the file.
         LakeFailed: the lake cannot be reached, or what it needs is not installed.
     """
+    connection = _connected(place, read_only, patience)
+    connection.execute(memory_bound())
+    return connection
+
+
+def memory_bound() -> str:
+    """Return the statement that has DuckDB put onto the disk in time what it does not need at once.
+
+    By itself it first takes most of the memory that there is; more makes it no faster to speak of.
+    """
+    bound = max(_LEAST_MEMORY, (os.cpu_count() or 1) * _MEMORY_OF_A_THREAD)
+    return f"SET memory_limit = '{min(bound, shared_memory())}B'"
+
+
+def _connected(place: Place, read_only: bool, patience: float) -> duckdb.DuckDBPyConnection:
     if isinstance(place, Lake):
         return place.connect(read_only=read_only)
     until = monotonic() + patience
@@ -62,8 +83,8 @@ def reached_by(place: Place) -> tuple[Path, tuple[str, ...]]:
     The statements hold secrets: they are for a pipe, and never for a log.
     """
     if isinstance(place, Lake):
-        return Path(":memory:"), place.statements(read_only=True)
-    return place, ()
+        return Path(":memory:"), (memory_bound(), *place.statements(read_only=True))
+    return place, (memory_bound(),)
 
 
 def is_there(place: Place) -> bool:

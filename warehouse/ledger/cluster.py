@@ -36,7 +36,7 @@ from warehouse.ledger.transfer import OverConnection, Sent, Transfer
 from warehouse.reference import Reference
 from warehouse.shelf import ArchivePlace, shelf_at
 from warehouse.storage import StorageFailed
-from warehouse.workers.memory import shared_memory
+from warehouse.memory import shared_memory
 from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
 from warehouse.workers.process import pickled_forms, portable, unpickled_forms
 

@@ -25,9 +25,6 @@ class WarehouseOutdated(WarehouseLocked):
     """An earlier version of this program has filled the warehouse, and nothing was read since."""
 
 
-#: Bytes that DuckDB may take in all where there are so many, and for each of its threads.
-_LEAST_MEMORY = 512 * 2**20
-_MEMORY_OF_A_THREAD = 256 * 2**20
 #: What the copy of a lake is attached as.
 _MIRROR = "mirror"
 
@@ -86,7 +83,6 @@ def open_warehouse(
     connection = connect(place, read_only=read_only, patience=patience)
     try:
         connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-        _bound_memory(connection)
         if not isinstance(place, Lake):
             # The files that it reads beside its own are read once; of a lake all rows are such files.
             connection.execute("SET enable_external_file_cache = false")
@@ -101,16 +97,6 @@ def open_warehouse(
         yield connection
     finally:
         connection.close()
-
-
-def _bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
-    """Have DuckDB put what it does not need at once onto the disk in time; by itself it first takes most of the memory."""
-    ((threads, limit),) = connection.execute(
-        "SELECT current_setting('threads'), parse_formatted_bytes(current_setting('memory_limit'))"
-    ).fetchall()
-    wanted = max(_LEAST_MEMORY, threads * _MEMORY_OF_A_THREAD)
-    if wanted < limit:
-        connection.execute(f"SET memory_limit = '{wanted}B'")
 
 
 @contextmanager

@@ -37,7 +37,7 @@ from typing import Any, Generic, Self, TypeVar
 from transforms.formats import Limits, Unreadable
 from transforms.formats.model import megabytes
 from transforms.texts import Text, ToldInBoth, said_by_system
-from warehouse.workers.memory import shared_memory
+from warehouse.memory import shared_memory
 from warehouse.workers.process import LENGTH, SMALL, Begun, Made, OrderPart, Raised, given, packed
 
 T = TypeVar("T")
@@ -329,7 +329,7 @@ class Workers:
     """A few workers within one budget of memory, for the orders of one run.
 
     ``count`` of them work at the same time; ``memory`` is what they may take together (bytes),
-    None for half of what there is (:func:`warehouse.workers.memory.shared_memory`).
+    None for half of what there is (:func:`warehouse.memory.shared_memory`).
     """
 
     def __init__(self, fork_server: ForkServer, count: int, memory: int | None = None) -> None:

@@ -28,7 +28,7 @@ from warehouse.ledger.ingest import Lost, read_deliveries
 from warehouse.outbox import ReturnSheet, write_sheets
 from warehouse.reference import Reference, load_reference
 from warehouse.workers import pool
-from warehouse.workers.memory import shared_memory
+from warehouse.memory import shared_memory
 from warehouse.workers.pool import ForkServer, Workers
 
 MIB = 2**20
