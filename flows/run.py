@@ -266,7 +266,7 @@ class Run:
             self.connection.execute("CHECKPOINT")
             copy = folder / self.settings.warehouse.name
             copyfile(self.settings.warehouse, copy)
-            yield reached_by(copy)
+            yield copy, ()
 
     @contextmanager
     def _folder(self, prefix: str) -> Iterator[Path]:

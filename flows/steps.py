@@ -69,7 +69,7 @@ from warehouse.ledger.store import (
 )
 from warehouse.ledger.told import tell_reading
 from warehouse.outbox import write_returns
-from warehouse.place import reached_by, second_connection
+from warehouse.place import second_connection
 from warehouse.publication.compare import compare, is_comparable, says_the_same
 from warehouse.publication.filling import Imprint, begin, detach, export, fill, record, stage
 from warehouse.publication.official import FOLDER as RELEASES
@@ -410,9 +410,7 @@ def judge_clauses(run: Run) -> int:
         asked = staged.with_name("asked.duckdb")
         with apart(connection, asked):
             still_there(asked)
-            file, attaching = reached_by(asked)
-            suites = suites_of(run.asked)
-            answer = pool.submit(engine.run, file, "judgement", suites, attaching)
+            answer = pool.submit(engine.run, asked, "judgement", suites_of(run.asked))
             take_apart(connection, run.plan.clauses, run.catalogue)
             begin(connection, run.catalogue, published_clauses(run), published_sections(run))
             broken = answer.result()

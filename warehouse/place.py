@@ -20,8 +20,10 @@ from warehouse.memory import shared_memory
 Place: TypeAlias = Path | Lake
 
 
-#: Bytes that DuckDB may take in all where there are so many, and for each of its threads.
-_LEAST_MEMORY, _MEMORY_OF_A_THREAD = 384 * 2**20, 192 * 2**20
+#: Bytes that DuckDB may take in all where there are so many, and for each of its threads. Computing a nation of
+#: 2,900 units goes well with half of it. Not all that DuckDB does can go to the disk, so that the queries of the warnings,
+#: in the process of Great Expectations, have no such bound.
+_LEAST_MEMORY, _MEMORY_OF_A_THREAD = 2**30, 2**29
 
 
 class WarehouseLocked(ToldInBoth):
@@ -38,17 +40,10 @@ def connect(place: Place, *, read_only: bool, patience: float = 0) -> duckdb.Duc
         LakeFailed: the lake cannot be reached, or what it needs is not installed.
     """
     connection = _connected(place, read_only, patience)
-    connection.execute(memory_bound())
-    return connection
-
-
-def memory_bound() -> str:
-    """Return the statement that has DuckDB put onto the disk in time what it does not need at once.
-
-    By itself it first takes most of the memory that there is; more makes it no faster to speak of.
-    """
+    # By itself DuckDB first takes most of the memory that there is. What it does not need at once goes to the disk.
     bound = max(_LEAST_MEMORY, (os.cpu_count() or 1) * _MEMORY_OF_A_THREAD)
-    return f"SET memory_limit = '{min(bound, shared_memory())}B'"
+    connection.execute(f"SET memory_limit = '{min(bound, shared_memory())}B'")
+    return connection
 
 
 def _connected(place: Place, read_only: bool, patience: float) -> duckdb.DuckDBPyConnection:
@@ -83,8 +78,8 @@ def reached_by(place: Place) -> tuple[Path, tuple[str, ...]]:
     The statements hold secrets: they are for a pipe, and never for a log.
     """
     if isinstance(place, Lake):
-        return Path(":memory:"), (memory_bound(), *place.statements(read_only=True))
-    return place, (memory_bound(),)
+        return Path(":memory:"), place.statements(read_only=True)
+    return place, ()
 
 
 def is_there(place: Place) -> bool:
