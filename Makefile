@@ -100,10 +100,10 @@ bench: $(RUNTIME) ## Time a first night and a night without news (SCALE=1 YEARS=
 PROVINCE = $(BIN)/python -m benchmarks.nights --scale $(SCALE) --units $(or $(UNITS),100) \
 	--years $(if $(filter file,$(origin YEARS)),2015-2022,$(YEARS))
 .PHONY: bench-scale
-bench-scale: $(DEVELOPMENT) ## Time a province's nights with a file and with a lake (CATALOG=ducklake:postgres:… DATA=s3://…)
+bench-scale: $(DEVELOPMENT) ## Time a province's nights with a file, read here and on Dask, and with a lake (CATALOG=ducklake:postgres:… DATA=s3://…)
 	@[ -n "$(CATALOG)" ] && [ -n "$(DATA)" ] || { echo "make bench-scale needs CATALOG and DATA:" \
 		"docs/scale.md" >&2; exit 1; }
-	@$(PROVINCE)
+	@for workers in 0 1 2; do $(PROVINCE) --dask $$workers; done
 	@$(PROVINCE) --catalog="$(CATALOG)" --data="$(DATA)"
 
 PEERS_VENV ?= .venv-peers

@@ -1,12 +1,12 @@
 """A first night and a night without news, step by step: `make bench`.
 
     python -m benchmarks.nights [--scale 1] [--years 2018-2022] [--units N | --regions FILE.csv]
-        [--catalog CATALOG --data DATA]
+        [--catalog CATALOG --data DATA] [--dask WORKERS]
 
 Over the made-up city, or over so many made-up counties (`--units 100` is a province), or over the
 units of a region list of one's own. With a catalogue and a place of data the warehouse is that lake, which
-must be empty (docs/scale.md); what its PostgreSQL and its storage take is not counted. The last line is for
-comparing versions.
+must be empty (docs/scale.md); what its PostgreSQL and its storage take is not counted. With workers of Dask these read;
+what they and their scheduler take is counted apart (`dask.cpu`). The last line is for comparing versions.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.measure import Measured, measure
+from benchmarks.measure import Measured, Tree, measure
 from benchmarks.regions import write_regions
-from benchmarks.servers import JZEDU, ROOT, environment
+from benchmarks.servers import JZEDU, ROOT, dask_cluster, environment
 
 #: What a run says of a step that is done: its name, how many there were of what, its seconds.
 _STEP = re.compile(r"✓ (\w+)(?:, \d+)? ([\d.]+) s")
@@ -73,6 +75,62 @@ def show(nights: dict[str, Measured], console: Console) -> list[str]:
     ]
 
 
+def write_settings(home: Path, sections: Mapping[str, Mapping[str, str]]) -> None:
+    """Write the settings of a home."""
+    lines = [
+        line
+        for section, values in sections.items()
+        for line in (f"[{section}]", *(f"{name} = {json.dumps(v)}" for name, v in values.items()))
+    ]
+    (home / "settings.toml").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+
+
+def hand_in(arguments: argparse.Namespace, home: Path, prefect: Path) -> int:
+    """Write the region list and the made-up submissions into ``home``; give the number of workbooks."""
+    reference = home / "reference"
+    if arguments.units:
+        write_regions(reference, arguments.units)
+    elif arguments.regions:
+        reference.mkdir(parents=True)
+        shutil.copy(arguments.regions, reference / "regions.csv")
+        towns = arguments.regions.with_name("townships.csv")
+        if towns.exists():
+            shutil.copy(towns, reference)
+    options = ("--out", str(home / "inbox"), "--years", arguments.years)
+    at = ("--home", str(home), "--init")
+    run(home, prefect, "sample", *at, *options, "--scale", arguments.scale)
+    return sum(1 for _ in (home / "inbox").rglob("*.xlsx"))
+
+
+def timed(arguments: argparse.Namespace, folder: Path, console: Console) -> list[str]:
+    """Return what the nights of a home in ``folder`` took, and of how much, as key=value."""
+    home, prefect = folder / "home", folder / "prefect"
+    with console.status("writing the made-up submissions …"):
+        workbooks = hand_in(arguments, home, prefect)
+    console.print(f"{workbooks} workbooks")
+    with ExitStack() as stack:
+        settings, cluster = {}, []
+        if arguments.catalog:
+            settings["warehouse"] = {"catalog": arguments.catalog, "data": arguments.data}
+        if arguments.dask:
+            address, pids = stack.enter_context(dask_cluster(arguments.dask, folder))
+            settings["engine"] = {"readers": address}
+            cluster = [stack.enter_context(Tree(pid, itself=True)) for pid in pids]
+        write_settings(home, settings)
+        nights, before = {}, sum(tree.cpu() for tree in cluster)
+        for night in ("first", "second"):
+            with console.status(f"the {night} night …"):
+                nights[night] = run(home, prefect, "nightly", "--home", str(home))
+        dask_cpu = sum(tree.cpu() for tree in cluster) - before
+    return [
+        f"workbooks={workbooks}",
+        f"warehouse={'lake' if arguments.catalog else 'file'}",
+        f"dask={arguments.dask}",
+        f"dask.cpu={dask_cpu:.2f}",
+        *show(nights, console),
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--scale", default="1", help="times the institutions [1]")
@@ -84,6 +142,7 @@ def main() -> None:
     )
     parser.add_argument("--catalog", help="ducklake:postgres:…, of an empty database")
     parser.add_argument("--data", help="s3://… or a folder")
+    parser.add_argument("--dask", type=int, default=0, help="so many workers of Dask read")
     arguments = parser.parse_args()
     if (arguments.catalog is None) is not (arguments.data is None):
         parser.error("--catalog and --data belong together")
@@ -91,42 +150,17 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            home, prefect = Path(folder) / "home", Path(folder) / "prefect"
-            reference = home / "reference"
-            if arguments.units:
-                write_regions(reference, arguments.units)
-            elif arguments.regions:
-                reference.mkdir(parents=True)
-                shutil.copy(arguments.regions, reference / "regions.csv")
-                towns = arguments.regions.with_name("townships.csv")
-                if towns.exists():
-                    shutil.copy(towns, reference)
-            with console.status("writing the made-up submissions …"):
-                options = ("--out", str(home / "inbox"), "--years", arguments.years)
-                at = ("--home", str(home), "--init")
-                run(home, prefect, "sample", *at, *options, "--scale", arguments.scale)
-            if arguments.catalog:
-                lake = {"catalog": arguments.catalog, "data": arguments.data}
-                lines = (f"{name} = {json.dumps(value)}\n" for name, value in lake.items())
-                (home / "settings.toml").write_text("[warehouse]\n" + "".join(lines), "utf-8")
-            workbooks = sum(1 for _ in (home / "inbox").rglob("*.xlsx"))
-            console.print(f"{workbooks} workbooks")
-            nights = {}
-            for night in ("first", "second"):
-                with console.status(f"the {night} night …"):
-                    nights[night] = run(home, prefect, "nightly", "--home", str(home))
-            print(
-                "nights",
-                f"scale={arguments.scale}",
-                f"years={arguments.years}",
-                f"units={arguments.units or (arguments.regions and arguments.regions.name) or 'city'}",
-                f"workbooks={workbooks}",
-                f"warehouse={'lake' if arguments.catalog else 'file'}",
-                f"cores={len(os.sched_getaffinity(0))}",
-                f"load={os.getloadavg()[2]:.1f}",
-                f"python={platform.python_version()}",
-                *show(nights, console),
-            )
+            facts = timed(arguments, Path(folder), console)
+        print(
+            "nights",
+            f"scale={arguments.scale}",
+            f"years={arguments.years}",
+            f"units={arguments.units or (arguments.regions and arguments.regions.name) or 'city'}",
+            f"cores={len(os.sched_getaffinity(0))}",
+            f"load={os.getloadavg()[2]:.1f}",
+            f"python={platform.python_version()}",
+            *facts,
+        )
     except KeyboardInterrupt:
         sys.exit("Stopped.")
 

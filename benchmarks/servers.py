@@ -97,6 +97,31 @@ def prefect_server(folder: Path) -> Iterator[str]:
         yield api
 
 
+@contextmanager
+def dask_cluster(workers: int, folder: Path) -> Iterator[tuple[str, list[int]]]:
+    """Yield the address of a Dask scheduler with so many workers of one thread each, and their processes."""
+    port, env = free_port(), environment(folder)
+    dask = [sys.executable, "-m", "dask"]
+    scheduler = ["scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
+    worker = ["worker", f"tcp://127.0.0.1:{port}", "--nworkers", str(workers), "--nthreads", "1"]
+    log = folder / "workers.log"
+    with (
+        _running([*dask, *scheduler], env, folder / "scheduler.log") as one,
+        _running(
+            [*dask, *worker, "--no-dashboard", "--local-directory", str(folder)], env, log
+        ) as other,
+    ):
+        wait_for(
+            lambda: (
+                log.read_text("utf-8", "replace").count("Starting established connection")
+                >= workers
+            ),
+            other,
+            log,
+        )
+        yield f"dask://127.0.0.1:{port}", [one.pid, other.pid]
+
+
 class Service:
     """A running `jzedu serve`: asked through its API, as its pages do."""
 
