@@ -33,10 +33,10 @@ from warehouse.archive import Archive, Receipt
 from warehouse.ledger.ingest import LocalReaders
 from warehouse.ledger.portions import Portion, portions_of
 from warehouse.ledger.transfer import OverConnection, Sent, Transfer
+from warehouse.memory import shared_memory
 from warehouse.reference import Reference
 from warehouse.shelf import ArchivePlace, shelf_at
 from warehouse.storage import StorageFailed
-from warehouse.memory import shared_memory
 from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
 from warehouse.workers.process import pickled_forms, portable, unpickled_forms
 

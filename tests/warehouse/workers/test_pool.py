@@ -25,10 +25,10 @@ from transforms.submissions import Document, examine
 from transforms.tables.model import Table
 from warehouse.archive import Archive, Receipt
 from warehouse.ledger.ingest import Lost, read_deliveries
+from warehouse.memory import shared_memory
 from warehouse.outbox import ReturnSheet, write_sheets
 from warehouse.reference import Reference, load_reference
 from warehouse.workers import pool
-from warehouse.memory import shared_memory
 from warehouse.workers.pool import ForkServer, Workers
 
 MIB = 2**20
