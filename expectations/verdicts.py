@@ -63,8 +63,8 @@ def lay_out(
 
 
 #: What verdicts go by of a clause: its wording is not, and stands beside each region and year otherwise.
-_NEEDED = {
-    *(
+_NEEDED = frozenset(
+    {
         "clause_id",
         "indicator_id",
         "kind",
@@ -72,9 +72,9 @@ _NEEDED = {
         "due_year",
         "effective_from",
         "effective_to",
-    ),
-    "judged_at",
-}
+        "judged_at",
+    }
+)
 
 
 def _clauses(plan: Plan, catalogue: Catalogue) -> pl.DataFrame:
@@ -91,7 +91,7 @@ def _clauses(plan: Plan, catalogue: Catalogue) -> pl.DataFrame:
         threshold = clause.threshold
         rows.append(
             {
-                **clause.model_dump(include=_NEEDED),
+                **clause.model_dump(include=set(_NEEDED)),
                 "threshold": threshold,
                 "coverage_floor": plan.floor_of(clause),
                 "p": clause.exact_threshold.numerator if threshold is not None else None,

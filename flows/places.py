@@ -1,4 +1,4 @@
-"""Secrets and endpoints of the places that settings name: of the warehouse, of the archive.
+"""Secrets and endpoints of the places that settings name: of warehouse, archive and publication.
 
 They stand in the environment, or in a Prefect Secret block that the section of the place names,
 ``secret_block``. What the block says is then what counts: the variables of the environment are the same for

@@ -11,7 +11,7 @@ import re
 import tomllib
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -140,13 +140,16 @@ class LakeSettings(BaseModel):
         return data.rstrip("/") + "/"
 
 
-class ArchiveSettings(BaseModel):
-    """An archive that is not the folder of the home: its ``place`` in a bucket (:class:`warehouse.storage.Bucket`).
+class _InBucket(BaseModel):
+    """A ``place`` in a bucket (:class:`warehouse.storage.Bucket`).
 
     Keys and endpoints come from the environment, or from the Prefect Secret block ``secret_block``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    #: Where that is which lies there, without the section.
+    without: ClassVar[tuple[str, str]]
 
     place: str
     secret_block: BlockName | None = None
@@ -155,40 +158,40 @@ class ArchiveSettings(BaseModel):
     @classmethod
     def _in_bucket(cls, place: str) -> str:
         if not _BUCKET.fullmatch(place):
+            zh, en = cls.without
             raise Misfit(
-                "请写成 s3://存储桶/前缀，或删去这一节：档案就在本处的 archive/ 文件夹",
-                "write s3://bucket/prefix, or take the section out: the archive is then the folder"
-                " archive/ of the home",
+                f"请写成 s3://存储桶/前缀，或删去这一节：{zh}",
+                f"write s3://bucket/prefix, or take the section out: {en}",
             )
         return place.rstrip("/") + "/"
 
 
-class PublicationSettings(BaseModel):
-    """Where the publication is put beside the home: its ``place`` in a bucket (:class:`warehouse.storage.Bucket`).
+class ArchiveSettings(_InBucket):
+    """An archive that is not the folder of the home."""
 
-    Keys and endpoints come from the environment, or from the Prefect Secret block ``secret_block``.
-    """
+    without = (
+        "档案就在本处的 archive/ 文件夹",
+        "the archive is then the folder archive/ of the home",
+    )
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    place: str
-    secret_block: BlockName | None = None
+class PublicationSettings(_InBucket):
+    """Where the publication is put beside the home."""
+
+    without = (
+        "发布只在本处的 published/ 文件夹",
+        "the publication is then in the folder published/ of the home alone",
+    )
 
     @field_validator("place")
     @classmethod
-    def _in_bucket(cls, place: str) -> str:
-        if not _BUCKET.fullmatch(place):
-            raise Misfit(
-                "请写成 s3://存储桶/前缀，或删去这一节：发布只在本处的 published/ 文件夹",
-                "write s3://bucket/prefix, or take the section out: the publication is then in the"
-                " folder published/ of the home alone",
-            )
+    def _read_as_written(cls, place: str) -> str:
         if wrong := _READ_OTHERWISE.search(place):
             raise Misfit(
                 f"前缀中不能有 {wrong[0]}：有的软件会把它读成别的",
                 f"no {wrong[0]} in the prefix: some of those who read there take it for something else",
             )
-        return place.rstrip("/") + "/"
+        return place
 
 
 class EngineSettings(BaseModel):

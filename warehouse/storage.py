@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 
 from transforms.texts import Text, ToldInBoth
 
+#: What an object is called that holds nothing: it is put to see whether the keys to a place may write there.
+PROBE = ".probe"
+
 
 class StorageFailed(ToldInBoth):
     """The storage cannot be used; the message says why, and what to do."""

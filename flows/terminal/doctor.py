@@ -54,7 +54,7 @@ from warehouse.publication.release import DATABASE
 from warehouse.publication.standing import is_whole
 from warehouse.report.printing import NAMES, browser
 from warehouse.shelf import shelf_at
-from warehouse.storage import Bucket, StorageFailed
+from warehouse.storage import PROBE, Bucket, StorageFailed
 from warehouse.workers.pool import WorkersFailed
 
 State = Literal["ok", "warn", "fail"]
@@ -68,8 +68,6 @@ _SAMPLE = 20
 #: So many missing originals are named one by one.
 _NAMED = 10
 _GIB = 1024**3
-#: Tells that the keys to a bucket may write there: a file that holds nothing, and stays.
-_PROBE = ".probe"
 _MARKS = {"ok": "[green]✓[/]", "warn": "[yellow]![/]", "fail": "[red]✗[/]"}
 
 
@@ -617,7 +615,7 @@ def _archive(settings: Settings, chance: random.Random | None) -> Iterator[Line]
     damage: list[str] = []
     try:
         if isinstance(settings.archive, Bucket):
-            shelf_at(settings.archive).touch(_PROBE)
+            shelf_at(settings.archive).touch(PROBE)
         receipts = list(archive.receipts(lambda damaged: damage.append(said_by(damaged))))
         signed = {receipt.sha256 for receipt in receipts}
         read = sorted(signed)

@@ -134,6 +134,17 @@ def test_a_block_that_cannot_be_used_is_told_in_both_languages(
     assert "hush" not in "".join(told.value.text)
 
 
+def test_the_place_of_the_publication_has_a_block_too(home: Path, asked: Asked) -> None:
+    asked.blocks["readers"] = {"access_key": "C", "secret_key": "hush-readers"}
+    text = '[publication]\nplace = "s3://jzedu/published"\nsecret_block = "readers-{}"\n'
+    (home / "settings.toml").write_text(text.format(home.name))
+    place = load_settings(home).upload_place
+    assert place is not None and asked == []
+    access = place.access()
+    assert (access.key, access.secret) == ("C", "hush-readers")
+    assert "hush" not in repr(place) + repr(access)
+
+
 def test_one_text_is_the_password_of_the_database(home: Path, asked: Asked) -> None:
     asked.blocks["lake"] = "hush-database"
     lake = places(home)[0]
