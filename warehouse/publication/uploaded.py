@@ -33,14 +33,12 @@ from warehouse.publication.release import DATABASE
 from warehouse.publication.standing import time_of
 from warehouse.publication.tables import TABLES
 from warehouse.sql import literal
-from warehouse.storage import Bucket, StorageFailed
+from warehouse.storage import PROBE, Bucket, StorageFailed
 
 _log = logging.getLogger(__name__)
 
 CURRENT = "current.json"
 RECORD = "publication.json"
-#: Tells that the key may write there and remove what it wrote.
-_PROBE = ".probe"
 #: A larger file is put in parts of so many bytes, of which one is in memory at a time.
 _PART: Final = 32 * 2**20
 #: An earlier publication is removed so long after the next one came at the earliest: it may be in use.
@@ -53,7 +51,7 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class File(_Record):
+class UploadedFile(_Record):
     """An object below the place, as it was put."""
 
     name: str
@@ -61,13 +59,13 @@ class File(_Record):
     sha256: str
 
 
-class TableFile(File):
+class UploadedTableFile(UploadedFile):
     """A Parquet file of a table."""
 
     rows: int
 
 
-class Column(_Record):
+class UploadedColumn(_Record):
     """A column with its DuckDB type, and what it says."""
 
     name: str
@@ -76,7 +74,7 @@ class Column(_Record):
     en: str
 
 
-class Table(_Record):
+class UploadedTable(_Record):
     """A table, the column by which its files are apart, and the files."""
 
     name: str
@@ -84,8 +82,8 @@ class Table(_Record):
     en: str
     rows: int
     partitioned_by: tuple[str, ...]
-    columns: tuple[Column, ...]
-    files: tuple[TableFile, ...]
+    columns: tuple[UploadedColumn, ...]
+    files: tuple[UploadedTableFile, ...]
 
 
 class Uploaded(_Record):
@@ -96,11 +94,11 @@ class Uploaded(_Record):
     code_version: str | None
     plan_version: str | None
     sample: bool
-    database: File
-    tables: tuple[Table, ...]
+    database: UploadedFile
+    tables: tuple[UploadedTable, ...]
 
     @property
-    def files(self) -> Iterator[File]:
+    def files(self) -> Iterator[UploadedFile]:
         """Every object below the publication's id but its record."""
         yield self.database
         for table in self.tables:
@@ -163,11 +161,11 @@ class UploadedPublication(Objects):
 
     def probe(self) -> None:
         """Write an object that holds nothing."""
-        self._put_small(_PROBE, b"")
+        self._put_small(PROBE, b"")
 
     def remove_probe(self) -> None:
         """Remove that object."""
-        self.remove(_PROBE)
+        self.remove(PROBE)
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
@@ -301,18 +299,21 @@ def _describe(
     tables = []
     for table in TABLES:
         files = tuple(
-            TableFile(**told(f"{publication_id}/{name}", folder / publication_id / name), rows=rows)
+            UploadedTableFile(
+                **told(f"{publication_id}/{name}", folder / publication_id / name), rows=rows
+            )
             for name, rows in written[table.name].items()
         )
         tables.append(
-            Table(
+            UploadedTable(
                 name=table.name,
                 zh=table.zh,
                 en=table.en,
                 rows=sum(file.rows for file in files),
                 partitioned_by=years_of(table),
                 columns=tuple(
-                    Column(name=c.name, type=c.type, zh=c.zh, en=c.en) for c in table.columns
+                    UploadedColumn(name=c.name, type=c.type, zh=c.zh, en=c.en)
+                    for c in table.columns
                 ),
                 files=files,
             )
@@ -320,7 +321,7 @@ def _describe(
     return (
         Uploaded(
             **_issue(publication, publication_id),
-            database=File(**told(f"{publication_id}/{DATABASE}", publication)),
+            database=UploadedFile(**told(f"{publication_id}/{DATABASE}", publication)),
             tables=tuple(tables),
         ),
         digests,
