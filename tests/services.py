@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import botocore.session
 import pytest
@@ -157,15 +158,21 @@ class Storage:
             assert monotonic() < until, "the S3 server does not answer"
             sleep(0.1)
 
-    def _answers(self) -> bool:
-        """Return whether an object can be written: it answers before its volumes are there."""
-        client = botocore.session.Session().create_client(
+    def client(self, config: Config | None = None) -> Any:
+        """A client of it."""
+        return botocore.session.Session().create_client(
             "s3",
             endpoint_url=self.endpoint,
             aws_access_key_id=_KEY,
             aws_secret_access_key=_SECRET,
             region_name="us-east-1",
-            config=Config(retries={"total_max_attempts": 1}, connect_timeout=1, read_timeout=5),
+            config=config,
+        )
+
+    def _answers(self) -> bool:
+        """Return whether an object can be written: it answers before its volumes are there."""
+        client = self.client(
+            Config(retries={"total_max_attempts": 1}, connect_timeout=1, read_timeout=5)
         )
         try:
             with suppress(ClientError):  # it is there already
@@ -211,6 +218,30 @@ def storage() -> Iterator[Storage]:
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def dask_cluster(workers: int, program: str = "") -> Iterator[Any]:
+    """A scheduler and workers of a thread each, in processes of their own.
+
+    ``program`` runs in each of them first. Skips where the extra cluster is not installed.
+    """
+    distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
+    with distributed.LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address="127.0.0.1:0",
+        host="127.0.0.1",
+        silence_logs=50,
+        preload=[program] if program else [],
+    ) as made:
+        yield made
+
+
+def dask_address(made: Any) -> str:
+    """The address of a cluster's scheduler, as the settings name it."""
+    return str(made.scheduler_address).replace("tcp://", "dask://")
 
 
 def free_port(beside: int = 0) -> int:

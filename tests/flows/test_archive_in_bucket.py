@@ -19,7 +19,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import duckdb
 import pytest
 
@@ -32,7 +31,7 @@ from flows.terminal.check import check_files
 from flows.terminal.doctor import Line, diagnose
 from flows.terminal.office import declare_final, rule
 from tests.conftest import Home, book_bytes
-from tests.services import Storage, storage
+from tests.services import Storage, dask_address, dask_cluster, storage
 from transforms.forms import FORMS
 from warehouse import objects as objects_module
 from warehouse.archive import Archive
@@ -69,13 +68,7 @@ class BucketHome(Home):
     def __init__(self, root: Path, server: Storage, **settings: object) -> None:
         BucketHome.made += 1
         self.bucket = f"archive{BucketHome.made}"
-        self.client = botocore.session.Session().create_client(
-            "s3",
-            endpoint_url=server.endpoint,
-            aws_access_key_id=server.environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=server.environment["AWS_SECRET_ACCESS_KEY"],
-            region_name="us-east-1",
-        )
+        self.client = server.client()
         self.client.create_bucket(Bucket=self.bucket)
         section = {"place": f"s3://{self.bucket}/archive"}
         super().__init__(root, archive=section, **settings)
@@ -267,16 +260,10 @@ def seeing(bucket: BucketHome, folder: Path, **settings: object) -> Home:
 
 
 def test_workers_of_a_cluster_read_the_bucket(cities: Cities, tmp_path: Path) -> None:
-    distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
-    with distributed.LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        dashboard_address="127.0.0.1:0",
-        host="127.0.0.1",
-        silence_logs=50,
-    ) as made:
-        address = str(made.scheduler_address).replace("tcp://", "dask://")
-        again = seeing(cities.bucket, tmp_path, engine={"readers": address, "portion": 3})
+    with dask_cluster(1) as made:
+        again = seeing(
+            cities.bucket, tmp_path, engine={"readers": dask_address(made), "portion": 3}
+        )
         again.load()
     with duckdb.connect(str(again.settings.warehouse), read_only=True) as both:
         both.execute(f"ATTACH '{cities.bucket.settings.warehouse}' AS other (READ_ONLY)")

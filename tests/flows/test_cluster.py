@@ -6,8 +6,6 @@ import pickle
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from flows.run import Run, StepFailed
 from flows.settings import SettingsError, load_settings
 from flows.terminal.doctor import diagnose
 from tests.conftest import Home, MakeHome, csv_bytes
+from tests.services import dask_address, dask_cluster
 from transforms.formats import Limits
 from transforms.forms import FORMS_IN_USE
 from warehouse.ledger.cluster import _read, _Shared
@@ -26,34 +25,15 @@ from warehouse.ledger.transfer import OverConnection
 from warehouse.reference import load_reference
 from warehouse.workers.process import pickled_forms
 
-distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
+pytest.importorskip("distributed", reason="the extra cluster is not installed")
 
 UNITS = ("古塔区", "凌河区", "太和区", "义县")
 YEARS = (2019, 2020, 2021)
 LATER = "2020-09-16 00:00:00"
 
 
-@contextmanager
-def cluster(workers: int, program: str = "") -> Iterator[Any]:
-    """A scheduler and workers of a thread each, in processes of their own; ``program`` runs in each first."""
-    with distributed.LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address="127.0.0.1:0",
-        host="127.0.0.1",
-        silence_logs=50,
-        preload=[program] if program else [],
-    ) as made:
-        yield made
-
-
-def address(made: Any) -> str:
-    return str(made.scheduler_address).replace("tcp://", "dask://")
-
-
 def reading_at(home: Home, made: Any, portion: int) -> Home:
-    engine = {"readers": address(made), "portion": portion}
+    engine = {"readers": dask_address(made), "portion": portion}
     return Home(home.root, engine=engine)
 
 
@@ -108,7 +88,7 @@ def test_a_cluster_gives_the_same_rows(
     """And a file that fells its readers again and again is a returned submission, as it would be here."""
     hand_in(home)
     (tmp_path / "fells.py").write_text(_FELLS)
-    with cluster(workers, str(tmp_path / "fells.py")) as made:
+    with dask_cluster(workers, str(tmp_path / "fells.py")) as made:
         there = reading_at(home, made, portion)
         night = there.night()
         assert night.loaded.deliveries == len(UNITS) * len(YEARS) * 2 + 1
@@ -126,7 +106,7 @@ def test_a_cluster_gives_the_same_rows(
 def test_a_worker_that_is_killed_costs_nothing(home: Home, alone: Home) -> None:
     """It dies with the first portion that it has, once it has begun."""
     hand_in(home)
-    with cluster(2) as made:
+    with dask_cluster(2) as made:
         there = reading_at(home, made, 2)
         first: list[int] = [made.workers[0].pid]
 
@@ -153,7 +133,7 @@ def test_workers_of_another_version_are_refused(home: Home, tmp_path: Path) -> N
     other = tmp_path / "other.py"
     other.write_text("import warehouse.ledger.cluster as c\nc.code_mark = lambda: 'another one'\n")
     with (
-        cluster(1, str(other)) as made,
+        dask_cluster(1, str(other)) as made,
         pytest.raises(StepFailed, match="its jzedu, Python or Polars is another one"),
     ):
         load(reading_at(home, made, 5))
@@ -167,7 +147,7 @@ def test_workers_that_do_not_see_the_archive_are_refused(home: Home, tmp_path: P
         "import pathlib\npathlib.Path.is_dir = lambda self: 'archive' not in str(self)\n"
     )
     with (
-        cluster(1, str(other)) as made,
+        dask_cluster(1, str(other)) as made,
         pytest.raises(StepFailed, match="every worker needs the archive"),
     ):
         load(reading_at(home, made, 5))
@@ -189,8 +169,8 @@ def doctor_on_readers(home: Home) -> tuple[str, str]:
 
 def test_a_scheduler_without_workers_is_told(home: Home) -> None:
     hand_in(home)
-    with cluster(0) as made:
-        section = f'[engine]\nreaders = "{address(made)}"\n'
+    with dask_cluster(0) as made:
+        section = f'[engine]\nreaders = "{dask_address(made)}"\n'
         (home.root / "settings.toml").write_text(section)
         assert doctor_on_readers(home) == ("warn", "there is no archive yet for them to see")
         with pytest.raises(StepFailed, match="has no workers"):

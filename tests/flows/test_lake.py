@@ -37,7 +37,14 @@ from flows.terminal.cli import cli
 from flows.terminal.doctor import diagnose
 from tests.bi.conftest import all_charts, load_module, query, records
 from tests.conftest import ByHand, Home, MakeHome, Row, without_pages
-from tests.services import Postgres, Storage, postgres, storage
+from tests.services import (
+    Postgres,
+    Storage,
+    dask_address,
+    dask_cluster,
+    postgres,
+    storage,
+)
 from transforms.forms import FORMS
 from transforms.records import LEDGER
 from transforms.sample import write_sample
@@ -203,7 +210,6 @@ def test_workers_of_a_cluster_leave_what_they_have_read_beside_the_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The run loads it from there, and it is gone when the run is."""
-    distributed = pytest.importorskip("distributed", reason="the extra cluster is not installed")
     lake = LakeHome(tmp_path / "home", catalog, on_storage=True)
     shutil.copytree(cities[0].settings.archive, lake.settings.archive)
     loaded: list[str] = []
@@ -211,15 +217,8 @@ def test_workers_of_a_cluster_leave_what_they_have_read_beside_the_rows(
         "warehouse.ledger.ingest.load",
         lambda connection, tables: (loaded.extend(tables.values()), load(connection, tables))[1],
     )
-    with distributed.LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        dashboard_address="127.0.0.1:0",
-        host="127.0.0.1",
-        silence_logs=50,
-    ) as made:
-        address = str(made.scheduler_address).replace("tcp://", "dask://")
-        engine = EngineSettings(readers=address, portion=30)
+    with dask_cluster(1) as made:
+        engine = EngineSettings(readers=dask_address(made), portion=30)
         with Run.open(lake.settings.model_copy(update={"engine": engine})) as run:
             steps.load_deliveries(run, steps.unread(run), lambda: None)
     assert len(loaded) > 20

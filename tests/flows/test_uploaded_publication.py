@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import duckdb
 import pytest
 from rich.console import Console
@@ -66,13 +65,7 @@ class UploadingHome(Home):
     def __init__(self, root: Path, server: Storage, **settings: object) -> None:
         UploadingHome.made += 1
         self.bucket = f"readers{UploadingHome.made}"
-        self.client = botocore.session.Session().create_client(
-            "s3",
-            endpoint_url=server.endpoint,
-            aws_access_key_id=server.environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=server.environment["AWS_SECRET_ACCESS_KEY"],
-            region_name="us-east-1",
-        )
+        self.client = server.client()
         self.client.create_bucket(Bucket=self.bucket)
         self.address = f"s3://{self.bucket}/{PLACE}"
         super().__init__(root, publication={"place": self.address}, **settings)
