@@ -25,7 +25,6 @@ from transforms.submissions import Document, examine
 from transforms.tables.model import Table
 from warehouse.archive import Archive, Receipt
 from warehouse.ledger.ingest import Lost, read_deliveries
-from warehouse.memory import shared_memory
 from warehouse.outbox import ReturnSheet, write_sheets
 from warehouse.reference import Reference, load_reference
 from warehouse.workers import pool
@@ -354,48 +353,6 @@ def test_an_expected_cost_is_not_taken_from_what_is_blank() -> None:
     )
     assert expected_bytes(ods(blank, filled * 1000), Limits()) < 10 * MIB
     assert expected_bytes(BOMB, Limits()) > 300 * MIB
-
-
-@pytest.mark.parametrize(
-    ("files", "half"),
-    [
-        ({"proc/meminfo": "MemTotal:       8388608 kB\n"}, 4096),
-        (
-            {
-                "proc/meminfo": "MemTotal:       8388608 kB\n",
-                "proc/self/cgroup": "0::/system.slice/jzedu.service\n",
-                "sys/fs/cgroup/system.slice/memory.max": "3221225472\n",
-                "sys/fs/cgroup/system.slice/jzedu.service/memory.max": "max\n",
-            },
-            1536,
-        ),
-        (
-            {
-                "proc/meminfo": "MemTotal:       8388608 kB\n",
-                "proc/self/cgroup": "5:devices:/\n4:cpu,memory:/docker/abc\n0::/\n",
-                "sys/fs/cgroup/memory/memory.limit_in_bytes": "2147483648\n",
-            },
-            1024,
-        ),
-        (
-            {
-                "proc/meminfo": "MemTotal:       1048576 kB\n",
-                "proc/self/cgroup": "4:memory:/\n",
-                "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
-            },
-            512,
-        ),
-        ({"proc/meminfo": "MemTotal:       65536 kB\n"}, 256),
-        ({}, 2048),
-    ],
-)
-def test_half_of_what_the_machine_or_its_control_group_has(
-    tmp_path: Path, files: dict[str, str], half: int
-) -> None:
-    for name, content in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(content, "ascii")
-    assert shared_memory(tmp_path) == half * MIB
 
 
 def test_an_original_that_is_gone_is_told_and_the_others_are_read(reading: Reading) -> None:
