@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -237,6 +237,83 @@ def dask_cluster(workers: int, program: str = "") -> Iterator[Any]:
         preload=[program] if program else [],
     ) as made:
         yield made
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """Network namespaces as hosts: they reach each other and this machine, which is ``here``, by addresses alone."""
+
+    here: str
+    names: tuple[str, ...]
+
+    def command(self, host: str, *command: str | Path) -> list[str | Path]:
+        """The command that carries out ``command`` on a host."""
+        return ["ip", "netns", "exec", host, *command]
+
+    def cut_off(self, host: str) -> None:
+        """Pull the cable of a host: nothing that runs there ends, and nobody hears of it."""
+        _ip("-n", host, "link", "set", "eth0", "down")
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True, text=True)
+
+
+@contextmanager
+def hosts(number: int) -> Iterator[Hosts]:
+    """Hosts on a switch of their own; skips where network namespaces cannot be made."""
+    if shutil.which("ip") is None:
+        pytest.skip("there is no ip (Debian's package iproute2)")
+    mine = f"jz{os.getpid()}"
+    # One of the nets that are kept for measurements (RFC 2544): nobody's, and no two processes' alike.
+    net = f"198.{18 + os.getpid() // 256 % 2}.{os.getpid() % 256}"
+    made = Hosts(f"{net}.1", tuple(f"{mine}-{n}" for n in range(number)))
+    with ExitStack() as stack:
+        try:
+            _ip("link", "add", mine, "type", "bridge")
+            stack.callback(_ip, "link", "del", mine)
+            _ip("addr", "add", f"{made.here}/24", "dev", mine)
+            _ip("link", "set", mine, "up")
+            for n, host in enumerate(made.names):
+                _ip("netns", "add", host)
+                stack.callback(_ip, "netns", "del", host)
+                cable = f"{mine}v{n}"
+                _ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", host)
+                _ip("link", "set", cable, "master", mine, "up")
+                _ip("-n", host, "addr", "add", f"{net}.{n + 2}/24", "dev", "eth0")
+                _ip("-n", host, "link", "set", "eth0", "up")
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"network namespaces cannot be made here: {error.stderr.strip()}")
+        yield made
+
+
+@contextmanager
+def dask_on_hosts(there: Hosts, folder: Path) -> Iterator[str]:
+    """A scheduler on this machine and a worker of a thread on each host, as programs; gives the scheduler's address."""
+    dask = Path(sys.executable).with_name("dask")
+    port = free_port()
+    # How long a host may be silent: the least that the system takes.
+    environment = {**os.environ, "DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "11s"}
+    free = ("--dashboard-address", ":0")
+    scheduler = ("scheduler", "--host", there.here, "--port", str(port), *free)
+    address = f"tcp://{there.here}:{port}"
+    worker = ("worker", address, "--nthreads", "1", *free, "--local-directory", folder)
+    commands = [
+        [dask, *scheduler],
+        *(there.command(host, dask, *worker) for host in there.names),
+    ]
+    with ExitStack() as stack:
+        for command in commands:
+            process = subprocess.Popen(
+                command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+        from distributed import Client
+
+        with Client(address, timeout=_PATIENCE, set_as_default=False) as client:
+            client.wait_for_workers(len(there.names), timeout=_PATIENCE)
+        yield address.replace("tcp://", "dask://")
 
 
 def dask_address(made: Any) -> str:

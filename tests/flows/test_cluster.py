@@ -17,7 +17,7 @@ from flows.run import Run, StepFailed
 from flows.settings import SettingsError, load_settings
 from flows.terminal.doctor import diagnose
 from tests.conftest import Home, MakeHome, csv_bytes
-from tests.services import dask_address, dask_cluster
+from tests.services import dask_address, dask_cluster, dask_on_hosts, hosts
 from transforms.formats import Limits
 from transforms.forms import FORMS_IN_USE
 from warehouse.ledger.cluster import _read, _Shared
@@ -117,6 +117,30 @@ def test_a_worker_that_is_killed_costs_nothing(home: Home, alone: Home) -> None:
         with Run.open(there.settings) as run:
             steps.pull_inbox(run)
             loaded = steps.load_deliveries(run, steps.unread(run), die)
+        assert loaded.deliveries == len(UNITS) * len(YEARS) * 2 + 1
+    home.night()
+    assert home.rows() == alone.rows()
+
+
+@pytest.mark.parametrize(
+    "cut_off", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["whole", "cut_off"]
+)
+def test_workers_on_other_hosts_give_the_same_rows(
+    home: Home, alone: Home, tmp_path: Path, cut_off: bool
+) -> None:
+    """They reach this machine over the net alone; a host whose cable is pulled costs time and nothing else."""
+    hand_in(home)
+    with hosts(2) as there, dask_on_hosts(there, tmp_path / "scratch") as address:
+        reading = Home(home.root, engine={"readers": address, "portion": 2})
+        to_cut = list(there.names[:1]) if cut_off else []
+
+        def pull_cable() -> None:
+            while to_cut:
+                there.cut_off(to_cut.pop())
+
+        with Run.open(reading.settings) as run:
+            steps.pull_inbox(run)
+            loaded = steps.load_deliveries(run, steps.unread(run), pull_cable)
         assert loaded.deliveries == len(UNITS) * len(YEARS) * 2 + 1
     home.night()
     assert home.rows() == alone.rows()
