@@ -41,9 +41,9 @@ from warehouse.lake import Fence, Lake, LakeFailed, tend
 from warehouse.ledger.cluster import ClusterReaders
 from warehouse.ledger.ingest import Ingested, LocalReaders, Readers
 from warehouse.ledger.store import (
+    fenced,
     open_warehouse,
     renew_warnings,
-    transaction,
     use_lake,
     use_mirror,
 )
@@ -223,7 +223,7 @@ class Run:
         with nullcontext() if self.fence is None else self._turn:
             if self.fence is not None:
                 use_lake(used)
-            with transaction(used, self.fence):
+            with fenced(used, self.fence):
                 yield
 
     def compute_apart(self) -> None:

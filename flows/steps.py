@@ -71,6 +71,7 @@ from warehouse.ledger.told import tell_reading
 from warehouse.outbox import write_returns
 from warehouse.place import second_connection
 from warehouse.publication.compare import compare, is_comparable, says_the_same
+from warehouse.publication.defined import defined
 from warehouse.publication.filling import Imprint, begin, detach, export, fill, record, stage
 from warehouse.publication.official import FOLDER as RELEASES
 from warehouse.publication.official import keep_releases
@@ -385,7 +386,8 @@ def compute_indicators(run: Run) -> int:
     with named("compute"):
         clauses = run.plan.clauses
         run.compute_apart()
-        run.staged = stage(run.connection, run.settings.published)
+        content = defined(run.catalogue, published_clauses(run), published_sections(run))
+        run.staged = stage(run.connection, run.settings.published, content)
         compute_tables(
             run.connection,
             run.catalogue,
@@ -412,7 +414,7 @@ def judge_clauses(run: Run) -> int:
             still_there(asked)
             answer = pool.submit(engine.run, asked, "judgement", suites_of(run.asked))
             take_apart(connection, run.plan.clauses, run.catalogue)
-            begin(connection, run.catalogue, published_clauses(run), published_sections(run))
+            begin(connection, run.catalogue)
             broken = answer.result()
         judge(connection, broken)
         write_turning(connection, run.plan.clauses, run.catalogue)

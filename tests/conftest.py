@@ -503,7 +503,7 @@ class AsBook(Protocol):
     def __call__(self, years: Mapping[int, Mapping[str, Sequence[Row]]]) -> bytes: ...
 
 
-@pytest.fixture(scope="session", autouse=True)
+@contextmanager
 def one_thread_for_duckdb() -> Iterator[None]:
     """Have DuckDB use one thread in this process: a second one costs a few rows a third more time."""
     connect = duckdb.connect
@@ -517,6 +517,13 @@ def one_thread_for_duckdb() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(duckdb, "connect", with_one_thread)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_for_duckdb_here() -> Iterator[None]:
+    """Have all tests of this process use one thread."""
+    with one_thread_for_duckdb():
         yield
 
 

@@ -22,9 +22,8 @@ from transforms.forms import FORMS
 from transforms.records import FINDING
 from transforms.workbooks.heading import Heading
 from warehouse.archive import Archive, ArchiveDamaged
-from warehouse.ledger.store import transaction
 from warehouse.shelf import ArchivePlace
-from warehouse.sql import bound, lent
+from warehouse.sql import bound, lent, transaction
 from warehouse.workers.pool import Breach, Order, Workers
 from warehouse.workers.process import OrderPart
 

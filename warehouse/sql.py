@@ -23,11 +23,8 @@ def lent(connection: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Itera
     """Let SQL read ``frames`` by their names while the block runs."""
     with tempfile.TemporaryDirectory(prefix="jzedu-") as folder:
         for name, frame in frames.items():
-            file = Path(folder, f"{name}.parquet")
-            frame.write_parquet(file, compression="uncompressed")
-            connection.execute(
-                f"CREATE OR REPLACE TEMP VIEW {name} AS FROM read_parquet({literal(str(file))})"
-            )
+            source = _written(frame, Path(folder, f"{name}.parquet"))
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS FROM {source}")
         try:
             yield
         except duckdb.Error:
@@ -43,6 +40,20 @@ def lent(connection: duckdb.DuckDBPyConnection, **frames: pl.DataFrame) -> Itera
 def _drop(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
     for name in names:
         connection.execute(f"DROP VIEW IF EXISTS temp.{name}")
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commit what the block does, all of it or nothing."""
+    connection.execute("BEGIN")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # What failed may have ended the transaction, and must not be hidden by saying so.
+        with suppress(duckdb.Error):
+            connection.execute("ROLLBACK")
+        raise
 
 
 def give_up_temporary(connection: duckdb.DuckDBPyConnection) -> None:
@@ -78,5 +89,12 @@ def bound(sql: str, *values: object) -> str:
 
 def table_from(connection: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame) -> None:
     """Create or replace ``table`` (``TEMP`` and a name, or a name) with the rows of ``frame``."""
-    with lent(connection, incoming=frame):
-        connection.execute(f"CREATE OR REPLACE {table} AS SELECT * FROM incoming")
+    with tempfile.TemporaryDirectory(prefix="jzedu-") as folder:
+        source = _written(frame, Path(folder, "incoming.parquet"))
+        connection.execute(f"CREATE OR REPLACE {table} AS FROM {source}")
+
+
+def _written(frame: pl.DataFrame, file: Path) -> str:
+    """Write ``frame`` into ``file``; return how SQL reads it there."""
+    frame.write_parquet(file, compression="uncompressed")
+    return f"read_parquet({literal(file)})"

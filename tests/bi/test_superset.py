@@ -28,10 +28,10 @@ from tests.bi.conftest import Asked
 from tests.conftest import Home
 from tests.services import postgres, storage
 from warehouse.lake import SCHEME, Lake
-from warehouse.ledger.store import transaction
 from warehouse.publication.revisions import beside
 from warehouse.publication.shared import share
 from warehouse.publication.uploaded import UploadedPublication
+from warehouse.sql import transaction
 from warehouse.storage import Bucket
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "superset"

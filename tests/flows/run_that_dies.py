@@ -25,7 +25,7 @@ from typing import Literal, cast
 from expectations.engine import Engine
 from flows import steps
 from flows.run import Run, StepFailed
-from tests.conftest import ByHand, Home, without_pages
+from tests.conftest import ByHand, Home, one_thread_for_duckdb, without_pages
 from warehouse.ledger.store import Scope
 
 Kind = Literal["nightly", "backfill"]
@@ -39,7 +39,7 @@ YEARS = (2018, 2019, 2020)
 def go(home: Path, kind: Kind, engine: Engine | None) -> None:
     """The steps in the order of :mod:`flows.nightly`, without report pages."""
     settings = Home(home).settings
-    with without_pages(), Run.open(settings) as run:
+    with one_thread_for_duckdb(), without_pages(), Run.open(settings) as run:
         run.engine = engine or cast(Engine, ByHand(run.plan, run.catalogue))
         if kind == "backfill":
             steps.reload_deliveries(run, Scope(YEARS), lambda: None)

@@ -49,7 +49,7 @@ from transforms.forms import FORMS
 from transforms.records import LEDGER
 from transforms.sample import write_sample
 from warehouse.lake import SCHEME, Fence, Lake, LakeFailed, NoLongerWriter, tend
-from warehouse.ledger.store import Scope, load, transaction
+from warehouse.ledger.store import Scope, fenced, load
 from warehouse.place import connect, reached_by
 from warehouse.publication.tables import OF_THE_MOMENT, TABLES
 from warehouse.publication.views import VIEWS
@@ -492,12 +492,12 @@ def test_a_writer_that_lost_its_lock_commits_nothing(lake_home: LakeHome) -> Non
     ):
         first, second = Fence(one), Fence(other)
         note = "INSERT INTO unpublished VALUES (TIMESTAMP '2020-01-01')"
-        with transaction(one, first):
+        with fenced(one, first):
             one.execute(note)
-        with transaction(other, Fence(other)):
+        with fenced(other, Fence(other)):
             other.execute(note)
         for connection, fence in ((one, first), (other, second)):
-            with pytest.raises(NoLongerWriter), transaction(connection, fence):
+            with pytest.raises(NoLongerWriter), fenced(connection, fence):
                 connection.execute(note)
     assert lake_home.ask_lake("SELECT count(*) FROM unpublished") == [(2,)]
 
@@ -521,7 +521,7 @@ def _both(fences: dict[duckdb.DuckDBPyConnection, Fence], statement: str) -> Non
     """Execute it in a transaction of each connection; they end after both have."""
     with ExitStack() as stack:
         for connection, fence in fences.items():
-            stack.enter_context(transaction(connection, fence))
+            stack.enter_context(fenced(connection, fence))
         for connection in fences:
             connection.execute(statement)
 

@@ -20,7 +20,7 @@ from flows import steps
 from flows.run import Run, StepFailed, named
 from flows.step_errors import cause_of
 from tests.conftest import ByHand, Home, MakeHome
-from warehouse.ledger.store import transaction
+from warehouse.sql import transaction
 
 UNIT = "210702"
 MEMORY, DISK, READ_ONLY, MAY_NOT = "more memory", "free disk space", "read-only", "permissions"

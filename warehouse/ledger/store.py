@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from warehouse.ledger.portions import DELIVERIES, REASONS, SUBMISSIONS
 from warehouse.ledger.schema import is_outdated, prepare
 from warehouse.place import Place, WarehouseLocked, connect
 from warehouse.reference import Reference
-from warehouse.sql import lent, literal, table_from
+from warehouse.sql import lent, literal, table_from, transaction
 
 
 class WarehouseOutdated(WarehouseLocked):
@@ -100,9 +100,7 @@ def open_warehouse(
 
 
 @contextmanager
-def transaction(
-    connection: duckdb.DuckDBPyConnection, fence: Fence | None = None
-) -> Iterator[None]:
+def fenced(connection: duckdb.DuckDBPyConnection, fence: Fence | None = None) -> Iterator[None]:
     """Commit what the block does, all of it or nothing.
 
     ``fence`` is that of a lake, which more than one machine could write to.
@@ -110,16 +108,9 @@ def transaction(
     Raises:
         NoLongerWriter: another writes to the lake.
     """
-    connection.execute("BEGIN")
-    try:
+    with transaction(connection):
         yield
         token = fence.write(connection) if fence is not None else ""
-        connection.execute("COMMIT")
-    except BaseException:
-        # What failed may have ended the transaction, and must not be hidden by saying so.
-        with suppress(duckdb.Error):
-            connection.execute("ROLLBACK")
-        raise
     if fence is not None:
         fence.passed(token)
 

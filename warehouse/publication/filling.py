@@ -1,13 +1,13 @@
 """Filling a staged publication: every table of :mod:`warehouse.publication.tables`, from the warehouse.
 
-:func:`stage` attaches a new DuckDB file under a temporary name, :func:`begin` and :func:`fill` write the tables and views,
+:func:`stage` attaches a new DuckDB file under a temporary name, :func:`begin` and :func:`fill` write the tables,
 :func:`record` who the publication is; :mod:`warehouse.publication.release` puts it in its place.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,26 +17,30 @@ import polars as pl
 
 from transforms.forms import FORMS
 from warehouse.indicators.compute import source_name
-from warehouse.indicators.definitions import Catalogue, Indicator
+from warehouse.indicators.definitions import Catalogue
 from warehouse.publication import places_ahead
-from warehouse.publication.code_list import code_list
+from warehouse.publication.defined import STORAGE_VERSION
 from warehouse.publication.finding_history import NAMES, history
 from warehouse.publication.release import DATABASE
 from warehouse.publication.revisions import REVISIONS
-from warehouse.publication.tables import TABLES, PublishedTable, table_named
-from warehouse.publication.views import create_views
-from warehouse.sql import literal, table_from
+from warehouse.publication.tables import TABLES, PublishedTable
+from warehouse.sql import literal, table_from, transaction
 
 
-def stage(connection: duckdb.DuckDBPyConnection, published: Path) -> Path:
-    """Attach a new, empty publication as the catalogue ``publication``; give its file.
+def stage(
+    connection: duckdb.DuckDBPyConnection, published: Path, content: bytes | None = None
+) -> Path:
+    """Attach a new publication as the catalogue ``publication``; give its file.
 
-    What an earlier run left unfinished is swept away.
+    It begins as the database ``content`` (:mod:`warehouse.publication.defined`), and else empty. What an
+    earlier run left unfinished is swept away.
     """
     staging = published / ".staging"
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     file = staging / DATABASE
+    if content is not None:
+        file.write_bytes(content)
     connection.execute(
         f"ATTACH {literal(file)} AS publication (STORAGE_VERSION {literal(STORAGE_VERSION)})"
     )
@@ -48,63 +52,43 @@ def detach(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("CHECKPOINT publication; DETACH publication")
 
 
-#: Every tool with a DuckDB driver from 1.0 on can open the file.
-STORAGE_VERSION = "v1.0.0"
-
-
 #: The tables in which neither verdicts nor findings have a part.
 _AT_ONCE = frozenset(
     {
-        *("region", "township_crosswalk", "section", "code_list", "indicator", "clause"),
-        *("indicator_value", "indicator_value_as_now", "places_ahead", "year_state"),
-        *("submission_sheet", "reporting", "approval"),
+        *("region", "township_crosswalk", "indicator_value", "indicator_value_as_now"),
+        *("places_ahead", "year_state", "submission_sheet", "reporting", "approval"),
     }
 )
 
 
-def begin(
-    connection: duckdb.DuckDBPyConnection,
-    catalogue: Catalogue,
-    clauses: pl.DataFrame,
-    sections: pl.DataFrame,
-) -> None:
-    """Create all tables of the staged publication, and write those in which verdicts and findings have no part.
+def begin(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
+    """Write the tables of the staged publication in which verdicts and findings have no part.
 
-    The temporary tables of :func:`warehouse.indicators.compute.compute` must be there; ``clauses`` and ``sections``
-    have the columns of the published tables ``clause`` and ``section``.
+    The temporary tables of :func:`warehouse.indicators.compute.compute` must be there.
     """
-    wanted = set(clauses["indicator_id"])
-    indicators = [i for i in catalogue.indicators if i.indicator_id in wanted]
-    table_from(connection, "TEMP TABLE published_clause", clauses)
-    table_from(connection, "TEMP TABLE published_section", sections)
-    table_from(connection, "TEMP TABLE published_indicator", _indicators(indicators))
     table_from(connection, "TEMP TABLE form", _forms())
-    table_from(connection, "TEMP TABLE published_code", code_list())
-    # One transaction: a commit for each of some hundred comments would wait for the disk each time.
-    connection.execute(f"BEGIN; {'; '.join(definitions())}; COMMIT")
-    _write(connection, catalogue, [table for table in TABLES if table.name in _AT_ONCE])
+    # One commit: each waits for the disk.
+    with transaction(connection):
+        _write(connection, catalogue, [table for table in TABLES if table.name in _AT_ONCE])
 
 
 def fill(
     connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, clauses: pl.DataFrame
 ) -> None:
-    """Write all other tables but the record of publications (:func:`record`), and create the views.
+    """Write all other tables but the record of publications (:func:`record`).
 
-    The temporary tables ``attainment`` and ``turning`` must be there.
+    The temporary tables ``attainment`` and ``turning`` must be there; ``clauses`` has the columns of the
+    published table ``clause``.
     """
-    _write(connection, catalogue, [table for table in TABLES if table.name not in _AT_ONCE])
-    _shortfall(connection, catalogue, clauses)
-    create_views(connection)
+    with transaction(connection):
+        _write(connection, catalogue, [table for table in TABLES if table.name not in _AT_ONCE])
+        _shortfall(connection, catalogue, clauses)
 
 
 def _write(
     connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, tables: Sequence[PublishedTable]
 ) -> None:
     queries = {table.name: table.query for table in tables if table.query is not None} | {
-        "indicator": "SELECT * FROM published_indicator",
-        "clause": "SELECT * FROM published_clause",
-        "section": "SELECT * FROM published_section",
-        "code_list": "SELECT * FROM published_code",
         "attainment": "SELECT * FROM attainment",
         "turning_institution": "SELECT * FROM turning",
         "places_ahead": places_ahead.query(catalogue),
@@ -121,19 +105,6 @@ def export(file: Path, folder: Path) -> None:
         for table in TABLES:
             target = literal(folder / f"{table.name}.parquet")
             connection.execute(f"COPY {table.name} TO {target}")
-
-
-def definitions(
-    place: str = "publication", tables: Sequence[PublishedTable] = TABLES
-) -> Iterator[str]:
-    """Yield the statements that create the published tables in ``place`` anew, with their comments."""
-    for table in tables:
-        yield f"CREATE OR REPLACE TABLE {place}.{table.name} ({table.definition})"
-        wording = literal(f"{table.zh} / {table.en}")
-        yield f"COMMENT ON TABLE {place}.{table.name} IS {wording}"
-        for column in table.columns:
-            wording = literal(f"{column.zh} / {column.en}")
-            yield f'COMMENT ON COLUMN {place}.{table.name}."{column.name}" IS {wording}'
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: PublishedTable, query: str) -> None:
@@ -158,23 +129,6 @@ def _forms() -> pl.DataFrame:
         ],
         schema=["form", "due_years_after", "due_month", "due_day", "grace_days"],
         orient="row",
-    )
-
-
-def _indicators(indicators: Sequence[Indicator]) -> pl.DataFrame:
-    published = {column.name for column in table_named("indicator").columns}
-    return pl.DataFrame(
-        [
-            {
-                **i.model_dump(include=published),
-                "numerator_zh": i.top.zh,
-                "denominator_zh": i.bottom.zh if i.bottom is not None else None,
-                "numerator_en": i.top.en,
-                "denominator_en": i.bottom.en if i.bottom is not None else None,
-                "formula": i.formula,
-            }
-            for i in indicators
-        ]
     )
 
 

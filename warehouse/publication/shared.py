@@ -9,7 +9,7 @@ from __future__ import annotations
 import duckdb
 
 from warehouse.lake import CATALOG
-from warehouse.publication.filling import definitions
+from warehouse.publication.defined import definitions
 from warehouse.publication.tables import TABLES
 from warehouse.publication.views import view_statements, views_of
 from warehouse.sql import literal

@@ -17,7 +17,7 @@ import polars as pl
 from transforms.records import REGION_CODE, YEAR, Field
 from transforms.texts import Text
 from warehouse.indicators.definitions import Catalogue
-from warehouse.publication.filling import STORAGE_VERSION, definitions
+from warehouse.publication.defined import STORAGE_VERSION, definitions
 from warehouse.publication.public.counts import MOST, Figure, PeopleCounts, read_counts
 from warehouse.publication.public.earlier import EarlierEditions, HiddenPart
 from warehouse.publication.public.hiding import counts_to_hide, few
