@@ -213,7 +213,9 @@ def _by_id(
                 raise Misfit(f"规则编号 {rule.id} 用了两次", f"rule id {rule.id} is used twice")
             if name not in of_forms:
                 of_forms[name] = _facts(form, plan, catalogue)
-            facts = {**parts, **asked, **of_forms[name]}
+            of_form = {**asked, **of_forms[name]}
+            filled = {part: Template(text).safe_substitute(of_form) for part, text in parts.items()}
+            facts = {**filled, **of_form}
             given = {part: Template(text).substitute(facts) for part, text in own.items()}
             query = Template(record.query).substitute({**facts, **given})
             others = (
