@@ -20,10 +20,10 @@ from warehouse.memory import shared_memory
 Place: TypeAlias = Path | Lake
 
 
-#: Bytes that DuckDB may take in all where there are so many, and for each of its threads. Computing a nation of
-#: 2,900 units goes well with half of it. Not all that DuckDB does can go to the disk, so that the queries of the warnings,
-#: in the process of Great Expectations, have no such bound.
-_LEAST_MEMORY, _MEMORY_OF_A_THREAD = 2**30, 2**29
+#: Bytes that DuckDB may take in all where there are so many, and for each of its threads. A nation of 2,900 units goes
+#: well with it. Not all that DuckDB does can go to the disk, so that the queries of the warnings, in the process of Great
+#: Expectations, have no such bound.
+_LEAST_MEMORY, _MEMORY_OF_A_THREAD = 2**29, 2**28
 
 
 class WarehouseLocked(ToldInBoth):

@@ -56,7 +56,7 @@ def test_half_of_what_the_machine_or_its_control_group_has(
 
 @pytest.mark.parametrize(
     ("processors", "half", "bound"),
-    [(1, 8192, "1.0 GiB"), (2, 8192, "1.0 GiB"), (8, 8192, "4.0 GiB"), (8, 700, "700.0 MiB")],
+    [(1, 8192, "512.0 MiB"), (2, 8192, "512.0 MiB"), (8, 8192, "2.0 GiB"), (8, 700, "700.0 MiB")],
 )
 def test_an_open_warehouse_takes_no_more_than_its_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processors: int, half: int, bound: str
