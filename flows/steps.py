@@ -72,7 +72,16 @@ from warehouse.outbox import write_returns
 from warehouse.place import second_connection
 from warehouse.publication.compare import compare, is_comparable, says_the_same
 from warehouse.publication.defined import defined
-from warehouse.publication.filling import Imprint, begin, detach, export, fill, record, stage
+from warehouse.publication.filling import (
+    Imprint,
+    attach,
+    begin,
+    detach,
+    export,
+    fill,
+    record,
+    stage,
+)
 from warehouse.publication.official import FOLDER as RELEASES
 from warehouse.publication.official import keep_releases
 from warehouse.publication.public.earlier import EarlierEditions
@@ -382,12 +391,11 @@ def _today() -> date:
 
 
 def compute_indicators(run: Run) -> int:
-    """Compute all indicators of what is in force into a staged publication; give the number of checks to run."""
+    """Compute all indicators of what is in force; give the number of checks to run."""
     with named("compute"):
         clauses = run.plan.clauses
         run.compute_apart()
-        content = defined(run.catalogue, published_clauses(run), published_sections(run))
-        run.staged = stage(run.connection, run.settings.published, content)
+        run.staged = stage(run.settings.published)
         compute_tables(
             run.connection,
             run.catalogue,
@@ -414,6 +422,8 @@ def judge_clauses(run: Run) -> int:
             still_there(asked)
             answer = pool.submit(engine.run, asked, "judgement", suites_of(run.asked))
             take_apart(connection, run.plan.clauses, run.catalogue)
+            content = defined(run.catalogue, published_clauses(run), published_sections(run))
+            attach(connection, staged, content)
             begin(connection, run.catalogue)
             broken = answer.result()
         judge(connection, broken)

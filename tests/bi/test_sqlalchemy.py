@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from tests.bi.conftest import Asked, query
 from tests.conftest import Home
-from warehouse.publication.filling import detach, stage
+from warehouse.publication.filling import attach, detach, stage
 from warehouse.publication.release import release
 from warehouse.publication.tables import TABLES
 from warehouse.publication.views import VIEWS
@@ -178,7 +178,8 @@ def test_the_next_query_sees_the_next_publication(
 def replace(published: Path, source: Path) -> None:
     """Publish a copy of ``source`` that lacks one figure."""
     with duckdb.connect() as connection:
-        file = stage(connection, published)
+        file = stage(published)
+        attach(connection, file)
         connection.execute(f"ATTACH '{source}' AS base (READ_ONLY)")
         connection.execute("COPY FROM DATABASE base TO publication")
         connection.execute(

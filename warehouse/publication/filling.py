@@ -1,6 +1,6 @@
 """Filling a staged publication: every table of :mod:`warehouse.publication.tables`, from the warehouse.
 
-:func:`stage` attaches a new DuckDB file under a temporary name, :func:`begin` and :func:`fill` write the tables,
+:func:`stage` and :func:`attach` begin a new DuckDB file under a temporary name, :func:`begin` and :func:`fill` write the tables,
 :func:`record` who the publication is; :mod:`warehouse.publication.release` puts it in its place.
 """
 
@@ -27,24 +27,27 @@ from warehouse.publication.tables import TABLES, PublishedTable
 from warehouse.sql import literal, table_from, transaction
 
 
-def stage(
-    connection: duckdb.DuckDBPyConnection, published: Path, content: bytes | None = None
-) -> Path:
-    """Attach a new publication as the catalogue ``publication``; give its file.
+def stage(published: Path) -> Path:
+    """Return the file of a new publication, which is not there yet; its folder is.
 
-    It begins as the database ``content`` (:mod:`warehouse.publication.defined`), and else empty. What an
-    earlier run left unfinished is swept away.
+    What an earlier run left unfinished is swept away.
     """
     staging = published / ".staging"
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
-    file = staging / DATABASE
+    return staging / DATABASE
+
+
+def attach(connection: duckdb.DuckDBPyConnection, file: Path, content: bytes | None = None) -> None:
+    """Attach ``file`` as the catalogue ``publication``.
+
+    It begins as the database ``content`` (:mod:`warehouse.publication.defined`), and else empty.
+    """
     if content is not None:
         file.write_bytes(content)
     connection.execute(
         f"ATTACH {literal(file)} AS publication (STORAGE_VERSION {literal(STORAGE_VERSION)})"
     )
-    return file
 
 
 def detach(connection: duckdb.DuckDBPyConnection) -> None:
@@ -62,7 +65,7 @@ _AT_ONCE = frozenset(
 
 
 def begin(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
-    """Write the tables of the staged publication in which verdicts and findings have no part.
+    """Write the tables of the attached publication in which verdicts and findings have no part.
 
     The temporary tables of :func:`warehouse.indicators.compute.compute` must be there.
     """

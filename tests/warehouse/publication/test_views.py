@@ -14,7 +14,7 @@ import pytest
 from flows.terminal.office import rule
 from tests.conftest import Home, MakeHome, Row
 from transforms.forms import FORMS as ALL_FORMS
-from warehouse.publication.filling import detach, stage
+from warehouse.publication.filling import attach, detach, stage
 from warehouse.publication.reader import Reader
 from warehouse.publication.reader.pages import read_publication
 from warehouse.publication.relations import KEYS, RELATIONS, Relation
@@ -265,7 +265,8 @@ def test_the_views_belong_to_the_file_and_not_to_its_name(home: Home, tmp_path: 
 def test_temporary_tables_of_the_same_name_do_not_get_in_between(tmp_path: Path) -> None:
     with duckdb.connect() as pipeline:
         pipeline.execute("CREATE TEMP TABLE indicator_value (nothing INTEGER)")
-        file = stage(pipeline, tmp_path)
+        file = stage(tmp_path)
+        attach(pipeline, file)
         for table in TABLES:
             columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
             pipeline.execute(f"CREATE TABLE publication.{table.name} ({columns})")

@@ -22,7 +22,7 @@ from pathlib import Path
 import duckdb
 from watch import look
 
-from warehouse.publication.filling import detach, stage
+from warehouse.publication.filling import attach, detach, stage
 from warehouse.publication.release import DATABASE, release
 from warehouse.publication.tables import TABLES
 from warehouse.publication.views import create_views
@@ -33,7 +33,8 @@ _FORK = multiprocessing.get_context("fork")
 def publish(base: Path, published: Path, number: int) -> None:
     """Publish ``number``."""
     with duckdb.connect(config={"threads": 1}) as connection:
-        file = stage(connection, published)
+        file = stage(published)
+        attach(connection, file)
         copies = "".join(
             f"CREATE TABLE publication.{table.name} AS FROM base.{table.name};" for table in TABLES
         )
