@@ -36,7 +36,7 @@ from rich.table import Table
 from benchmarks.measure import Measured, Tree, measure
 from benchmarks.peers.compare import figures_agree, verdicts_agree
 from benchmarks.regions import write_regions
-from benchmarks.servers import JZEDU, ROOT, environment, prefect_server, serving
+from benchmarks.servers import JZEDU, ROOT, Service, environment, prefect_server, serving
 
 HERE = Path(__file__).parent
 #: The region list of the city.
@@ -182,22 +182,29 @@ def changed_long(bench: Bench) -> Measured:
 
 
 def changed_served(bench: Bench) -> Measured:
-    """From the trigger of the deployment until another publication stands in its place."""
+    """From the trigger of the deployment until another publication stands in its place.
+
+    The service has been through one such run: it imports what its runs need while it waits for the first.
+    """
     home = ready(bench, "alone", bench.inbox, False)
-    database = home / "published" / "indicators.duckdb"
     with serving(home, bench.folder / "serve.log") as service:
-        change_a_cell(home, bench.years[-1])
-        before = database.stat().st_ino
-        with Tree(service.process.pid, itself=True) as tree:
-            used, started = tree.cpu(), time.perf_counter()
-            run = service.trigger()
-            service.wait(
-                lambda: database.stat().st_ino != before or service.process.poll() is not None
-            )
-            wall, cpu, peak = time.perf_counter() - started, tree.cpu() - used, tree.peak
-        state = service.wait(lambda: service.ended(run))
-        if state != "COMPLETED":
-            raise RuntimeError(f"the run of jzedu serve is {state}")
+        for _ in range(2):
+            change_a_cell(home, bench.years[-1])
+            measured = _served(service, home)
+    return measured
+
+
+def _served(service: Service, home: Path) -> Measured:
+    database = home / "published" / "indicators.duckdb"
+    before = database.stat().st_ino
+    with Tree(service.process.pid, itself=True) as tree:
+        used, started = tree.cpu(), time.perf_counter()
+        run = service.trigger()
+        service.wait(lambda: database.stat().st_ino != before or service.process.poll() is not None)
+        wall, cpu, peak = time.perf_counter() - started, tree.cpu() - used, tree.peak
+    state = service.wait(lambda: service.ended(run))
+    if state != "COMPLETED":
+        raise RuntimeError(f"the run of jzedu serve is {state}")
     return Measured(wall, cpu, peak, 0)
 
 
