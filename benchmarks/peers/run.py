@@ -43,6 +43,8 @@ HERE = Path(__file__).parent
 PACKAGED = ROOT / "transforms" / "reference"
 #: Against this case the others are set.
 BASE = "dbt"
+#: Seconds after which the process of a run is surely gone: it ends a moment after the run has.
+_AT_REST = 2
 #: So many years the long history has, from the first year of the others on.
 LONG = 8
 
@@ -189,6 +191,7 @@ def changed_served(bench: Bench) -> Measured:
     home = ready(bench, "alone", bench.inbox, False)
     with serving(home, bench.folder / "serve.log") as service:
         for _ in range(2):
+            time.sleep(_AT_REST)
             change_a_cell(home, bench.years[-1])
             measured = _served(service, home)
     return measured

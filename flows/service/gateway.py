@@ -2,16 +2,18 @@
 
 A page that a browser has open elsewhere can send requests to this machine. Prefect asks for a login
 (:mod:`flows.service.state`); before that, what is addressed to another name, or comes from a page of
-another address, is refused here.
+another address, is refused here. Who asks for a run is heard at once.
 
-Run as a process of its own: ``python -m flows.service.gateway HOST PORT [NAME …]``.
+Run as a process of its own: ``python -m flows.service.gateway HOST PORT DESCRIPTOR [NAME …]``.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +24,7 @@ _REFUSED = (
     b"This server answers under its own names, and to its own pages, only; "
     b"further names stand in settings.toml under [serve].\n"
 )
+_CREATED = 201
 Scope = Mapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -59,6 +62,26 @@ class OwnNames:
         return not origins or urlsplit(origins[0]).netloc.lower() == hosts[0].lower()
 
 
+class TellsOfRuns:
+    """An ASGI application that writes to ``descriptor`` once ``inner`` has answered that it has created a run."""
+
+    def __init__(self, inner: Application, descriptor: int) -> None:
+        self._inner = inner
+        self._descriptor = descriptor
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a request, and what is answered."""
+
+        async def answer(message: Message) -> None:
+            await send(message)
+            if message["type"] == "http.response.start" and message["status"] == _CREATED:
+                with suppress(OSError):  # the runner looks by itself too, a moment later
+                    os.write(self._descriptor, b"\n")
+
+        asks = scope["type"] == "http" and scope["path"].endswith("/create_flow_run")
+        await self._inner(scope, receive, answer if asks else send)
+
+
 def _values(scope: Scope, header: bytes) -> list[str]:
     return [value.decode("latin-1") for name, value in scope["headers"] if name == header]
 
@@ -72,7 +95,7 @@ def _name(address: str) -> str:
 
 def main() -> None:
     """Run the server until it is told to end."""
-    host, port, *names = sys.argv[1:]
+    host, port, descriptor, *names = sys.argv[1:]
     from flows.environment import quiet
 
     quiet()
@@ -82,7 +105,8 @@ def main() -> None:
 
     if host not in ("0.0.0.0", "::", ""):
         names.append(host)
-    application = OwnNames(create_app(final=True), [*names, socket.gethostname()])
+    server = TellsOfRuns(create_app(final=True), int(descriptor))
+    application = OwnNames(server, [*names, socket.gethostname()])
     uvicorn.run(application, host=host, port=int(port), log_level="warning")
 
 

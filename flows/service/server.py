@@ -15,12 +15,12 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from expectations.warm import warm_engine
@@ -85,7 +85,7 @@ _SERVER_DEFAULTS = {
     "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
     "PREFECT_CLIENT_MAX_RETRIES": "8",
 }
-#: How often the server is asked for runs (seconds): who starts one by hand waits for it.
+#: How often the server is asked for runs (seconds), besides when somebody has started one.
 _POLL = 1
 #: So many seconds the server has to answer, and to end once it is told to.
 _PATIENCE = 300
@@ -156,15 +156,15 @@ async def _serve(
     settings: Settings, host: str, port: int, log: Path, say: Callable[[str], None]
 ) -> None:
     say(_WORDS("starting"))
-    stop = asyncio.Event()
-    async with _server(host, port, settings.serve.names, log) as child:
+    stop, asked = asyncio.Event(), asyncio.Event()
+    async with _server(host, port, settings.serve.names, log, asked) as child:
         _take_signals(stop)
         url = address(host, port)
         await _first(_answering(child, url, log), stop.wait())
         if not stop.is_set():
             # A service has the time to import, between its runs, what takes each of them seconds.
             with warm_engine(), forked_runs():
-                work = _run_deployments(settings, url, log, stop, say)
+                work = _run_deployments(settings, url, log, (stop, asked), say)
                 try:
                     await _first(work, stop.wait(), _ended(child, log))
                 except _prefect_errors() as error:
@@ -197,15 +197,17 @@ async def _ended(child: Process, log: Path) -> None:
 
 
 @asynccontextmanager
-async def _server(host: str, port: int, names: Sequence[str], log: Path) -> AsyncIterator[Process]:
+async def _server(
+    host: str, port: int, names: Sequence[str], log: Path, asked: asyncio.Event
+) -> AsyncIterator[Process]:
     """Yield the Prefect server as a child in a process group of its own, ended with the block.
 
     A Ctrl-C at the terminal goes to a whole group; the server has to outlive the runs, whose end
-    it records.
+    it records. ``asked`` is set when somebody asks it for a run.
     """
-    with log.open("wb") as output:
+    with _set_from_a_pipe(asked) as told, log.open("wb") as output:
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "flows.service.gateway", host, str(port), *names),
+            *(sys.executable, "-m", "flows.service.gateway", host, str(port), str(told), *names),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -216,17 +218,39 @@ async def _server(host: str, port: int, names: Sequence[str], log: Path) -> Asyn
                 "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
             },
             process_group=0,
+            pass_fds=(told,),
         )
+        try:
+            yield child
+        finally:
+            if child.returncode is None:
+                child.terminate()
+                try:
+                    await asyncio.wait_for(child.wait(), _GRACE)
+                except TimeoutError:
+                    child.kill()
+                    await child.wait()
+
+
+@contextlib.contextmanager
+def _set_from_a_pipe(event: asyncio.Event) -> Iterator[int]:
+    """Yield the end of a pipe; what is written there, by whatever process, sets ``event``."""
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    loop = asyncio.get_running_loop()
+
+    def hear() -> None:
+        os.read(heard, 4096)
+        event.set()
+
+    # This process keeps its other end too, so that it never reads as ended.
+    loop.add_reader(heard, hear)
     try:
-        yield child
+        yield told
     finally:
-        if child.returncode is None:
-            child.terminate()
-            try:
-                await asyncio.wait_for(child.wait(), _GRACE)
-            except TimeoutError:
-                child.kill()
-                await child.wait()
+        loop.remove_reader(heard)
+        os.close(heard)
+        os.close(told)
 
 
 async def _answering(child: Process, url: str, log: Path) -> None:
@@ -305,12 +329,18 @@ def _must_be_free(host: str, port: int) -> None:
 
 
 async def _run_deployments(
-    settings: Settings, url: str, log: Path, stop: asyncio.Event, say: Callable[[str], None]
+    settings: Settings,
+    url: str,
+    log: Path,
+    events: tuple[asyncio.Event, asyncio.Event],
+    say: Callable[[str], None],
 ) -> None:
     """Register the deployments and carry out their runs, until cancelled.
 
-    A run in progress is then told to end, and recorded as cancelled.
+    A run in progress is then told to end, and recorded as cancelled. Signals set the first of ``events``, and
+    who asks for a run the second.
     """
+    stop, asked = events
     from prefect.client.orchestration import get_client
     from prefect.runner import Runner
 
@@ -327,17 +357,32 @@ async def _run_deployments(
     await asyncio.sleep(0)
     _take_signals(stop)
     announcing = asyncio.ensure_future(_announce(f"{url}/api", log, say))
+    looking = asyncio.ensure_future(_look_when_asked(runner, asked))
     try:
         await asyncio.shield(running)
     except asyncio.CancelledError:
         announcing.cancel()
+        looking.cancel()
         say(_WORDS("ending"))
         await runner.cancel_all()
         raise
     finally:
-        for task in (running, announcing):
+        for task in (running, announcing, looking):
             task.cancel()
-        await asyncio.gather(running, announcing, return_exceptions=True)
+        await asyncio.gather(running, announcing, looking, return_exceptions=True)
+
+
+async def _look_when_asked(runner: Any, asked: asyncio.Event) -> None:
+    """Have a runner of Prefect look for runs as soon as somebody has ``asked`` for one.
+
+    By itself it does so every :data:`_POLL` seconds; it knows which runs it has taken up.
+    """
+    while True:
+        await asked.wait()
+        asked.clear()
+        if runner.started:
+            with contextlib.suppress(*_prefect_errors()):
+                await runner._get_and_submit_flow_runs()
 
 
 def _prefect_errors() -> tuple[type[Exception], ...]:
