@@ -212,10 +212,10 @@ def _by_id(
             if rule.id in found or rule.id in RULES:
                 raise Misfit(f"规则编号 {rule.id} 用了两次", f"rule id {rule.id} is used twice")
             if name not in of_forms:
-                of_forms[name] = _facts(form, plan, catalogue)
-            of_form = {**asked, **of_forms[name]}
-            filled = {part: Template(text).safe_substitute(of_form) for part, text in parts.items()}
-            facts = {**filled, **of_form}
+                facts = {**asked, **_facts(form, plan, catalogue)}
+                taken = {k: Template(text).safe_substitute(facts) for k, text in parts.items()}
+                of_forms[name] = {**taken, **facts}
+            facts = of_forms[name]
             given = {part: Template(text).substitute(facts) for part, text in own.items()}
             query = Template(record.query).substitute({**facts, **given})
             others = (

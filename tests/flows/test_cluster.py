@@ -6,6 +6,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from tests.services import dask_address, dask_cluster, dask_on_hosts, hosts
 from transforms.formats import Limits
 from transforms.forms import FORMS_IN_USE
 from warehouse.ledger.cluster import _read, _Shared
+from warehouse.ledger.ingest import Ingested
 from warehouse.ledger.transfer import OverConnection
 from warehouse.reference import load_reference
 from warehouse.workers.process import pickled_forms
@@ -35,6 +37,12 @@ LATER = "2020-09-16 00:00:00"
 def reading_at(home: Home, made: Any, portion: int) -> Home:
     engine = {"readers": dask_address(made), "portion": portion}
     return Home(home.root, engine=engine)
+
+
+def load(home: Home, on_file: Callable[[], None] = lambda: None) -> Ingested:
+    with Run.open(home.settings) as run:
+        steps.pull_inbox(run)
+        return steps.load_deliveries(run, steps.unread(run), on_file)
 
 
 def hand_in(home: Home) -> None:
@@ -114,9 +122,7 @@ def test_a_worker_that_is_killed_costs_nothing(home: Home, alone: Home) -> None:
             while first:
                 subprocess.run(["kill", f"-{int(signal.SIGKILL)}", str(first.pop())], check=True)
 
-        with Run.open(there.settings) as run:
-            steps.pull_inbox(run)
-            loaded = steps.load_deliveries(run, steps.unread(run), die)
+        loaded = load(there, die)
         assert loaded.deliveries == len(UNITS) * len(YEARS) * 2 + 1
     home.night()
     assert home.rows() == alone.rows()
@@ -138,18 +144,10 @@ def test_workers_on_other_hosts_give_the_same_rows(
             while to_cut:
                 there.cut_off(to_cut.pop())
 
-        with Run.open(reading.settings) as run:
-            steps.pull_inbox(run)
-            loaded = steps.load_deliveries(run, steps.unread(run), pull_cable)
+        loaded = load(reading, pull_cable)
         assert loaded.deliveries == len(UNITS) * len(YEARS) * 2 + 1
     home.night()
     assert home.rows() == alone.rows()
-
-
-def load(home: Home) -> None:
-    with Run.open(home.settings) as run:
-        steps.pull_inbox(run)
-        steps.load_deliveries(run, steps.unread(run), lambda: None)
 
 
 def test_workers_of_another_version_are_refused(home: Home, tmp_path: Path) -> None:
