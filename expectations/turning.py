@@ -8,46 +8,64 @@ institutions' rows can be taken apart so.
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
 
 import duckdb
 
 from expectations.clauses import Clause
 from expectations.suites import reached
 from transforms.forms import FORMS
+from transforms.records import KEPT_TURNING
+from warehouse.indicators import kept
 from warehouse.indicators.compute import NUMERIC, name_of_institutions, source_name
 from warehouse.indicators.definitions import Catalogue, Part
-from warehouse.sql import literal
+from warehouse.sql import is_of_one_row, literal
 
 _MILLION = 1_000_000
-#: A view whose rows are rows of one form, each by itself.
-_PLAIN_VIEW = re.compile(r"SELECT \* FROM current\.(\w+)\s+WHERE (?!.*QUALIFY).*", re.DOTALL)
+
+#: Parts of indicators, by indicator_id and then by name.
+_Parts: TypeAlias = dict[str, dict[str, Part]]
 
 
 def take_apart(
     connection: duckdb.DuckDBPyConnection, clauses: Iterable[Clause], catalogue: Catalogue
-) -> None:
+) -> frozenset[int]:
     """Write the temporary table ``share``: what each institution contributes to the figures of ``clauses``.
 
     indicator_id, unit, year, institution_code, institution_name, and its share in numerator and denominator,
-    ``n`` and ``d``, in millionths, where one of them is not 0. It takes no verdict to know.
+    ``n`` and ``d``, in millionths, where one of them is not 0. It takes no verdict to know. The years in it are
+    given: those in which anything has changed since the last run (:mod:`warehouse.indicators.kept`).
     """
-    apart = {clause.indicator_id: dict(parts) for clause, parts in _taken_apart(clauses, catalogue)}
-    sources: dict[str, dict[str, dict[str, Part]]] = {}
-    for indicator_id, parts in apart.items():
-        for name, part in parts.items():
-            sources.setdefault(part.source, {}).setdefault(indicator_id, {})[name] = part
+    given = list(clauses)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE share (indicator_id VARCHAR, unit VARCHAR, year INTEGER,"
         " institution_code VARCHAR, institution_name VARCHAR, n HUGEINT, d HUGEINT)"
     )
-    for source, wanted in sources.items():
-        connection.execute(f"INSERT INTO share {_shares(source, wanted, catalogue)}")
-    over_two = [
-        name for name, parts in apart.items() if len({p.source for p in parts.values()}) > 1
+    asked = [
+        _shares(source, parts, catalogue) for source, parts in _by_source(given, catalogue).items()
     ]
-    if over_two:
+    question = kept.question(catalogue, *asked, _turning(given, catalogue))
+    years = kept.changed(connection, "share", question, _READ_BY_SHARES).years
+    _fill_shares(connection, given, catalogue, years)
+    return years
+
+
+def _fill_shares(
+    connection: duckdb.DuckDBPyConnection,
+    clauses: Iterable[Clause],
+    catalogue: Catalogue,
+    years: frozenset[int],
+) -> None:
+    """Put what institutions contribute in some years into ``share``, where they are not there yet."""
+    if not years:
+        return
+    sources, rows = _by_source(clauses, catalogue), kept.Changed(years).condition()
+    for source, wanted in sources.items():
+        connection.execute(f"INSERT INTO share {_shares(source, wanted, catalogue, rows)}")
+    counted = Counter(indicator_id for wanted in sources.values() for indicator_id in wanted)
+    if over_two := [indicator_id for indicator_id, sources in counted.items() if sources > 1]:
         listed = ", ".join(map(literal, over_two))
         connection.execute(f"""
         CREATE OR REPLACE TEMP TABLE both AS
@@ -59,29 +77,66 @@ def take_apart(
 
 
 def write_turning(
-    connection: duckdb.DuckDBPyConnection, clauses: Iterable[Clause], catalogue: Catalogue
+    connection: duckdb.DuckDBPyConnection,
+    clauses: Iterable[Clause],
+    catalogue: Catalogue,
+    taken_apart: frozenset[int],
 ) -> None:
     """Write the temporary table ``turning``: clause_id, region_code, year, institution_code, institution_name, status.
 
-    ``status`` is the verdict as it stands. :func:`take_apart` and :func:`expectations.verdicts.judge` have
-    written ``share`` and ``attainment``; ``share`` is given up.
+    ``status`` is the verdict as it stands. :func:`take_apart`, which has ``taken_apart`` these years, and
+    :func:`expectations.verdicts.judge` have written ``share`` and ``attainment``; ``share`` is given up.
     """
-    turned = ["WHEN '' THEN false"]
+    given = list(clauses)
+    asked = kept.question(catalogue, _turning(given, catalogue))
+    years = kept.changed(connection, KEPT_TURNING.name, asked, _VERDICTS).years
+    _fill_shares(connection, given, catalogue, years - taken_apart)
     decided = {
         name
         for (name,) in connection.execute(
             "SELECT DISTINCT clause_id FROM attainment WHERE status IN ('met', 'not_met')"
         ).fetchall()
     }
-    in_question = (clause for clause in clauses if clause.clause_id in decided)
-    for clause, _ in _taken_apart(in_question, catalogue):
+    in_question = [clause for clause in given if clause.clause_id in decided]
+    connection.execute(f"""
+    CREATE OR REPLACE TEMP TABLE turning AS
+    SELECT {KEPT_TURNING.names} FROM {KEPT_TURNING.name}
+    WHERE NOT ({kept.Changed(years | taken_apart).condition()})
+    UNION ALL
+    {_turning(in_question, catalogue)};
+    DROP TABLE share
+    """)
+
+
+#: The verdicts of a year, of all regions.
+_VERDICTS = """
+SELECT '' AS region_code, year, sum(hash(clause_id, region_code, status)) AS total
+FROM attainment GROUP BY year
+"""
+
+#: What the shares of a year are made of and joined to, but for the verdicts.
+_READ_BY_SHARES = """
+SELECT '' AS region_code, year, sum(hashed) AS total FROM (
+    SELECT year, hash(t) AS hashed FROM row_sum t
+    UNION ALL SELECT year, hash(t) FROM membership t
+    UNION ALL
+    SELECT year, hash(clause_id, region_code, numerator, denominator, p, q,
+        previous_numerator, previous_denominator)
+    FROM judgement WHERE reading = 'as_reported'
+) GROUP BY year
+"""
+
+
+def _turning(clauses: Iterable[Clause], catalogue: Catalogue) -> str:
+    """Return the query of the institutions in ``share`` without which a verdict would be the opposite."""
+    turned = ["WHEN '' THEN false"]
+    for clause, _ in _taken_apart(clauses, catalogue):
         indicator = catalogue.by_id[clause.indicator_id]
         left = "denominator > 0 AND " if indicator.bottom is not None else ""
         otherwise = f"({reached(clause, indicator)}) <> (status = 'met')"
         turned.append(f"WHEN {literal(clause.clause_id)} THEN {left}{otherwise}")
     # One query over all clauses: to plan its joins once for each took most of the time.
-    connection.execute(f"""
-    CREATE OR REPLACE TEMP TABLE turning AS
+    return f"""
     SELECT clause_id, region_code, year, institution_code, institution_name, status
     FROM (
         SELECT a.clause_id, j.region_code, j.year, s.institution_code, s.institution_name, a.status,
@@ -93,9 +148,8 @@ def write_turning(
         JOIN judgement j USING (clause_id, region_code, year)
         WHERE a.status IN ('met', 'not_met') AND j.reading = 'as_reported'
     )
-    WHERE CASE clause_id {" ".join(turned)} END;
-    DROP TABLE share
-    """)
+    WHERE CASE clause_id {" ".join(turned)} END
+    """
 
 
 def _taken_apart(
@@ -116,8 +170,17 @@ def _taken_apart(
         yield clause, parts
 
 
-def _shares(source: str, wanted: Mapping[str, Mapping[str, Part]], catalogue: Catalogue) -> str:
-    """Return the query for what each institution contributes to the parts of indicators that are sums over ``source``."""
+def _by_source(clauses: Iterable[Clause], catalogue: Catalogue) -> dict[str, _Parts]:
+    """Return for each source the parts of indicators that are sums over it, and can be taken apart."""
+    sources: dict[str, _Parts] = {}
+    for clause, parts in _taken_apart(clauses, catalogue):
+        for name, part in parts:
+            sources.setdefault(part.source, {}).setdefault(clause.indicator_id, {})[name] = part
+    return sources
+
+
+def _shares(source: str, wanted: _Parts, catalogue: Catalogue, rows: str = "true") -> str:
+    """Return the query for what each institution contributes to the parts that are sums over those ``rows`` of ``source``."""
     any_part = next(part for parts in wanted.values() for part in parts.values())
     called = name_of_institutions(_form_of(any_part, catalogue) or source)
     sums = ", ".join(
@@ -133,7 +196,8 @@ def _shares(source: str, wanted: Mapping[str, Mapping[str, Part]], catalogue: Ca
             institution_name, {n} AS n, {d} AS d
         FROM (
             SELECT region_code, year, institution_code, {called}, {sums}
-            FROM {source_name(source)} GROUP BY region_code, year, institution_code, institution_name
+            FROM {source_name(source)} WHERE {rows}
+            GROUP BY region_code, year, institution_code, institution_name
         )
     ) WHERE n <> 0 OR d <> 0
     """
@@ -145,13 +209,9 @@ def _sum_of(parts: Mapping[str, Part], name: str) -> str:
 
 def _form_of(part: Part, catalogue: Catalogue) -> str | None:
     """Return the form whose rows ``part`` is over, each by itself; None where it is over more."""
-    if part.years_before or part.sum is None:
+    if part.years_before or part.sum is None or not is_of_one_row(part.sum):
         return None
-    if part.source in FORMS:
-        return part.source
-    view = next(view for view in catalogue.views if view.name == part.source)
-    found = _PLAIN_VIEW.fullmatch(view.sql.strip())
-    return found[1] if found else None
+    return catalogue.form_behind(part.source)
 
 
 def _is_of_institutions(part: Part, catalogue: Catalogue) -> bool:

@@ -20,23 +20,13 @@ import polars as pl
 from expectations.engine import Broken, Expectation
 from expectations.warnings import by_number, expectations
 from transforms.records import KEPT_ANSWER
-from warehouse.sql import literal, table_from
+from warehouse.sql import NEVER_THE_SAME, literal, table_from
 
 #: A relation of the warehouse: its schema, where that is not the usual one, and its name.
 Relation: TypeAlias = tuple[str, str]
 
 _USUAL = "main"
 _NAME = re.compile(r'(?:\b(\w+)\s*\.\s*)?"?\b(\w+)\b"?')
-#: What gives something else each time, or reads what is not in the warehouse.
-NEVER_THE_SAME = re.compile(
-    r"\b(?:now|today|random|uuid\w*|gen_random_uuid|setseed|nextval|currval|getenv|glob|query|query_table"
-    r"|current_setting|get_current_\w+|transaction_timestamp|read_\w+|parquet_\w+|sniff_csv|\w+_scan"
-    r"|duckdb_\w+|pragma_\w+)\s*\("
-    r"|\b(?:current_date|current_time|current_timestamp|localtime|localtimestamp|using\s+sample|tablesample)\b"
-    r"|\b(?:from|join)\s+'",
-    re.IGNORECASE,
-)
-
 #: Without braces, which mean something to Great Expectations.
 _KEPT = """
 SELECT units, findings::JSON AS findings FROM kept_answer

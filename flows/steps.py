@@ -47,10 +47,12 @@ from flows.sources.pull import pull_all
 from flows.sources.settings import INBOX
 from transforms.china import CHINA
 from transforms.names import shown
-from transforms.records import FINDING
+from transforms.records import FINDING, KEPT_PART, KEPT_SHORTFALL, KEPT_TURNING
 from transforms.texts import Text, joined, text_of
 from warehouse.archive import Receipt, part_of
 from warehouse.decisions import Decisions, keep_decisions
+from warehouse.indicators import kept
+from warehouse.indicators.compute import PARTS_TO_KEEP
 from warehouse.indicators.compute import compute as compute_tables
 from warehouse.ledger.future_dates import warn_of_future
 from warehouse.ledger.ingest import Ingested, ingest, pending
@@ -73,6 +75,7 @@ from warehouse.place import second_connection
 from warehouse.publication.compare import compare, is_comparable, says_the_same
 from warehouse.publication.defined import defined
 from warehouse.publication.filling import (
+    SHORTFALLS_TO_KEEP,
     Imprint,
     attach,
     begin,
@@ -421,15 +424,23 @@ def judge_clauses(run: Run) -> int:
         with apart(connection, asked):
             still_there(asked)
             answer = pool.submit(engine.run, asked, "judgement", suites_of(run.asked))
-            take_apart(connection, run.plan.clauses, run.catalogue)
+            years = take_apart(connection, run.plan.clauses, run.catalogue)
             content = defined(run.catalogue, published_clauses(run), published_sections(run))
             attach(connection, staged, content)
             begin(connection, run.catalogue)
             broken = answer.result()
         judge(connection, broken)
-        write_turning(connection, run.plan.clauses, run.catalogue)
+        write_turning(connection, run.plan.clauses, run.catalogue, years)
         row = connection.execute("SELECT count(*) FROM attainment").fetchone()
     return int(row[0]) if row else 0
+
+
+#: Where a run has what the next one may take over.
+_TO_KEEP = {
+    KEPT_PART: PARTS_TO_KEEP,
+    KEPT_SHORTFALL: SHORTFALLS_TO_KEEP,
+    KEPT_TURNING: "turning",
+}
 
 
 def publish(run: Run) -> Imprint | None:
@@ -470,6 +481,8 @@ def publish(run: Run) -> Imprint | None:
         elif not same:
             with beside(run.connection, before):
                 record(run.connection, imprint, previous_id)
+        with run.writing():
+            kept.keep(run.connection, _TO_KEEP)
         detach(run.connection)
         give_up_temporary(run.connection)
         source = before if before is not None and same else staged

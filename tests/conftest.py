@@ -275,6 +275,19 @@ class _ButForWarnings(steps.Doing):
         return steps.check_decisions(run) if name == "check" else step(run)
 
 
+def rows_of_publication(
+    connection: duckdb.DuckDBPyConnection, catalog: str = ""
+) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of a publication but of the tables that name publications; ``catalog`` is what it is attached as."""
+    return {
+        table.name: connection.execute(
+            f"FROM {catalog and f'{catalog}.'}{table.name} ORDER BY ALL"
+        ).fetchall()
+        for table in TABLES
+        if table.name not in OF_THE_MOMENT
+    }
+
+
 class Home:
     """One JZEDU_HOME: what units hand in, the nights run over it, what is published."""
 
@@ -436,11 +449,8 @@ class Home:
 
     def rows(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every published row of every table, but for those that name publications."""
-        return {
-            table.name: self.ask(f"FROM {table.name} ORDER BY ALL")
-            for table in TABLES
-            if table.name not in OF_THE_MOMENT
-        }
+        with duckdb.connect(str(self.publication), read_only=True) as connection:
+            return rows_of_publication(connection)
 
     def status(self, clause: str, region: str, year: int) -> str:
         """The published verdict."""

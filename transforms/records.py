@@ -18,6 +18,7 @@ _POLARS_TYPES: dict[str, pl.DataType] = {
     "BIGINT": pl.Int64(),
     "BOOLEAN": pl.Boolean(),
     "TIMESTAMP": pl.Datetime("us"),
+    "DECIMAL(38,6)": pl.Decimal(38, 6),
 }
 
 
@@ -253,6 +254,71 @@ KEPT_ANSWER = Record(
     ),
 )
 
+_CLAUSE_ID = Field("clause_id", "VARCHAR", "条款编号", "Clause")
+
+KEPT_MARK = Record(
+    "kept_mark",
+    "保留的计算结果所依据的数据: 每行一张表、一个单位和一个年度",
+    "What the kept results were made of: each row is a table, a unit and a year",
+    (
+        Field("of_table", "VARCHAR", "保留结果的表", "Table of what is kept"),
+        REGION_CODE,
+        YEAR,
+        Field(
+            "mark",
+            "VARCHAR",
+            "算法及所读各行的摘要",
+            "Digest of the question and of the rows it read",
+        ),
+    ),
+)
+
+KEPT_PART = Record(
+    "kept_part",
+    "上次算出的指标分量: 每行一个指标的一个分量、一个单位和一个年度",
+    "Parts of indicators as they were last added up: each row is a part, a unit and a year",
+    (
+        Field("indicator_id", "VARCHAR", "指标", "Indicator"),
+        Field("part", "VARCHAR", "分量", "top, bottom, asked or divisor"),
+        Field("unit", "VARCHAR", "单位代码", "Reporting unit"),
+        YEAR,
+        Field("value", "DECIMAL(38,6)", "值", "Value"),
+    ),
+)
+
+KEPT_SHORTFALL = Record(
+    "kept_shortfall",
+    "上次列出的未达标明细: 每行一所学校(园)或一个班级",
+    "Shortfalls as they were last listed: each row is an institution or class behind an unmet clause",
+    (
+        _CLAUSE_ID,
+        REGION_CODE,
+        YEAR,
+        Field("institution_code", "VARCHAR", "机构标识码", "Institution code"),
+        Field("institution_name", "VARCHAR", "机构名称", "Institution name"),
+        Field("detail_zh", "VARCHAR", "未达标的具体情况", "What falls short"),
+        Field("detail_en", "VARCHAR", "未达标的具体情况(英文)", "What falls short, in English"),
+        Field("value", "VARCHAR", "该对象的值", "The value of this institution or class"),
+        SUBMISSION_ID,
+        Field("sheet", "VARCHAR", "工作表", "Sheet"),
+        Field("row", "BIGINT", "行号", "Row of the sheet"),
+    ),
+)
+
+KEPT_TURNING = Record(
+    "kept_turning",
+    "上次找出的左右判定的机构: 每行一所",
+    "Institutions that turn a verdict as they were last found: each row is one",
+    (
+        _CLAUSE_ID,
+        REGION_CODE,
+        YEAR,
+        Field("institution_code", "VARCHAR", "机构标识码", "Institution code"),
+        Field("institution_name", "VARCHAR", "机构名称", "Institution name"),
+        Field("status", "VARCHAR", "现有判定: met, not_met", "The verdict as it stands"),
+    ),
+)
+
 REASON = Record(
     "reason",
     "单位说明的原因: 每行一条",
@@ -393,6 +459,10 @@ LEDGER = (
     FINDING,
     WARNING,
     KEPT_ANSWER,
+    KEPT_MARK,
+    KEPT_PART,
+    KEPT_SHORTFALL,
+    KEPT_TURNING,
     REASON,
     DECISION,
     FINAL,

@@ -7,6 +7,7 @@ at every start, for frames that Parquet carries over in milliseconds.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,18 @@ import duckdb
 import polars as pl
 
 from transforms.china import OFFSET
+
+#: What gives something else each time, or reads what is not in the warehouse.
+NEVER_THE_SAME = re.compile(
+    r"\b(?:now|today|random|uuid\w*|gen_random_uuid|setseed|nextval|currval|getenv|glob|query|query_table"
+    r"|current_setting|get_current_\w+|transaction_timestamp|read_\w+|parquet_\w+|sniff_csv|\w+_scan"
+    r"|duckdb_\w+|pragma_\w+)\s*\("
+    r"|\b(?:current_date|current_time|current_timestamp|localtime|localtimestamp|using\s+sample|tablesample)\b"
+    r"|\b(?:from|join)\s+'",
+    re.IGNORECASE,
+)
+#: What looks at more rows than the one in hand.
+_OTHER_ROWS = re.compile(r"\b(?:select|from|over|qualify|limit)\b", re.IGNORECASE)
 
 
 @contextmanager
@@ -73,6 +86,11 @@ def literal(value: object) -> str:
         return str(value)
     text = str(value).replace("'", "''")
     return f"'{text}'"
+
+
+def is_of_one_row(expression: str) -> bool:
+    """Return whether an expression, or an aggregate over rows, asks each row by itself, and always the same."""
+    return not _OTHER_ROWS.search(expression) and not NEVER_THE_SAME.search(expression)
 
 
 def in_china(column: str) -> str:

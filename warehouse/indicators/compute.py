@@ -16,15 +16,17 @@ Numerators and denominators are DECIMAL(38,6): counts and fen are exact.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
 import duckdb
 import polars as pl
 
 from transforms.forms import FORMS
-from warehouse.indicators import year_on_year
+from transforms.records import KEPT_PART
+from warehouse.indicators import kept, year_on_year
 from warehouse.indicators.definitions import Catalogue, Indicator, Part, PartName
 from warehouse.reference import Reference
-from warehouse.sql import literal, table_from
+from warehouse.sql import is_of_one_row, literal, table_from
 
 NUMERIC = "DECIMAL(38,6)"
 #: The parts that are there where the denominator's form is; the others go by the numerator's.
@@ -52,11 +54,13 @@ def compute(
     that enter in both (:mod:`warehouse.indicators.year_on_year`); ``value_as_now``, of units that others were merged into
     as if they always had been; ``divisor`` (indicator_id, region_code, year,
     divisor) for gaps that are counted per head; ``due`` (region_code, form, year): what is expected. All of them cover ``first_year`` to the latest year in force.
+    Beside them stands what the next run may take over (:data:`PARTS_TO_KEEP`, :mod:`warehouse.indicators.kept`).
     """
     wanted = [catalogue.by_id[name] for name in indicator_ids]
+    kept.begin(connection)
     _index(connection, catalogue, reference, wanted, first_year)
     _views(connection, catalogue)
-    _add_up_units(connection, wanted)
+    _add_up_units(connection, catalogue, wanted)
     _evaluate(connection, wanted, "membership", "part")
     connection.execute(_VALUES)
     _as_now(connection, reference, wanted)
@@ -76,7 +80,7 @@ def compute(
 
 #: What is made on the way to the tables that :func:`compute` leaves.
 _ON_THE_WAY = (
-    *("state", "place", "above", "unit_part"),
+    *("state", "place", "above"),
     *("part", "part_as_now", "part_this_year", "part_last_year", "part_anew", "part_anew_before"),
     *("membership_as_now", "membership_this_year", "membership_last_year", "both_years"),
     *("entering", "in_both", "made_of", "made_anew", "made_anew_before"),
@@ -346,32 +350,59 @@ def _views(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {view.name} AS {view.sql}")
 
 
-def _add_up_units(connection: duckdb.DuckDBPyConnection, wanted: list[Indicator]) -> None:
+#: The rows of ``unit_part`` that were made of rows one by one, and may be kept for the next run.
+PARTS_TO_KEEP = "(FROM unit_part SEMI JOIN (FROM adds_up WHERE by_row) USING (indicator_id, part))"
+
+#: Parts that are sums over one source.
+_Sums: TypeAlias = list[tuple[str, PartName, str]]
+
+
+def _add_up_units(
+    connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, wanted: list[Indicator]
+) -> None:
     """Put what adds up into ``unit_part``: a row for each part, unit and year it is evaluated for.
 
-    ``adds_up`` has these parts, and by which of the two the unit has to be known (``by_bottom``).
+    ``adds_up`` has these parts, by which of the two the unit has to be known (``by_bottom``), and whether they are
+    made of rows one by one (``by_row``): then those of units and years without a change are what they were.
     """
-    sources: dict[tuple[str, int], list[tuple[str, PartName, str]]] = {}
+    sources: dict[tuple[str, int, bool], _Sums] = {}
     rows = []
     for indicator in wanted:
         for name, part in indicator.parts.items():
             if part.sum is not None:
-                key = (part.source, part.years_before)
+                by_row = (
+                    part.years_before == 0
+                    and catalogue.form_behind(part.source) is not None
+                    and is_of_one_row(part.sum)
+                )
+                key = (part.source, part.years_before, by_row)
                 sources.setdefault(key, []).append((indicator.indicator_id, name, part.sum))
-                rows.append((indicator.indicator_id, name, name in _KNOWN_BY_BOTTOM))
-    schema = {"indicator_id": pl.String, "part": pl.String, "by_bottom": pl.Boolean}
+                rows.append((indicator.indicator_id, name, name in _KNOWN_BY_BOTTOM, by_row))
+    schema = {
+        "indicator_id": pl.String,
+        "part": pl.String,
+        "by_bottom": pl.Boolean,
+        "by_row": pl.Boolean,
+    }
     table_from(connection, "TEMP TABLE adds_up", pl.DataFrame(rows, schema=schema, orient="row"))
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE unit_part "
         f"(indicator_id VARCHAR, part VARCHAR, unit VARCHAR, year INTEGER, value {NUMERIC})"
     )
-    if sources:
-        queries = (_sums_of(source, later, parts) for (source, later), parts in sources.items())
-        connection.execute(f"INSERT INTO unit_part {' UNION ALL '.join(queries)}")
+    asked = [_sums_of(source, 0, parts) for (source, _, by_row), parts in sources.items() if by_row]
+    anew = kept.changed(connection, KEPT_PART.name, kept.question(catalogue, *asked))
+    queries = [
+        _sums_of(source, later, parts, anew.condition() if by_row else "true")
+        for (source, later, by_row), parts in sources.items()
+    ]
+    queries.append(
+        f"SELECT {KEPT_PART.names} FROM {KEPT_PART.name} WHERE NOT ({anew.condition('unit')})"
+    )
+    connection.execute(f"INSERT INTO unit_part {' UNION ALL '.join(queries)}")
 
 
-def _sums_of(source: str, years_later: int, parts: list[tuple[str, PartName, str]]) -> str:
-    """Return the query of all parts that are sums over one source, for the year that they count in."""
+def _sums_of(source: str, years_later: int, parts: _Sums, rows: str = "true") -> str:
+    """Return the query of all parts that are sums over those ``rows`` of one source, for the year that they count in."""
     sums = ", ".join(f"({total})::{NUMERIC} AS v{i}" for i, (*_, total) in enumerate(parts))
     return f"""
     SELECT unnest([{", ".join(literal(name) for name, *_ in parts)}]),
@@ -379,7 +410,7 @@ def _sums_of(source: str, years_later: int, parts: list[tuple[str, PartName, str
         region_code, year, unnest([{", ".join(f"v{i}" for i in range(len(parts)))}])
     FROM (
         SELECT region_code, year + {years_later} AS year, {sums}
-        FROM {source_name(source)} GROUP BY region_code, year
+        FROM {source_name(source)} WHERE {rows} GROUP BY region_code, year
     )
     """
 

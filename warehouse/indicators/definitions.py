@@ -31,7 +31,7 @@ from transforms.definitions import InUse
 from transforms.forms import FormSet
 from transforms.texts import Misfit, Text
 from transforms.yaml_records import Place, read_definitions
-from warehouse.sql import literal
+from warehouse.sql import is_of_one_row, literal
 
 INDICATORS = Path(__file__).with_name("indicators.yaml")
 
@@ -41,6 +41,10 @@ _SUM = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _QUOTED = re.compile(r"'[^']*'")
+#: A view of some rows of one form.
+_SOME_ROWS = re.compile(
+    r'SELECT \* FROM current\."?(?P<form>\w+)"?\s+WHERE (?P<test>.*)', re.DOTALL
+)
 #: Units of people: 人, a place for a child, 名教师; 名 alone is a rank.
 _PEOPLE = re.compile("人|个学位|名.+")
 
@@ -508,6 +512,14 @@ class Catalogue(_Record):
     def forms_of(self, source: str) -> tuple[str, ...]:
         """Return the forms that a source is made of."""
         return next((view.forms for view in self.views if view.name == source), (source,))
+
+    def form_behind(self, source: str) -> str | None:
+        """Return the form whose rows are those of a source, each by itself; None where it is made of more."""
+        view = next((view for view in self.views if view.name == source), None)
+        if view is None:
+            return source
+        found = _SOME_ROWS.fullmatch(view.sql.strip())
+        return found["form"] if found and is_of_one_row(found["test"]) else None
 
 
 #: The records of a catalogue, and by what each is known.

@@ -16,15 +16,17 @@ import duckdb
 import polars as pl
 
 from transforms.forms import FORMS
+from transforms.records import KEPT_SHORTFALL
+from warehouse.indicators import kept
 from warehouse.indicators.compute import source_name
-from warehouse.indicators.definitions import Catalogue
+from warehouse.indicators.definitions import Catalogue, Causes
 from warehouse.publication import places_ahead
 from warehouse.publication.defined import STORAGE_VERSION
 from warehouse.publication.finding_history import NAMES, history
 from warehouse.publication.release import DATABASE
 from warehouse.publication.revisions import REVISIONS
 from warehouse.publication.tables import TABLES, PublishedTable
-from warehouse.sql import literal, table_from, transaction
+from warehouse.sql import is_of_one_row, literal, table_from, transaction
 
 
 def stage(published: Path) -> Path:
@@ -138,30 +140,67 @@ def _forms() -> pl.DataFrame:
 def _shortfall(
     connection: duckdb.DuckDBPyConnection, catalogue: Catalogue, clauses: pl.DataFrame
 ) -> None:
-    """Name the institutions and classes behind every unmet clause, with where they stand."""
+    """Name the institutions and classes behind every unmet clause, with where they stand.
+
+    Where nothing has changed since the last run, they are those that it named.
+    """
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE unmet AS SELECT clause_id, region_code, year FROM attainment "
         "WHERE status = 'not_met'"
     )
     unmet = {clause for (clause,) in connection.execute("SELECT clause_id FROM unmet").fetchall()}
     indicator_of: Mapping[str, str] = dict(clauses.select("clause_id", "indicator_id").iter_rows())
-    parts = []
-    for clause_id, indicator_id in indicator_of.items():
-        causes = catalogue.by_id[indicator_id].causes
-        if causes is None or clause_id not in unmet:
-            continue
-        origin = 's.submission_id, s.sheet, s."row"' if causes.each else "NULL, NULL, NULL"
-        parts.append(
-            f"SELECT {literal(clause_id)}, region_code, year, {causes.code}, {causes.name}, "
-            f"{causes.detail}, {causes.detail_en}, {causes.value}, {origin} "
-            f"FROM {source_name(causes.source)} s SEMI JOIN unmet u "
-            f"ON u.clause_id = {literal(clause_id)} AND u.region_code = s.region_code AND u.year = s.year "
-            f"WHERE {causes.rows}"
-        )
-    if parts:
-        connection.execute(
-            f"INSERT INTO publication.shortfall {' UNION ALL '.join(parts)} ORDER BY ALL"
-        )
+    behind = {
+        clause_id: causes
+        for clause_id, indicator_id in indicator_of.items()
+        if (causes := catalogue.by_id[indicator_id].causes) is not None
+    }
+    by_row = {clause_id for clause_id, causes in behind.items() if _is_by_row(causes, catalogue)}
+    frame = pl.DataFrame({"clause_id": sorted(by_row)}, {"clause_id": pl.String})
+    table_from(connection, "TEMP TABLE named_by_row", frame)
+    asked = kept.question(catalogue, *(_named(name, behind[name]) for name in sorted(by_row)))
+    anew = kept.changed(connection, KEPT_SHORTFALL.name, asked, _READ_BY_SHORTFALL)
+    where = f" AND {anew.condition()}"
+    parts = [
+        _named(clause_id, causes) + (where if clause_id in by_row else "")
+        for clause_id, causes in behind.items()
+        if clause_id in unmet
+    ]
+    parts.append(
+        f"SELECT {KEPT_SHORTFALL.names} FROM {KEPT_SHORTFALL.name} WHERE NOT ({anew.condition()})"
+    )
+    connection.execute(
+        f"INSERT INTO publication.shortfall {' UNION ALL '.join(parts)} ORDER BY ALL"
+    )
+
+
+#: The rows of the published table ``shortfall`` that were named row by row, and may be kept for the next run.
+SHORTFALLS_TO_KEEP = "(FROM publication.shortfall SEMI JOIN named_by_row USING (clause_id))"
+
+#: What is read of a unit and year to name its shortfalls.
+_READ_BY_SHORTFALL = """
+SELECT region_code, year, sum(hashed) AS total FROM (
+    SELECT region_code, year, hash(s) AS hashed FROM row_sum s
+    UNION ALL SELECT region_code, year, hash(u) FROM unmet u
+) GROUP BY ALL
+"""
+
+
+def _is_by_row(causes: Causes, catalogue: Catalogue) -> bool:
+    asked = (causes.rows, causes.code, causes.name, causes.detail, causes.detail_en, causes.value)
+    return catalogue.form_behind(causes.source) is not None and all(map(is_of_one_row, asked))
+
+
+def _named(clause_id: str, causes: Causes) -> str:
+    """Return the query for who is behind an unmet clause."""
+    origin = 's.submission_id, s.sheet, s."row"' if causes.each else "NULL, NULL, NULL"
+    return (
+        f"SELECT {literal(clause_id)}, region_code, year, {causes.code}, {causes.name}, "
+        f"{causes.detail}, {causes.detail_en}, {causes.value}, {origin} "
+        f"FROM {source_name(causes.source)} s SEMI JOIN unmet u "
+        f"ON u.clause_id = {literal(clause_id)} AND u.region_code = s.region_code AND u.year = s.year "
+        f"WHERE ({causes.rows})"
+    )
 
 
 def record(

@@ -63,7 +63,7 @@ def behind_change(publication: Publication, clause: PublishedClause, cell: Judge
     Nothing where the two years cannot be compared.
     """
     told = publication.year_on_year.get((clause.clause_id, cell.region_code, cell.year))
-    if told is None or told.numerators is None:
+    if told is None:
         return []
     parts = [_moved("numerator", told.numerators)]
     if told.denominators is not None:

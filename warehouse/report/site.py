@@ -40,10 +40,10 @@ from warehouse.publication.revisions import Revision
 from warehouse.report import dictionary
 from warehouse.report.atlas import draw_atlas
 from warehouse.report.brief import brief_of
+from warehouse.report.cells import Cell, Cells
 from warehouse.report.charts import Goal, Point, Projection, mini_chart, shared_domain, trend_chart
 from warehouse.report.duties import duties_of
 from warehouse.report.fields import rows_by_field, rows_of
-from warehouse.report.grades import Grades
 from warehouse.report.handed_in import (
     UnitReporting,
     quickest_and_slowest,
@@ -59,7 +59,6 @@ from warehouse.report.rows import (
     DASH,
     ClauseRow,
     Move,
-    bare_value,
     clause_row,
     difference,
     finality_text,
@@ -175,11 +174,11 @@ def _write_all(
     if site["public"]:
         _write_public(pages, reader)
     _write_city(pages, publication)
-    grades, reported = Grades(publication), unit_reporting(publication)
+    cells, reported = Cells(publication), unit_reporting(publication)
     for region in (publication.city, *publication.between):
-        _write_matrix(pages, publication, inputs, grades, region)
+        _write_matrix(pages, publication, inputs, cells, region)
         _write_reporting(pages, publication, region, reported)
-    _write_map(pages, publication, grades, reference)
+    _write_map(pages, publication, cells, reference)
     for region in (*publication.between, *publication.units):
         if not region.has_page:
             continue
@@ -286,14 +285,14 @@ def _write_city(pages: Pages, publication: Publication) -> None:
 
 
 def _write_matrix(
-    pages: Pages, publication: Publication, inputs: Inputs, grades: Grades, region: Region
+    pages: Pages, publication: Publication, inputs: Inputs, cells: Cells, region: Region
 ) -> None:
     """Write the matrix of a region and of what is directly below it; of all years at the top alone."""
     regions = [region, *publication.below(region)]
     years = publication.years if region.is_city else [publication.focus]
     # So many of these that each is kept small: one year, and words without marks.
     is_plain = not all(one.has_page for one in regions)
-    watched = [(year, grades.in_year(year)) for year in years]
+    watched = [(year, cells.grades.in_year(year)) for year in years]
     made_from = (regions, years, is_plain, inputs.of_regions(one.code for one in regions))
 
     def context() -> dict[str, object]:
@@ -308,11 +307,11 @@ def _write_matrix(
                 (
                     clause,
                     target_text(clause),
-                    _cells_of(publication, grades, clause, regions, publication.focus),
+                    cells.of(clause, regions, publication.focus),
                 )
                 for clause in publication.clauses
             ],
-            "figures": None if is_plain else _figures(publication, grades, regions, years),
+            "figures": None if is_plain else _figures(publication, cells, regions, years),
             "readings": _readings(publication.clauses),
         }
 
@@ -322,7 +321,7 @@ def _write_matrix(
 def _write_map(
     pages: Pages,
     publication: Publication,
-    grades: Grades,
+    cells: Cells,
     reference: Path,
 ) -> None:
     # Of a nation the provinces: its units are too many for one page.
@@ -348,16 +347,16 @@ def _write_map(
         "cells": dict(
             zip(
                 [region.code for region in regions],
-                _cells_of(publication, grades, first, regions, publication.focus),
+                cells.of(first, regions, publication.focus),
                 strict=True,
             )
         ),
-        "first_grades": grades.legend(first, publication.focus),
+        "first_grades": cells.grades.legend(first, publication.focus),
         "atlas": atlas,
         "regions": publication.region_by_code,
         "tiles": [region for region in shown if region.code not in drawn],
         "shown": shown,
-        "figures": _figures(publication, grades, regions, publication.years),
+        "figures": _figures(publication, cells, regions, publication.years),
         "first_reading": _reading(first),
     }
     pages.page("map.html", "map.html", context)
@@ -790,38 +789,8 @@ def _forms_of_unit(publication: Publication, unit: Region, year: int) -> tuple[i
     return sum(row.accepted for row in rows), len(rows)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A region on the map or in the matrix; a ``status`` of None is out of the clause's scope.
-
-    ``short`` is what is short of its coverage, ``grade`` the step of colour of what is only watched.
-    """
-
-    status: str | None
-    shown: str = ""
-    short: str = ""
-    grade: int | None = None
-
-
-def _cells_of(
-    publication: Publication,
-    grades: Grades,
-    clause: PublishedClause,
-    regions: Sequence[Region],
-    year: int,
-) -> list[Place]:
-    """Return what the map and the matrix show of a clause in each region."""
-    steps = grades.of(clause, year)
-    return [
-        Place(cell.status, bare_value(clause, cell), cell.short_of, steps.get(region.code))
-        if (cell := publication.cell(clause, region, year))
-        else Place(None)
-        for region in regions
-    ]
-
-
 def _figures(
-    publication: Publication, grades: Grades, regions: Sequence[Region], years: Sequence[int]
+    publication: Publication, cells: Cells, regions: Sequence[Region], years: Sequence[int]
 ) -> dict[str, object]:
     """Return what the script needs to show another clause or year: wording, nothing to compute."""
     order = list(STATUSES)
@@ -839,17 +808,14 @@ def _figures(
         },
         "cells": {
             clause.clause_id: {
-                str(year): [
-                    _packed(order, cell)
-                    for cell in _cells_of(publication, grades, clause, regions, year)
-                ]
+                str(year): [_packed(order, cell) for cell in cells.of(clause, regions, year)]
                 for year in years
             }
             for clause in publication.clauses
         },
         "grades": {
             clause.clause_id: {
-                str(year): legend for year in years if (legend := grades.legend(clause, year))
+                str(year): legend for year in years if (legend := cells.grades.legend(clause, year))
             }
             for clause in publication.clauses
         },
@@ -857,8 +823,8 @@ def _figures(
     }
 
 
-def _packed(order: Sequence[str], cell: Place) -> list[object] | None:
-    """Return a place as the script reads it: number of the status, figure, what is short, step of colour."""
+def _packed(order: Sequence[str], cell: Cell) -> list[object] | None:
+    """Return a cell as the script reads it: number of the status, figure, what is short, step of colour."""
     if cell.status is None:
         return None
     told: list[object] = [order.index(cell.status), cell.shown]

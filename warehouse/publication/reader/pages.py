@@ -181,7 +181,7 @@ class PublishedClause:
         return f"clause-{slug(self.clause_id)}.html"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Judgement:
     """A clause in a region and a year: the figure and its verdict."""
 
@@ -201,9 +201,27 @@ class Judgement:
     expected_units: int | None
     asked: int | None
     answered: int | None
-    coverage: Text | None
-    exact_value: Number | None
-    exact_threshold: Number | None
+    coverage_zh: str | None
+    coverage_en: str | None
+    scale: float | None
+    numerator_before: Decimal | None
+    denominator_before: Decimal | None
+
+    # Most of these are never shown: what is not asked for is not worked out.
+    @cached_property
+    def exact_value(self) -> Number | None:
+        """The exact figure behind the value."""
+        return behind(self.value, self.numerator, self.denominator, self.scale)
+
+    @cached_property
+    def exact_threshold(self) -> Number | None:
+        """The exact figure behind the threshold, where that is the figure of the year before."""
+        return behind(self.threshold, self.numerator_before, self.denominator_before, self.scale)
+
+    @property
+    def coverage(self) -> Text | None:
+        """What is missing behind the verdict, None where all is there."""
+        return _both(self.coverage_zh, self.coverage_en) if self.coverage_zh else None
 
     @property
     def firm(self) -> bool:
@@ -406,11 +424,38 @@ class YearOnYear:
     clause_id: str
     region_code: str
     year: int
-    before: Number | None
-    now: Number | None
     units: int
-    numerators: tuple[Decimal, Decimal] | None = None
-    denominators: tuple[Decimal, Decimal] | None = None
+    scale: float | None
+    value: float
+    numerator: Decimal
+    denominator: Decimal | None
+    previous_value: float
+    previous_numerator: Decimal
+    previous_denominator: Decimal | None
+
+    @property
+    def before(self) -> Number | None:
+        """The exact figure of the year before."""
+        return behind(
+            self.previous_value, self.previous_numerator, self.previous_denominator, self.scale
+        )
+
+    @property
+    def now(self) -> Number | None:
+        """The exact figure of this year."""
+        return behind(self.value, self.numerator, self.denominator, self.scale)
+
+    @property
+    def numerators(self) -> tuple[Decimal, Decimal]:
+        """The numerators of both years."""
+        return self.previous_numerator, self.numerator
+
+    @property
+    def denominators(self) -> tuple[Decimal, Decimal] | None:
+        """The denominators of both years, None of a count."""
+        if self.previous_denominator is None or self.denominator is None:
+            return None
+        return self.previous_denominator, self.denominator
 
 
 @dataclass(frozen=True, slots=True)
@@ -679,7 +724,7 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
     told = _OF_LARGE.format(focus=focus) if is_large else "true"
     coverage_zh, coverage_en = coverage.sentence("a")
     cells = reader.rows(
-        _cell, _CELLS.format(coverage_zh=coverage_zh, coverage_en=coverage_en, told=told)
+        Judgement, _CELLS.format(coverage_zh=coverage_zh, coverage_en=coverage_en, told=told)
     )
     if not regions or not clauses or not cells:
         raise ValueError("the publication holds no region, no clause or no verdict to report on")
@@ -705,7 +750,7 @@ def read_publication(reader: Reader, reference: Path) -> Publication:
         revisions=read_revisions(reader, issues[0].publication_id) if issues else [],
         issues=issues,
         made_up=reader.is_made_up,
-        year_on_year=_by_place(reader.rows(_compared, _YEAR_ON_YEAR.format(told=told))),
+        year_on_year=_by_place(reader.rows(YearOnYear, _YEAR_ON_YEAR.format(told=told))),
         year_states=year_states,
         standings=_by_place(reader.rows(Standing, f"FROM ({standings()})")),
         received_until=reader.tuples(_RECEIVED_UNTIL)[0][0],
@@ -853,52 +898,6 @@ def _regions(reader: Reader, reference: Path) -> list[Region]:
 def _glossed(name: str, kind: str) -> str:
     gloss = REGION_KINDS.get(kind)
     return f"{name} ({gloss})" if gloss else name
-
-
-def _cell(
-    *,
-    coverage_zh: str | None,
-    coverage_en: str | None,
-    scale: float | None,
-    numerator_before: Decimal | None,
-    denominator_before: Decimal | None,
-    **fields: Any,
-) -> Judgement:
-    """Return a row of ``_CELLS`` with the exact figures behind its doubles."""
-    return Judgement(
-        **fields,
-        coverage=_both(coverage_zh, coverage_en) if coverage_zh else None,
-        exact_value=behind(fields["value"], fields["numerator"], fields["denominator"], scale),
-        exact_threshold=behind(fields["threshold"], numerator_before, denominator_before, scale),
-    )
-
-
-def _compared(
-    *,
-    clause_id: str,
-    region_code: str,
-    year: int,
-    units: int,
-    scale: float | None,
-    value: float,
-    numerator: Decimal,
-    denominator: Decimal | None,
-    previous_value: float,
-    previous_numerator: Decimal,
-    previous_denominator: Decimal | None,
-) -> YearOnYear:
-    return YearOnYear(
-        clause_id,
-        region_code,
-        year,
-        before=behind(previous_value, previous_numerator, previous_denominator, scale),
-        now=behind(value, numerator, denominator, scale),
-        units=units,
-        numerators=(previous_numerator, numerator),
-        denominators=None
-        if previous_denominator is None or denominator is None
-        else (previous_denominator, denominator),
-    )
 
 
 def _alike(kind: str) -> str:
