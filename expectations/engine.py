@@ -15,8 +15,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
@@ -115,12 +115,10 @@ class Engine:
         database: Path,
         table: str,
         suites: Mapping[str, Sequence[Expectation]],
-        attaching: Sequence[str] = (),
     ) -> dict[str, Broken]:
         """Run ``suites`` (by name) with ``table`` of ``database`` as ``{batch}``.
 
-        No other connection may have the file open meanwhile. ``attaching`` are statements that each
-        connection begins with, as :func:`warehouse.place.reached_by` gives them.
+        No other connection may have the file open meanwhile.
 
         Raises:
             CheckFailed: an expectation crashed or gave no whole answer, or the child ended.
@@ -134,7 +132,6 @@ class Engine:
                 for name, expectations in suites.items()
                 if expectations
             },
-            "attaching": list(attaching),
         }
         with self._turn:
             answer = self._within(lambda: self._answer(order))
@@ -345,39 +342,6 @@ def _expectation() -> type[Any]:
 
 
 def _carry_out(
-    context: Any, expectation_type: type[Any], source_name: str, order: dict[str, Any]
-) -> dict[str, Any]:
-    with _attaching(order["attaching"]):
-        return _judged(context, expectation_type, source_name, order)
-
-
-@contextmanager
-def _attaching(statements: Sequence[str]) -> Iterator[None]:
-    """Have every connection to a database that is made within the block begin with ``statements``."""
-    if not statements:
-        yield
-        return
-    from sqlalchemy import event
-    from sqlalchemy.pool import Pool
-
-    def attach(connection: Any, _: object) -> None:
-        cursor = connection.cursor()
-        try:
-            for statement in statements:
-                cursor.execute(statement)
-        except Exception as error:
-            # Not the statement, which may hold a key.
-            said = str(error).strip().splitlines()[0]
-            raise RuntimeError(f"the warehouse cannot be opened: {said}") from None
-
-    event.listen(Pool, "connect", attach)
-    try:
-        yield
-    finally:
-        event.remove(Pool, "connect", attach)
-
-
-def _judged(
     context: Any, expectation_type: type[Any], source_name: str, order: dict[str, Any]
 ) -> dict[str, Any]:
     import great_expectations as gx

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -42,13 +42,14 @@ from warehouse.ledger.cluster import ClusterReaders
 from warehouse.ledger.ingest import Ingested, LocalReaders, Readers
 from warehouse.ledger.store import (
     fenced,
+    make_mirror,
     open_warehouse,
     renew_warnings,
     use_lake,
     use_mirror,
 )
 from warehouse.ledger.transfer import transfer_to
-from warehouse.place import WarehouseLocked, reached_by
+from warehouse.place import WarehouseLocked, second_connection
 from warehouse.publication.compare import Comparison
 from warehouse.publication.release import DATABASE
 from warehouse.reference import Reference
@@ -164,6 +165,7 @@ class Run:
     fence: Fence | None = None
     printing: Printing | None = None
     _turn: threading.Lock = field(default_factory=threading.Lock)
+    _mirror: Path | None = None
 
     @property
     def reference(self) -> Reference:
@@ -227,10 +229,24 @@ class Run:
                 yield
 
     def compute_apart(self) -> None:
-        """Have what follows compute from a copy of the lake, where the warehouse is one."""
-        if isinstance(self.settings.place, Lake):
+        """Have what follows compute from a copy of the lake, where the warehouse is one.
+
+        It is made once, as soon as it is known what is in force: all that reads the rows reads it.
+        """
+        if not isinstance(self.settings.place, Lake):
+            return
+        if self._mirror is None:
             folder = self.opened.enter_context(self._folder(_MIRROR))
-            use_mirror(self.connection, folder / "mirror.duckdb", self.reference)
+            self._mirror = folder / "mirror.duckdb"
+            make_mirror(self.connection, self._mirror, self.reference)
+        use_mirror(self.connection)
+
+    def another_connection(self) -> duckdb.DuckDBPyConnection:
+        """Return a further connection to the warehouse itself, for another thread."""
+        another = second_connection(self.connection)
+        if isinstance(self.settings.place, Lake):
+            use_lake(another)
+        return another
 
     def take_over_warnings(self) -> None:
         """Have what is computed from know the warnings too: a copy of a lake was made beside the check."""
@@ -252,21 +268,18 @@ class Run:
                 _log.warning("the lake could not be tended: %s", cause_of(error).reason.en)
 
     @contextmanager
-    def for_the_engine(self) -> Iterator[tuple[Path, Sequence[str]]]:
-        """Yield what another process opens to read the warehouse as it is now, and its first statements.
+    def for_the_engine(self) -> Iterator[Path]:
+        """Yield a copy of what is computed from, as it is now: another process opens it to read.
 
-        That is a copy, where the warehouse is a file: one process has it open, which goes on to use it.
+        One process has the file itself open, and goes on to use it.
         """
-        place = self.settings.place
-        if isinstance(place, Lake):
-            yield reached_by(place)
-            return
-        still_there(self.settings.warehouse)
+        file = self._mirror or self.settings.warehouse
+        still_there(file)
         with self._folder(_COPY) as folder:
             self.connection.execute("CHECKPOINT")
-            copy = folder / self.settings.warehouse.name
-            copyfile(self.settings.warehouse, copy)
-            yield copy, ()
+            copy = folder / file.name
+            copyfile(file, copy)
+            yield copy
 
     @contextmanager
     def _folder(self, prefix: str) -> Iterator[Path]:

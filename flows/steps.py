@@ -67,11 +67,9 @@ from warehouse.ledger.store import (
     mark_published,
     originals_in,
     published_files,
-    use_lake,
 )
 from warehouse.ledger.told import tell_reading
 from warehouse.outbox import write_returns
-from warehouse.place import second_connection
 from warehouse.publication.compare import compare, is_comparable, says_the_same
 from warehouse.publication.defined import defined
 from warehouse.publication.filling import (
@@ -108,6 +106,9 @@ _log = logging.getLogger(__name__)
 #: The published table ``section``.
 SECTION = {"section": pl.Int64(), "name_zh": pl.String(), "name_en": pl.String()}
 
+#: In a lake, where each transaction leaves a state that is kept for days, what is loaded in so many seconds is one.
+#: A run that is killed reads that again.
+_LOADED_TOGETHER = 60.0
 #: So many damaged originals are named one by one.
 _LOST_NAMED = 10
 
@@ -298,6 +299,7 @@ def _ingest(
         readers=run.readers,
         on_file=on_file,
         kept=kept,
+        together=0 if run.fence is None else _LOADED_TOGETHER,
     )
 
 
@@ -319,10 +321,11 @@ class Checking:
             run.warm_up()
             self._acknowledgements = load_acknowledgements(run.settings.home / ACKNOWLEDGEMENTS)
             _bring_into_force(run)
+            run.compute_apart()
             self._asked = suite(run.connection)
-            self._database, self._attaching = stack.enter_context(run.for_the_engine())
+            self._database = stack.enter_context(run.for_the_engine())
             # A connection of its own: one may be used by one thread at a time.
-            self._connection = stack.enter_context(second_connection(run.connection))
+            self._connection = stack.enter_context(run.another_connection())
             self._opened = stack.pop_all()
 
     def check(self, run: Run) -> int:
@@ -335,7 +338,6 @@ class Checking:
                 self._database,
                 TABLE,
                 {SUITE: self._asked.expectations},
-                attaching=self._attaching,
             )[SUITE]
             used, today = self._connection, _today()
             with run.writing(used):
@@ -515,15 +517,25 @@ def _after_release(run: Run, stands: str) -> None:
     decisions = Decisions(run.settings.archive)
     if keep_releases(run.settings.home, published, decisions, stands):
         hand_out(run.settings.home / RELEASES)
-    if run.fence is not None:
-        _share(run)
+    failed = None
     if (there := _uploads(run)) is not None:
         try:
             there.put(published / DATABASE, stands, run.settings.keep_publications)
         except StorageFailed as error:
-            raise NotUploaded("publish", error.text, THEN) from error
-    with run.writing():
-        mark_published(run.connection, _stamp(run), files_of(published))
+            failed = error
+    with ExitStack() as stack:
+        used = run.connection
+        if run.fence is not None:
+            stack.enter_context(beside(run.connection, published / DATABASE))
+            # One of its own: views would find the run's temporary tables, which are called as published ones.
+            used = stack.enter_context(run.another_connection())
+        stack.enter_context(run.writing(used))
+        if run.fence is not None and not is_shared(used):
+            share(used)
+        if failed is None:
+            mark_published(used, _stamp(run), files_of(published))
+    if failed is not None:
+        raise NotUploaded("publish", failed.text, THEN) from failed
     run.tend(_now())
 
 
@@ -571,19 +583,6 @@ def _ready_pages() -> None:
         from warehouse.report import ready
 
         ready()
-
-
-def _share(run: Run) -> None:
-    """Have the publication that stands in the lake as well."""
-    # A connection of its own: views would find the run's temporary tables, which are called as published ones.
-    with (
-        beside(run.connection, run.settings.published / DATABASE),
-        second_connection(run.connection) as own,
-    ):
-        use_lake(own)
-        if not is_shared(own):
-            with run.writing(own):
-                share(own)
 
 
 def _uploads(run: Run) -> UploadedPublication | None:
@@ -700,7 +699,7 @@ class Answering:
 
     def __init__(self, run: Run) -> None:
         # A connection of its own: one may be used by one thread at a time.
-        self._connection = second_connection(run.connection)
+        self._connection = run.another_connection()
         self._stopped = threading.Event()
 
     def send(self, run: Run) -> list[Path]:

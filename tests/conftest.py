@@ -178,7 +178,6 @@ class ByHand:
         database: Path,
         table: str,
         suites: Mapping[str, Sequence[Expectation]],
-        attaching: Sequence[str] = (),
     ) -> dict[str, Broken]:
         """The regions and years that miss their threshold (``reached``) or their line (``pace``)."""
         broken: dict[str, Broken] = {
@@ -224,7 +223,6 @@ class InDuckDB:
         database: Path,
         table: str,
         suites: Mapping[str, Sequence[Expectation]],
-        attaching: Sequence[str] = (),
     ) -> dict[str, Broken]:
         with duckdb.connect(str(database), read_only=True) as connection:
             self.anew = {

@@ -11,6 +11,7 @@ from datetime import date
 from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from time import monotonic
 from typing import Self
 
 import duckdb
@@ -27,8 +28,8 @@ from warehouse.sql import bound, lent, transaction
 from warehouse.workers.pool import Breach, Order, Workers
 from warehouse.workers.process import OrderPart
 
-#: After so many answers it is noted that they were written: a run that is killed writes these again.
-_NOTED_TOGETHER = 200
+#: After so many seconds it is noted which answers were written: a run that is killed writes those of this time again.
+_NOTED_EVERY = 20.0
 #: Files of no known unit's folder are answered here.
 UNKNOWN_UNIT = "unknown"
 #: What says that a file was not read; nothing in it can be marked, and it is not opened again.
@@ -102,14 +103,14 @@ def write_returns(
     note = partial(_note_sent, connection, kept)
     note(gone, {})
     written: list[ReturnSheet] = []
-    noted = 0
+    noted, since = 0, monotonic()
     try:
         for sheet in write_sheets(archive, outbox, stale, limits, workers):
             written.append(sheet)
             on_file()
-            if len(written) - noted == _NOTED_TOGETHER:
+            if monotonic() - since >= _NOTED_EVERY:
                 _note_written(note, written[noted:])
-                noted = len(written)
+                noted, since = len(written), monotonic()
     finally:
         _note_written(note, written[noted:])
     return [outbox / sheet.target for sheet in written]

@@ -72,16 +72,6 @@ def second_connection(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyC
     return second
 
 
-def reached_by(place: Place) -> tuple[Path, tuple[str, ...]]:
-    """Return the file that another process opens for ``place``, and the statements it then executes.
-
-    The statements hold secrets: they are for a pipe, and never for a log.
-    """
-    if isinstance(place, Lake):
-        return Path(":memory:"), place.statements(read_only=True)
-    return place, ()
-
-
 def is_there(place: Place) -> bool:
     """Return whether there is a warehouse; a lake counts as there."""
     return isinstance(place, Lake) or place.exists()

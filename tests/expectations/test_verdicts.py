@@ -800,10 +800,9 @@ class Compared(Engine):
         database: Path,
         table: str,
         suites: Mapping[str, Sequence[Expectation]],
-        attaching: Sequence[str] = (),
     ) -> dict[str, Broken]:
         self.results["by hand"] = self.hand.run(database, table, suites)
-        self.results["by suite"] = super().run(database, table, suites, attaching)
+        self.results["by suite"] = super().run(database, table, suites)
         return self.results["by suite"]
 
 

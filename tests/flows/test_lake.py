@@ -50,14 +50,14 @@ from transforms.records import LEDGER
 from transforms.sample import write_sample
 from warehouse.lake import SCHEME, Fence, Lake, LakeFailed, NoLongerWriter, tend
 from warehouse.ledger.store import Scope, fenced, load
-from warehouse.place import connect, reached_by
+from warehouse.place import connect
 from warehouse.publication.tables import OF_THE_MOMENT, TABLES
 from warehouse.publication.views import VIEWS
 from warehouse.reference import load_reference
 from warehouse.sql import literal
 
 YIXIAN, HEISHAN, GUTA = "210727", "210726", "210702"
-#: What a night may add to the lake's history, and a first night, which makes the tables too.
+#: What a night may add to the lake's history, also the first one, which makes schema, tables and fence.
 SNAPSHOTS = 10
 
 
@@ -198,9 +198,21 @@ def test_a_night_adds_few_snapshots_and_a_night_without_news_none(
 ) -> None:
     lake = cities[1]
     before = lake.snapshots()
-    assert before <= SNAPSHOTS + 3, "the schema, the fence and the tables, and a night"
+    assert before <= SNAPSHOTS
     assert whole_night(lake) is None
     assert lake.snapshots() == before
+
+
+def test_what_is_loaded_within_a_minute_is_one_snapshot(lake_home: LakeHome) -> None:
+    for number, unit in enumerate((YIXIAN, HEISHAN, GUTA)):
+        lake_home.sheet(unit, "population", 2020, people(number))
+    settings = lake_home.settings.model_copy(update={"engine": EngineSettings(portion=1)})
+    with Run.open(settings) as run:
+        before = lake_home.snapshots()
+        steps.pull_inbox(run)
+        steps.load_deliveries(run, steps.unread(run), lambda: None)
+        assert lake_home.snapshots() == before + 1
+    assert lake_home.ask_lake("SELECT count(*) FROM submission") == [(3,)]
 
 
 def test_workers_of_a_cluster_leave_what_they_have_read_beside_the_rows(
@@ -437,10 +449,7 @@ def test_secrets_come_from_blocks_where_the_settings_name_them(
     with_blocks = Home.of_folder(home.root)
     with_blocks.sheet(YIXIAN, "population", 2020, people(10))
     with_blocks.load()
-    file, statements = reached_by(with_blocks.settings.place)
-    with duckdb.connect(str(file)) as another:  # as the process of Great Expectations does
-        for statement in statements:
-            another.execute(statement)
+    with connect(with_blocks.settings.place, read_only=True) as another:
         assert another.execute("SELECT region_code FROM submission").fetchall() == [(YIXIAN,)]
     lines = diagnose(home.root, lambda _: (), True)
     assert {line.check: line.state for line in lines if line.check in ("warehouse", "archive")} == {

@@ -8,13 +8,15 @@ or another (:mod:`warehouse.ledger.portions`).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic
 from typing import Final, Protocol, Self
 
 import duckdb
@@ -122,10 +124,12 @@ def ingest(
     readers: Readers,
     on_file: Callable[[], None],
     kept: Callable[[], AbstractContextManager[None]],
+    together: float = 0,
 ) -> Ingested:
     """Read ``receipts`` from the archive and load what they hold.
 
-    ``on_file`` is called after every file read; every portion is loaded within a ``kept()``. Where an
+    ``on_file`` is called after every file read. Portions are loaded within a ``kept()``: each in one of its own, or
+    those of so many seconds ``together``, where each is a state that is kept for days. Where an
     original is damaged, its deliveries stay unread and the others are loaded.
 
     Raises:
@@ -134,16 +138,17 @@ def ingest(
     lost: list[Text] = []
     read = 0
     loaded = Loaded(0, 0, 0)
-    for portion in readers.read(archive, reference, by_hash(receipts), limits, on_file):
-        lost += portion.lost
-        read += portion.deliveries
-        with kept():
-            outcome = load(connection, portion.tables)
-        loaded = Loaded(
-            loaded.submissions + outcome.submissions,
-            loaded.accepted + outcome.accepted,
-            loaded.returned + outcome.returned,
-        )
+    with closing(_Keeping(kept, together)) as keeping:
+        for portion in readers.read(archive, reference, by_hash(receipts), limits, on_file):
+            lost += portion.lost
+            read += portion.deliveries
+            with keeping.one():
+                outcome = load(connection, portion.tables)
+            loaded = Loaded(
+                loaded.submissions + outcome.submissions,
+                loaded.accepted + outcome.accepted,
+                loaded.returned + outcome.returned,
+            )
     return Ingested(
         read,
         loaded.submissions,
@@ -151,6 +156,39 @@ def ingest(
         loaded.returned,
         tuple(dict.fromkeys(lost)),
     )
+
+
+class _Keeping:
+    """What is loaded, portion by portion; those of so many seconds are kept ``together``.
+
+    What is whole is kept, whatever ends the run between two portions; what fails in one takes with it those that
+    were to be kept together with it.
+    """
+
+    def __init__(self, kept: Callable[[], AbstractContextManager[None]], together: float) -> None:
+        self._kept, self._together = kept, together
+        self._open = ExitStack()
+        self._until: float | None = None
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Load one portion within the block."""
+        if self._until is None:
+            self._open.enter_context(self._kept())
+            self._until = monotonic() + self._together
+        try:
+            yield
+        except BaseException:
+            self._until = None
+            self._open.__exit__(*sys.exc_info())
+            raise
+        if monotonic() >= self._until:
+            self.close()
+
+    def close(self) -> None:
+        """Keep what is loaded."""
+        self._until = None
+        self._open.close()
 
 
 def _examined(

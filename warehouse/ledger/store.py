@@ -140,13 +140,14 @@ def copy_warehouse(place: Place, file: Path, reference: Reference) -> None:
         connection.close()
 
 
-def use_mirror(connection: duckdb.DuckDBPyConnection, file: Path, reference: Reference) -> None:
-    """Have ``connection`` use a copy of its lake in ``file``, of the rows in force, for all that follows.
+def make_mirror(connection: duckdb.DuckDBPyConnection, file: Path, reference: Reference) -> None:
+    """Copy the lake of ``connection`` into ``file``: the ledger, and of the forms the rows in force.
 
-    Computing asks some thousand times, and each time a lake looks into its catalogue first: one copy
-    costs less. ``version_in_force`` is up to date.
+    Computing and looking for warnings ask some thousand times, and each time a lake looks into its catalogue and
+    reads from its storage: one copy costs less. ``version_in_force`` is up to date.
     """
-    connection.execute(f"ATTACH {literal(file)} AS {_MIRROR}; USE {_MIRROR}")
+    connection.execute(f"ATTACH {literal(file)} AS {_MIRROR}")
+    use_mirror(connection)
     prepare(connection, reference)
     with transaction(connection):
         _copy(
@@ -157,8 +158,13 @@ def use_mirror(connection: duckdb.DuckDBPyConnection, file: Path, reference: Ref
         )
 
 
+def use_mirror(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have ``connection`` use the copy of its lake (:func:`make_mirror`)."""
+    connection.execute(f"USE {_MIRROR}")
+
+
 def renew_warnings(connection: duckdb.DuckDBPyConnection) -> None:
-    """Take the warnings of the lake into the copy of it that ``connection`` uses (:func:`use_mirror`)."""
+    """Take the warnings of the lake into the copy of it that ``connection`` uses (:func:`make_mirror`)."""
     name = f"main.{WARNING.name}"
     with transaction(connection):
         connection.execute(

@@ -1,0 +1,82 @@
+"""What of what was loaded is kept when a run ends: portion by portion, or what is loaded in some time together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from flows import steps
+from flows.run import Run
+from tests.conftest import Home
+from warehouse.ledger import ingest as module
+from warehouse.ledger.ingest import LocalReaders, ingest
+from warehouse.ledger.portions import Portion
+from warehouse.workers.pool import WorkersFailed
+
+UNITS = ("210702", "210703", "210711")
+#: The third portion fails.
+THIRD = 2
+
+
+@dataclass(frozen=True)
+class Failing:
+    """Readers of one file at a time, who are gone before the third."""
+
+    readers: LocalReaders
+
+    def read(self, *asked: Any) -> Iterator[Portion]:
+        for number, portion in enumerate(self.readers.read(*asked)):
+            if number == THIRD:
+                raise WorkersFailed("没有人读", "there is nobody to read")
+            yield portion
+
+
+def cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the third portion be what the warehouse does not take."""
+    real, loaded = module.load, []
+
+    def load(*given: Any) -> Any:
+        loaded.append(given)
+        if len(loaded) > THIRD:
+            raise ValueError("cannot be loaded")
+        return real(*given)
+
+    monkeypatch.setattr(module, "load", load)
+
+
+def loaded_of_three(home: Home, together: float, fails: Callable[[LocalReaders], Any]) -> int:
+    """Load the files of three units, of which the third fails; give how many are kept."""
+    for number, unit in enumerate(UNITS):  # the same bytes would be one portion
+        home.sheet(unit, "population", 2020, [{"age": 3, "population": number}])
+    with Run.open(home.settings) as run:
+        steps.pull_inbox(run)
+        with pytest.raises((WorkersFailed, ValueError)):
+            ingest(
+                run.connection,
+                run.archive,
+                run.reference,
+                steps.unread(run),
+                limits=run.settings.limits,
+                readers=fails(LocalReaders(run.workers, portion=1)),
+                on_file=lambda: None,
+                kept=run.writing,
+                together=together,
+            )
+        ((number,),) = run.connection.execute("SELECT count(*) FROM submission").fetchall()
+        return int(number)
+
+
+@pytest.mark.parametrize("together", [0, 3600])
+def test_what_is_loaded_stays_where_reading_fails(home: Home, together: float) -> None:
+    assert loaded_of_three(home, together, Failing) == THIRD
+
+
+@pytest.mark.parametrize(("together", "kept"), [(0, THIRD), (3600, 0)])
+def test_what_cannot_be_loaded_takes_with_it_what_is_kept_together_with_it(
+    home: Home, together: float, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cannot_be_loaded(monkeypatch)
+    assert loaded_of_three(home, together, lambda readers: readers) == kept
