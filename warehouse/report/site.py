@@ -40,7 +40,6 @@ from warehouse.publication.revisions import Revision
 from warehouse.report import dictionary
 from warehouse.report.atlas import draw_atlas
 from warehouse.report.brief import brief_of
-from warehouse.report.cells import Cell, Cells
 from warehouse.report.charts import Goal, Point, Projection, mini_chart, shared_domain, trend_chart
 from warehouse.report.duties import duties_of
 from warehouse.report.fields import rows_by_field, rows_of
@@ -71,6 +70,7 @@ from warehouse.report.rows import (
     value_text,
 )
 from warehouse.report.sheets import csv_text
+from warehouse.report.shown_verdicts import ShownVerdict, ShownVerdicts
 from warehouse.report.words import word
 from warehouse.wording import BASIS_MISSING, STATUSES, unit_word
 
@@ -174,11 +174,11 @@ def _write_all(
     if site["public"]:
         _write_public(pages, reader)
     _write_city(pages, publication)
-    cells, reported = Cells(publication), unit_reporting(publication)
+    verdicts, reported = ShownVerdicts(publication), unit_reporting(publication)
     for region in (publication.city, *publication.between):
-        _write_matrix(pages, publication, inputs, cells, region)
+        _write_matrix(pages, publication, inputs, verdicts, region)
         _write_reporting(pages, publication, region, reported)
-    _write_map(pages, publication, cells, reference)
+    _write_map(pages, publication, verdicts, reference)
     for region in (*publication.between, *publication.units):
         if not region.has_page:
             continue
@@ -285,14 +285,14 @@ def _write_city(pages: Pages, publication: Publication) -> None:
 
 
 def _write_matrix(
-    pages: Pages, publication: Publication, inputs: Inputs, cells: Cells, region: Region
+    pages: Pages, publication: Publication, inputs: Inputs, verdicts: ShownVerdicts, region: Region
 ) -> None:
     """Write the matrix of a region and of what is directly below it; of all years at the top alone."""
     regions = [region, *publication.below(region)]
     years = publication.years if region.is_city else [publication.focus]
     # So many of these that each is kept small: one year, and words without marks.
     is_plain = not all(one.has_page for one in regions)
-    watched = [(year, cells.grades.in_year(year)) for year in years]
+    watched = [(year, verdicts.grades.in_year(year)) for year in years]
     made_from = (regions, years, is_plain, inputs.of_regions(one.code for one in regions))
 
     def context() -> dict[str, object]:
@@ -307,11 +307,11 @@ def _write_matrix(
                 (
                     clause,
                     target_text(clause),
-                    cells.of(clause, regions, publication.focus),
+                    verdicts.of(clause, regions, publication.focus),
                 )
                 for clause in publication.clauses
             ],
-            "figures": None if is_plain else _figures(publication, cells, regions, years),
+            "figures": None if is_plain else _figures(publication, verdicts, regions, years),
             "readings": _readings(publication.clauses),
         }
 
@@ -321,7 +321,7 @@ def _write_matrix(
 def _write_map(
     pages: Pages,
     publication: Publication,
-    cells: Cells,
+    verdicts: ShownVerdicts,
     reference: Path,
 ) -> None:
     # Of a nation the provinces: its units are too many for one page.
@@ -347,16 +347,16 @@ def _write_map(
         "cells": dict(
             zip(
                 [region.code for region in regions],
-                cells.of(first, regions, publication.focus),
+                verdicts.of(first, regions, publication.focus),
                 strict=True,
             )
         ),
-        "first_grades": cells.grades.legend(first, publication.focus),
+        "first_grades": verdicts.grades.legend(first, publication.focus),
         "atlas": atlas,
         "regions": publication.region_by_code,
         "tiles": [region for region in shown if region.code not in drawn],
         "shown": shown,
-        "figures": _figures(publication, cells, regions, publication.years),
+        "figures": _figures(publication, verdicts, regions, publication.years),
         "first_reading": _reading(first),
     }
     pages.page("map.html", "map.html", context)
@@ -790,7 +790,10 @@ def _forms_of_unit(publication: Publication, unit: Region, year: int) -> tuple[i
 
 
 def _figures(
-    publication: Publication, cells: Cells, regions: Sequence[Region], years: Sequence[int]
+    publication: Publication,
+    verdicts: ShownVerdicts,
+    regions: Sequence[Region],
+    years: Sequence[int],
 ) -> dict[str, object]:
     """Return what the script needs to show another clause or year: wording, nothing to compute."""
     order = list(STATUSES)
@@ -808,14 +811,16 @@ def _figures(
         },
         "cells": {
             clause.clause_id: {
-                str(year): [_packed(order, cell) for cell in cells.of(clause, regions, year)]
+                str(year): [_packed(order, cell) for cell in verdicts.of(clause, regions, year)]
                 for year in years
             }
             for clause in publication.clauses
         },
         "grades": {
             clause.clause_id: {
-                str(year): legend for year in years if (legend := cells.grades.legend(clause, year))
+                str(year): legend
+                for year in years
+                if (legend := verdicts.grades.legend(clause, year))
             }
             for clause in publication.clauses
         },
@@ -823,8 +828,8 @@ def _figures(
     }
 
 
-def _packed(order: Sequence[str], cell: Cell) -> list[object] | None:
-    """Return a cell as the script reads it: number of the status, figure, what is short, step of colour."""
+def _packed(order: Sequence[str], cell: ShownVerdict) -> list[object] | None:
+    """Return a verdict as the script reads it: number of the status, figure, what is short, step of colour."""
     if cell.status is None:
         return None
     told: list[object] = [order.index(cell.status), cell.shown]
