@@ -254,7 +254,15 @@ KEPT_ANSWER = Record(
     ),
 )
 
-_CLAUSE_ID = Field("clause_id", "VARCHAR", "条款编号", "Clause")
+CLAUSE_ID = Field("clause_id", "VARCHAR", "条款编号", "Clause")
+#: An institution that is named beside a clause.
+_NAMED_OF_CLAUSE = (
+    CLAUSE_ID,
+    REGION_CODE,
+    YEAR,
+    Field("institution_code", "VARCHAR", "机构标识码", "Institution code"),
+    Field("institution_name", "VARCHAR", "机构名称", "Institution name"),
+)
 
 KEPT_MARK = Record(
     "kept_mark",
@@ -291,11 +299,7 @@ KEPT_SHORTFALL = Record(
     "上次列出的未达标明细: 每行一所学校(园)或一个班级",
     "Shortfalls as they were last listed: each row is an institution or class behind an unmet clause",
     (
-        _CLAUSE_ID,
-        REGION_CODE,
-        YEAR,
-        Field("institution_code", "VARCHAR", "机构标识码", "Institution code"),
-        Field("institution_name", "VARCHAR", "机构名称", "Institution name"),
+        *_NAMED_OF_CLAUSE,
         Field("detail_zh", "VARCHAR", "未达标的具体情况", "What falls short"),
         Field("detail_en", "VARCHAR", "未达标的具体情况(英文)", "What falls short, in English"),
         Field("value", "VARCHAR", "该对象的值", "The value of this institution or class"),
@@ -310,11 +314,7 @@ KEPT_TURNING = Record(
     "上次找出的左右判定的机构: 每行一所",
     "Institutions that turn a verdict as they were last found: each row is one",
     (
-        _CLAUSE_ID,
-        REGION_CODE,
-        YEAR,
-        Field("institution_code", "VARCHAR", "机构标识码", "Institution code"),
-        Field("institution_name", "VARCHAR", "机构名称", "Institution name"),
+        *_NAMED_OF_CLAUSE,
         Field("status", "VARCHAR", "现有判定: met, not_met", "The verdict as it stands"),
     ),
 )

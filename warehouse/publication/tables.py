@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from transforms.records import (
+    CLAUSE_ID,
     DECISION,
     FINDING,
     FORM,
@@ -41,7 +42,6 @@ def _columns(*rows: Field | tuple[str, str, str, str]) -> tuple[Field, ...]:
 
 
 _INDICATOR = ("indicator_id", "VARCHAR", "指标代码", "Indicator")
-_CLAUSE = ("clause_id", "VARCHAR", "条款编号", "Clause")
 _SECTION = ("section", "INTEGER", "所属工作领域(0为总体)", "Field of work of the plan, 0 the whole")
 
 _EXPECTED_UNITS = (
@@ -208,7 +208,7 @@ TABLES: tuple[PublishedTable, ...] = (
         "条款: 每行一条承诺",
         "Clauses: each row is a commitment of the plan",
         _columns(
-            _CLAUSE,
+            CLAUSE_ID,
             _INDICATOR,
             _SECTION,
             (
@@ -321,7 +321,7 @@ TABLES: tuple[PublishedTable, ...] = (
         "Attainment: each row is a clause, a region and a year; the city's rows stand among those of"
         " its units: filter by level before counting",
         _columns(
-            _CLAUSE,
+            CLAUSE_ID,
             _INDICATOR,
             REGION_CODE,
             YEAR,
@@ -375,7 +375,7 @@ TABLES: tuple[PublishedTable, ...] = (
         " like; only where both years have a verdict, or both are monitored with at least 80 % of"
         " the units",
         _columns(
-            _CLAUSE,
+            CLAUSE_ID,
             _INDICATOR,
             REGION_CODE,
             YEAR,
@@ -437,7 +437,7 @@ TABLES: tuple[PublishedTable, ...] = (
         "Outlook: each row is a clause with a due year and a threshold, a region and a year with a"
         " value, carried on in straight lines",
         _columns(
-            _CLAUSE,
+            CLAUSE_ID,
             REGION_CODE,
             YEAR,
             (
