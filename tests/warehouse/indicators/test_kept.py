@@ -155,26 +155,42 @@ def test_any_history_publishes_what_it_would_from_nothing(home: Home, seed: int)
         assert home.rows() == from_nothing(home)
 
 
-def test_a_verdict_that_changes_by_itself_is_looked_at_anew(home: Home) -> None:
-    turning = "SELECT region_code, year, institution_name FROM turning_institution WHERE clause_id = '2.2'"
-    kindergartens = [
+TURNING = "SELECT region_code, year, institution_name FROM turning_institution WHERE clause_id = '2.2' ORDER BY ALL"
+
+
+def kindergartens(names: str) -> list[dict[str, object]]:
+    """One that is public, and two private ones with twice its children."""
+    return [
         {
             "institution_code": f"112127000{n}",
-            "institution_name": f"{n}园",
-            "ownership": ownership,
+            "institution_name": f"{name}园",
+            "ownership": "公办" if n == 0 else "民办",
             "children_enrolled": 50,
         }
-        for n, ownership in enumerate(("公办", "民办", "民办"))
+        for n, name in enumerate(names)
     ]
-    home.sheet(UNITS[0], "kindergarten", 2020, kindergartens)
+
+
+def test_a_verdict_that_changes_by_itself_is_looked_at_anew(home: Home) -> None:
+    home.sheet(UNITS[0], "kindergarten", 2020, kindergartens("甲乙丙"))
     home.night()
     assert home.status("2.2", UNITS[0], 2020) == "not_due"
-    assert home.ask(turning) == []
+    assert home.ask(TURNING) == []
     ask_for(home, "due_year", {"2.2": 2020})
     home.night()
     assert home.status("2.2", UNITS[0], 2020) == "not_met"
     # Without one of the two private ones half of the children would be in a public one.
-    assert home.ask(f"{turning} ORDER BY ALL") == [(UNITS[0], 2020, f"{n}园") for n in (1, 2)]
+    assert home.ask(TURNING) == [(UNITS[0], 2020, "丙园"), (UNITS[0], 2020, "乙园")]
+
+
+def test_rows_that_change_no_figure_are_read_anew(home: Home) -> None:
+    ask_for(home, "due_year", {"2.2": 2020})
+    home.sheet(UNITS[0], "kindergarten", 2020, kindergartens("甲乙丙"))
+    home.night()
+    renamed = {"name": "更正2020年.csv", "received": "2022-10-01 02:00:00"}
+    home.sheet(UNITS[0], "kindergarten", 2020, kindergartens("甲乙丁"), **renamed)
+    home.night()
+    assert home.ask(TURNING) == [(UNITS[0], 2020, "丁园"), (UNITS[0], 2020, "乙园")]
 
 
 def two_years(home: Home) -> None:
