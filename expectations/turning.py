@@ -88,22 +88,16 @@ def write_turning(
     :func:`expectations.verdicts.judge` have written ``share`` and ``attainment``; ``share`` is given up.
     """
     given = list(clauses)
-    asked = kept.question(catalogue, _turning(given, catalogue))
+    found = _turning(given, catalogue)
+    asked = kept.question(catalogue, found)
     years = kept.changed(connection, KEPT_TURNING.name, asked, _VERDICTS).years
     _fill_shares(connection, given, catalogue, years - taken_apart)
-    decided = {
-        name
-        for (name,) in connection.execute(
-            "SELECT DISTINCT clause_id FROM attainment WHERE status IN ('met', 'not_met')"
-        ).fetchall()
-    }
-    in_question = [clause for clause in given if clause.clause_id in decided]
     connection.execute(f"""
     CREATE OR REPLACE TEMP TABLE turning AS
     SELECT {KEPT_TURNING.names} FROM {KEPT_TURNING.name}
     WHERE NOT ({kept.Changed(years | taken_apart).condition()})
     UNION ALL
-    {_turning(in_question, catalogue)};
+    {found};
     DROP TABLE share
     """)
 

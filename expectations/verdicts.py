@@ -175,19 +175,13 @@ LEFT JOIN like_for_like l ON c.kind = 'never_falls'
     AND (l.indicator_id, l.region_code, l.year) = (v.indicator_id, v.region_code, v.year)
 LEFT JOIN divisor d ON (d.indicator_id, d.region_code, d.year)
     = (v.indicator_id, v.region_code, v.year)
-LEFT JOIN (
-    SELECT t.*, v.region_code AS of_region, v.year AS of_year
-    FROM plan_target t
-    JOIN plan_clause c USING (clause_id)
-    JOIN indicator_value v ON v.indicator_id = c.indicator_id
-        AND coalesce(t.region_code, v.region_code) = v.region_code
-        AND coalesce(t.year, v.year) = v.year
-    QUALIFY row_number() OVER (
-        PARTITION BY t.clause_id, v.region_code, v.year
-        ORDER BY t.region_code NULLS LAST, t.year NULLS LAST
-    ) = 1
-) t ON (t.clause_id, t.of_region, t.of_year) = (c.clause_id, v.region_code, v.year)
+LEFT JOIN plan_target t ON t.clause_id = c.clause_id
+    AND coalesce(t.region_code, v.region_code) = v.region_code AND coalesce(t.year, v.year) = v.year
 WHERE v.published
+QUALIFY row_number() OVER (
+    PARTITION BY c.clause_id, v.region_code, v.year
+    ORDER BY t.region_code NULLS LAST, t.year NULLS LAST
+) = 1
 """
 
 _JUDGEMENT = f"""

@@ -437,14 +437,6 @@ def judge_clauses(run: Run) -> int:
     return int(row[0]) if row else 0
 
 
-#: Where a run has what the next one may take over.
-_TO_KEEP = {
-    KEPT_PART: PARTS_TO_KEEP,
-    KEPT_SHORTFALL: SHORTFALLS_TO_KEEP,
-    KEPT_TURNING: "turning",
-}
-
-
 def publish(run: Run) -> Imprint | None:
     """Fill the staged publication and put it in the place of the last one.
 
@@ -483,10 +475,7 @@ def publish(run: Run) -> Imprint | None:
         elif not same:
             with beside(run.connection, before):
                 record(run.connection, imprint, previous_id)
-        with run.writing():
-            kept.keep(run.connection, _TO_KEEP)
-        detach(run.connection)
-        give_up_temporary(run.connection)
+        _let_go(run)
         source = before if before is not None and same else staged
         with ThreadPoolExecutor(1) as pool:
             exported = pool.submit(export, source, staged.with_name("parquet"))
@@ -506,6 +495,22 @@ def publish(run: Run) -> Imprint | None:
         hand_out(published)
         _after_release(run, stands)
     return None if same else imprint
+
+
+#: Where a run has what the next one may take over.
+_TO_KEEP = {
+    KEPT_PART: PARTS_TO_KEEP,
+    KEPT_SHORTFALL: SHORTFALLS_TO_KEEP,
+    KEPT_TURNING: "turning",
+}
+
+
+def _let_go(run: Run) -> None:
+    """Keep what the next run may take over, and give up the rest: the staged publication is written."""
+    with run.writing():
+        kept.keep(run.connection, _TO_KEEP)
+    detach(run.connection)
+    give_up_temporary(run.connection)
 
 
 def _after_release(run: Run, stands: str) -> None:
