@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -22,10 +21,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Self
 
-from expectations.warm import ForkedChild, forked_child
 from transforms.importing import no_collecting
 from transforms.texts import Text, ToldInBoth, joined, same
+from warehouse.workers.warm import ForkedChild, Warm, end_with_the_run, forked_child
 
+#: A process that has it imported, for the runs of a service.
+WARM_ENGINE = Warm(
+    "JZEDU_WARM_ENGINE",
+    "expectations.engine.import_library",
+    "expectations.engine.answer_orders",
+    {"GX_ANALYTICS_ENABLED": "false", "PYTHONIOENCODING": "utf-8"},
+)
 #: Seconds that one order may take, the import of Great Expectations included.
 PATIENCE = 1800
 
@@ -86,7 +92,7 @@ class Engine:
     """A child process with Great Expectations loaded, ready for :meth:`run`.
 
     The child starts to import at once and beside us, or is forked from one that has imported
-    (:mod:`expectations.warm`); it ends with the ``with`` block, or when
+    (:mod:`warehouse.workers.warm`); it ends with the ``with`` block, or when
     this process does. One order may take ``patience`` seconds in all, whatever holds it up. Several threads may have
     it run suites: one order follows another.
     """
@@ -99,7 +105,7 @@ class Engine:
             self._said = stack.enter_context(tempfile.TemporaryFile())
             self._opened = stack.pop_all()
         self._child: ForkedChild | subprocess.Popen[str] = forked_child(
-            self._said
+            WARM_ENGINE, self._said
         ) or subprocess.Popen(
             [sys.executable, "-m", "expectations.engine"],
             stdin=subprocess.PIPE,
@@ -107,7 +113,7 @@ class Engine:
             stderr=self._said,
             text=True,
             encoding="utf-8",
-            env={**os.environ, "GX_ANALYTICS_ENABLED": "false", "PYTHONIOENCODING": "utf-8"},
+            env={**os.environ, **WARM_ENGINE.environment},
         )
 
     def run(
@@ -303,18 +309,6 @@ def _leave_out() -> None:
     for name in ("boto3", "botocore"):
         # So it looks as if they were not installed, which Great Expectations is ready for.
         sys.modules[name] = None  # type: ignore[assignment]
-
-
-def end_with_the_run() -> None:
-    """End this process when the other end of its pipe closes, whatever it is doing.
-
-    A run that is killed cannot end its child; one that went on would hold a database that the next
-    run has to open.
-    """
-    pipe = select.poll()
-    pipe.register(sys.stdin.fileno(), 0)  # that the other end closed is told without being asked
-    pipe.poll()
-    os._exit(1)
 
 
 def _expectation() -> type[Any]:

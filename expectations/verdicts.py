@@ -19,7 +19,7 @@ from expectations.clauses import Plan
 from expectations.engine import Broken, CheckFailed
 from expectations.suites import Check, checks
 from warehouse.indicators.definitions import Catalogue
-from warehouse.sql import literal, table_from
+from warehouse.sql import exact, literal, table_from
 
 #: Figures are compared as whole millionths: DECIMAL(38,6) without its point.
 _MILLION = 1_000_000
@@ -92,8 +92,8 @@ def _clauses(plan: Plan, catalogue: Catalogue) -> pl.DataFrame:
         rows.append(
             {
                 **clause.model_dump(include=set(_NEEDED)),
-                "threshold": threshold,
-                "coverage_floor": plan.floor_of(clause),
+                "threshold": None if threshold is None else str(threshold),
+                "coverage_floor": str(plan.floor_of(clause)),
                 "p": clause.exact_threshold.numerator if threshold is not None else None,
                 "q": clause.exact_threshold.denominator if threshold is not None else None,
                 "scale": indicator.scale,
@@ -101,11 +101,10 @@ def _clauses(plan: Plan, catalogue: Catalogue) -> pl.DataFrame:
                 "gap_unit": indicator.gap.unit,
             }
         )
-    return pl.DataFrame(
+    frame = pl.DataFrame(
         rows,
         schema_overrides={
-            "threshold": pl.Decimal(18, 6),
-            "coverage_floor": pl.Decimal(7, 6),
+            "threshold": pl.String,
             "effective_to": pl.Int64,
             "due_year": pl.Int64,
             "p": pl.Int64,
@@ -113,33 +112,35 @@ def _clauses(plan: Plan, catalogue: Catalogue) -> pl.DataFrame:
             "comparator": pl.String,
         },
     )
+    return exact(frame, threshold=pl.Decimal(18, 6), coverage_floor=pl.Decimal(7, 6))
 
 
 def _targets(plan: Plan) -> pl.DataFrame:
     """Return the thresholds of single regions and years, exact as p / q."""
-    exact = [
+    targets = [
         (
             clause.clause_id,
             target.region_code,
             target.year,
-            target.threshold,
+            str(target.threshold),
             Fraction(target.threshold),
         )
         for clause in plan.clauses
         for target in clause.targets
     ]
-    return pl.DataFrame(
-        [(*rest, fraction.numerator, fraction.denominator) for *rest, fraction in exact],
+    frame = pl.DataFrame(
+        [(*rest, fraction.numerator, fraction.denominator) for *rest, fraction in targets],
         schema={
             "clause_id": pl.String(),
             "region_code": pl.String(),
             "year": pl.Int64(),
-            "threshold": pl.Decimal(18, 6),
+            "threshold": pl.String(),
             "p": pl.Int64(),
             "q": pl.Int64(),
         },
         orient="row",
     )
+    return exact(frame, threshold=pl.Decimal(18, 6))
 
 
 #: Every clause, region and year, with all that a verdict needs to know. ``entering`` are the units

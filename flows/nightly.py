@@ -40,6 +40,7 @@ from flows.run import (  # noqa: E402
     folders_to_try,
     named,
 )
+from flows.service.tls import share_contexts  # noqa: E402
 from flows.settings import Settings, load_settings  # noqa: E402
 from flows.sources.model import Pulled  # noqa: E402
 from transforms.names import shown as show_name  # noqa: E402
@@ -50,6 +51,8 @@ from warehouse.ledger.store import Scope  # noqa: E402
 from warehouse.publication.reader import open_publication  # noqa: E402
 from warehouse.publication.reader.runs import read_handed  # noqa: E402
 from warehouse.publication.release import DATABASE  # noqa: E402
+
+share_contexts()
 
 T = TypeVar("T")
 

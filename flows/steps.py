@@ -93,7 +93,7 @@ from warehouse.publication.release import DATABASE, keep_standing, release, rele
 from warehouse.publication.revisions import Revision, beside, ids_given, list_revisions, standing_id
 from warehouse.publication.shared import is_shared, share
 from warehouse.publication.standing import files_of, is_complete, next_id, standing
-from warehouse.sql import give_up_temporary, literal
+from warehouse.sql import exact, give_up_temporary, literal
 from warehouse.storage import StorageFailed
 
 if TYPE_CHECKING:
@@ -752,16 +752,17 @@ def send_returns(
 
 def published_clauses(run: Run) -> pl.DataFrame:
     """Return the rows of the published table ``clause``."""
-    return pl.DataFrame(
+    frame = pl.DataFrame(
         [
             {
                 **clause.model_dump(exclude={"replaces", "coverage_floor", "targets", "judged_at"}),
+                "threshold": None if clause.threshold is None else str(clause.threshold),
                 "scope": run.catalogue.by_id[clause.indicator_id].scope,
             }
             for clause in run.plan.clauses
         ],
         schema_overrides={
-            "threshold": pl.Decimal(18, 6),
+            "threshold": pl.String,
             "comparator": pl.String,
             "due_year": pl.Int64,
             "effective_to": pl.Int64,
@@ -771,6 +772,7 @@ def published_clauses(run: Run) -> pl.DataFrame:
         },
         infer_schema_length=None,
     )
+    return exact(frame, threshold=pl.Decimal(18, 6))
 
 
 def published_sections(run: Run) -> pl.DataFrame:

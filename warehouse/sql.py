@@ -75,6 +75,14 @@ def give_up_temporary(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("".join(f'DROP TABLE temp."{name}";' for (name,) in names))
 
 
+def exact(frame: pl.DataFrame, **types: pl.Decimal) -> pl.DataFrame:
+    """Return ``frame`` with the numbers in some columns, which are text there, as decimals of these types.
+
+    Polars imports NumPy when it is given a decimal of Python's, a twentieth of a second that nothing else needs.
+    """
+    return frame.with_columns(pl.col(name).cast(kind) for name, kind in types.items())
+
+
 def literal(value: object) -> str:
     """``value`` as a SQL literal: text and times quoted, None as NULL.
 

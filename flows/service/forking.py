@@ -15,8 +15,8 @@ from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext
 from typing import Any
 
-#: What a run imports. None of it starts a thread, which a fork would lose.
-IMPORTED = ("flows.nightly", "warehouse.publication.reader.pages", "warehouse.report")
+#: What a run is forked with.
+IMPORTED = ("flows.service.preloaded",)
 
 
 class _Contexts:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from expectations.warm import warm_engine
+from expectations.engine import WARM_ENGINE
 from flows.children import end_marked, guarded
 from flows.environment import quiet
 from flows.language import Words, told
@@ -48,6 +48,8 @@ from flows.settings import Settings
 from transforms.china import ZONE_NAME
 from transforms.definitions import DefinitionError
 from transforms.texts import Text, ToldInBoth, joined, said_by_system
+from warehouse.workers.pool import WARM_WORKERS
+from warehouse.workers.warm import kept_warm
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -84,6 +86,8 @@ _SERVER_DEFAULTS = {
     # who is answered so asks again for a minute or two.
     "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
     "PREFECT_CLIENT_MAX_RETRIES": "8",
+    # It is of the same installation as its clients.
+    "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
 }
 #: How often the server is asked for runs (seconds), besides when somebody has started one.
 _POLL = 1
@@ -163,7 +167,7 @@ async def _serve(
         await _first(_answering(child, url, log), stop.wait())
         if not stop.is_set():
             # A service has the time to import, between its runs, what takes each of them seconds.
-            with warm_engine(), forked_runs():
+            with kept_warm(WARM_ENGINE), kept_warm(WARM_WORKERS), forked_runs():
                 work = _run_deployments(settings, url, log, (stop, asked), say)
                 try:
                     await _first(work, stop.wait(), _ended(child, log))

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 import duckdb
@@ -35,9 +36,14 @@ def standing(published: Path) -> Path | None:
 
 
 def is_whole(file: Path) -> bool:
-    """Return whether a publication can be read, every block of it."""
-    if not file.is_file() or not file.stat().st_size:
+    """Return whether a publication can be read, every block of it. A file that has not changed is read once."""
+    if not file.is_file() or not (found := file.stat()).st_size:
         return False
+    return _can_be_read(file, found.st_ino, found.st_size, found.st_ctime_ns)
+
+
+@lru_cache(maxsize=8)
+def _can_be_read(file: Path, *_state: int) -> bool:
     try:
         with duckdb.connect(str(file), read_only=True) as connection:
             found = connection.execute(

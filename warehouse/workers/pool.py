@@ -39,9 +39,18 @@ from transforms.formats.model import megabytes
 from transforms.texts import Text, ToldInBoth, said_by_system
 from warehouse.memory import shared_memory
 from warehouse.workers.process import LENGTH, SMALL, Begun, Made, OrderPart, Raised, given, packed
+from warehouse.workers.warm import ForkedChild, Warm, forked_child
 
 T = TypeVar("T")
 
+#: A fork server that has imported what workers need, for the runs of a service.
+WARM_WORKERS = Warm(
+    "JZEDU_WARM_WORKERS",
+    "warehouse.workers.process.import_needed",
+    "warehouse.workers.process.serve",
+    # Files are read side by side, not each on all processors.
+    {"POLARS_MAX_THREADS": "1"},
+)
 #: How often a worker is looked at (seconds).
 _TICK = 0.02
 #: A part that needs so many times its seconds on the clock stands still.
@@ -96,7 +105,7 @@ class Order(Generic[T]):
 
 
 class ForkServer:
-    """The process that workers are forked from; starts to import at once and beside us.
+    """The process that workers are forked from; starts to import at once and beside us, or is forked from one that has.
 
     It ends with the ``with`` block, and its workers with it; or when this process does.
     """
@@ -111,14 +120,15 @@ class ForkServer:
         self._control, theirs = socket.socketpair()
         self._control.settimeout(_PATIENCE)
         with theirs:
-            self._process = subprocess.Popen(
+            self._process: ForkedChild | subprocess.Popen[bytes] = forked_child(
+                WARM_WORKERS, subprocess.DEVNULL, theirs
+            ) or subprocess.Popen(
                 # Not the folder it is started in, only what is installed.
                 [sys.executable, "-P", "-m", "warehouse.workers.process"],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                # Files are read side by side, not each on all processors.
-                env={**os.environ, "POLARS_MAX_THREADS": "1"},
+                env={**os.environ, **WARM_WORKERS.environment},
             )
 
     def worker(self) -> Worker:
@@ -180,7 +190,7 @@ class ForkServer:
             self._process.wait(_PATIENCE if self._has_answered else 0)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+        self._process.communicate()
 
     def __enter__(self) -> Self:
         return self

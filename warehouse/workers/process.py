@@ -137,13 +137,17 @@ _NEEDED = (
 )
 
 
-def _serve() -> None:
-    """Serve as the fork server until the run ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what is to end
+def import_needed() -> None:
+    """Import what workers need."""
     with no_collecting():
         for name in _NEEDED:
             import_module(name)
 
+
+def serve() -> None:
+    """Serve as the fork server until the run ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what is to end
+    import_needed()
     run = socket.socket(fileno=sys.stdin.fileno())
     scratch, _held = _scratch()
     workers: set[int] = set()
@@ -269,4 +273,4 @@ if __name__ == "__main__":
     # What is pickled here is unpickled elsewhere, where this module has its own name.
     from warehouse.workers import process
 
-    process._serve()
+    process.serve()

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import multiprocessing
+import ssl
 import subprocess
 import sys
+from typing import Any
 
+import certifi
+import pytest
 from prefect import flow_engine
+from prefect.client import orchestration
+from prefect.client.orchestration import SyncPrefectClient
 
 from flows.service.forking import IMPORTED, forked_runs
+from flows.service.tls import share_contexts
 
 
 def test_within_the_block_prefect_forks_and_afterwards_it_does_as_before() -> None:
@@ -33,3 +40,18 @@ def test_what_is_imported_before_a_fork_starts_no_thread() -> None:
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout == "True\n"
+
+
+def test_clients_of_prefect_share_the_context_of_one_list_of_authorities() -> None:
+    share_contexts()
+    clients = vars(orchestration)["ssl"]
+    shared = clients.create_default_context(cafile=certifi.where())
+    assert clients.create_default_context(cafile=certifi.where()) is shared
+    assert shared.verify_mode is ssl.CERT_REQUIRED
+    assert shared.check_hostname
+    # Prefect changes one that is to verify nothing, after it was made.
+    assert clients.create_default_context() is not clients.create_default_context()
+    with pytest.raises(FileNotFoundError):
+        clients.create_default_context(cafile="/nowhere")
+    made: list[Any] = [SyncPrefectClient("http://127.0.0.1:1/api") for _ in range(2)]
+    assert len({id(client._client._transport._pool._ssl_context) for client in made}) == 1

@@ -11,8 +11,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from expectations.engine import CheckFailed, Engine, EngineEnded, EngineStopped, Expectation
-from expectations.warm import PLACE, ForkedChild, warm_engine
+from expectations.engine import (
+    WARM_ENGINE,
+    CheckFailed,
+    Engine,
+    EngineEnded,
+    EngineStopped,
+    Expectation,
+)
+from warehouse.workers.warm import ForkedChild, kept_warm
 
 SUITES = {"s": [Expectation("odd", "SELECT n FROM {batch} WHERE n % 2 = 1", "none is odd")]}
 
@@ -28,8 +35,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def warm() -> Iterator[Path]:
     """A warm process, as soon as it has imported."""
-    with warm_engine():
-        place = Path(os.environ[PLACE])
+    with kept_warm(WARM_ENGINE):
+        place = Path(os.environ[WARM_ENGINE.place])
         while not place.exists():
             os.sched_yield()
         yield place
@@ -77,7 +84,7 @@ def test_one_that_stands_still_is_ended(database: Path) -> None:
 def test_without_a_warm_one_a_run_starts_its_own(
     database: Path, warm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(PLACE, str(tmp_path / "nobody"))
+    monkeypatch.setenv(WARM_ENGINE.place, str(tmp_path / "nobody"))
     with Engine() as engine:
         assert isinstance(engine._child, subprocess.Popen)
         assert odd(engine, database) == [{"n": 1}, {"n": 3}]
