@@ -18,7 +18,7 @@ from warehouse.publication.release import DATABASE
 from warehouse.publication.revisions import Revision
 from warehouse.wording import STATUSES, SUBMISSION_STATUSES, figure
 
-#: A table of the UI holds so many rows at most; the rest is one query away in the publication.
+#: A table of the UI and a record of the log hold so many rows at most; the rest is one query away in the publication.
 _MOST = 500
 
 
@@ -30,6 +30,12 @@ def handed_line(one: Handed) -> str:
         f"{one.rows_loaded} of {one.rows_read} rows loaded, "
         f"{one.errors} errors, {one.warnings} warnings"
     )
+
+
+def listed(lines: Sequence[str]) -> str:
+    """Return lines as the text of one record of a log; of very many the first, and how many more there are."""
+    further = [f"… and {len(lines) - _MOST} more"] if len(lines) > _MOST else []
+    return "\n".join([*lines[:_MOST], *further])
 
 
 def change_line(change: Revision) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from flows.after.artifacts import handed_line, leave
+from flows.after.artifacts import handed_line, leave, listed
 from flows.after.metrics import LastRun, write_metrics
 from flows.after.notify import failed, has_channels, of_run, of_sources, send, waiting
 from flows.after.reminders import remind
@@ -57,10 +57,12 @@ def went_well(
     from prefect.logging import get_run_logger
 
     log = get_run_logger()
-    for sentence in pulled.waiting if pulled else ():
-        log.warning("left for now: %s", shown(sentence.en, SENTENCE))
-    for one in handed:
-        log.info(handed_line(one))
+    # One record each: Prefect's server takes a millisecond for one, which the end of a run waits for.
+    if pulled and pulled.waiting:
+        left = [f"left for now: {shown(sentence.en, SENTENCE)}" for sentence in pulled.waiting]
+        log.warning("%s", listed(left))
+    if handed:
+        log.info("%s", listed([handed_line(one) for one in handed]))
     turns: list[Revision] = []
     if publication_id:
         with open_publication(settings.published / DATABASE) as reader:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flows.after.artifacts import change_line, handed_line, links
+from flows.after.artifacts import change_line, handed_line, links, listed
 from tests.conftest import Home, MakeHome, Night
 from warehouse.publication.reader import open_publication
 from warehouse.publication.reader.runs import Handed, read_handed, read_revisions, turned
@@ -82,6 +82,12 @@ def test_a_file_of_no_known_form_or_unit_has_a_line_too(home: Home) -> None:
     (one,) = handed_of(home)
     assert (one.unit, one.form, one.year) == (None, None, None)
     assert handed_line(one).startswith("unknown (空.csv): returned, ")
+
+
+def test_a_record_of_the_log_lists_so_many_and_says_how_many_more_there_are() -> None:
+    lines = [f"line {n}" for n in range(500)]
+    assert listed(lines).splitlines() == lines
+    assert listed([*lines, "one", "two"]).splitlines() == [*lines, "… and 2 more"]
 
 
 def test_verdicts_that_turned_name_their_cause_the_city_first(

@@ -135,7 +135,8 @@ class Service:
 
     def logs(self, run: str) -> list[str]:
         body = {"logs": {"flow_run_id": {"any_": [run]}}}
-        return [line["message"] for line in self.call("/logs/filter", body)]
+        records = [record["message"] for record in self.call("/logs/filter", body)]
+        return [line for record in records for line in record.splitlines()]
 
     def end(self, how: signal.Signals) -> int:
         """Send ``how``, as a terminal would to the whole group; give the exit code."""
