@@ -72,24 +72,47 @@ def sort_rows(form: Form, tables: Sequence[Table]) -> pl.DataFrame:
     return _in_context(form, rows).drop("lone_text")
 
 
+class _Cells:
+    """The cells of some rows, column below column: a pattern is compiled once, and not for each of them.
+
+    To compile one takes longer than to hold it against some hundred cells, and rows in doubt are few.
+    """
+
+    def __init__(self, rows: pl.DataFrame, columns: Sequence[str]) -> None:
+        """Take the cells of ``columns``, without what is blank in them and with every character in its one form."""
+        cells = pl.concat([rows[column] for column in columns]).alias("cell").to_frame()
+        bare = in_one_form(pl.col("cell")).str.replace_all(r"[\s\u3000]", "")
+        self._cells = cells.select(bare)["cell"]
+        self._places = {column: i * rows.height for i, column in enumerate(columns)}
+        self._height = rows.height
+        self._found: dict[str, pl.Series] = {}
+
+    @property
+    def words(self) -> dict[str, pl.Expr]:
+        """What stands in each column, in their order."""
+        return {column: self._of(column, self._cells) for column in self._places}
+
+    def match(self, column: str, pattern: str) -> pl.Expr:
+        """Return whether ``pattern`` is found in the cells of ``column``; NULL where a cell is empty."""
+        if pattern not in self._found:
+            self._found[pattern] = self._cells.str.contains(pattern)
+        return self._of(column, self._found[pattern])
+
+    def _of(self, column: str, cells: pl.Series) -> pl.Expr:
+        return pl.lit(cells.slice(self._places[column], self._height))
+
+
 def _fates(form: Form, rows: pl.DataFrame) -> pl.DataFrame:
     """Return what each row is by itself.
 
     ``fate``: data, total, note, title or blank; ``lone_text``: whether it says nothing but one text.
     """
-    # Made once, for the patterns below look at them again and again.
-    rows = rows.with_columns(
-        in_one_form(pl.col(name)).str.replace_all(r"[\s\u3000]", "").alias(name)
-        for name in form.schema
-    )
-    rows = rows.with_columns(
-        (pl.col(name).is_not_null() & ~pl.col(name).str.contains(_NOTHING_GIVEN)).alias(
-            f"{name}!given"
-        )
-        for name in form.schema
-    )
-    words = {name: pl.col(name) for name in form.schema}
-    given = {name: pl.col(f"{name}!given") for name in form.schema}
+    cells = _Cells(rows, list(form.schema))
+    words = cells.words
+    given = {
+        name: word.is_not_null() & ~cells.match(name, _NOTHING_GIVEN)
+        for name, word in words.items()
+    }
     count = pl.sum_horizontal(given.values())
     has_code = (
         words["institution_code"]
@@ -107,9 +130,9 @@ def _fates(form: Form, rows: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("title"))
         .when(count == 0)
         .then(pl.when(pl.col("other").is_null()).then(pl.lit("blank")).otherwise(pl.lit("note")))
-        .when(_is_total(form, words, given, labels, has_code).fill_null(False))
+        .when(_is_total(form, cells, given, labels, has_code).fill_null(False))
         .then(pl.lit("total"))
-        .when(~has_code & _is_note(form, words, count, first, figures).fill_null(False))
+        .when(~has_code & _is_note(form, cells, count, first, figures).fill_null(False))
         .then(pl.lit("note"))
         .otherwise(pl.lit("data")),
         lone_text=(count == 1) & pl.any_horizontal(texts or [pl.lit(False)]),
@@ -142,14 +165,14 @@ _LABELS = (Kind.TEXT, Kind.CODE, Kind.CHOICE, Kind.GRADE)
 
 def _is_total(
     form: Form,
-    words: Mapping[str, pl.Expr],
+    cells: _Cells,
     given: Mapping[str, pl.Expr],
     labels: Collection[str],
     has_code: pl.Expr,
 ) -> pl.Expr:
     """Return whether a row calls itself a total and says nothing else in words."""
     if form.totals_are_data:
-        return pl.any_horizontal(words[n].str.contains(r"^(?:小计|总计|共计)$") for n in labels)
+        return pl.any_horizontal(cells.match(n, r"^(?:小计|总计|共计)$") for n in labels)
     places = [*labels, *(name for name in form.key if name not in labels)]
     wordy = [
         column.name
@@ -159,26 +182,19 @@ def _is_total(
     # A figure among words is a count of them (5所寄宿), but where it is part of a key.
     keyed = [n for n in form.key if form.by_name[n].kind is not Kind.CODE]
     said = (
-        pl.sum_horizontal(
-            given[n] & (pl.lit(n in keyed) | ~words[n].str.contains(_FIGURE)) for n in wordy
-        )
+        pl.sum_horizontal(given[n] & (pl.lit(n in keyed) | ~cells.match(n, _FIGURE)) for n in wordy)
         if wordy
         else pl.lit(0)
     )
     named = pl.any_horizontal(
-        [words[n].str.contains(_TOTAL).fill_null(False) for n in places] or [pl.lit(False)]
+        [cells.match(n, _TOTAL).fill_null(False) for n in places] or [pl.lit(False)]
     )
     # The word by itself may stand in any cell: columns come in every order, and a total is labelled
     # in the first of them.
-    bare = pl.any_horizontal(
-        word.str.contains(_BARE_TOTAL).fill_null(False) for word in words.values()
-    )
+    are_bare = {n: cells.match(n, _BARE_TOTAL).fill_null(False) for n in given}
+    bare = pl.any_horizontal(are_bare.values())
     missing = pl.any_horizontal(
-        ~given[column.name]
-        | (
-            pl.lit(column.kind is not Kind.TEXT)
-            & words[column.name].str.contains(_BARE_TOTAL).fill_null(False)
-        )
+        ~given[column.name] | (pl.lit(column.kind is not Kind.TEXT) & are_bare[column.name])
         for column in form.required
     )
     year = pl.col("year_text").str.replace_all(r"[\s\u3000]", "").str.contains(_BARE_TOTAL)
@@ -196,17 +212,18 @@ def _is_total(
 
 def _is_note(
     form: Form,
-    words: Mapping[str, pl.Expr],
+    cells: _Cells,
     count: pl.Expr,
     first: pl.Expr,
     figures: Collection[str],
 ) -> pl.Expr:
     """Return whether a row is a signature, a note, or a remark alone where no such text belongs."""
-    noted = [word.str.contains(_NOTE).fill_null(False) for word in words.values()]
+    words = cells.words
+    noted = [cells.match(n, _NOTE).fill_null(False) for n in words]
     beside = (
         pl.col("other").str.replace_all(r"[ \t\u3000]", "").str.contains(_NOTE).fill_null(False)
     )
-    filled = {name: words[name].str.contains(_FIGURE).fill_null(False) for name in figures}
+    filled = {name: cells.match(name, _FIGURE).fill_null(False) for name in figures}
     chosen = pl.any_horizontal(
         [words[c.name].is_in(list(c.choices)).fill_null(False) for c in form.columns if c.choices]
         or [pl.lit(False)]
@@ -214,35 +231,35 @@ def _is_note(
     substance = chosen | pl.any_horizontal(
         [*filled.values()]
         + [
-            words[c.name].str.contains(_LONE_DATE).fill_null(False)
+            cells.match(c.name, _LONE_DATE).fill_null(False)
             for c in form.columns
             if c.kind is Kind.DATE
         ]
     )
     # A signature may have a date or a telephone number beside it, not a row of figures.
     short = pl.sum_horizontal(
-        figure & ~words[name].str.contains(rf"^[0-9]{{7,}}$|{_LONE_DATE}")
+        figure & ~cells.match(name, rf"^[0-9]{{7,}}$|{_LONE_DATE}")
         for name, figure in filled.items()
     )
     full = chosen | (2 * short >= len(figures))
     wordless = [c for c in form.columns if c.kind not in (Kind.TEXT, Kind.BOOL)]
     out_of_place = [
-        words[c.name].str.contains(r"\p{Han}{4,}")
-        & ~words[c.name].str.contains(_NUMBER_IN_WORDS)
+        cells.match(c.name, r"\p{Han}{4,}")
+        & ~cells.match(c.name, _NUMBER_IN_WORDS)
         & ~words[c.name].is_in(list(c.choices))
         for c in wordless
     ]
     out_of_place += [
-        words[c.name].str.contains(_HEADING)
+        cells.match(c.name, _HEADING)
         for c in form.columns
         if c.kind is not Kind.TEXT or c.name not in form.key
     ]
     out_of_place += [
-        words[c.name].str.contains(r"^\p{Han}+$") for c in form.columns if c.kind is Kind.CODE
+        cells.match(c.name, r"^\p{Han}+$") for c in form.columns if c.kind is Kind.CODE
     ]
     lone = (count == 1) & (
         pl.any_horizontal(out_of_place).fill_null(False) | first.str.contains(_LONE_DATE)
     )
-    labelled = [words[c.name].str.contains(_ANY_LABEL).fill_null(False) for c in wordless]
+    labelled = [cells.match(c.name, _ANY_LABEL).fill_null(False) for c in wordless]
     marked = pl.any_horizontal([*noted, *labelled, beside])
     return (first.str.contains(rf"^{_LABEL}") & ~full) | (~substance & marked) | lone
