@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Self
@@ -417,6 +418,14 @@ def _crash(info: dict[str, Any] | None) -> str | None:
 
 
 def _write_docs(context: Any, folder: str) -> dict[str, Any]:
+    from great_expectations.render.view import view
+    from jinja2 import Environment
+
+    from warehouse.compiled_templates import compiled_templates
+
+    # Of itself it compiles its templates for each run anew, most of the time that the pages take.
+    pages: Any = view
+    pages.Environment = partial(Environment, bytecode_cache=compiled_templates("data-docs"))
     context.add_data_docs_site(
         site_name="published",
         site_config={

@@ -13,19 +13,18 @@ import os
 import pickle
 import shutil
 from collections.abc import Callable, Hashable, Mapping
-from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from functools import lru_cache, partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
-from jinja2.bccache import Bucket
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import warehouse
 from transforms.texts import Text
 from warehouse import wording
+from warehouse.compiled_templates import compiled_templates
 from warehouse.figures import BLANK, local_time, show_plain
 from warehouse.report import words
 from warehouse.wording import FORMS
@@ -44,27 +43,6 @@ def ready() -> None:
             env.get_template(name)
 
 
-class _Compiled(FileSystemBytecodeCache):
-    """Compiled templates, kept from run to run: to compile them takes longer than to fill them in."""
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep a compiled template, where there is room for it."""
-        with suppress(OSError):
-            super().dump_bytecode(bucket)
-
-
-def _compiled(language: str | None) -> _Compiled | None:
-    """Return where compiled templates are kept: a folder for temporary files that is this user's alone.
-
-    What a template is compiled to depends on the ``language`` of its environment. None where there is no
-    such folder.
-    """
-    try:
-        return _Compiled(pattern=f"jzedu-{language or 'both'}-%s")
-    except (OSError, RuntimeError):
-        return None
-
-
 @lru_cache
 def environment(language: Literal["zh", "en"] | None = None) -> Environment:
     """Return the template environment; a name that a template misspells is an error.
@@ -73,7 +51,7 @@ def environment(language: Literal["zh", "en"] | None = None) -> Environment:
     """
     env = Environment(
         loader=PackageLoader("warehouse.report"),
-        bytecode_cache=_compiled(language),
+        bytecode_cache=compiled_templates(language or "both"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
