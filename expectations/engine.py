@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Self
 
 from transforms.importing import no_collecting
 from transforms.texts import Text, ToldInBoth, joined, same
-from warehouse.workers.warm import ForkedChild, Warm, end_with_the_run, forked_child
+from warehouse.workers.warm import ForkedChild, Warm, end_with_the_run, forked_with_pipes
 
 #: A process that has it imported, for the runs of a service.
 WARM_ENGINE = Warm(
@@ -105,7 +105,7 @@ class Engine:
         with ExitStack() as stack:
             self._said = stack.enter_context(tempfile.TemporaryFile())
             self._opened = stack.pop_all()
-        self._child: ForkedChild | subprocess.Popen[str] = forked_child(
+        self._child: ForkedChild | subprocess.Popen[str] = forked_with_pipes(
             WARM_ENGINE, self._said
         ) or subprocess.Popen(
             [sys.executable, "-m", "expectations.engine"],

@@ -119,9 +119,9 @@ class ForkServer:
         self._has_answered = False
         self._control, theirs = socket.socketpair()
         self._control.settimeout(_PATIENCE)
-        with theirs:
+        with theirs, open(os.devnull, "wb") as nowhere:
             self._process: ForkedChild | subprocess.Popen[bytes] = forked_child(
-                WARM_WORKERS, subprocess.DEVNULL, theirs
+                WARM_WORKERS, theirs.fileno(), nowhere.fileno(), nowhere.fileno()
             ) or subprocess.Popen(
                 # Not the folder it is started in, only what is installed.
                 [sys.executable, "-P", "-m", "warehouse.workers.process"],

@@ -42,7 +42,10 @@ class Warm:
 
 
 class ForkedChild:
-    """A forked process as its run sees it, which is as one that it had started (:class:`subprocess.Popen`)."""
+    """A forked process as its run sees it, which is as one that it had started (:class:`subprocess.Popen`).
+
+    ``stdin`` and ``stdout`` are pipes to and from it, where it was forked with them.
+    """
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
@@ -101,49 +104,35 @@ class ForkedChild:
         os.close(self._handle)
 
 
-def forked_child(
-    warm: Warm, stderr: BinaryIO | int, stdin: socket.socket | None = None
-) -> ForkedChild | None:
-    """Return a process forked from a ``warm`` one; None where there is none.
-
-    Its errors go to ``stderr``, a file or :data:`subprocess.DEVNULL`. Its input is ``stdin``, and what it says is
-    heard by nobody; without one its input and output are pipes to and from it.
-    """
+def forked_child(warm: Warm, stdin: int, stdout: int, stderr: int) -> ForkedChild | None:
+    """Return a process forked from a ``warm`` one, with these descriptors; None where there is none."""
     place = os.environ.get(warm.place)
     if not place:
         return None
-    piped = stdin is None
-    channel, theirs, ours = socket.socket(socket.AF_UNIX), list[int](), list[int]()
+    channel = socket.socket(socket.AF_UNIX)
     channel.settimeout(_PATIENCE)
     try:
         channel.connect(place)
-        if stdin is None:
-            orders, written = os.pipe()
-            ours.append(written)
-            theirs.append(orders)
-            heard, answers = os.pipe()
-            ours.append(heard)
-            theirs.append(answers)
-        else:
-            theirs += [os.dup(stdin.fileno()), os.open(os.devnull, os.O_WRONLY)]
-        theirs.append(
-            os.open(os.devnull, os.O_WRONLY) if isinstance(stderr, int) else os.dup(stderr.fileno())
-        )
-        socket.send_fds(channel, [b"1"], theirs)
-        child = ForkedChild(channel)
+        socket.send_fds(channel, [b"1"], [stdin, stdout, stderr])
+        return ForkedChild(channel)
     except (OSError, ValueError):  # it was ended, or stands still: the run goes on without it
         channel.close()
-        for descriptor in ours:
-            os.close(descriptor)
         return None
-    finally:
-        for descriptor in theirs:
-            os.close(descriptor)
-    channel.settimeout(None)
-    if piped:
-        written, heard = ours
-        child.stdin = os.fdopen(written, "w", encoding="utf-8")
-        child.stdout = os.fdopen(heard, encoding="utf-8")
+
+
+def forked_with_pipes(warm: Warm, stderr: BinaryIO) -> ForkedChild | None:
+    """Return the same with pipes to its input and from its output; its errors go to ``stderr``."""
+    orders, written = os.pipe()
+    heard, answers = os.pipe()
+    child = forked_child(warm, orders, answers, stderr.fileno())
+    os.close(orders)
+    os.close(answers)
+    if child is None:
+        os.close(written)
+        os.close(heard)
+        return None
+    child.stdin = os.fdopen(written, "w", encoding="utf-8")
+    child.stdout = os.fdopen(heard, encoding="utf-8")
     return child
 
 
@@ -188,9 +177,12 @@ def serve_forks(prepare: Callable[[], None], work: Callable[[], None], place: Pa
     prepare()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the keepers are nobody's to wait for
     with socket.socket(socket.AF_UNIX) as asked:
-        asked.bind(str(place))
-        place.chmod(0o600)
+        # It has its name once somebody listens there.
+        unnamed = place.with_name("new")
+        asked.bind(str(unnamed))
+        unnamed.chmod(0o600)
         asked.listen()
+        unnamed.rename(place)
         while True:
             channel, _ = asked.accept()
             with channel:
