@@ -8,7 +8,6 @@ import subprocess
 import sys
 from typing import Any
 
-import certifi
 import pytest
 from prefect import flow_engine
 from prefect.client import orchestration
@@ -44,9 +43,9 @@ def test_what_is_imported_before_a_fork_starts_no_thread() -> None:
 
 def test_clients_of_prefect_share_the_context_of_one_list_of_authorities() -> None:
     share_contexts()
-    clients = vars(orchestration)["ssl"]
-    shared = clients.create_default_context(cafile=certifi.where())
-    assert clients.create_default_context(cafile=certifi.where()) is shared
+    clients, authorities = vars(orchestration)["ssl"], vars(orchestration)["certifi"].where()
+    shared = clients.create_default_context(cafile=authorities)
+    assert clients.create_default_context(cafile=authorities) is shared
     assert shared.verify_mode is ssl.CERT_REQUIRED
     assert shared.check_hostname
     # Prefect changes one that is to verify nothing, after it was made.
