@@ -26,7 +26,7 @@ from transforms.importing import no_collecting
 from transforms.texts import Text, ToldInBoth, joined, same
 from warehouse.workers.warm import ForkedChild, Warm, end_with_the_run, forked_with_pipes
 
-#: A process that has it imported, for the runs of a service.
+#: A process that has Great Expectations imported, for the runs of a service.
 WARM_ENGINE = Warm(
     "JZEDU_WARM_ENGINE",
     "expectations.engine.import_library",

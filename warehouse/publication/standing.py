@@ -36,25 +36,26 @@ def standing(published: Path) -> Path | None:
 
 
 def is_whole(file: Path) -> bool:
-    """Return whether a publication can be read, every block of it. A file that has not changed is read once."""
+    """Return whether a publication can be read, every block of it. One that has not changed is read once."""
     if not file.is_file() or not (found := file.stat()).st_size:
         return False
-    return _can_be_read(file, found.st_ino, found.st_size, found.st_ctime_ns)
-
-
-@lru_cache(maxsize=8)
-def _can_be_read(file: Path, *_state: int) -> bool:
     try:
-        with duckdb.connect(str(file), read_only=True) as connection:
-            found = connection.execute(
-                "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'"
-            ).fetchall()
-            names = {str(name) for (name,) in found}
-            for name in names:
-                # Every value is read; what was changed on the disk does not fit its checksum.
-                connection.execute(f'SELECT max(hash(t)) FROM "{name}" t').fetchall()
+        return _can_be_read(file, found.st_ino, found.st_size, found.st_ctime_ns)
     except duckdb.Error:
         return False
+
+
+# What could not be read is not kept: it may have been the disk for a moment.
+@lru_cache(maxsize=8)
+def _can_be_read(file: Path, *_state: int) -> bool:
+    with duckdb.connect(str(file), read_only=True) as connection:
+        found = connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'"
+        ).fetchall()
+        names = {str(name) for (name,) in found}
+        for name in names:
+            # Every value is read; what was changed on the disk does not fit its checksum.
+            connection.execute(f'SELECT max(hash(t)) FROM "{name}" t').fetchall()
     return names >= _CORE
 
 
