@@ -167,9 +167,10 @@ def _own_decimals(figure: Fraction) -> int | None:
 
 
 def _in_order(figures: Sequence[Fraction], marks: Sequence[Fraction], decimals: int) -> bool:
-    rounded = [_rounded(figure, decimals) for figure in figures]
+    rounded = [_tenths(figure, decimals) for figure in figures]
+    scale = 10**decimals
     return all(
-        _side(shown, mark) == _side(figure, mark)
+        _side(shown * mark.denominator, mark.numerator * scale) == _side(figure, mark)
         for figure, shown in zip(figures, rounded, strict=True)
         for mark in marks
         # A third beside a third is shown as what it is rounded to.
@@ -188,18 +189,16 @@ def _is_double_of(mark: Number, figure: Fraction) -> bool:
     return math.isclose(figure, mark, rel_tol=_NEAR, abs_tol=0.0)
 
 
-def _side(a: Fraction, b: Fraction) -> int:
+def _side(a: Fraction | int, b: Fraction | int) -> int:
     return (a > b) - (a < b)
 
 
 def _tenths(figure: Fraction, decimals: int) -> int:
     """Return the figure in units of its last decimal, rounded half away from zero."""
-    whole: int = math.floor(abs(figure) * 10**decimals + Fraction(1, 2))
+    # In whole numbers: those of fractions take several times as long, and a report shows many figures.
+    over, under = abs(figure.numerator) * 10**decimals, figure.denominator
+    whole = (2 * over + under) // (2 * under)
     return whole if figure >= 0 else -whole
-
-
-def _rounded(figure: Fraction, decimals: int) -> Fraction:
-    return Fraction(_tenths(figure, decimals), 10**decimals)
 
 
 def _written(figure: Fraction, decimals: int) -> str:

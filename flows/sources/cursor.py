@@ -70,7 +70,7 @@ class Memory:
         stored = _File(address=self.address, files=dict(sorted(self.seen.items())))
         try:
             # ASCII, because a file name need not be valid Unicode.
-            partial.write_text(json.dumps(stored.model_dump(), indent=1), encoding="ascii")
+            partial.write_text(json.dumps(stored.model_dump()), encoding="ascii")
             partial.replace(self.file)
         finally:
             partial.unlink(missing_ok=True)

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from time import monotonic
-from typing import Final, Protocol, Self
+from typing import Final, Protocol, Self, TypeVar
 
 import duckdb
 
@@ -34,8 +36,10 @@ from warehouse.shelf import ArchivePlace
 from warehouse.workers.pool import Breach, Order, Workers
 from warehouse.workers.process import OrderPart
 
-#: Files checked and loaded together, and the bytes that their cells may come to.
-PORTION, PORTION_BYTES = 1000, 128 * 2**20
+T, R = TypeVar("T"), TypeVar("R")
+
+#: Files checked and loaded together, and the bytes that their cells may come to; there are two portions at a time.
+PORTION, PORTION_BYTES = 1000, 64 * 2**20
 #: So many files of a zip are given up one by one; then the rest of it is given up unread.
 _GIVEN_UP: Final = 3
 
@@ -107,11 +111,14 @@ class LocalReaders:
         limits: Limits,
         on_file: Callable[[], None],
     ) -> Iterator[Portion]:
-        """As :meth:`Readers.read`."""
+        """As :meth:`Readers.read`; a portion is checked while the next one is read."""
         found = read_deliveries(archive, reference, receipts, limits, self.workers)
-        for taken in _portions(zip(receipts, found, strict=True), on_file, self.portion or PORTION):
-            with TemporaryDirectory(prefix="jzedu-") as folder:
-                yield _examined(taken, reference, Path(folder))
+        read = _portions(zip(receipts, found, strict=True), on_file, self.portion or PORTION)
+        with TemporaryDirectory(prefix="jzedu-") as folder:
+            for portion in _beside(partial(_examined, reference, Path(folder)), read):
+                yield portion
+                for file in portion.tables.values():
+                    Path(file).unlink()
 
 
 def ingest(
@@ -191,15 +198,29 @@ class _Keeping:
         self._open.close()
 
 
+def _beside(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Yield what ``function`` gives for each item, in their order; it works on one while the next is fetched."""
+    with ThreadPoolExecutor(1, "beside") as beside:
+        before: Future[R] | None = None
+        for item in items:
+            following = beside.submit(copy_context().run, function, item)
+            del item  # it is large, and there are two at a time as it is
+            if before is not None:
+                yield before.result()
+            before = following
+        if before is not None:
+            yield before.result()
+
+
 def _examined(
-    taken: Sequence[tuple[Receipt, list[Document] | Lost]], reference: Reference, folder: Path
+    reference: Reference, folder: Path, taken: Sequence[tuple[Receipt, list[Document] | Lost]]
 ) -> Portion:
-    """Return some deliveries, checked; the files of their tables are in ``folder``."""
+    """Return some deliveries, checked; the files of their tables are in a folder of their own in ``folder``."""
     lost = tuple(found.reason for _, found in taken if isinstance(found, Lost))
     read = [(receipt, found) for receipt, found in taken if not isinstance(found, Lost)]
     documents = [document for _, found in read for document in found]
     examined = examine(documents, reference.unit_named)
-    return Portion(len(read), write_portion(folder, read, examined), lost)
+    return Portion(len(read), write_portion(Path(mkdtemp(dir=folder)), read, examined), lost)
 
 
 @dataclass(frozen=True)
