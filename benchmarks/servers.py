@@ -13,8 +13,10 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 from flows.environment import quiet
 from flows.service.client import healthy
@@ -130,7 +132,7 @@ class Service:
         self._home, self._port, self._log = home, port, log
 
     def call(self, path: str, body: object = None) -> Any:
-        """Return an answer of the API; a GET where there is no ``body``."""
+        """Return an answer of the API, asked again while it is busy; a GET where there is no ``body``."""
         login = login_file(self._home).read_text("ascii").strip()
         request = urllib.request.Request(
             f"http://127.0.0.1:{self._port}/api{path}",
@@ -140,8 +142,18 @@ class Service:
                 "Authorization": f"Basic {b64encode(login.encode()).decode()}",
             },
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+
+        def answered() -> list[Any] | None:
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    return [json.load(answer)]
+            except HTTPError as error:
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                    raise
+                error.close()
+                return None
+
+        return self.wait(answered)[0]
 
     def wait(self, condition: Callable[[], Any]) -> Any:
         """Return what ``condition`` gives once it gives something, while the service lives."""

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import duckdb
 
 from warehouse.publication.reader.queries import YEARS
-from warehouse.sql import bound, literal
+from warehouse.sql import bound
 
 Record = TypeVar("Record")
 
@@ -78,13 +79,16 @@ class Reader:
 
     def has_column(self, table: str, column: str) -> bool:
         """Return whether this publication has a column; one of an earlier program may lack it."""
-        return bool(
-            self.tuples(
-                "SELECT 1 FROM duckdb_columns() WHERE database_name = current_database()"
-                f" AND schema_name = 'main' AND table_name = {literal(table)}"
-                f" AND column_name = {literal(column)}"
-            )
+        return (table, column) in self._columns
+
+    @cached_property
+    def _columns(self) -> frozenset[tuple[str, str]]:
+        """The columns of this publication, with their tables; asked for once, because many are looked for."""
+        found = self.tuples(
+            "SELECT table_name, column_name FROM duckdb_columns()"
+            " WHERE database_name = current_database() AND schema_name = 'main'"
         )
+        return frozenset((table, column) for table, column in found)
 
     def column(self, alias: str, table: str, column: str) -> str:
         """Return a column of ``table`` (known as ``alias``) in SQL, NULL where this publication lacks it."""
