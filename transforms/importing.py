@@ -18,9 +18,7 @@ def no_collecting() -> Iterator[None]:
     A library of thousands of classes makes hundreds of thousands of objects that are never garbage; the
     collector goes over them again and again while they are made, a third of the time of an import.
 
-    Afterwards it works less often than of itself: rows, figures and pages are many objects, hardly any of
-    them part of a cycle, and to look for those after every 700 takes a sixth of the time of reading and of
-    writing pages.
+    Afterwards it works less often than of itself (:func:`collect_seldom`).
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -28,6 +26,15 @@ def no_collecting() -> Iterator[None]:
         yield
     finally:
         gc.freeze()
-        gc.set_threshold(_SELDOM, *gc.get_threshold()[1:])
+        collect_seldom()
         if was_enabled:
             gc.enable()
+
+
+def collect_seldom() -> None:
+    """Have the garbage collector of this process work less often than of itself.
+
+    Rows, figures and pages are many objects, hardly any of them part of a cycle; to look for those after
+    every 700 takes a sixth of the time of reading and of writing pages.
+    """
+    gc.set_threshold(_SELDOM, *gc.get_threshold()[1:])

@@ -197,7 +197,7 @@ def _tenths(figure: Fraction, decimals: int) -> int:
     """Return the figure in units of its last decimal, rounded half away from zero."""
     # In whole numbers: those of fractions take several times as long, and a report shows many figures.
     over, under = abs(figure.numerator) * 10**decimals, figure.denominator
-    whole = (2 * over + under) // (2 * under)
+    whole: int = (2 * over + under) // (2 * under)
     return whole if figure >= 0 else -whole
 
 

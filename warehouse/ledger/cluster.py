@@ -28,6 +28,7 @@ import transforms
 import warehouse
 from transforms.formats import Limits
 from transforms.forms import FORMS_IN_USE
+from transforms.importing import collect_seldom
 from transforms.texts import Text
 from warehouse.archive import Archive, Receipt
 from warehouse.ledger.ingest import LocalReaders
@@ -45,7 +46,7 @@ Client: TypeAlias = Any
 Future: TypeAlias = Any
 
 #: Files of a portion where no setting says so.
-PORTION: Final = 200
+PORTION: Final = 400
 #: Seconds that the scheduler may take to answer, and after which is looked whether workers are left.
 _ANSWER, _LOOK = 20, 5
 #: Portions that are read ahead of the one that is loaded, for each thread of a worker.
@@ -298,6 +299,7 @@ def _workers() -> Workers:
     """Return the processes that read for this worker of the cluster, as long as it lives."""
     from distributed import get_worker
 
+    collect_seldom()
     worker = get_worker()
     memory = worker.memory_manager.memory_limit
     fork_server = ForkServer()

@@ -36,7 +36,8 @@ from warehouse.shelf import ArchivePlace
 from warehouse.workers.pool import Breach, Order, Workers
 from warehouse.workers.process import OrderPart
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 #: Files checked and loaded together, and the bytes that their cells may come to; there are two portions at a time.
 PORTION, PORTION_BYTES = 1000, 64 * 2**20
@@ -115,7 +116,7 @@ class LocalReaders:
         found = read_deliveries(archive, reference, receipts, limits, self.workers)
         read = _portions(zip(receipts, found, strict=True), on_file, self.portion or PORTION)
         with TemporaryDirectory(prefix="jzedu-") as folder:
-            for portion in _beside(partial(_examined, reference, Path(folder)), read):
+            for portion in overlapped(partial(_examined, reference, Path(folder)), read):
                 yield portion
                 for file in portion.tables.values():
                     Path(file).unlink()
@@ -198,9 +199,9 @@ class _Keeping:
         self._open.close()
 
 
-def _beside(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def overlapped(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """Yield what ``function`` gives for each item, in their order; it works on one while the next is fetched."""
-    with ThreadPoolExecutor(1, "beside") as beside:
+    with ThreadPoolExecutor(1, "checks") as beside:
         before: Future[R] | None = None
         for item in items:
             following = beside.submit(copy_context().run, function, item)

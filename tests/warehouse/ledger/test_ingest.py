@@ -1,9 +1,10 @@
-"""What of what was loaded is kept when a run ends: portion by portion, or what is loaded in some time together."""
+"""Loading portion by portion: what is done side by side, and what of it is kept when a run ends."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from flows import steps
 from flows.run import Run
 from tests.conftest import Home
 from warehouse.ledger import ingest as module
-from warehouse.ledger.ingest import LocalReaders, ingest
+from warehouse.ledger.ingest import LocalReaders, ingest, overlapped
 from warehouse.ledger.portions import Portion
 from warehouse.workers.pool import WorkersFailed
 
@@ -80,3 +81,30 @@ def test_what_cannot_be_loaded_takes_with_it_what_is_kept_together_with_it(
 ) -> None:
     cannot_be_loaded(monkeypatch)
     assert loaded_of_three(home, together, lambda readers: readers) == kept
+
+
+def test_one_item_is_worked_on_while_the_next_is_fetched_and_no_more_than_two_are_there() -> None:
+    fetched = [Event() for _ in range(4)]
+
+    def items() -> Iterator[int]:
+        for number, event in enumerate(fetched):
+            event.set()
+            yield number
+
+    def work(number: int) -> int:
+        following = fetched[min(number + 1, len(fetched) - 1)]
+        # One after the other, the first would wait for ever.
+        assert following.wait(60)
+        return number * 10
+
+    done = overlapped(work, items())
+    assert next(done) == 0
+    assert [event.is_set() for event in fetched] == [True, True, False, False]
+    assert list(done) == [10, 20, 30]
+
+
+def test_what_fails_in_one_item_is_raised_in_its_turn() -> None:
+    done = overlapped(lambda number: 6 // number, [3, 2, 0, 1])
+    assert [next(done), next(done)] == [2, 3]
+    with pytest.raises(ZeroDivisionError):
+        next(done)
