@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from flows import steps
@@ -110,6 +111,12 @@ def test_a_rotten_block_is_found_before_it_is_compared_with(spoilt: Home) -> Non
     assert standing(spoilt.settings.published) != spoilt.publication
     people(spoilt, 3, 3)
     assert spoilt.night().imprint is not None
+    assert is_whole(spoilt.publication)
+
+
+def test_what_could_not_be_read_for_a_moment_is_whole_afterwards(spoilt: Home) -> None:
+    with duckdb.connect(str(spoilt.publication)):  # nobody reads beside one who may write
+        assert not is_whole(spoilt.publication)
     assert is_whole(spoilt.publication)
 
 
