@@ -65,6 +65,15 @@ class Definitions:
             yield
 
 
+def read_packaged() -> None:
+    """Read what the package brings, but for its lists; it is kept, and the homes of this process share it.
+
+    No frame is made, no database opened and no thread started: it may be done before a fork.
+    """
+    with FORMS_IN_USE.have(packaged_forms()):
+        read_warnings(None, load_plan(), load_catalogue())
+
+
 def load_definitions(
     home: Path, plan: Path | None = None, national: Sequence[str] = ()
 ) -> Definitions:

@@ -11,8 +11,10 @@ from transforms.importing import no_collecting
 with no_collecting():
     import flows.nightly  # noqa: F401
     import warehouse.publication.reader.pages  # noqa: F401
+    from expectations.definitions import read_packaged
     from flows.service.tls import make_context
     from warehouse.report import ready
 
     make_context()
+    read_packaged()
     ready()
