@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from zipfile import ZipInfo
 
 from .model import Limits, Unreadable
 from .packages import Package, open_archive, zip_start
@@ -17,6 +18,7 @@ from .packages import Package, open_archive, zip_start
 _PACKED, _MARKUP, _OTHER = 8, 32, 16
 #: Bytes for a cell that stands in a file once, with a number of times beside it.
 _REPEATED_CELL = 90
+_CONTENT: Final = "content.xml"
 _REPEATED_ROWS: Final = re.compile(rb"""rows-repeated\s?=\s?["']([0-9]{1,9})["']""")
 # Blank runs to the edge of the sheet are usual and take no room: their element is closed at once.
 _REPEATED_COLUMNS: Final = re.compile(
@@ -33,19 +35,24 @@ def expected_bytes(data: bytes, limits: Limits) -> int:
     try:
         entries = open_archive(data, limits, "zip").infolist()
         unpacked = sum(entry.file_size for entry in entries)
-        cells = _repeated_cells(data, limits)
+        cells = _repeated_cells(data, limits) if any(map(_is_content, entries)) else 0
     except Unreadable:
         return 0  # nor will it be read
     return min(unpacked, limits.unpacked_bytes) * _PACKED + cells * _REPEATED_CELL
 
 
+def _is_content(entry: ZipInfo) -> bool:
+    """Return whether an entry may be the part of an .ods in which its cells are, by its name."""
+    return entry.filename.lower().endswith(_CONTENT)
+
+
 def _repeated_cells(data: bytes, limits: Limits) -> int:
     """Return the cells of an .ods that stand in it once for many, as far as they would be read."""
     package = Package(data, limits)
-    if "content.xml" not in package:
+    if _CONTENT not in package:
         return 0
     cells = 0
-    for row in package.read("content.xml").split(b"table-row"):
+    for row in package.read(_CONTENT).split(b"table-row"):
         if b"-repeated" not in row or b"<text:p" not in row:
             continue
         found = _REPEATED_ROWS.search(row)
