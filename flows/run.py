@@ -25,6 +25,7 @@ from expectations.clauses import Plan
 from expectations.definitions import Definitions, load_definitions
 from expectations.engine import Engine, EngineStopped
 from expectations.suites import Check
+from flows.interrupts import is_interrupt
 from flows.lock import Patience, only_writer_of
 from flows.permissions import make_home, make_open, private_folder, shut
 from flows.progress import STEPS
@@ -113,7 +114,7 @@ class TakenAway(ToldInBoth, FileNotFoundError):
 
 @contextmanager
 def named(step: str) -> Iterator[None]:
-    """Raise StepFailed with the step's name and a remedy where the block fails."""
+    """Raise StepFailed with the step's name and a remedy where the block fails; KeyboardInterrupt where it is stopped."""
     try:
         yield
     except StepFailed:
@@ -134,6 +135,10 @@ def named(step: str) -> Iterator[None]:
     except TOLD as error:
         cause = cause_of(error)
         raise StepFailed(step, cause.reason, cause.remedy) from error
+    except RuntimeError as error:
+        if is_interrupt(error):
+            raise KeyboardInterrupt from error
+        raise
 
 
 @dataclass

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from flows.environment import quiet
+from flows.interrupts import heard_at_once
 from flows.language import Language, Words, language, said_by, speak, speaking, told
 from flows.terminal.help import Group, install_click_words
 from transforms.importing import no_collecting
@@ -1158,7 +1159,8 @@ def main() -> None:
     from transforms.texts import ToldInBoth
 
     try:
-        cli(standalone_mode=True)
+        with heard_at_once():
+            cli(standalone_mode=True)
     except DefinitionError as error:
         for problem in error.problems[:-1]:
             click.echo(f"jzedu: {told(problem)}", err=True)

@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from flows.interrupts import is_interrupt
 from flows.language import Language, asked, language, speak, speak_by_locale
 from flows.terminal.wrapping import wrapped
 
@@ -181,6 +182,15 @@ class Group(Command, click.Group):
         super().add_command(cmd, name)
         if isinstance(cmd, Command):
             cmd.path = f"{self.path} {name or cmd.name}".strip()
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for; Ctrl-C is one, whatever a library has made of it."""
+        try:
+            return super().invoke(ctx)
+        except RuntimeError as error:
+            if is_interrupt(error):
+                raise KeyboardInterrupt from error
+            raise
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run the command line; nobody has asked for a language yet."""
