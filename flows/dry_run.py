@@ -6,12 +6,9 @@ written.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,8 +19,7 @@ from warehouse.lake import Lake
 from warehouse.ledger.store import copy_warehouse
 from warehouse.publication.release import DATABASE
 from warehouse.reference import load_reference
-
-_PREFIX = "jzedu-rehearsal-"
+from warehouse.scratch import scratch
 
 
 @contextmanager
@@ -39,8 +35,7 @@ def rehearse(
     Raises:
         StepFailed: the warehouse is a lake that cannot be reached.
     """
-    _sweep()
-    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder, _held(Path(folder)) as home:
+    with scratch("rehearsal") as home:
         if isinstance(settings.place, Lake):
             with named("open"):
                 reference = load_reference(settings.home)
@@ -61,25 +56,3 @@ def rehearse(
             (home / "published" / DATABASE).symlink_to(settings.published / DATABASE)
         tried = {"home": home, "lake": None, "uploads": None, "plan": plan or settings.plan}
         yield settings.model_copy(update=tried)
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[Path]:
-    """Hold a lock on ``folder``, which ends with this process however it ends.
-
-    Raises:
-        BlockingIOError: another process holds it.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield folder
-    finally:
-        os.close(descriptor)
-
-
-def _sweep() -> None:
-    """Take away the copies of dry runs that were killed."""
-    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with suppress(OSError), _held(left):
-            shutil.rmtree(left)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
 import polars as pl
 from rich.console import Console
@@ -34,6 +33,7 @@ from warehouse.ledger.ingest import Lost, read_deliveries
 from warehouse.outbox import ReturnSheet, ending, write_sheets
 from warehouse.place import is_there
 from warehouse.reference import Reference
+from warehouse.scratch import scratch
 from warehouse.workers.pool import Workers
 
 #: What is told of a submission and of a finding, as the publication names it.
@@ -112,13 +112,11 @@ def check_files(
     defined = definitions_of(settings)
     with (
         defined.in_use(),
-        TemporaryDirectory(prefix="jzedu-check-") as folder,
+        scratch("check") as folder,
         fork_server() as forking,
         Workers(forking, settings.workers, settings.memory) as workers,
     ):
-        reading = _Reading(
-            Path(folder), Archive(Path(folder)), defined.reference, settings, workers
-        )
+        reading = _Reading(folder, Archive(folder), defined.reference, settings, workers)
         return _check(files, unit, out, reading, say)
 
 

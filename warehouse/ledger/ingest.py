@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import mkdtemp
 from time import monotonic
 from typing import Final, Protocol, Self, TypeVar
 
@@ -32,6 +32,7 @@ from warehouse.archive import Archive, ArchiveDamaged, Receipt
 from warehouse.ledger.portions import Portion, by_hash, is_full, write_portion
 from warehouse.ledger.store import Loaded, known_deliveries, load
 from warehouse.reference import Reference
+from warehouse.scratch import scratch
 from warehouse.shelf import ArchivePlace
 from warehouse.workers.pool import Breach, Order, Workers
 from warehouse.workers.process import OrderPart
@@ -115,8 +116,8 @@ class LocalReaders:
         """As :meth:`Readers.read`; a portion is checked while the next one is read."""
         found = read_deliveries(archive, reference, receipts, limits, self.workers)
         read = _portions(zip(receipts, found, strict=True), on_file, self.portion or PORTION)
-        with TemporaryDirectory(prefix="jzedu-") as folder:
-            for portion in overlapped(partial(_examined, reference, Path(folder)), read):
+        with scratch("portions") as folder:
+            for portion in overlapped(partial(_examined, reference, folder), read):
                 yield portion
                 for file in portion.tables.values():
                     Path(file).unlink()

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from transforms.texts import Text, said_by_system
 from warehouse.lake import Lake
 from warehouse.ledger.portions import Portion, file_name
 from warehouse.place import Place
+from warehouse.scratch import scratch
 from warehouse.shelf import ArchivePlace, Shelf, shelf_at
 from warehouse.storage import StorageFailed
 
@@ -90,10 +90,10 @@ class OverConnection:
     @contextmanager
     def received(self, sent: Sent) -> Iterator[Portion]:
         """As :meth:`Transfer.received`."""
-        with TemporaryDirectory(prefix="jzedu-") as folder:
+        with scratch("portions") as folder:
             tables = {}
             for table, content in sent.files.items():
-                file = Path(folder, file_name(table) + _ENDING)
+                file = folder / (file_name(table) + _ENDING)
                 file.write_bytes(content)
                 tables[table] = str(file)
             yield replace(sent.portion, tables=tables)

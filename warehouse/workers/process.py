@@ -12,12 +12,10 @@ Everything on a channel is a message: its length (eight bytes), then a pickle.
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import io
 import os
 import pickle
 import resource
-import shutil
 import signal
 import socket
 import sys
@@ -38,13 +36,13 @@ from transforms.forms import (
     FormSet,
 )
 from transforms.importing import no_collecting
+from warehouse.scratch import scratch
 
 T = TypeVar("T")
 
 LENGTH = 8  # bytes
 #: What a worker asks for without waiting for its turn (bytes of memory).
 SMALL = 64 * 2**20
-_PREFIX = "jzedu-workers-"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -149,21 +147,20 @@ def serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the run decides what is to end
     import_needed()
     run = socket.socket(fileno=sys.stdin.fileno())
-    scratch, _held = _scratch()
     workers: set[int] = set()
-    with suppress(ConnectionError):  # the run has ended before it had its answer
-        while _fork_for(run, scratch, workers):
-            pass
-    for worker in workers:
-        with suppress(ProcessLookupError):
-            os.kill(worker, signal.SIGKILL)
-    for worker in workers:  # until it has died it may still write there
-        with suppress(ChildProcessError):
-            os.waitpid(worker, 0)
-    shutil.rmtree(scratch, ignore_errors=True)
+    with scratch("workers") as folder:
+        with suppress(ConnectionError):  # the run has ended before it had its answer
+            while _fork_for(run, folder, workers):
+                pass
+        for worker in workers:
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+        for worker in workers:  # until it has died it may still write there
+            with suppress(ChildProcessError):
+                os.waitpid(worker, 0)
 
 
-def _fork_for(run: socket.socket, scratch: Path, workers: set[int]) -> bool:
+def _fork_for(run: socket.socket, folder: Path, workers: set[int]) -> bool:
     """Fork the next worker that the run asks for into ``workers``; False where it has ended."""
     message, channels, _, _ = socket.recv_fds(run, 1, 1)
     if not message:
@@ -180,7 +177,7 @@ def _fork_for(run: socket.socket, scratch: Path, workers: set[int]) -> bool:
     if worker == 0:
         run.close()
         _end_with(os.getppid())
-        _work(channels[0], scratch)
+        _work(channels[0], folder)
     workers.add(worker)
     os.close(channels[0])
     handle = os.pidfd_open(worker)
@@ -191,22 +188,6 @@ def _fork_for(run: socket.socket, scratch: Path, workers: set[int]) -> bool:
     return True
 
 
-def _scratch() -> tuple[Path, int]:
-    """Return a folder for the temporary files of the workers, held by a lock; those of the dead go."""
-    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        with suppress(OSError):
-            descriptor = os.open(left, os.O_RDONLY | os.O_NOFOLLOW)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(left)
-            finally:
-                os.close(descriptor)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    descriptor = os.open(folder, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return folder, descriptor
-
-
 def _end_with(fork_server: int) -> None:
     """End this process with the fork server, whatever it is doing."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -214,12 +195,12 @@ def _end_with(fork_server: int) -> None:
         os._exit(1)
 
 
-def _work(channel: int, scratch: Path) -> None:
+def _work(channel: int, folder: Path) -> None:
     """Serve as a worker: one order after the other, until there are no more."""
     code = 1
     try:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        tempfile.tempdir = str(scratch)
+        tempfile.tempdir = str(folder)
         # Where the machine itself runs out of memory, a file is to be given up and not the run.
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000", "ascii")

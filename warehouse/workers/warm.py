@@ -20,8 +20,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import IO, Any, BinaryIO, NoReturn
+
+from warehouse.scratch import scratch
 
 #: Seconds within which one that is there answers.
 _PATIENCE = 10
@@ -140,8 +141,8 @@ def forked_with_pipes(warm: Warm, stderr: BinaryIO) -> ForkedChild | None:
 def kept_warm(warm: Warm) -> Iterator[None]:
     """Keep a process of this kind within the block, for all runs that inherit this environment."""
     # Of a socket the system takes short names only.
-    with TemporaryDirectory(prefix="jzedu-warm-") as folder:
-        place = Path(folder) / "socket"
+    with scratch("warm") as folder:
+        place = folder / "socket"
         process = subprocess.Popen(
             # Not the folder it is started in, only what is installed.
             [sys.executable, "-P", "-m", __name__, warm.prepare, warm.work, str(place)],
