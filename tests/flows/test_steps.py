@@ -354,7 +354,9 @@ def test_a_backlog_keeps_its_progress_when_the_night_is_interrupted(
     assert died.returncode in (-signal.SIGKILL, -signal.SIGINT, 1)
     assert not home.publication.exists()
     with Run.open(home.settings) as run:
-        assert len(steps.unread(run)) == 13 - 3, "a portion of three is kept; the next one was still checked"
+        assert len(steps.unread(run)) == 13 - 3, (
+            "a portion of three is kept; the next one was still checked"
+        )
         assert steps.must_publish(run)
     night = home.night()
     assert len(night.read) == 13 - 3
