@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 
 from flows.environment import quiet
-from flows.service.client import healthy
+from flows.service.client import ask, healthy
 from flows.service.state import login_file
 
 ROOT = Path(__file__).parents[1]
@@ -134,26 +129,7 @@ class Service:
     def call(self, path: str, body: object = None) -> Any:
         """Return an answer of the API, asked again while it is busy; a GET where there is no ``body``."""
         login = login_file(self._home).read_text("ascii").strip()
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self._port}/api{path}",
-            None if body is None else json.dumps(body).encode(),
-            {
-                "Content-Type": "application/json",
-                "Authorization": f"Basic {b64encode(login.encode()).decode()}",
-            },
-        )
-
-        def answered() -> list[Any] | None:
-            try:
-                with urllib.request.urlopen(request, timeout=60) as answer:
-                    return [json.load(answer)]
-            except HTTPError as error:
-                if error.code != HTTPStatus.SERVICE_UNAVAILABLE:
-                    raise
-                error.close()
-                return None
-
-        return self.wait(answered)[0]
+        return ask(f"http://127.0.0.1:{self._port}/api", path, body, login)
 
     def wait(self, condition: Callable[[], Any]) -> Any:
         """Return what ``condition`` gives once it gives something, while the service lives."""

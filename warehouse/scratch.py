@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 
@@ -30,16 +30,21 @@ def scratch(kind: str) -> Iterator[Path]:
 
 
 def _new(prefix: str) -> tuple[Path, int]:
-    """Return a new folder, and the descriptor that holds the lock on it."""
+    """Return a new folder, and the descriptor that holds the lock on it.
+
+    Raises:
+        OSError: no folder can be made there, or none be locked.
+    """
     while True:
         folder = Path(tempfile.mkdtemp(prefix=prefix))
-        lock = os.open(folder, os.O_RDONLY)
-        # Somebody who clears away may come between the two, and take it for one that was left.
-        with suppress(OSError):
+        # Somebody who clears away may come in between, and take it for one that was left.
+        with suppress(FileNotFoundError, BlockingIOError), ExitStack() as opened:
+            lock = os.open(folder, os.O_RDONLY)
+            opened.callback(os.close, lock)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if folder.stat().st_ino == os.fstat(lock).st_ino:
-                return folder, lock
-        os.close(lock)
+            folder.stat()
+            opened.pop_all()
+            return folder, lock
 
 
 @contextmanager

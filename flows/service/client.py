@@ -21,7 +21,7 @@ def next_night(api_url: str, login: str | None = None) -> datetime | None:
     Raises:
         OSError: the server cannot be asked.
     """
-    planned = _ask(
+    planned = ask(
         api_url,
         "/flow_runs/filter",
         {
@@ -46,12 +46,12 @@ _RETRIES = (0.2, 0.5, 1.0, 2.0, 4.0)
 def healthy(api_url: str) -> bool:
     """Return whether a Prefect server answers at ``api_url`` (``http://host:port/api``)."""
     try:
-        return bool(_ask(api_url, "/health"))
+        return bool(ask(api_url, "/health"))
     except (OSError, ValueError):
         return False
 
 
-def _ask(api_url: str, path: str, body: object = None, login: str | None = None) -> Any:
+def ask(api_url: str, path: str, body: object = None, login: str | None = None) -> Any:
     """Return the answer of a Prefect server, without importing Prefect for it; asked again while it is busy.
 
     ``login`` is user:password; without one that of the environment.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,21 +69,32 @@ def test_what_a_killed_process_has_left_is_cleared_away_and_what_a_living_one_ha
         assert list(place.iterdir()) == [folder]
 
 
+@pytest.mark.parametrize("before", [(os, "open"), (fcntl, "flock")])
 def test_a_folder_that_is_cleared_away_before_it_is_held_is_not_given(
-    place: Path, monkeypatch: pytest.MonkeyPatch
+    place: Path, monkeypatch: pytest.MonkeyPatch, before: tuple[Any, str]
 ) -> None:
-    lock, cleared = fcntl.flock, []
+    real, cleared = getattr(*before), []
 
-    def late(descriptor: int, operation: int) -> None:
-        if not cleared:
-            cleared.extend(place.iterdir())
-            cleared[0].rmdir()
-        lock(descriptor, operation)
+    def late(*given: Any) -> Any:
+        if not cleared and (made := list(place.glob("jzedu-*"))):
+            cleared.extend(made)
+            made[0].rmdir()
+        return real(*given)
 
-    monkeypatch.setattr(fcntl, "flock", late)
+    monkeypatch.setattr(*before, late)
     with scratch("tests") as folder:
         assert list(place.iterdir()) == [folder]
+        assert len(cleared) == 1
         assert folder not in cleared
+
+
+def test_where_nothing_can_be_locked_it_fails(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOLCK)), scratch("tests"):
+        pytest.fail("it is not held")
 
 
 def test_what_is_no_folder_of_ours_stays(place: Path) -> None:
