@@ -34,14 +34,14 @@ def take_apart(
 ) -> frozenset[int]:
     """Write the temporary table ``share``: what each institution contributes to the figures of ``clauses``.
 
-    indicator_id, unit, year, institution_code, institution_name, and its share in numerator and denominator,
-    ``n`` and ``d``, in millionths, where one of them is not 0. It takes no verdict to know. The years in it are
-    given: those in which anything has changed since the last run (:mod:`warehouse.indicators.kept`).
+    source, unit, year, institution_code, institution_name, and its shares in the numerators and denominators of all
+    indicators over that source, the lists ``n`` and ``d``, in millionths. It takes no verdict to know. The years in it
+    are given: those in which anything has changed since the last run (:mod:`warehouse.indicators.kept`).
     """
     given = list(clauses)
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE share (indicator_id VARCHAR, unit VARCHAR, year INTEGER,"
-        " institution_code VARCHAR, institution_name VARCHAR, n HUGEINT, d HUGEINT)"
+        "CREATE OR REPLACE TEMP TABLE share (source VARCHAR, unit VARCHAR, year INTEGER,"
+        " institution_code VARCHAR, institution_name VARCHAR, n HUGEINT[], d HUGEINT[])"
     )
     asked = [
         _shares(source, parts, catalogue) for source, parts in _by_source(given, catalogue).items()
@@ -61,19 +61,9 @@ def _fill_shares(
     """Put what institutions contribute in some years into ``share``, where they are not there yet."""
     if not years:
         return
-    sources, rows = _by_source(clauses, catalogue), kept.Changed(years).condition()
-    for source, wanted in sources.items():
+    rows = kept.Changed(years).condition()
+    for source, wanted in _by_source(clauses, catalogue).items():
         connection.execute(f"INSERT INTO share {_shares(source, wanted, catalogue, rows)}")
-    counted = Counter(indicator_id for wanted in sources.values() for indicator_id in wanted)
-    if over_two := [indicator_id for indicator_id, sources in counted.items() if sources > 1]:
-        listed = ", ".join(map(literal, over_two))
-        connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE both AS
-        SELECT * REPLACE (sum(n)::HUGEINT AS n, sum(d)::HUGEINT AS d)
-        FROM share WHERE indicator_id IN ({listed}) GROUP BY ALL;
-        DELETE FROM share WHERE indicator_id IN ({listed});
-        INSERT INTO share FROM both; DROP TABLE both
-        """)
 
 
 def write_turning(
@@ -89,18 +79,31 @@ def write_turning(
     """
     given = list(clauses)
     found = _turning(given, catalogue)
-    asked = kept.question(catalogue, found)
+    asked = kept.question(catalogue, _JUDGED_UNITS, found)
     years = kept.changed(connection, KEPT_TURNING.name, asked, _VERDICTS).years
     _fill_shares(connection, given, catalogue, years - taken_apart)
+    # A table, so that DuckDB knows that it is the smaller of what is joined.
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE judged_unit AS {_JUDGED_UNITS}")
     connection.execute(f"""
     CREATE OR REPLACE TEMP TABLE turning AS
     SELECT {KEPT_TURNING.names} FROM {KEPT_TURNING.name}
     WHERE NOT ({kept.Changed(years | taken_apart).condition()})
     UNION ALL
-    {found};
-    DROP TABLE share
+    FROM ({found});
+    DROP TABLE share;
+    DROP TABLE judged_unit
     """)
 
+
+#: The verdicts that may be turned, with a row for each unit that the figure is made of.
+_JUDGED_UNITS = """
+SELECT clause_id, indicator_id, region_code, m.unit, year, a.status,
+    j.numerator, j.denominator, j.p, j.q, j.previous_numerator, j.previous_denominator
+FROM attainment a
+JOIN judgement j USING (clause_id, region_code, year)
+JOIN membership m USING (indicator_id, region_code, year)
+WHERE a.status IN ('met', 'not_met') AND j.reading = 'as_reported'
+"""
 
 #: The verdicts of a year, of all regions.
 _VERDICTS = """
@@ -123,8 +126,8 @@ SELECT '' AS region_code, year, sum(hashed) AS total FROM (
 
 def _turning(clauses: Iterable[Clause], catalogue: Catalogue) -> str:
     """Return the query of the institutions in ``share`` without which a verdict would be the opposite."""
-    turned = ["WHEN '' THEN false"]
-    for clause, _ in _taken_apart(clauses, catalogue):
+    given, turned = list(clauses), ["WHEN '' THEN false"]
+    for clause, _ in _taken_apart(given, catalogue):
         indicator = catalogue.by_id[clause.indicator_id]
         left = "denominator > 0 AND " if indicator.bottom is not None else ""
         otherwise = f"({reached(clause, indicator)}) <> (status = 'met')"
@@ -133,17 +136,36 @@ def _turning(clauses: Iterable[Clause], catalogue: Catalogue) -> str:
     return f"""
     SELECT clause_id, region_code, year, institution_code, institution_name, status
     FROM (
-        SELECT a.clause_id, j.region_code, j.year, s.institution_code, s.institution_name, a.status,
-            j.numerator - s.n AS numerator, j.denominator - s.d AS denominator, j.p, j.q,
-            j.previous_numerator, j.previous_denominator
-        FROM share s
-        JOIN membership m USING (indicator_id, unit, year)
-        JOIN attainment a USING (indicator_id, region_code, year)
-        JOIN judgement j USING (clause_id, region_code, year)
-        WHERE a.status IN ('met', 'not_met') AND j.reading = 'as_reported'
+        SELECT v.* REPLACE (v.numerator - s.n AS numerator, v.denominator - s.d AS denominator),
+            s.institution_code, s.institution_name
+        FROM ({_one_by_one(_by_source(given, catalogue))}) s
+        JOIN judged_unit v USING (indicator_id, unit, year)
     )
     WHERE CASE clause_id {" ".join(turned)} END
     """
+
+
+def _one_by_one(sources: Mapping[str, _Parts]) -> str:
+    """Return the query that gives ``share`` with a row for each indicator, where an institution has a share in it."""
+    names = " ".join(
+        f"WHEN {literal(source)} THEN [{', '.join(map(literal, wanted))}]"
+        for source, wanted in sources.items()
+    )
+    every = f"""
+    SELECT unnest(CASE source WHEN '' THEN [] {names} END) AS indicator_id, unit, year,
+        institution_code, institution_name, unnest(n) AS n, unnest(d) AS d
+    FROM share
+    """
+    counted = Counter(indicator_id for wanted in sources.values() for indicator_id in wanted)
+    if over_two := [indicator_id for indicator_id, sources in counted.items() if sources > 1]:
+        listed = ", ".join(map(literal, over_two))
+        every = f"""
+        FROM ({every}) WHERE indicator_id NOT IN ({listed})
+        UNION ALL
+        SELECT * REPLACE (sum(n)::HUGEINT AS n, sum(d)::HUGEINT AS d)
+        FROM ({every}) WHERE indicator_id IN ({listed}) GROUP BY ALL
+        """
+    return f"FROM ({every}) WHERE n <> 0 OR d <> 0"
 
 
 def _taken_apart(
@@ -177,23 +199,17 @@ def _shares(source: str, wanted: _Parts, catalogue: Catalogue, rows: str = "true
     """Return the query for what each institution contributes to the parts that are sums over those ``rows`` of ``source``."""
     any_part = next(part for parts in wanted.values() for part in parts.values())
     called = name_of_institutions(_form_of(any_part, catalogue) or source)
-    sums = ", ".join(
-        f"({_MILLION} * {_sum_of(parts, name)}::{NUMERIC})::HUGEINT AS {name}{i}"
-        for i, parts in enumerate(wanted.values())
+    n, d = (
+        ", ".join(
+            f"({_MILLION} * {_sum_of(parts, name)}::{NUMERIC})::HUGEINT"
+            for parts in wanted.values()
+        )
         for name in ("n", "d")
     )
-    listed = (", ".join(f"{name}{i}" for i in range(len(wanted))) for name in ("n", "d"))
-    n, d = (f"unnest([{columns}])" for columns in listed)
     return f"""
-    FROM (
-        SELECT unnest([{", ".join(map(literal, wanted))}]), region_code, year, institution_code,
-            institution_name, {n} AS n, {d} AS d
-        FROM (
-            SELECT region_code, year, institution_code, {called}, {sums}
-            FROM {source_name(source)} WHERE {rows}
-            GROUP BY region_code, year, institution_code, institution_name
-        )
-    ) WHERE n <> 0 OR d <> 0
+    SELECT {literal(source)}, region_code, year, institution_code, {called}, [{n}], [{d}]
+    FROM {source_name(source)} WHERE {rows}
+    GROUP BY region_code, year, institution_code, institution_name
     """
 
 

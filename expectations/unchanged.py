@@ -18,7 +18,7 @@ import duckdb
 import polars as pl
 
 from expectations.engine import Broken, Expectation
-from expectations.warnings import by_number, expectations
+from expectations.warnings import asked_together, expectations
 from transforms.records import KEPT_ANSWER
 from warehouse.sql import NEVER_THE_SAME, literal, table_from
 
@@ -30,14 +30,14 @@ _NAME = re.compile(r'(?:\b(\w+)\s*\.\s*)?"?\b(\w+)\b"?')
 #: Without braces, which mean something to Great Expectations.
 _KEPT = """
 SELECT units, findings::JSON AS findings FROM kept_answer
-WHERE number = {number} AND findings IS NOT NULL
+WHERE number = {name} AND findings IS NOT NULL
 ORDER BY place
 """
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A suite of the warnings, and by each rule's number the mark of what it was asked; none where that never holds."""
+    """A suite of the warnings, and by each expectation's name the mark of what was asked; none where that never holds."""
 
     expectations: list[Expectation]
     marks: Mapping[str, str]
@@ -45,28 +45,27 @@ class Asked:
 
 def suite(connection: duckdb.DuckDBPyConnection) -> Asked:
     """Return the suite over what is in force, in which only what may give something else is asked anew."""
-    questions = {
-        number: [warning.query for warning in rules] for number, rules in by_number().items()
-    }
+    together = asked_together(_rows(connection))
+    questions = {name: [warning.query for warning in rules] for name, rules in together.items()}
     relations = _relations(connection)
     read = {
-        number: _read_by(queries, relations)
-        for number, queries in questions.items()
+        name: _read_by(queries, relations)
+        for name, queries in questions.items()
         if not any(NEVER_THE_SAME.search(query) for query in queries)
     }
-    sums = _sums(connection, {name for names in read.values() for name in names})
+    sums = _sums(connection, {relation for each in read.values() for relation in each})
     (version,) = connection.execute("SELECT version()").fetchall()[0]
-    full = {one.name: one for one in expectations()}
+    full = {one.name: one for one in expectations(together)}
     marks = {
-        number: _mark(version, full[number].query, [(*name, *sums[name]) for name in sorted(names)])
-        for number, names in read.items()
+        name: _mark(version, full[name].query, [(*each, *sums[each]) for each in sorted(named)])
+        for name, named in read.items()
     }
     known = dict(connection.execute("SELECT DISTINCT number, mark FROM kept_answer").fetchall())
     asked = [
-        Expectation(number, _KEPT.format(number=literal(number)), one.description)
-        if marks.get(number) is not None and known.get(number) == marks[number]
+        Expectation(name, _KEPT.format(name=literal(name)), one.description)
+        if marks.get(name) is not None and known.get(name) == marks[name]
         else one
-        for number, one in full.items()
+        for name, one in full.items()
     ]
     return Asked(asked, marks)
 
@@ -75,12 +74,22 @@ def keep_answers(connection: duckdb.DuckDBPyConnection, asked: Asked, broken: Br
     """Keep what the rules found for the next run; the caller holds the transaction."""
     # A rule that found nothing has a row that says so.
     rows = [
-        (number, mark, place, row and row["units"], row and json.dumps(row["findings"]))
-        for number, mark in asked.marks.items()
-        for place, row in enumerate(broken[number] or [None])
+        (name, mark, place, row and row["units"], row and json.dumps(row["findings"]))
+        for name, mark in asked.marks.items()
+        for place, row in enumerate(broken[name] or [None])
     ]
     frame = pl.DataFrame(rows, schema=KEPT_ANSWER.schema, orient="row")
     table_from(connection, f"TABLE {KEPT_ANSWER.name}", frame)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Return how many rows each form has in force."""
+    return dict(
+        connection.execute(
+            "SELECT form, sum(rows_loaded)::BIGINT FROM submission"
+            " SEMI JOIN version_in_force USING (submission_id) GROUP BY form"
+        ).fetchall()
+    )
 
 
 def _relations(connection: duckdb.DuckDBPyConnection) -> set[Relation]:

@@ -60,6 +60,10 @@ _PLACEHOLDERS = ("form", "column", "columns", "value", "other", "key", "cells", 
 #: So many institutions are named in a message, and so many of the columns.
 _NAMED = 5
 
+#: So many rows the forms have whose rules are asked in one query, unless it is those of one form: DuckDB keeps the
+#: memory of all parts of a query until it has ended.
+ROWS_TOGETHER = 100_000
+
 
 #: The number of a rule, of the same form or of the one that is named.
 _NUMBER = r"^([A-Z]+-)?W[1-9][0-9]$"
@@ -293,20 +297,43 @@ def warning_rules() -> list[Rule]:
     return [warning.rule for warning in load_warnings().values()]
 
 
-def expectations() -> list[Expectation]:
+def expectations(asked: Mapping[str, Sequence[WarningRule]]) -> list[Expectation]:
     """Return the suite: for :meth:`expectations.engine.Engine.run` with :data:`TABLE` as its table.
 
-    A rule is one expectation for all its forms: what an expectation costs beside its query would
-    otherwise be most of the check.
+    ``asked`` are the rules that are one expectation, by its name (:func:`asked_together`).
     """
     return [
         Expectation(
-            number,
+            name,
             unexpected_rows(rules),
-            f"{number} 未发现 / none found: {_in_general(rules[0].rule)}",
+            f"{name} 未发现 / none found: {_in_general(rules[0].rule)}",
         )
-        for number, rules in by_number().items()
+        for name, rules in asked.items()
     ]
+
+
+def asked_together(rows: Mapping[str, int]) -> dict[str, list[WarningRule]]:
+    """Return which rules are one expectation, by its name; ``rows`` says how many rows a form has.
+
+    A rule is one expectation for all its forms, because what an expectation costs beside its query would
+    otherwise be most of the check. Where they have more than :data:`ROWS_TOGETHER` rows it is several, which
+    are called by the number and the codes of their forms.
+    """
+    found: dict[str, list[WarningRule]] = {}
+    for number, rules in by_number().items():
+        groups: list[list[WarningRule]] = []
+        room = 0
+        for rule in rules:
+            size = rows.get(rule.form.name, 0)
+            if not groups or size > room:
+                groups.append([])
+                room = ROWS_TOGETHER
+            groups[-1].append(rule)
+            room -= size
+        for group in groups:
+            of = "" if len(groups) == 1 else " " + " ".join(rule.form.code for rule in group)
+            found[number + of] = group
+    return found
 
 
 def by_number() -> dict[str, list[WarningRule]]:

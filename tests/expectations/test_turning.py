@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from flows.terminal.cli import cli
 from tests.conftest import Home, MakeHome
+from warehouse.indicators.definitions import INDICATORS
 
 UNIT, OTHER, YEAR = "210702", "210703", 2022
 
@@ -86,3 +88,24 @@ def test_explain_names_them(home: Home) -> None:
     said = CliRunner().invoke(cli, command).output
     assert "the verdict hangs on a single institution" in said
     assert "3小" in said
+
+
+def test_what_an_institution_has_in_two_forms_is_taken_out_together(make_home: MakeHome) -> None:
+    home = make_home()
+    records = yaml.safe_load(INDICATORS.read_text("utf-8"))["indicators"]
+    (one,) = (r for r in records if r["indicator_id"] == "public_kindergarten_enrolment_share")
+    pupils = {"source": "school", "value": "sum(primary_students)", "zh": "小学在校生数"}
+    changed = {**one, "denominator": pupils, "examples": []}
+    home.define("indicators.yaml", yaml.safe_dump({"indicators": [changed]}, allow_unicode=True))
+    gardens = [
+        {"institution_code": "2121020001", "institution_name": "1小", "children_enrolled": 60},
+        {"institution_code": "1121020002", "institution_name": "二园", "children_enrolled": 40},
+    ]
+    home.sheet(UNIT, "kindergarten", YEAR, [{**garden, "ownership": "公办"} for garden in gardens])
+    home.sheet(
+        UNIT, "school", YEAR, [school(n, primary_students=p) for n, p in ((1, 120), (2, 80))]
+    )
+    home.night()
+    # 100 of 200. Without 1小 40 of 80, which is met exactly; without its children alone it would be 40 of 200.
+    assert home.status("2.2", UNIT, YEAR) == "met"
+    assert turning(home, "2.2", UNIT) == [("二园", "met")]

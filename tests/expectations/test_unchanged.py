@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 import yaml
 
+from expectations import warnings as module
 from expectations.engine import Engine
 from expectations.unchanged import NEVER_THE_SAME
-from expectations.warnings import WARNINGS, by_number
+from expectations.warnings import WARNINGS, asked_together, by_number
 from flows import steps
 from flows.run import Run
 from tests.conftest import Home, InDuckDB
@@ -114,6 +115,28 @@ def test_only_rules_that_read_what_has_changed_are_asked_anew(home: Home) -> Non
     # What looks at all forms, or at who has reported; and the places that residents need.
     assert {"W16", "W17", "W20"} <= anew
     assert not anew & {"W12", "W14", "W18", "W21", "W22", "W23"}
+
+
+def test_forms_of_many_rows_are_asked_one_by_one(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {
+        *asked_together({"class": 90_000, "teacher": 20_000}),
+        *asked_together({"school": 300_000}),
+    }
+    assert {"W10", "W10 CLS", "W10 TCH SAF"} <= names
+    assert {"W12", "W12 KG", "W12 SCH", "W12 VOC"} <= names
+    home.sheet("义县", "class", 2020, CLASS)
+    # Neither the school of the class nor that of the safety form is in the form of schools.
+    home.sheet("义县", "school", 2020, [{"institution_code": SCHOOLS[1], "primary_students": 80}])
+    home.sheet("义县", "safety", 2020, [{"institution_code": SCHOOLS[2], "hazards_found": 1}])
+    together, _ = checked(home)
+    assert all(any(rule in row for row in together) for rule in ("CLS-W10", "SAF-W10"))
+    monkeypatch.setattr(module, "ROWS_TOGETHER", 0)
+    found, anew = checked(home)
+    assert found == together
+    assert {"W10 CLS", "W10 TCH", "W10 SAF"} <= anew
+    assert checked(home) == (together, set())
 
 
 def test_a_rule_that_is_worded_anew_is_asked_anew(home: Home) -> None:

@@ -1224,7 +1224,9 @@ def test_great_expectations_gives_the_same(
         pass
     with Engine() as engine:
         broken = {
-            home: engine.run(home.settings.warehouse, TABLE, {f"{SUITE}{n}": expectations()})
+            home: engine.run(
+                home.settings.warehouse, TABLE, {f"{SUITE}{n}": expectations(by_number())}
+            )
             for n, home in enumerate((city, nation))
         }
         with warehouse(city) as connection:
@@ -1263,6 +1265,33 @@ def test_a_population_that_is_not_asked_for_makes_no_rate(home: Home) -> None:
     with warehouse(home) as connection:
         write_warnings(connection, plainly(connection))
         assert warned(connection)["region_code", "rule_id"].rows() == [("210702", "KG-W20")]
+
+
+def test_what_is_told_of_several_figures_has_one_order(home: Home) -> None:
+    # A grade in two stages, and two columns that are off by as much: an explanation holds as long as the figure is the same.
+    code = {"institution_code": "2121020001", "institution_name": "一小"}
+    for year, times in ((2020, 1), (2021, 10)):
+        stages = {"junior_students": 60 * times, "senior_students": 50 * times}
+        row = {**code, "township": "石油街道", "primary_students": 60, **stages}
+        home.sheet("210702", "school", year, [row])
+    grades = [("小学", 3, 60), ("小学", 4, 61), ("初中", 3, 62), ("初中", 4, 63)]
+    for year, kept in ((2020, grades), (2021, [grades[0], grades[2]])):
+        rows = [
+            {**code, "stage": stage, "grade": grade, "class_name": "1班", "students": size}
+            for stage, grade, size in kept
+        ]
+        home.sheet("210702", "class", year, rows)
+    home.load()
+    with warehouse(home) as connection:
+        broken = plainly(connection)
+    (moved,), (gone,) = (
+        [finding for unit in broken[name] for finding in unit["findings"]]
+        for name in ("W21", "W22")
+    )
+    assert moved["columns"] == ["junior_students", "senior_students"]
+    assert (moved["value"], moved["other"]) == ("600", "60")
+    assert moved["figure"] == "60 -> 600, 50 -> 500"
+    assert gone["figure"] == "grade 4: 62 -> 0, grade 4: 60 -> 0"
 
 
 def test_cells_are_named_on_the_first_sheet_and_counted_on_all(home: Home) -> None:

@@ -9,7 +9,8 @@ from warehouse.publication.reader.door import Reader
 _HIDDEN = """
 SELECT i.indicator_id, i.name_zh, i.name_en, h.year,
     count(DISTINCT h.region_code) FILTER (r.level = 'reporting_unit') AS units,
-    coalesce(string_agg(DISTINCT r.region_name, '、') FILTER (r.level <> 'reporting_unit'), '') AS above
+    coalesce(string_agg(DISTINCT r.region_name, '、' ORDER BY r.region_name)
+        FILTER (r.level <> 'reporting_unit'), '') AS above
 FROM hidden_count h JOIN indicator i USING (indicator_id) JOIN region r USING (region_code)
 LEFT JOIN (SELECT indicator_id, min(section) AS section, min(clause_id) AS clause_id FROM clause GROUP BY 1) c
     USING (indicator_id)

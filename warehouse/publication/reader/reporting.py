@@ -44,8 +44,8 @@ GROUP BY ALL ORDER BY r.year, r.region_code, r.form
 """
 
 _ORPHANS = """
-SELECT s.file_name, string_agg(DISTINCT f.message_zh, ' ') AS message_zh,
-    string_agg(DISTINCT f.message_en, ' ') AS message_en
+SELECT s.file_name, string_agg(DISTINCT f.message_zh, ' ' ORDER BY f.message_zh) AS message_zh,
+    string_agg(DISTINCT f.message_en, ' ' ORDER BY f.message_en) AS message_en
 FROM submission s JOIN finding f USING (submission_id)
 WHERE s.status = 'returned' AND (s.form IS NULL OR s.year IS NULL OR s.region_code IS NULL)
 GROUP BY s.file_name ORDER BY 1
