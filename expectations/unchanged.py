@@ -10,15 +10,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TypeAlias
 
 import duckdb
 import polars as pl
 
 from expectations.engine import Broken, Expectation
-from expectations.warnings import asked_together, expectations
+from expectations.warnings import (
+    Kept,
+    asked_together,
+    expectations,
+    load_warnings,
+    unexpected_rows,
+)
 from transforms.records import KEPT_ANSWER
 from warehouse.sql import NEVER_THE_SAME, literal, table_from
 
@@ -27,58 +34,57 @@ Relation: TypeAlias = tuple[str, str]
 
 _USUAL = "main"
 _NAME = re.compile(r'(?:\b(\w+)\s*\.\s*)?"?\b(\w+)\b"?')
-#: Without braces, which mean something to Great Expectations.
-_KEPT = """
-SELECT units, findings::JSON AS findings FROM kept_answer
-WHERE number = {name} AND findings IS NOT NULL
-ORDER BY place
-"""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A suite of the warnings, and by each expectation's name the mark of what was asked; none where that never holds."""
+    """A suite of the warnings, and by each rule's id the mark of what it was asked; none where that never holds."""
 
     expectations: list[Expectation]
     marks: Mapping[str, str]
+    #: Which rules are not asked anew.
+    kept: Kept
 
 
 def suite(connection: duckdb.DuckDBPyConnection) -> Asked:
     """Return the suite over what is in force, in which only what may give something else is asked anew."""
-    together = asked_together(_rows(connection))
-    questions = {name: [warning.query for warning in rules] for name, rules in together.items()}
-    relations = _relations(connection)
+    warnings, relations = load_warnings(), _relations(connection)
     read = {
-        name: _read_by(queries, relations)
-        for name, queries in questions.items()
-        if not any(NEVER_THE_SAME.search(query) for query in queries)
+        name: _read_by(warning.query, relations)
+        for name, warning in warnings.items()
+        if not NEVER_THE_SAME.search(warning.query)
     }
     sums = _sums(connection, {relation for each in read.values() for relation in each})
     (version,) = connection.execute("SELECT version()").fetchall()[0]
-    full = {one.name: one for one in expectations(together)}
     marks = {
-        name: _mark(version, full[name].query, [(*each, *sums[each]) for each in sorted(named)])
+        name: _mark(
+            version,
+            unexpected_rows([warnings[name]]),
+            [(*each, *sums[each]) for each in sorted(named)],
+        )
         for name, named in read.items()
     }
-    known = dict(connection.execute("SELECT DISTINCT number, mark FROM kept_answer").fetchall())
-    asked = [
-        Expectation(name, _KEPT.format(name=literal(name)), one.description)
-        if marks.get(name) is not None and known.get(name) == marks[name]
-        else one
-        for name, one in full.items()
-    ]
-    return Asked(asked, marks)
+    known = connection.execute(
+        "SELECT DISTINCT rule_id, mark, findings IS NOT NULL FROM kept_answer"
+    ).fetchall()
+    kept = {name: found for name, mark, found in known if marks.get(name) == mark}
+    return Asked(expectations(asked_together(_rows(connection)), kept), marks, kept)
 
 
 def keep_answers(connection: duckdb.DuckDBPyConnection, asked: Asked, broken: Broken) -> None:
     """Keep what the rules found for the next run; the caller holds the transaction."""
+    found: dict[str, list[str | None]] = {}
+    for rows in broken.values():
+        for row in rows:
+            for name, findings in groupby(row["findings"], lambda finding: finding["rule_id"]):
+                found.setdefault(name, []).append(json.dumps(list(findings)))
     # A rule that found nothing has a row that says so.
-    rows = [
-        (name, mark, place, row and row["units"], row and json.dumps(row["findings"]))
+    kept = [
+        (name, mark, place, findings)
         for name, mark in asked.marks.items()
-        for place, row in enumerate(broken[name] or [None])
+        for place, findings in enumerate(found.get(name) or [None])
     ]
-    frame = pl.DataFrame(rows, schema=KEPT_ANSWER.schema, orient="row")
+    frame = pl.DataFrame(kept, schema=KEPT_ANSWER.schema, orient="row")
     table_from(connection, f"TABLE {KEPT_ANSWER.name}", frame)
 
 
@@ -104,9 +110,9 @@ def _relations(connection: duckdb.DuckDBPyConnection) -> set[Relation]:
     }
 
 
-def _read_by(queries: Iterable[str], relations: Collection[Relation]) -> set[Relation]:
-    """Return which of ``relations`` the queries name; a word that is a name and means something else counts too."""
-    named = {(schema, name) for query in queries for schema, name in _NAME.findall(query)}
+def _read_by(query: str, relations: Collection[Relation]) -> set[Relation]:
+    """Return which of ``relations`` the query names; a word that is a name and means something else counts too."""
+    named = set(_NAME.findall(query))
     # a.b may be a relation of a schema, or a column of a relation.
     bare = {("", word) for pair in named for word in pair}
     return (named | bare) & set(relations)

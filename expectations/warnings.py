@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from string import Template
-from typing import Annotated, Literal, Self
+from types import MappingProxyType
+from typing import Annotated, Literal, Self, TypeAlias
 
 import duckdb
 import polars as pl
@@ -264,23 +265,43 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-#: One finding for everything in a submission that has the same key. Cells are named on the sheet
-#: of the first of them. Great Expectations hands over 200 rows at most: the findings of a unit
-#: come as one row, and where there are more units than that, several units share one.
+#: A finding as a suite gives it, as a type of DuckDB.
+_CAUSE = (
+    "STRUCT(rule_id VARCHAR, submission_id VARCHAR, key VARCHAR, columns VARCHAR[], sheet VARCHAR,"
+    ' "rows" BIGINT[], value VARCHAR, other VARCHAR, figure VARCHAR, hits BIGINT, cells BIGINT)'
+)
+
+#: One finding for everything in a submission that has the same key. Cells are named on the sheet of the first of them.
 _CAUSES = Template(
     f"""
-WITH hit AS (
-$query
-), on_sheet AS (
+SELECT rule_id, submission_id, key, columns, min(sheet) AS sheet, arg_min(rows, sheet) AS rows,
+    min(value) AS value, min(other) AS other, min(figure) AS figure,
+    sum(hits)::BIGINT AS hits, sum(cells)::BIGINT AS cells
+FROM (
     SELECT rule_id, submission_id, key, columns, sheet,
         list("row" ORDER BY "row")[1:{MARKED_CELLS}] AS rows, min(value) AS value,
         min(other) AS other, min(figure) AS figure, count(*) AS hits, sum(cells) AS cells
-    FROM hit GROUP BY rule_id, submission_id, key, columns, sheet
-), cause AS (
-    SELECT rule_id, submission_id, key, columns, min(sheet) AS sheet, arg_min(rows, sheet) AS rows,
-        min(value) AS value, min(other) AS other, min(figure) AS figure,
-        sum(hits)::BIGINT AS hits, sum(cells)::BIGINT AS cells
-    FROM on_sheet GROUP BY rule_id, submission_id, key, columns
+    FROM (
+$query
+    ) GROUP BY rule_id, submission_id, key, columns, sheet
+) GROUP BY rule_id, submission_id, key, columns
+"""
+)
+
+#: What rules found when they were last asked (:mod:`expectations.unchanged`).
+_KEPT = Template(
+    f"""
+SELECT unnest(findings::JSON::{_CAUSE}[], max_depth := 2)
+FROM kept_answer WHERE rule_id IN ($rules)
+"""
+)
+
+#: Great Expectations hands over 200 rows at most: the findings of a unit come as one row, and where there are more
+#: units than that, several units share one.
+_PACKED = Template(
+    """
+WITH cause AS (
+$causes
 ), numbered AS (
     SELECT region_code, dense_rank() OVER (ORDER BY region_code) % 200 AS place, cause
     FROM cause JOIN version_in_force USING (submission_id)
@@ -292,20 +313,32 @@ FROM numbered GROUP BY place ORDER BY place
 )
 
 
+#: Of rules that are kept and found nothing.
+_NOTHING = "SELECT NULL::VARCHAR[] AS units, NULL::VARCHAR AS findings WHERE false"
+
+
 def warning_rules() -> list[Rule]:
     """Return the wording of every warning, in the order of the file."""
     return [warning.rule for warning in load_warnings().values()]
 
 
-def expectations(asked: Mapping[str, Sequence[WarningRule]]) -> list[Expectation]:
+#: Rules that are not asked, by their ids: whether they found anything last time.
+Kept: TypeAlias = Mapping[str, bool]
+_NONE_KEPT: Kept = MappingProxyType({})
+
+
+def expectations(
+    asked: Mapping[str, Sequence[WarningRule]], kept: Kept = _NONE_KEPT
+) -> list[Expectation]:
     """Return the suite: for :meth:`expectations.engine.Engine.run` with :data:`TABLE` as its table.
 
-    ``asked`` are the rules that are one expectation, by its name (:func:`asked_together`).
+    ``asked`` are the rules that are one expectation, by its name (:func:`asked_together`). Of those that are
+    ``kept`` the suite is given what they found last time.
     """
     return [
         Expectation(
             name,
-            unexpected_rows(rules),
+            unexpected_rows(rules, kept),
             f"{name} 未发现 / none found: {_in_general(rules[0].rule)}",
         )
         for name, rules in asked.items()
@@ -344,13 +377,24 @@ def by_number() -> dict[str, list[WarningRule]]:
     return found
 
 
-def unexpected_rows(warnings: Iterable[WarningRule]) -> str:
-    """Return the query that gives, for each unit that has any, the list of findings of ``warnings``."""
-    queries = (
+def unexpected_rows(warnings: Iterable[WarningRule], kept: Kept = _NONE_KEPT) -> str:
+    """Return the query that gives, for each unit that has any, the list of findings of ``warnings``.
+
+    Those that are ``kept`` are not asked: what they found last time is taken.
+    """
+    given = list(warnings)
+    queries = [
         f"SELECT {literal(warning.rule.id)} AS rule_id, * FROM (\n{warning.query}\n)"
-        for warning in warnings
-    )
-    return _CAUSES.substitute(query="\nUNION ALL BY NAME\n".join(queries))
+        for warning in given
+        if warning.rule.id not in kept
+    ]
+    found = [literal(warning.rule.id) for warning in given if kept.get(warning.rule.id)]
+    parts = []
+    if queries:
+        parts.append(_CAUSES.substitute(query="\nUNION ALL BY NAME\n".join(queries)))
+    if found:
+        parts.append(_KEPT.substitute(rules=", ".join(found)))
+    return _PACKED.substitute(causes="UNION ALL".join(parts)) if parts else _NOTHING
 
 
 def _in_general(rule: Rule) -> str:

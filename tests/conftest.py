@@ -226,10 +226,10 @@ class InDuckDB:
     ) -> dict[str, Broken]:
         with duckdb.connect(str(database), read_only=True) as connection:
             self.anew = {
-                one.name
+                rule
                 for ones in suites.values()
                 for one in ones
-                if "kept_answer" not in one.query
+                for rule in re.findall(r"'([A-Z]+-W\d\d)' AS rule_id", one.query)
             }
             return {
                 name: {one.name: self._rows(connection, one.query) for one in ones}

@@ -241,7 +241,7 @@ KEPT_ANSWER = Record(
     "各条警告规则上次的结果",
     "What the rules of the warnings found last time",
     (
-        Field("number", "VARCHAR", "规则号", "Number of the rule, of all its forms"),
+        Field("rule_id", "VARCHAR", "规则编号", "Rule"),
         Field(
             "mark",
             "VARCHAR",
@@ -249,8 +249,12 @@ KEPT_ANSWER = Record(
             "Digest of the rule and of the rows it reads",
         ),
         Field("place", "BIGINT", "结果的第几行", "Which row of what it found"),
-        Field("units", "VARCHAR[]", "单位(没有结果为空)", "Units; NULL where it found nothing"),
-        Field("findings", "VARCHAR", "结果(JSON)", "What it found in them, as JSON"),
+        Field(
+            "findings",
+            "VARCHAR",
+            "结果(JSON, 没有结果为空)",
+            "What it found, as JSON; NULL where it found nothing",
+        ),
     ),
 )
 

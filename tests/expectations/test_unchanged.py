@@ -11,7 +11,7 @@ import yaml
 from expectations import warnings as module
 from expectations.engine import Engine
 from expectations.unchanged import NEVER_THE_SAME
-from expectations.warnings import WARNINGS, asked_together, by_number
+from expectations.warnings import WARNINGS, asked_together, load_warnings
 from flows import steps
 from flows.run import Run
 from tests.conftest import Home, InDuckDB
@@ -33,7 +33,7 @@ CLASS = [
 
 
 def checked(home: Home, *, forget: bool = False) -> tuple[list[tuple[Any, ...]], set[str]]:
-    """The warnings after what has arrived was loaded, and the numbers of the rules that were asked anew."""
+    """The warnings after what has arrived was loaded, and the rules that were asked anew."""
     engine = InDuckDB()
     with Run.open(home.settings) as run:
         run.engine = cast(Engine, engine)
@@ -100,7 +100,7 @@ def test_the_warnings_of_any_history_are_those_of_asking_every_rule(home: Home, 
         found, _ = checked(home)
         everything, anew = checked(home, forget=True)
         assert found == everything
-        assert anew == set(by_number())
+        assert anew == set(load_warnings())
 
 
 def test_only_rules_that_read_what_has_changed_are_asked_anew(home: Home) -> None:
@@ -108,13 +108,23 @@ def test_only_rules_that_read_what_has_changed_are_asked_anew(home: Home) -> Non
     home.sheet("义县", "population", 2020, [{"age": 3, "population": 10}])
     first, anew = checked(home)
     assert first
-    assert anew == set(by_number())
+    assert anew == set(load_warnings())
     assert checked(home) == (first, set())
     home.sheet("黑山县", "population", 2020, [{"age": 3, "population": 10}])
     _, anew = checked(home)
-    # What looks at all forms, or at who has reported; and the places that residents need.
-    assert {"W16", "W17", "W20"} <= anew
-    assert not anew & {"W12", "W14", "W18", "W21", "W22", "W23"}
+    # What looks at the form or at who has reported; and the places that residents need.
+    assert {"POP-W16", "POP-W17", "KG-W20", "CLS-W11"} <= anew
+    assert not anew & {"CLS-W16", "CLS-W17", "SCH-W12", "CLS-W14", "CLS-W22", "SCH-W23"}
+    home.sheet(
+        "黑山县",
+        "population",
+        2020,
+        [{"age": 3, "population": 11}],
+        name="population2020年.csv",
+        received="2022-09-05 02:00:00",
+    )
+    # Who has reported is the same: only what looks at the residents is asked.
+    assert checked(home)[1] == {"POP-W16", "POP-W17", "KG-W20", "SCH-W20"}
 
 
 def test_forms_of_many_rows_are_asked_one_by_one(
@@ -133,10 +143,10 @@ def test_forms_of_many_rows_are_asked_one_by_one(
     together, _ = checked(home)
     assert all(any(rule in row for row in together) for rule in ("CLS-W10", "SAF-W10"))
     monkeypatch.setattr(module, "ROWS_TOGETHER", 0)
-    found, anew = checked(home)
-    assert found == together
-    assert {"W10 CLS", "W10 TCH", "W10 SAF"} <= anew
     assert checked(home) == (together, set())
+    found, anew = checked(home, forget=True)
+    assert found == together
+    assert anew == set(load_warnings())
 
 
 def test_a_rule_that_is_worded_anew_is_asked_anew(home: Home) -> None:
@@ -144,7 +154,7 @@ def test_a_rule_that_is_worded_anew_is_asked_anew(home: Home) -> None:
     checked(home)
     (one,) = read_definitions_of("W14")
     home.define("warnings.yaml", yaml.safe_dump({"rules": [one]}, allow_unicode=True))
-    assert checked(home)[1] == {"W14"}
+    assert checked(home)[1] == {"CLS-W14"}
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ Schema ``main`` holds the ledger: deliveries, submissions with the accounting of
 findings; its view ``version`` says from when until when each accepted version was in force. Schema
 ``submitted`` has one table for each form with the rows of every accepted version. Schema
 ``standing`` has a view for each form with the rows of the submissions in force, schema ``current``
-with those of them that count: the ones that are expected of their unit. Plain DuckDB SQL, without
-indexes or generated columns, so that the same statements run on a
-DuckLake catalogue.
+with those of them that count: the ones that are expected of their unit; schema ``sheet_columns`` has one
+with the columns that the sheets in force have. Plain DuckDB SQL, without indexes or generated columns, so
+that the same statements run on a DuckLake catalogue.
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ WHERE accepted;
 CREATE OR REPLACE VIEW in_force AS
 SELECT * FROM submission
 SEMI JOIN (FROM version WHERE in_force_until IS NULL) USING (submission_id)
+"""
+
+#: What there is of each unit and year, whichever version of it is in force.
+_REPORTED = """
+CREATE OR REPLACE VIEW reported AS SELECT region_code, form, year FROM version_in_force
 """
 
 #: A number of its own for each warning: the same for as long as an acknowledgement of it would hold.
@@ -93,7 +98,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None
     layout (a form has gained a column) is emptied: then no delivery counts as read, and the next run reads
     them all again from the archive.
     """
-    tables, views = _tables(), [_IN_FORCE, _NOTED, *_form_views()]
+    tables, views = _tables(), [_IN_FORCE, _REPORTED, _NOTED, *_form_views()]
     lists = {
         "region": reference.regions,
         "township": reference.townships,
@@ -122,7 +127,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None
 
 
 def _form_views() -> Iterator[str]:
-    """Yield the statements that make the views of ``standing`` and ``current``."""
+    """Yield the statements that make the views of ``standing``, ``current`` and ``sheet_columns``."""
     for form in FORMS.values():
         for schema, which in (("standing", "true"), ("current", "expected")):
             yield (
@@ -130,6 +135,11 @@ def _form_views() -> Iterator[str]:
                 f'SELECT * FROM submitted."{form.name}" '
                 f"SEMI JOIN (FROM version_in_force WHERE {which}) USING (submission_id)"
             )
+        yield (
+            f'CREATE OR REPLACE VIEW sheet_columns."{form.name}" AS '
+            f"SELECT submission_id, sheet, column_name FROM submission_layout SEMI JOIN "
+            f"(FROM version_in_force WHERE form = {literal(form.name)}) USING (submission_id)"
+        )
 
 
 def is_outdated(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -141,7 +151,10 @@ def _tables() -> list[str]:
     """Return the statements that make what is read from the archive."""
     return [
         *(f"CREATE TABLE IF NOT EXISTS {table.name} ({table.definition})" for table in LEDGER),
-        *(f"CREATE SCHEMA IF NOT EXISTS {name}" for name in ("submitted", "standing", "current")),
+        *(
+            f"CREATE SCHEMA IF NOT EXISTS {name}"
+            for name in ("submitted", "standing", "current", "sheet_columns")
+        ),
         *(
             f'CREATE TABLE IF NOT EXISTS submitted."{form.name}" ({", ".join(_columns(form))})'
             for form in FORMS.values()
