@@ -33,6 +33,8 @@ WARM_ENGINE = Warm(
     "expectations.engine.answer_orders",
     {"GX_ANALYTICS_ENABLED": "false", "PYTHONIOENCODING": "utf-8"},
 )
+#: How much the pages of Data Docs give way, as :func:`os.nice` counts it.
+_GIVES_WAY = 5
 #: Seconds that one order may take, the import of Great Expectations included.
 PATIENCE = 1800
 
@@ -421,8 +423,10 @@ def _write_docs(context: Any, folder: str) -> dict[str, Any]:
     from great_expectations.render.view import view
     from jinja2 import Environment
 
-    from warehouse.compiled_templates import compiled_templates
+    from warehouse.cache import compiled_templates
 
+    # The run waits for them last: they give way to all else that it does.
+    os.nice(_GIVES_WAY)
     # Of itself it compiles its templates for each run anew, most of the time that the pages take.
     pages: Any = view
     pages.Environment = partial(Environment, bytecode_cache=compiled_templates("data-docs"))

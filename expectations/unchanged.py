@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from typing import TypeAlias
 
@@ -50,9 +51,9 @@ def suite(connection: duckdb.DuckDBPyConnection) -> Asked:
     """Return the suite over what is in force, in which only what may give something else is asked anew."""
     warnings, relations = load_warnings(), _relations(connection)
     read = {
-        name: _read_by(warning.query, relations)
+        name: named & relations
         for name, warning in warnings.items()
-        if not NEVER_THE_SAME.search(warning.query)
+        if (named := _named(warning.query)) is not None
     }
     sums = _sums(connection, {relation for each in read.values() for relation in each})
     (version,) = connection.execute("SELECT version()").fetchall()[0]
@@ -110,12 +111,24 @@ def _relations(connection: duckdb.DuckDBPyConnection) -> set[Relation]:
     }
 
 
-def _read_by(query: str, relations: Collection[Relation]) -> set[Relation]:
-    """Return which of ``relations`` the query names; a word that is a name and means something else counts too."""
+@cache
+def _named(query: str) -> frozenset[Relation] | None:
+    """Return what the query names that may be a relation, or mean something else.
+
+    None where it may give something else each time.
+    """
+    if NEVER_THE_SAME.search(query):
+        return None
     named = set(_NAME.findall(query))
     # a.b may be a relation of a schema, or a column of a relation.
     bare = {("", word) for pair in named for word in pair}
-    return (named | bare) & set(relations)
+    return frozenset(named | bare)
+
+
+def look_through() -> None:
+    """Look through the queries of the warnings in use for what they name, so that it is known."""
+    for warning in load_warnings().values():
+        _named(warning.query)
 
 
 def _sums(

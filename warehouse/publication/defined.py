@@ -1,7 +1,7 @@
 """What of a publication the definitions alone decide: its tables and views with their comments, and the rows that tell of the definitions.
 
-To have DuckDB take up some hundred comments and thirty views takes a tenth of a second, as long as all figures of a
-small city. So it is done once in a process for each set of definitions, and every publication begins as a copy of it.
+To have DuckDB take up some hundred comments and thirty views takes a fifth of a second, longer than all figures of a
+small city. So it is done once for each set of definitions, and every publication begins as a copy of it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from warehouse.cache import made_once
 from warehouse.indicators.definitions import Catalogue, Indicator
+from warehouse.publication import views
 from warehouse.publication.code_list import code_list
 from warehouse.publication.tables import TABLES, PublishedTable, table_named
-from warehouse.publication.views import create_views
 from warehouse.sql import lent, literal
 
 #: Every tool with a DuckDB driver from 1.0 on can open the file.
@@ -52,6 +53,13 @@ def defined(catalogue: Catalogue, clauses: pl.DataFrame, sections: pl.DataFrame)
 
 @lru_cache(maxsize=4)
 def _written(given: _Defined) -> bytes:
+    # The code as well: what it makes of these may change where they do not.
+    code = [Path(file).read_bytes() for file in (__file__, views.__file__)]
+    parts = (duckdb.__version__, code, *definitions(), *views.by_definition(), given.rows)
+    return made_once("publication", parts, lambda: _make(given))
+
+
+def _make(given: _Defined) -> bytes:
     with tempfile.TemporaryDirectory(prefix="jzedu-") as folder, duckdb.connect() as connection:
         file = Path(folder, "defined.duckdb")
         connection.execute(
@@ -66,7 +74,7 @@ def _written(given: _Defined) -> bytes:
                 connection.execute(
                     f"INSERT INTO publication.{name} SELECT {names} FROM incoming ORDER BY ALL"
                 )
-        create_views(connection)
+        views.create_views(connection)
         connection.execute("DETACH publication")
         return file.read_bytes()
 

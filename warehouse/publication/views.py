@@ -337,6 +337,11 @@ def views_of(connection: duckdb.DuckDBPyConnection) -> tuple[PublishedTable, ...
     return (county_scorecard(indicators), *VIEWS)
 
 
+def by_definition() -> tuple[object, ...]:
+    """Return all that decides the views but for the rows of the publication that they are made for."""
+    return (county_scorecard([("", "", "", "")]), CLAUSE_ORDER, *VIEWS)
+
+
 def create_views(connection: duckdb.DuckDBPyConnection, catalog: str = "publication") -> None:
     """Create every view in the attached ``catalog``, with its comments.
 

@@ -24,7 +24,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 import warehouse
 from transforms.texts import Text
 from warehouse import wording
-from warehouse.compiled_templates import compiled_templates
+from warehouse.cache import compiled_templates
 from warehouse.figures import BLANK, local_time, show_plain
 from warehouse.report import words
 from warehouse.wording import FORMS

@@ -51,6 +51,10 @@ _OPTIONS = (
 )
 
 
+#: How much the browser gives way, as :func:`os.nice` counts it.
+_GIVES_WAY = 5
+
+
 def browser() -> str | None:
     """Return the program that prints, None where there is none."""
     return next((found for name in NAMES if (found := shutil.which(name))), None)
@@ -69,6 +73,7 @@ class Printing:
         self._stack = ExitStack()
         self._browser: _Browser | None = None
         self._printed: dict[Path, bytes | Text] = {}
+        self._done = threading.Event()
         self._thread = threading.Thread(target=self._print, name="printing", daemon=True)
 
     def __enter__(self) -> Self:
@@ -79,6 +84,7 @@ class Printing:
             folder = Path(self._stack.enter_context(kept))
             self._browser = _Browser(program, folder)
             self._stack.callback(self._browser.close)
+            self._stack.callback(self._browser.end)
             self._thread.start()
         return self
 
@@ -89,14 +95,19 @@ class Printing:
 
     def _print(self) -> None:
         assert self._browser is not None
-        with suppress(_NotPrinted):  # the pages that follow fail of the same, and are told
-            self._browser.pdf(_FIRST_PAGE)
-        self._given.wait()
-        for file in self._files:
+        # The browser takes a moment to end, for which nobody waits.
+        with self._stack:
             try:
-                self._printed[file] = self._browser.pdf(file.absolute().as_uri())
-            except _NotPrinted as reason:
-                self._printed[file] = reason.text
+                with suppress(_NotPrinted):  # the pages that follow fail of the same, and are told
+                    self._browser.pdf(_FIRST_PAGE)
+                self._given.wait()
+                for file in self._files:
+                    try:
+                        self._printed[file] = self._browser.pdf(file.absolute().as_uri())
+                    except _NotPrinted as reason:
+                        self._printed[file] = reason.text
+            finally:
+                self._done.set()
 
     def finish(self) -> list[Text]:
         """Put the PDF files in their places; give a sentence for each page that could not be printed."""
@@ -108,7 +119,7 @@ class Printing:
                 )
             ]
         self._given.set()
-        self._thread.join(PATIENCE * len(self._files))
+        self._done.wait(PATIENCE * len(self._files))
         problems = []
         for file in self._files:
             printed = self._printed.get(
@@ -133,7 +144,6 @@ class Printing:
         if self._browser is not None:
             self._browser.end()
             self._thread.join(PATIENCE)
-        self._stack.close()
 
 
 class _NotPrinted(ToldInBoth):
@@ -169,10 +179,14 @@ class _Browser:
         finally:
             os.close(to_read)
             os.close(to_write)
+        # The run waits for it last: it gives way to all else.
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PGRP, self._process.pid, _GIVES_WAY)
         self._received = b""
         self._last = 0
         #: The session of the one tab, in which page follows page.
         self._tab: str | None = None
+        self._end_once = threading.Lock()
 
     def pdf(self, url: str) -> bytes:
         """Return a page as PDF, its own size of paper and its backgrounds included."""
@@ -228,6 +242,8 @@ class _Browser:
 
     def end(self) -> None:
         """Kill it, so that whoever waits for an answer gets none."""
+        if not self._end_once.acquire(blocking=False):
+            return  # by now its number may be another's
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
