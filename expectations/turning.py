@@ -152,7 +152,7 @@ def _one_by_one(sources: Mapping[str, _Parts]) -> str:
         for source, wanted in sources.items()
     )
     every = f"""
-    SELECT unnest(CASE source WHEN '' THEN [] {names} END) AS indicator_id, unit, year,
+    SELECT unnest(CASE source WHEN '' THEN []::VARCHAR[] {names} END) AS indicator_id, unit, year,
         institution_code, institution_name, unnest(n) AS n, unnest(d) AS d
     FROM share
     """

@@ -75,7 +75,7 @@ def begin(connection: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
     # One commit: each waits for the disk.
     with transaction(connection):
         _write(connection, catalogue, [table for table in TABLES if table.name in _AT_ONCE])
-    # Beside what the caller waits for; the last one, which is waited for, has the less to write.
+    # The caller has something to wait for here; the last one, which all wait for, then has less to write.
     connection.execute("CHECKPOINT publication")
 
 
