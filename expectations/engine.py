@@ -276,6 +276,7 @@ def answer_orders() -> None:
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     expectation = _expectation()
+    later = min(os.nice(0) + _GIVES_WAY, 19)
 
     def say(make: Callable[[], dict[str, Any]]) -> None:
         try:
@@ -287,6 +288,8 @@ def answer_orders() -> None:
     for number, line in enumerate(sys.stdin):
         order, source = json.loads(line), f"source_{number}"
         if "docs" in order:
+            # The run waits for them last: they give way to all else that it does.
+            os.setpriority(os.PRIO_PROCESS, 0, later)
             say(lambda: _write_docs(context, order["docs"]))  # noqa: B023 - called at once
         else:
             say(lambda: _carry_out(context, expectation, source, order))  # noqa: B023
@@ -425,8 +428,6 @@ def _write_docs(context: Any, folder: str) -> dict[str, Any]:
 
     from warehouse.cache import compiled_templates
 
-    # The run waits for them last: they give way to all else that it does.
-    os.nice(_GIVES_WAY)
     # Of itself it compiles its templates for each run anew, most of the time that the pages take.
     pages: Any = view
     pages.Environment = partial(Environment, bytecode_cache=compiled_templates("data-docs"))

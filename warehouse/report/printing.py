@@ -181,7 +181,8 @@ class _Browser:
             os.close(to_write)
         # The run waits for it last: it gives way to all else.
         with suppress(OSError):
-            os.setpriority(os.PRIO_PGRP, self._process.pid, _GIVES_WAY)
+            later = min(os.nice(0) + _GIVES_WAY, 19)
+            os.setpriority(os.PRIO_PGRP, self._process.pid, later)
         self._received = b""
         self._last = 0
         #: The session of the one tab, in which page follows page.
