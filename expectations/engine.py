@@ -24,6 +24,7 @@ from typing import Any, ClassVar, Self
 
 from transforms.importing import no_collecting
 from transforms.texts import Text, ToldInBoth, joined, same
+from warehouse.priority import of_what_can_wait
 from warehouse.workers.warm import ForkedChild, Warm, end_with_the_run, forked_with_pipes
 
 #: A process that has Great Expectations imported, for the runs of a service.
@@ -33,8 +34,6 @@ WARM_ENGINE = Warm(
     "expectations.engine.answer_orders",
     {"GX_ANALYTICS_ENABLED": "false", "PYTHONIOENCODING": "utf-8"},
 )
-#: How much the pages of Data Docs give way, as :func:`os.nice` counts it.
-_GIVES_WAY = 5
 #: Seconds that one order may take, the import of Great Expectations included.
 PATIENCE = 1800
 
@@ -276,7 +275,7 @@ def answer_orders() -> None:
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     expectation = _expectation()
-    later = min(os.nice(0) + _GIVES_WAY, 19)
+    later = of_what_can_wait()
 
     def say(make: Callable[[], dict[str, Any]]) -> None:
         try:

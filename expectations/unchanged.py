@@ -21,7 +21,6 @@ import polars as pl
 
 from expectations.engine import Broken, Expectation
 from expectations.warnings import (
-    Kept,
     asked_together,
     expectations,
     load_warnings,
@@ -43,8 +42,6 @@ class Asked:
 
     expectations: list[Expectation]
     marks: Mapping[str, str]
-    #: Which rules are not asked anew.
-    kept: Kept
 
 
 def suite(connection: duckdb.DuckDBPyConnection) -> Asked:
@@ -69,7 +66,7 @@ def suite(connection: duckdb.DuckDBPyConnection) -> Asked:
         "SELECT DISTINCT rule_id, mark, findings IS NOT NULL FROM kept_answer"
     ).fetchall()
     kept = {name: found for name, mark, found in known if marks.get(name) == mark}
-    return Asked(expectations(asked_together(_rows(connection)), kept), marks, kept)
+    return Asked(expectations(asked_together(_rows(connection)), kept), marks)
 
 
 def keep_answers(connection: duckdb.DuckDBPyConnection, asked: Asked, broken: Broken) -> None:

@@ -3,8 +3,8 @@
 An error looks at its own submission alone. What shows only when submissions are held against each
 other, or against last year's, is a warning: it lets the submission in and is computed anew each
 night over everything in force, so that the order of arrival never matters. Every rule of
-``warnings.yaml`` is one expectation; :func:`write_warnings` turns what breaks it into
-the table ``warning``, one row for each cause.
+``warnings.yaml`` is one expectation, of forms with many rows several; :func:`write_warnings` turns what
+breaks it into the table ``warning``, one row for each cause.
 """
 
 from __future__ import annotations

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 import duckdb
@@ -26,14 +24,6 @@ from warehouse.sql import lent, literal
 STORAGE_VERSION = "v1.0.0"
 
 
-@dataclass(frozen=True)
-class _Defined:
-    """The rows of each table that tells of definitions; equal where the rows are."""
-
-    frames: Mapping[str, pl.DataFrame] = field(compare=False)
-    rows: tuple[tuple[str, tuple[tuple[object, ...], ...]], ...]
-
-
 def defined(catalogue: Catalogue, clauses: pl.DataFrame, sections: pl.DataFrame) -> bytes:
     """Return the database file that a publication begins as.
 
@@ -47,19 +37,14 @@ def defined(catalogue: Catalogue, clauses: pl.DataFrame, sections: pl.DataFrame)
         "indicator": _indicators([i for i in catalogue.indicators if i.indicator_id in wanted]),
         "clause": clauses,
     }
-    rows = tuple((name, tuple(frame.rows())) for name, frame in frames.items())
-    return _written(_Defined(frames, rows))
-
-
-@lru_cache(maxsize=4)
-def _written(given: _Defined) -> bytes:
     # The code as well: what it makes of these may change where they do not.
     code = [Path(file).read_bytes() for file in (__file__, views.__file__)]
-    parts = (duckdb.__version__, code, *definitions(), *views.by_definition(), given.rows)
-    return made_once("publication", parts, lambda: _make(given))
+    rows = [(name, frame.schema, frame.rows()) for name, frame in frames.items()]
+    parts = (duckdb.__version__, code, *definitions(), *views.by_definition(), rows)
+    return made_once("publication", parts, lambda: _make(frames))
 
 
-def _make(given: _Defined) -> bytes:
+def _make(frames: Mapping[str, pl.DataFrame]) -> bytes:
     with tempfile.TemporaryDirectory(prefix="jzedu-") as folder, duckdb.connect() as connection:
         file = Path(folder, "defined.duckdb")
         connection.execute(
@@ -67,7 +52,7 @@ def _make(given: _Defined) -> bytes:
         )
         # One transaction: a commit for each of some hundred comments would wait for the disk each time.
         connection.execute(f"BEGIN; {'; '.join(definitions())}; COMMIT")
-        for name, frame in given.frames.items():
+        for name, frame in frames.items():
             names = table_named(name).names
             with lent(connection, incoming=frame):
                 # Sorted rows make the same definitions give the same file.

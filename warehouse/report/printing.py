@@ -23,6 +23,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 from transforms.texts import Text, ToldInBoth
+from warehouse.priority import of_what_can_wait
 
 #: What the browser is called on the systems that have it. First the ones that have no window at all: they
 #: print in a tenth of the time.
@@ -49,10 +50,6 @@ _OPTIONS = (
     # Nothing of the page is anywhere else; a name that is looked up all the same is not found.
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
-
-
-#: How much the browser gives way, as :func:`os.nice` counts it.
-_GIVES_WAY = 5
 
 
 def browser() -> str | None:
@@ -181,8 +178,7 @@ class _Browser:
             os.close(to_write)
         # The run waits for it last: it gives way to all else.
         with suppress(OSError):
-            later = min(os.nice(0) + _GIVES_WAY, 19)
-            os.setpriority(os.PRIO_PGRP, self._process.pid, later)
+            os.setpriority(os.PRIO_PGRP, self._process.pid, of_what_can_wait())
         self._received = b""
         self._last = 0
         #: The session of the one tab, in which page follows page.
