@@ -103,8 +103,8 @@ PROVINCE = $(BIN)/python -m benchmarks.nights --scale $(SCALE) --units $(or $(UN
 bench-scale: $(DEVELOPMENT) ## Time a province's nights with a file, read here and on Dask, and with a lake (CATALOG=ducklake:postgres:… DATA=s3://…)
 	@[ -n "$(CATALOG)" ] && [ -n "$(DATA)" ] || { echo "make bench-scale needs CATALOG and DATA:" \
 		"docs/scale.md" >&2; exit 1; }
-	@for workers in 0 1 2; do $(PROVINCE) --dask $$workers; done
-	@$(PROVINCE) --catalog="$(CATALOG)" --data="$(DATA)"
+	@for workers in 0 1 2; do $(PROVINCE) --server --dask $$workers; done
+	@$(PROVINCE) --server --catalog="$(CATALOG)" --data="$(DATA)"
 
 PEERS_VENV ?= .venv-peers
 PEERS := $(PEERS_VENV)/.peers

@@ -1,12 +1,14 @@
 """A first night and a night without news, step by step: `make bench`.
 
     python -m benchmarks.nights [--scale 1] [--years 2018-2022] [--units N | --regions FILE.csv]
-        [--catalog CATALOG --data DATA] [--dask WORKERS]
+        [--catalog CATALOG --data DATA] [--dask WORKERS] [--server]
 
 Over the made-up city, or over so many made-up counties (`--units 100` is a province), or over the
 units of a region list of one's own. With a catalogue and a place of data the warehouse is that lake, which
 must be empty (docs/scale.md); what its PostgreSQL and its storage take is not counted. With workers of Dask these read;
-what they and their scheduler take is counted apart (`dask.cpu`). The last line is for comparing versions.
+what they and their scheduler take is counted apart (`dask.cpu`), and they read all of it once more for nobody
+(`reading`): in a night they share the processors with the run. A run starts a Prefect server for itself; with
+`--server` it finds one running, as beside `jzedu serve`, which is not counted. The last line is for comparing versions.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,15 +32,20 @@ from rich.table import Table
 
 from benchmarks.measure import Measured, Tree, measure
 from benchmarks.regions import write_regions
-from benchmarks.servers import JZEDU, ROOT, dask_cluster, environment
+from benchmarks.servers import JZEDU, ROOT, dask_cluster, environment, prefect_server
+from flows.run import definitions_of
+from flows.settings import load_settings
+from warehouse.archive import Archive
+from warehouse.ledger.cluster import ClusterReaders
+from warehouse.ledger.portions import by_hash
 
 #: What a run says of a step that is done: its name, how many there were of what, its seconds.
 _STEP = re.compile(r"✓ (\w+)(?:, \d+)? ([\d.]+) s")
 
 
-def run(home: Path, prefect: Path, *command: str) -> Measured:
+def run(env: Mapping[str, str], *command: str) -> Measured:
     """Run a command of jzedu; end with what it said where it fails."""
-    measured = measure([*JZEDU, *command], environment(prefect), ROOT)
+    measured = measure([*JZEDU, *command], env, ROOT)
     if measured.code:
         sys.exit(f"jzedu {command[0]} failed:\n{measured.output[-3000:]}")
     return measured
@@ -85,7 +93,7 @@ def write_settings(home: Path, sections: Mapping[str, Mapping[str, str]]) -> Non
     (home / "settings.toml").write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
 
-def hand_in(arguments: argparse.Namespace, home: Path, prefect: Path) -> int:
+def hand_in(arguments: argparse.Namespace, home: Path, env: Mapping[str, str]) -> int:
     """Write the region list and the made-up submissions into ``home``; give the number of workbooks."""
     reference = home / "reference"
     if arguments.units:
@@ -98,15 +106,29 @@ def hand_in(arguments: argparse.Namespace, home: Path, prefect: Path) -> int:
             shutil.copy(towns, reference)
     options = ("--out", str(home / "inbox"), "--years", arguments.years)
     at = ("--home", str(home), "--init")
-    run(home, prefect, "sample", *at, *options, "--scale", arguments.scale)
+    run(env, "sample", *at, *options, "--scale", arguments.scale)
     return sum(1 for _ in (home / "inbox").rglob("*.xlsx"))
+
+
+def read_all(home: Path) -> float:
+    """Return the seconds that the cluster of the settings of ``home`` takes to read and check all of its archive."""
+    settings = load_settings(home)
+    definitions, archive = definitions_of(settings), Archive(settings.archive)
+    readers, receipts = ClusterReaders(settings.engine.readers), by_hash(list(archive.receipts()))
+    started = time.perf_counter()
+    with definitions.in_use():
+        for _ in readers.read(
+            archive, definitions.reference, receipts, settings.limits, lambda: None
+        ):
+            pass
+    return time.perf_counter() - started
 
 
 def timed(arguments: argparse.Namespace, folder: Path, console: Console) -> list[str]:
     """Return what the nights of a home in ``folder`` took, and of how much, as key=value."""
     home, prefect = folder / "home", folder / "prefect"
     with console.status("writing the made-up submissions …"):
-        workbooks = hand_in(arguments, home, prefect)
+        workbooks = hand_in(arguments, home, environment(prefect))
     console.print(f"{workbooks} workbooks")
     with ExitStack() as stack:
         settings, cluster = {}, []
@@ -117,16 +139,23 @@ def timed(arguments: argparse.Namespace, folder: Path, console: Console) -> list
             settings["engine"] = {"readers": address}
             cluster = [stack.enter_context(Tree(pid, itself=True)) for pid in pids]
         write_settings(home, settings)
+        api = stack.enter_context(prefect_server(folder / "server")) if arguments.server else None
         nights, before = {}, sum(tree.cpu() for tree in cluster)
         for night in ("first", "second"):
             with console.status(f"the {night} night …"):
-                nights[night] = run(home, prefect, "nightly", "--home", str(home))
-        dask_cpu = sum(tree.cpu() for tree in cluster) - before
+                nights[night] = run(environment(prefect, api), "nightly", "--home", str(home))
+        dask = [f"dask.cpu={sum(tree.cpu() for tree in cluster) - before:.2f}"] if cluster else []
+        if cluster:
+            with console.status("reading alone …"):
+                seconds = read_all(home)
+            console.print(f"read once more, and nothing else: {seconds:.1f} s")
+            dask.append(f"reading={seconds:.2f}")
     return [
         f"workbooks={workbooks}",
         f"warehouse={'lake' if arguments.catalog else 'file'}",
+        f"server={'running' if arguments.server else 'own'}",
         f"dask={arguments.dask}",
-        f"dask.cpu={dask_cpu:.2f}",
+        *dask,
         *show(nights, console),
     ]
 
@@ -143,6 +172,7 @@ def main() -> None:
     parser.add_argument("--catalog", help="ducklake:postgres:…, of an empty database")
     parser.add_argument("--data", help="s3://… or a folder")
     parser.add_argument("--dask", type=int, default=0, help="so many workers of Dask read")
+    parser.add_argument("--server", action="store_true", help="a Prefect server is running")
     arguments = parser.parse_args()
     if (arguments.catalog is None) is not (arguments.data is None):
         parser.error("--catalog and --data belong together")

@@ -101,7 +101,6 @@ class Engine:
 
     def __init__(self, patience: float = PATIENCE) -> None:
         self.patience = patience
-        self._docs_due = False
         self._turn = threading.Lock()
         with ExitStack() as stack:
             self._said = stack.enter_context(tempfile.TemporaryFile())
@@ -158,9 +157,9 @@ class Engine:
         return broken
 
     def begin_docs(self, folder: Path) -> Callable[[], None]:
-        """Have the Data Docs of everything this engine has run so far written into ``folder``.
+        """Have the Data Docs of everything this engine has run written into ``folder``, the last that it does.
 
-        What is given waits until they are there. It must be called before the next order.
+        What is given waits until they are there, and ends the child: it takes 200 MB.
 
         Raises:
             CheckFailed: they could not be written, or the child ended.
@@ -174,6 +173,7 @@ class Engine:
                 raise CheckFailed(
                     f"Data Docs 写不出来：{why.zh}", f"the Data Docs could not be written: {why.en}"
                 )
+            self.close()
 
         return written
 

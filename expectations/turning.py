@@ -1,8 +1,8 @@
 """Fragile verdicts: which single institution alone turns a clause.
 
-A verdict that hangs on one school is looked at before it is told. For every clause that is met or not
-met, each institution is taken out of its figure in turn, and what is left is held against the threshold
-by the very condition of the suite (:mod:`expectations.suites`). Only figures that are sums or counts over
+A verdict that hangs on one school is looked at before it is told. For every clause, each institution is
+taken out of its figure in turn, and what is left is held against the threshold by the very condition of the
+suite (:mod:`expectations.suites`), as the whole figure is. Only figures that are sums or counts over
 institutions' rows can be taken apart so.
 """
 
@@ -31,88 +31,37 @@ _Parts: TypeAlias = dict[str, dict[str, Part]]
 
 def take_apart(
     connection: duckdb.DuckDBPyConnection, clauses: Iterable[Clause], catalogue: Catalogue
-) -> frozenset[int]:
-    """Write the temporary table ``share``: what each institution contributes to the figures of ``clauses``.
+) -> None:
+    """Write the temporary table ``could_turn``: clause_id, region_code, year, institution_code, institution_name, status.
 
-    source, unit, year, institution_code, institution_name, and its shares in the numerators and denominators of all
-    indicators over that source, the lists ``n`` and ``d``, in millionths. It takes no verdict to know. The years in it
-    are given: those in which anything has changed since the last run (:mod:`warehouse.indicators.kept`).
+    Without the institution the verdict would be the opposite of ``status``. Which verdict there is, if any, need not
+    be known, so that this can go on beside the suites: where it is that status, the institution turns it. Years in
+    which nothing has changed since the last run are as they were then (:mod:`warehouse.indicators.kept`).
     """
     given = list(clauses)
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE share (source VARCHAR, unit VARCHAR, year INTEGER,"
-        " institution_code VARCHAR, institution_name VARCHAR, n HUGEINT[], d HUGEINT[])"
+    sources = _asked_together(_by_source(given, catalogue))
+    stands = _stands(given, catalogue)
+    asked = kept.question(
+        catalogue, _figures(stands), *(_could_turn(parts, given, catalogue) for parts in sources)
     )
-    asked = [
-        _shares(source, parts, catalogue) for source, parts in _by_source(given, catalogue).items()
-    ]
-    question = kept.question(catalogue, *asked, _turning(given, catalogue))
-    years = kept.changed(connection, "share", question, _READ_BY_SHARES).years
-    _fill_shares(connection, given, catalogue, years)
-    return years
-
-
-def _fill_shares(
-    connection: duckdb.DuckDBPyConnection,
-    clauses: Iterable[Clause],
-    catalogue: Catalogue,
-    years: frozenset[int],
-) -> None:
-    """Put what institutions contribute in some years into ``share``, where they are not there yet."""
-    if not years:
-        return
+    years = kept.changed(connection, KEPT_TURNING.name, asked, _READ).years
     rows = kept.Changed(years).condition()
-    for source, wanted in _by_source(clauses, catalogue).items():
-        connection.execute(f"INSERT INTO share {_shares(source, wanted, catalogue, rows)}")
-
-
-def write_turning(
-    connection: duckdb.DuckDBPyConnection,
-    clauses: Iterable[Clause],
-    catalogue: Catalogue,
-    taken_apart: frozenset[int],
-) -> None:
-    """Write the temporary table ``turning``: clause_id, region_code, year, institution_code, institution_name, status.
-
-    ``status`` is the verdict as it stands. :func:`take_apart`, which has ``taken_apart`` these years, and
-    :func:`expectations.verdicts.judge` have written ``share`` and ``attainment``; ``share`` is given up.
-    """
-    given = list(clauses)
-    found = _turning(given, catalogue)
-    asked = kept.question(catalogue, _JUDGED_UNITS, found)
-    years = kept.changed(connection, KEPT_TURNING.name, asked, _VERDICTS).years
-    _fill_shares(connection, given, catalogue, years - taken_apart)
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE could_turn AS"
+        f" SELECT {KEPT_TURNING.names} FROM {KEPT_TURNING.name} WHERE NOT ({rows})"
+    )
+    if not years or not sources:
+        return
     # A table, so that DuckDB knows that it is the smaller of what is joined.
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE judged_unit AS {_JUDGED_UNITS}")
-    connection.execute(f"""
-    CREATE OR REPLACE TEMP TABLE turning AS
-    SELECT {KEPT_TURNING.names} FROM {KEPT_TURNING.name}
-    WHERE NOT ({kept.Changed(years | taken_apart).condition()})
-    UNION ALL
-    FROM ({found});
-    DROP TABLE share;
-    DROP TABLE judged_unit
-    """)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE figure AS {_figures(stands, rows)}")
+    # Source by source: what a query makes of each part of a union stays in memory to its end.
+    for parts in sources:
+        connection.execute(f"INSERT INTO could_turn {_could_turn(parts, given, catalogue, rows)}")
+    connection.execute("DROP TABLE figure")
 
 
-#: The verdicts that may be turned, with a row for each unit that the figure is made of.
-_JUDGED_UNITS = """
-SELECT clause_id, indicator_id, region_code, m.unit, year, a.status,
-    j.numerator, j.denominator, j.p, j.q, j.previous_numerator, j.previous_denominator
-FROM attainment a
-JOIN judgement j USING (clause_id, region_code, year)
-JOIN membership m USING (indicator_id, region_code, year)
-WHERE a.status IN ('met', 'not_met') AND j.reading = 'as_reported'
-"""
-
-#: The verdicts of a year, of all regions.
-_VERDICTS = """
-SELECT '' AS region_code, year, sum(hash(clause_id, region_code, status)) AS total
-FROM attainment GROUP BY year
-"""
-
-#: What the shares of a year are made of and joined to, but for the verdicts.
-_READ_BY_SHARES = """
+#: The figures that are taken apart in a year, and what they are made of.
+_READ = """
 SELECT '' AS region_code, year, sum(hashed) AS total FROM (
     SELECT year, hash(t) AS hashed FROM row_sum t
     UNION ALL SELECT year, hash(t) FROM membership t
@@ -124,47 +73,80 @@ SELECT '' AS region_code, year, sum(hashed) AS total FROM (
 """
 
 
-def _turning(clauses: Iterable[Clause], catalogue: Catalogue) -> str:
-    """Return the query of the institutions in ``share`` without which a verdict would be the opposite."""
-    given, turned = list(clauses), ["WHEN '' THEN false"]
-    for clause, _ in _taken_apart(given, catalogue):
+def _stands(clauses: Iterable[Clause], catalogue: Catalogue) -> str:
+    """Return the expression for whether a figure as reported reaches what its clause asks, NULL where it is not taken apart.
+
+    A suite looks for the rows for which its condition fails: where it cannot be told, it does not fail.
+    """
+    whens = (
+        f"WHEN {literal(clause.clause_id)} THEN"
+        f" coalesce({reached(clause, catalogue.by_id[clause.indicator_id])}, true)"
+        for clause, _ in _taken_apart(clauses, catalogue)
+    )
+    return f"CASE clause_id WHEN '' THEN NULL {' '.join(whens)} END"
+
+
+def _figures(stands: str, rows: str = "true") -> str:
+    """Return the query of the figures of those ``rows`` that can be taken apart, with a row for each unit that one is made of."""
+    return f"""
+    SELECT clause_id, indicator_id, region_code, m.unit, year,
+        j.numerator, j.denominator, j.p, j.q, j.stands
+    FROM (
+        SELECT *, {stands} AS stands FROM judgement WHERE reading = 'as_reported' AND ({rows})
+    ) j
+    JOIN plan_clause USING (clause_id)
+    JOIN membership m USING (indicator_id, region_code, year)
+    WHERE stands IS NOT NULL
+    """
+
+
+def _could_turn(
+    sources: Mapping[str, _Parts],
+    clauses: Iterable[Clause],
+    catalogue: Catalogue,
+    rows: str = "true",
+) -> str:
+    """Return the query that gives ``could_turn`` its rows for the indicators of ``sources``."""
+    turned = ["WHEN '' THEN false"]
+    for clause, _ in _taken_apart(clauses, catalogue):
         indicator = catalogue.by_id[clause.indicator_id]
         left = "denominator > 0 AND " if indicator.bottom is not None else ""
-        otherwise = f"({reached(clause, indicator)}) <> (status = 'met')"
+        otherwise = f"({reached(clause, indicator)}) <> stands"
         turned.append(f"WHEN {literal(clause.clause_id)} THEN {left}{otherwise}")
-    # One query over all clauses: to plan its joins once for each took most of the time.
+    # One query over all clauses of a source: to plan its joins once for each took most of the time.
     return f"""
-    SELECT clause_id, region_code, year, institution_code, institution_name, status
+    SELECT clause_id, region_code, year, institution_code, institution_name,
+        CASE WHEN stands THEN 'met' ELSE 'not_met' END AS status
     FROM (
-        SELECT v.* REPLACE (v.numerator - s.n AS numerator, v.denominator - s.d AS denominator),
+        SELECT f.* REPLACE (f.numerator - s.n AS numerator, f.denominator - s.d AS denominator),
             s.institution_code, s.institution_name
-        FROM ({_one_by_one(_by_source(given, catalogue))}) s
-        JOIN judged_unit v USING (indicator_id, unit, year)
+        FROM ({_contributions(sources, catalogue, rows)}) s
+        JOIN figure f USING (indicator_id, unit, year)
     )
     WHERE CASE clause_id {" ".join(turned)} END
     """
 
 
-def _one_by_one(sources: Mapping[str, _Parts]) -> str:
-    """Return the query that gives ``share`` with a row for each indicator, where an institution has a share in it."""
-    names = " ".join(
-        f"WHEN {literal(source)} THEN [{', '.join(map(literal, wanted))}]"
-        for source, wanted in sources.items()
-    )
-    every = f"""
-    SELECT unnest(CASE source WHEN '' THEN []::VARCHAR[] {names} END) AS indicator_id, unit, year,
-        institution_code, institution_name, unnest(n) AS n, unnest(d) AS d
-    FROM share
-    """
-    counted = Counter(indicator_id for wanted in sources.values() for indicator_id in wanted)
-    if over_two := [indicator_id for indicator_id, sources in counted.items() if sources > 1]:
-        listed = ", ".join(map(literal, over_two))
-        every = f"""
-        FROM ({every}) WHERE indicator_id NOT IN ({listed})
-        UNION ALL
-        SELECT * REPLACE (sum(n)::HUGEINT AS n, sum(d)::HUGEINT AS d)
-        FROM ({every}) WHERE indicator_id IN ({listed}) GROUP BY ALL
-        """
+def _asked_together(sources: Mapping[str, _Parts]) -> list[dict[str, _Parts]]:
+    """Return ``sources`` one by one; those of indicators over more than one source together, and last."""
+    counted = Counter(indicator_id for parts in sources.values() for indicator_id in parts)
+    apart: list[dict[str, _Parts]] = []
+    joint: dict[str, _Parts] = {}
+    for source, parts in sources.items():
+        if own := {name: of for name, of in parts.items() if counted[name] == 1}:
+            apart.append({source: own})
+        if others := {name: of for name, of in parts.items() if counted[name] > 1}:
+            joint[source] = others
+    return [*apart, joint] if joint else apart
+
+
+def _contributions(sources: Mapping[str, _Parts], catalogue: Catalogue, rows: str) -> str:
+    """Return the query of what institutions contribute: indicator_id, unit, year, institution, and ``n`` and ``d`` in millionths."""
+    of_each = [_of_source(source, parts, catalogue, rows) for source, parts in sources.items()]
+    every = " UNION ALL ".join(f"({one})" for one in of_each)
+    if len(of_each) > 1:
+        # What one institution has in several forms is taken out together.
+        every = f"SELECT * REPLACE (sum(n)::HUGEINT AS n, sum(d)::HUGEINT AS d) FROM ({every}) GROUP BY ALL"
     return f"FROM ({every}) WHERE n <> 0 OR d <> 0"
 
 
@@ -195,7 +177,7 @@ def _by_source(clauses: Iterable[Clause], catalogue: Catalogue) -> dict[str, _Pa
     return sources
 
 
-def _shares(source: str, wanted: _Parts, catalogue: Catalogue, rows: str = "true") -> str:
+def _of_source(source: str, wanted: _Parts, catalogue: Catalogue, rows: str) -> str:
     """Return the query for what each institution contributes to the parts that are sums over those ``rows`` of ``source``."""
     any_part = next(part for parts in wanted.values() for part in parts.values())
     called = name_of_institutions(_form_of(any_part, catalogue) or source)
@@ -207,9 +189,13 @@ def _shares(source: str, wanted: _Parts, catalogue: Catalogue, rows: str = "true
         for name in ("n", "d")
     )
     return f"""
-    SELECT {literal(source)}, region_code, year, institution_code, {called}, [{n}], [{d}]
-    FROM {source_name(source)} WHERE {rows}
-    GROUP BY region_code, year, institution_code, institution_name
+    SELECT unnest([{", ".join(map(literal, wanted))}]) AS indicator_id, unit, year,
+        institution_code, institution_name, unnest(n) AS n, unnest(d) AS d
+    FROM (
+        SELECT region_code AS unit, year, institution_code, {called}, [{n}] AS n, [{d}] AS d
+        FROM {source_name(source)} WHERE {rows}
+        GROUP BY region_code, year, institution_code, institution_name
+    )
     """
 
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from shutil import copyfile, rmtree
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import duckdb
 
@@ -57,9 +57,6 @@ from warehouse.reference import Reference
 from warehouse.shelf import shelf_at
 from warehouse.storage import Bucket, StorageFailed
 from warehouse.workers.pool import ForkServer, Workers, WorkersFailed
-
-if TYPE_CHECKING:
-    from warehouse.report import Printing
 
 _log = logging.getLogger(__name__)
 
@@ -147,8 +144,7 @@ class Run:
 
     The engine of the suites is started as soon as there is anything to judge, so that it is warm
     when it is needed; the workers, that open what was handed in, as soon as there is anything to
-    read. ``damaged`` are sentences on what is damaged in the archive. ``printing`` is the browser that
-    prints pages, where it was started ahead.
+    read. ``damaged`` are sentences on what is damaged in the archive.
     """
 
     settings: Settings
@@ -168,7 +164,6 @@ class Run:
     damaged: list[Text] = field(default_factory=list)
     comparison: Comparison = field(default_factory=Comparison)
     fence: Fence | None = None
-    printing: Printing | None = None
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _mirror: Path | None = None
 

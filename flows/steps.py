@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -25,7 +25,7 @@ import polars as pl
 from expectations.acknowledged import FILE as ACKNOWLEDGEMENTS
 from expectations.acknowledged import load_acknowledgements, mark_acknowledged
 from expectations.suites import suites_of
-from expectations.turning import take_apart, write_turning
+from expectations.turning import take_apart
 from expectations.unchanged import keep_answers, suite
 from expectations.verdicts import apart, judge, lay_out
 from expectations.warnings import SUITE, TABLE, write_warnings
@@ -426,13 +426,12 @@ def judge_clauses(run: Run) -> int:
         with apart(connection, asked):
             still_there(asked)
             answer = pool.submit(engine.run, asked, "judgement", suites_of(run.asked))
-            years = take_apart(connection, run.plan.clauses, run.catalogue)
+            take_apart(connection, run.plan.clauses, run.catalogue)
             content = defined(run.catalogue, published_clauses(run), published_sections(run))
             attach(connection, staged, content)
             begin(connection, run.catalogue)
             broken = answer.result()
         judge(connection, broken)
-        write_turning(connection, run.plan.clauses, run.catalogue, years)
         row = connection.execute("SELECT count(*) FROM attainment").fetchone()
     return int(row[0]) if row else 0
 
@@ -477,12 +476,13 @@ def publish(run: Run) -> Imprint | None:
                 record(run.connection, imprint, previous_id)
         _let_go(run)
         source = before if before is not None and same else staged
-        with ThreadPoolExecutor(1) as pool:
+        with ThreadPoolExecutor(2) as pool:
+            documented = pool.submit(docs_written)
             exported = pool.submit(export, source, staged.with_name("parquet"))
             write_edition(run, source, staged.parent)
             write_pages(run, source, staged.parent)
             exported.result()
-        docs_written()
+            documented.result()
         hand_out(staged.parent)
         run.before_release()
         stands = previous_id if previous_id is not None and same else imprint.publication_id
@@ -501,7 +501,7 @@ def publish(run: Run) -> Imprint | None:
 _TO_KEEP = {
     KEPT_PART: PARTS_TO_KEEP,
     KEPT_SHORTFALL: SHORTFALLS_TO_KEEP,
-    KEPT_TURNING: "turning",
+    KEPT_TURNING: "could_turn",
 }
 
 
@@ -563,19 +563,19 @@ def write_pages(run: Run, source: Path, folder: Path) -> None:
     from warehouse.report import Printing, write_briefs, write_report
 
     with open_publication(source) as reader, ExitStack() as stack:
-        printing = run.printing or stack.enter_context(Printing())
-        publication = None if reader.is_empty else read_publication(reader, run.reference.folder)
-        if publication is not None:
-            # It takes as long as all other pages, and goes on beside them.
+        publication, printing = None, None
+        if not reader.is_empty:
+            publication = read_publication(reader, run.reference.folder)
+            # The browser takes as long as all other pages, and goes on beside them; not before: it takes 200 MB.
+            printing = stack.enter_context(Printing())
             printing.begin(write_briefs(publication, folder / "brief", office=run.settings.office))
         published = run.settings.published
         write_report(
             *(reader, folder / "report", run.reference.folder, publication),
             last=published / "report",
         )
-        if publication is not None:
-            for problem in printing.finish():
-                _log.info("the page about the city is not there as PDF: %s", problem.en)
+        for problem in printing.finish() if printing is not None else ():
+            _log.info("the page about the city is not there as PDF: %s", problem.en)
     if (edition := folder / PUBLIC / DATABASE).is_file():
         with open_publication(edition) as reader:
             last = published / PUBLIC / "report"
@@ -676,10 +676,9 @@ def finish(run: Run, doing: Doing | None = None) -> tuple[list[Path], Imprint | 
             begun.append(judged := doing.begin("judge", judge_clauses, run))
             checked()
             begun.append(sheets := doing.begin("return", answering.send, run))
-            with _browser_of(run):
-                judged()
-                run.before_release = sheets
-                imprint = doing.do("publish", publish, run)
+            judged()
+            run.before_release = sheets
+            imprint = doing.do("publish", publish, run)
             return sheets(), imprint
         except BaseException:
             answering.stop()
@@ -687,16 +686,6 @@ def finish(run: Run, doing: Doing | None = None) -> tuple[list[Path], Imprint | 
                 with suppress(Exception):  # what stopped the run is told, and comes first
                     ended()
             raise
-
-
-@contextmanager
-def _browser_of(run: Run) -> Iterator[None]:
-    """Have the browser that prints make itself ready within the block, before there is anything to print."""
-    from warehouse.report import Printing  # imported beside the step "check"
-
-    with Printing() as run.printing:
-        yield
-    run.printing = None
 
 
 class Answering:

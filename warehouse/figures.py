@@ -38,7 +38,7 @@ _DIGITS = 15
 #: A double is no farther than this from the fraction that it was computed from.
 _NEAR = 1e-14
 #: So many figures that were shown are kept in mind.
-_KEPT = 100_000
+_KEPT = 20_000
 #: No figure but nothing is shown as nothing, and no share but the whole one as 100 %.
 _LANDMARKS = {"%": (Fraction(0), Fraction(100))}
 
@@ -50,6 +50,7 @@ def exact(value: Number) -> Fraction:
     return Fraction(value)
 
 
+@lru_cache(_KEPT, typed=True)
 def behind(
     value: float | None,
     numerator: Number | None,

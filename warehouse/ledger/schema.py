@@ -5,7 +5,7 @@ findings; its view ``version`` says from when until when each accepted version w
 ``submitted`` has one table for each form with the rows of every accepted version. Schema
 ``standing`` has a view for each form with the rows of the submissions in force, schema ``current``
 with those of them that count: the ones that are expected of their unit; schema ``sheet_columns`` has one
-with the columns that the sheets in force have. Plain DuckDB SQL, without indexes or generated columns, so
+with the columns that the sheets in force have, and schema ``unit_years`` one with the units and years that there are. Plain DuckDB SQL, without indexes or generated columns, so
 that the same statements run on a DuckLake catalogue.
 """
 
@@ -24,6 +24,9 @@ from warehouse.reference import Reference
 from warehouse.sql import literal, table_from
 
 _log = logging.getLogger(__name__)
+
+#: The schemas beside ``main``: of each form they have a table or a view.
+_SCHEMAS = ("submitted", "standing", "current", "sheet_columns", "unit_years")
 
 #: Of the accepted versions of a form, unit and year the one received last is in force; on equal
 #: times the larger hash wins, and of files in one zip the later name. A version comes into force when
@@ -127,7 +130,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, reference: Reference) -> None
 
 
 def _form_views() -> Iterator[str]:
-    """Yield the statements that make the views of ``standing``, ``current`` and ``sheet_columns``."""
+    """Yield the statements that make the views of ``standing``, ``current``, ``sheet_columns`` and ``unit_years``."""
     for form in FORMS.values():
         for schema, which in (("standing", "true"), ("current", "expected")):
             yield (
@@ -140,6 +143,10 @@ def _form_views() -> Iterator[str]:
             f"SELECT submission_id, sheet, column_name FROM submission_layout SEMI JOIN "
             f"(FROM version_in_force WHERE form = {literal(form.name)}) USING (submission_id)"
         )
+        yield (
+            f'CREATE OR REPLACE VIEW unit_years."{form.name}" AS '
+            f"SELECT region_code, year FROM version_in_force WHERE form = {literal(form.name)}"
+        )
 
 
 def is_outdated(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -151,10 +158,7 @@ def _tables() -> list[str]:
     """Return the statements that make what is read from the archive."""
     return [
         *(f"CREATE TABLE IF NOT EXISTS {table.name} ({table.definition})" for table in LEDGER),
-        *(
-            f"CREATE SCHEMA IF NOT EXISTS {name}"
-            for name in ("submitted", "standing", "current", "sheet_columns")
-        ),
+        *(f"CREATE SCHEMA IF NOT EXISTS {name}" for name in _SCHEMAS),
         *(
             f'CREATE TABLE IF NOT EXISTS submitted."{form.name}" ({", ".join(_columns(form))})'
             for form in FORMS.values()
@@ -192,10 +196,8 @@ def _marked(connection: duckdb.DuckDBPyConnection, table: str) -> str:
 
 def _empty(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop every table and view of the warehouse."""
-    connection.execute(
-        "DROP SCHEMA IF EXISTS current CASCADE; DROP SCHEMA IF EXISTS standing CASCADE;"
-        "DROP SCHEMA IF EXISTS submitted CASCADE"
-    )
+    for schema in reversed(_SCHEMAS):  # views before the tables that they are over
+        connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
     for kind in ("view", "table"):
         names = connection.execute(
             f"SELECT {kind}_name FROM duckdb_{kind}s() WHERE NOT temporary AND NOT internal"

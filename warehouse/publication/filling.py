@@ -84,7 +84,7 @@ def fill(
 ) -> None:
     """Write all other tables but the record of publications (:func:`record`).
 
-    The temporary tables ``attainment`` and ``turning`` must be there; ``clauses`` has the columns of the
+    The temporary tables ``attainment`` and ``could_turn`` must be there; ``clauses`` has the columns of the
     published table ``clause``.
     """
     with transaction(connection):
@@ -97,7 +97,8 @@ def _write(
 ) -> None:
     queries = {table.name: table.query for table in tables if table.query is not None} | {
         "attainment": "SELECT * FROM attainment",
-        "turning_institution": "SELECT * FROM turning",
+        "turning_institution": "FROM could_turn"
+        " SEMI JOIN attainment USING (clause_id, region_code, year, status)",
         "places_ahead": places_ahead.query(catalogue),
     }
     for table in tables:

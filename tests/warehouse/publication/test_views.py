@@ -17,6 +17,7 @@ from transforms.forms import FORMS as ALL_FORMS
 from warehouse.publication.filling import attach, detach, stage
 from warehouse.publication.reader import Reader
 from warehouse.publication.reader.pages import read_publication
+from warehouse.publication.reader.scorecard import SCORES
 from warehouse.publication.relations import KEYS, RELATIONS, Relation
 from warehouse.publication.star import STAR
 from warehouse.publication.tables import TABLES
@@ -291,6 +292,18 @@ def test_temporary_tables_of_the_same_name_do_not_get_in_between(tmp_path: Path)
             "SELECT comment FROM duckdb_columns() WHERE table_name = 'county_scorecard'"
             " ORDER BY column_index DESC LIMIT 1",
         ) == [("它's(%) / it's; -- (%)",)]
+
+
+#: All but vintage, which compares its rows with the states of years: these are few.
+QUESTIONS = [SCORES, *(f"FROM {view.name}" for view in VIEWS if view.name != "vintage")]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_no_question_compares_every_row_with_every_other(home: Home, question: str) -> None:
+    # Of a city nobody would see it; of 2,900 units it takes a minute.
+    ((_, plan),) = home.ask(f"EXPLAIN (FORMAT json) {question}")
+    assert "SCAN" in plan
+    assert "BLOCKWISE_NL_JOIN" not in plan
 
 
 def test_the_file_is_in_the_storage_format_of_duckdb_1_0(home: Home) -> None:

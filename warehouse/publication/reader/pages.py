@@ -181,7 +181,7 @@ class PublishedClause:
         return f"clause-{slug(self.clause_id)}.html"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """A clause in a region and a year: the figure and its verdict."""
 
@@ -207,13 +207,14 @@ class Judgement:
     numerator_before: Decimal | None
     denominator_before: Decimal | None
 
-    # Most of these are never shown: what is not asked for is not worked out.
-    @cached_property
+    # Most of these are never shown: what is not asked for is not worked out. Nor is it kept, of a nation's hundred
+    # thousand of them.
+    @property
     def exact_value(self) -> Number | None:
         """The exact figure behind the value."""
         return behind(self.value, self.numerator, self.denominator, self.scale)
 
-    @cached_property
+    @property
     def exact_threshold(self) -> Number | None:
         """The exact figure behind the threshold, where that is the figure of the year before."""
         return behind(self.threshold, self.numerator_before, self.denominator_before, self.scale)

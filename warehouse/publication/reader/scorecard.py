@@ -9,7 +9,7 @@ from warehouse.publication.reader.door import Reader
 
 #: A row of the scorecard: a clause in a region above the units, in the year in focus. Parts of the
 #: year before belong to a clause that never falls, whose threshold they are.
-_SCORES = """
+SCORES = """
 SELECT a.clause_id, a.name_zh, a.name_en, a.unit, i.scale, a.kind, a.comparator, a.due_year, a.interpretation,
     a.basis_zh, a.basis_en, a.region_code, a.region_name, a.year, a.value, a.threshold, a.status,
     v.numerator, v.denominator,
@@ -24,8 +24,9 @@ JOIN indicator i USING (indicator_id)
 JOIN region r ON r.region_code = a.region_code
 LEFT JOIN indicator_value v ON (v.indicator_id, v.region_code, v.year)
     = (a.indicator_id, a.region_code, a.year)
-LEFT JOIN indicator_value p ON a.kind = 'never_falls'
-    AND (p.indicator_id, p.region_code, p.year) = (a.indicator_id, a.region_code, a.year - 1)
+-- With the kind as a condition of its own, DuckDB compares every row with every other: a minute of a nation's.
+LEFT JOIN indicator_value p ON (p.indicator_id, p.region_code, p.year)
+    = (a.indicator_id, a.region_code, CASE WHEN a.kind = 'never_falls' THEN a.year - 1 END)
 LEFT JOIN year_on_year y ON (y.clause_id, y.region_code, y.year)
     = (a.clause_id, a.region_code, a.year)
 WHERE a.level <> 'reporting_unit'
@@ -35,7 +36,7 @@ ORDER BY r.parent_code IN (SELECT region_code FROM region) IS TRUE, a.region_cod
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """A row of ``SCORES``."""
+    """A row of :data:`SCORES`."""
 
     clause_id: str
     name_zh: str
@@ -78,4 +79,4 @@ class ScoreRow:
 
 def scores_of(reader: Reader) -> list[ScoreRow]:
     """Return the rows of the scorecard, the region at the top first, clauses in plan order."""
-    return reader.rows(ScoreRow, _SCORES)
+    return reader.rows(ScoreRow, SCORES)
