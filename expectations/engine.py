@@ -116,6 +116,7 @@ class Engine:
             encoding="utf-8",
             env={**os.environ, **WARM_ENGINE.environment},
         )
+        self._opened.callback(self._end)
 
     def run(
         self,
@@ -229,11 +230,13 @@ class Engine:
         return EngineEnded(when, code, words[-1] if words else "")
 
     def close(self) -> None:
-        """End the child, whatever it is doing."""
+        """End the child, whatever it is doing; once it has ended nothing is done."""
+        self._opened.close()
+
+    def _end(self) -> None:
         if self._child.poll() is None:
             self._child.kill()
         self._child.communicate()
-        self._opened.close()
 
     def __enter__(self) -> Self:
         return self

@@ -58,6 +58,15 @@ def test_it_answers_run_after_run_and_each_has_a_process_of_its_own(database: Pa
     assert len(processes) == 2
 
 
+def test_it_ends_with_its_documents_and_may_be_ended_again(database: Path, tmp_path: Path) -> None:
+    with Engine() as engine:
+        odd(engine, database)
+        engine.begin_docs(tmp_path / "docs")()
+        assert (tmp_path / "docs" / "index.html").is_file()
+        assert not Path(f"/proc/{engine._child.pid}").exists()
+        engine.close()
+
+
 def test_a_check_that_crashes_is_told(database: Path) -> None:
     wrong = {"s": [Expectation("odd", "SELECT nothing FROM {batch}", "none")]}
     with Engine() as engine, pytest.raises(CheckFailed, match="nothing"):
