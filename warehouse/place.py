@@ -25,7 +25,7 @@ Place: TypeAlias = Path | Lake
 #: Expectations, have no such bound.
 _LEAST_MEMORY, _MEMORY_OF_A_THREAD = 2**29, 2**28
 #: Bytes of the log that a killed run leaves at most, and the next one reads again.
-_LOG = 2**28
+_LOG = 2**27
 
 
 class WarehouseLocked(ToldInBoth):
