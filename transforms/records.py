@@ -315,8 +315,9 @@ KEPT_SHORTFALL = Record(
 
 KEPT_TURNING = Record(
     "kept_turning",
-    "上次找出的左右判定的机构: 每行一所",
-    "Institutions that turn a verdict as they were last found: each row is one",
+    "上次找出的、没有它判定就会翻转的机构(不论现有判定如何): 每行一所",
+    "Institutions without which a verdict of that status would be the opposite, whichever there is, as they were last"
+    " found: each row is one",
     (
         *_NAMED_OF_CLAUSE,
         Field("status", "VARCHAR", "现有判定: met, not_met", "The verdict as it stands"),
