@@ -235,7 +235,7 @@ def test_only_units_and_years_with_other_rows_are_read(
     home.night()
     place = kept.Changed(frozenset({2021}), frozenset({UNITS[0]}))
     assert changed["kept_part"] == place
-    assert changed["share"].years == {2021}
+    assert changed["kept_turning"].years == {2021}
     # The city's shortfalls are its units', and its verdict of the clause is still the same.
     assert changed["kept_shortfall"] == place
 
