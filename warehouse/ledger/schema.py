@@ -5,8 +5,9 @@ findings; its view ``version`` says from when until when each accepted version w
 ``submitted`` has one table for each form with the rows of every accepted version. Schema
 ``standing`` has a view for each form with the rows of the submissions in force, schema ``current``
 with those of them that count: the ones that are expected of their unit; schema ``sheet_columns`` has one
-with the columns that the sheets in force have, and schema ``unit_years`` one with the units and years that there are. Plain DuckDB SQL, without indexes or generated columns, so
-that the same statements run on a DuckLake catalogue.
+with the columns that the sheets in force have, and schema ``unit_years`` one with the units and years
+that there are. Plain DuckDB SQL, without indexes or generated columns, so that the same statements run
+on a DuckLake catalogue.
 """
 
 from __future__ import annotations
