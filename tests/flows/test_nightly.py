@@ -130,7 +130,8 @@ def test_a_temporary_server_that_does_not_start_is_said_in_a_sentence(
     tmp_path: Path, env: dict[str, str]
 ) -> None:
     inbox(tmp_path)
-    hasty = {**env, "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "1"}
+    nowhere = "sqlite+aiosqlite:////proc/nowhere/prefect.db"
+    hasty = {**env, "PREFECT_SERVER_DATABASE_CONNECTION_URL": nowhere}
     night = jzedu("nightly", "--home", str(tmp_path), env=hasty)
     assert night.returncode == 1
     assert "Prefect's temporary server did not start" in night.stderr
