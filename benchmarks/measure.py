@@ -26,6 +26,8 @@ from pathlib import Path
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 #: So many seconds from one look at the memory to the next; each costs milliseconds of a processor.
 _EVERY = 0.2
+#: A peak may be missed by so much.
+_GROWN = 1.02
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 #: So many seconds what a command has left running may take to end by itself.
 _GRACE = 30
@@ -63,10 +65,10 @@ class Tree:
         most = 0
         while not self._over.wait(_EVERY):
             processes = self.processes()
-            # The exact figure is dear; it is asked for where the one that counts what is shared for
-            # each process has grown.
+            # The exact figure is dear, and what is measured waits for it; it is asked for where the one
+            # that counts what is shared for each process has grown by enough to tell.
             resident = sum(map(_resident, processes))
-            if resident > most:
+            if resident > most * _GROWN:
                 most = resident
                 self.peak = max(self.peak, sum(map(_memory, processes)))
 

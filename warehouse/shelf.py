@@ -150,9 +150,8 @@ class Folder:
     def lay(self, name: str, content: BinaryIO) -> None:
         """As :meth:`Shelf.lay`."""
         part = self._part(name)
-        part.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with part.open("wb") as file:
+            with _opened(part) as file:
                 shutil.copyfileobj(content, file, _PIECE)
         except BaseException:  # a part of it is of no use
             part.unlink(missing_ok=True)
@@ -160,17 +159,19 @@ class Folder:
 
     def settle(self, names: Sequence[str]) -> None:
         """As :meth:`Shelf.settle`."""
-        parts = [self._part(name) for name in names]
+        parts = {name: self._part(name) for name in names}
         try:
             if len(parts) == 1:
-                _on_disk(parts[0])
+                _on_disk(*parts.values())
             else:
                 with ThreadPoolExecutor(_DISK_QUEUE) as waiting:
-                    list(waiting.map(_on_disk, parts))
-            for name, part in zip(names, parts, strict=True):
+                    list(waiting.map(_on_disk, parts.values()))
+            while parts:
+                name, part = next(iter(parts.items()))
                 self._bring(part, self._root / name)
+                del parts[name]
         finally:
-            for part in parts:
+            for part in parts.values():
                 part.unlink(missing_ok=True)
 
     def put(self, name: str, content: bytes) -> None:
@@ -202,10 +203,25 @@ class Folder:
     @staticmethod
     def _bring(part: Path, target: Path) -> None:
         """Bring a file that is whole, and on the disk, to its place in one step."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():  # put there by somebody: it is in the way, and theirs
+        try:
+            part.replace(target)
+        except (FileNotFoundError, NotADirectoryError):
+            target.parent.mkdir(
+                parents=True, exist_ok=True
+            )  # a file in the way is told by its name
+            part.replace(target)
+        except IsADirectoryError:  # put there by somebody: it is in the way, and theirs
             target.rename(target.with_name(f"{target.name}.aside"))
-        part.replace(target)
+            part.replace(target)
+
+
+def _opened(file: Path) -> BinaryIO:
+    """Return ``file``, open to be written; its folder is made where there is none."""
+    try:
+        return file.open("wb")
+    except (FileNotFoundError, NotADirectoryError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file.open("wb")
 
 
 def _on_disk(file: Path) -> None:

@@ -8,7 +8,7 @@ and is started again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -115,9 +115,13 @@ class Collector:
 
     def _take_all(self, listing: Listing, on_file: Callable[[], None]) -> None:
         failures = 0
-        for offer in listing.offers:
+        wanted = self._wanted(listing, on_file)
+        following = next(wanted, None)
+        while following is not None:
+            offer, mark = following
+            following = next(wanted, None)
             try:
-                self._take(offer)
+                self._take(offer, mark, following[0] if following else None)
                 failures = 0
             except NotTaken as reason:
                 self.waiting.append(reason.text.at(shown(offer.path)))
@@ -144,27 +148,40 @@ class Collector:
             if len(self.unsigned) >= PORTION:
                 self._sign()
 
-    def _take(self, offer: Offer) -> None:
-        """Archive one file unless the archive has it already."""
+    def _wanted(self, listing: Listing, on_file: Callable[[], None]) -> Iterator[tuple[Offer, str]]:
+        """Yield the offers that the archive may not have, each with the mark of the version that it has."""
+        for offer in listing.offers:
+            promised = self.known.get((offer.sha256 or "", offer.path))
+            held = promised and self.archive.holds(promised.sha256)
+            dated = offer.changed
+            if promised and held and (dated is None or dated >= promised.received_at):
+                on_file()
+                continue
+            seen = self.memory.seen.get(offer.path)
+            # The memory counts for nothing where the archive does not confirm it.
+            confirmed = (
+                seen
+                and (seen.sha256, offer.path) in self.known
+                and self.archive.holds(seen.sha256, seen.size)
+            )
+            mark = seen.mark if seen and confirmed else ""
+            if mark and mark == offer.mark:
+                on_file()
+                continue
+            yield offer, mark
+
+    def _is_too_large(self, offer: Offer) -> bool:
+        return self.limit is not None and offer.size is not None and offer.size > self.limit
+
+    def _take(self, offer: Offer, mark: str, following: Offer | None) -> None:
+        """Archive one file; the ``following`` one is fetched meanwhile, where its source can."""
         path = offer.path
-        promised = self.known.get((offer.sha256 or "", path))
-        held = promised and self.archive.holds(promised.sha256)
-        if promised and held and (offer.changed is None or offer.changed >= promised.received_at):
-            return
-        seen = self.memory.seen.get(path)
-        # The memory counts for nothing where the archive does not confirm it.
-        confirmed = (
-            seen
-            and (seen.sha256, path) in self.known
-            and self.archive.holds(seen.sha256, seen.size)
-        )
-        mark = seen.mark if seen and confirmed else ""
-        if mark and mark == offer.mark:
-            return
-        if self.limit is not None and offer.size is not None and offer.size > self.limit:
+        if self.limit is not None and self._is_too_large(offer):
             raise too_large(self.limit, self.setting)
         self._settled(offer, offer.changed)
         delivery = patiently(lambda: offer.fetch(mark), self.sleep)
+        if following is not None and not self._is_too_large(following):
+            following.begin()
         if delivery is None:
             return
         self._settled(offer, delivery.changed)

@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -69,6 +69,8 @@ class FolderSource:
         self._scratch = scratch
         self._silence = silence
         self._reader: _Reader | None = None
+        #: The file that is being read ahead, and since when.
+        self._ahead: tuple[bytes, float] | None = None
 
     def files(self) -> Listing:
         """Return all files; a folder that is not there is an error, because a share may be unmounted."""
@@ -81,8 +83,14 @@ class FolderSource:
                 if isinstance(facts, int):
                     listing.refuse(self._place(path), said_by_system(facts))
                 elif stat.S_ISREG(facts[0]):
-                    fetch = partial(self._deliver, path)
-                    listing.offers.append(Offer(self._place(path), fetch, _mark(facts), facts[1]))
+                    offer = Offer(
+                        self._place(path),
+                        partial(self._deliver, path),
+                        _mark(facts),
+                        facts[1],
+                        begin=partial(self._begin, path),
+                    )
+                    listing.offers.append(offer)
         return listing
 
     def probe(self) -> None:
@@ -99,14 +107,23 @@ class FolderSource:
 
     def close(self) -> None:
         """End the process that reads."""
+        self._ahead = None
         if self._reader is not None:
             self._reader.close()
             self._reader = None
 
     def _place(self, path: bytes) -> str:
-        return _legible(os.path.relpath(path, os.fsencode(self._root)))
+        return _legible(path.removeprefix(os.path.join(os.fsencode(self._root), b"")))
+
+    def _begin(self, path: bytes) -> None:
+        """Have the file at ``path`` read while what came before it is seen to."""
+        if self._reader is not None and self._ahead is None:
+            with suppress(EOFError):  # which is told to who asks for it
+                self._reader.send(("read", path))
+                self._ahead = path, time.time()
 
     def _deliver(self, path: bytes, _: str) -> Delivery:
+        asked = self._ahead[1] if self._ahead else time.time()
         with closing(self._ask("read", path)) as told:
             try:
                 facts: Facts = next(told)
@@ -117,7 +134,7 @@ class FolderSource:
                     content, after = b"", facts
             except OSError as error:
                 raise NotTaken(*said_by_system(error)) from None
-        return Delivery(content, moment_of(*_seconds(after)), _lasting_mark(facts))
+        return Delivery(content, moment_of(*_seconds(after)), _lasting_mark(facts, asked))
 
     def _content(self, told: Iterator[Any]) -> tuple[bytes | BinaryIO, Facts]:
         """Return what is told of a file, and its facts after it was read.
@@ -150,7 +167,11 @@ class FolderSource:
             Hangs: there is no answer.
             Interrupted: the reader has ended.
         """
+        ahead, self._ahead = self._ahead, None
+        if ahead and (kind, path) != ("read", ahead[0]):
+            self.close()  # what it tells is of a file that nobody asks for any more
         if self._reader is None:
+            ahead = None
             try:
                 self._reader = _Reader()
             except OSError as error:
@@ -161,7 +182,8 @@ class FolderSource:
                 ) from None
         done = False
         try:
-            self._reader.send((kind, os.fsencode(path)))
+            if not ahead:
+                self._reader.send((kind, os.fsencode(path)))
             while (message := self._reader.receive(self._silence)) != DONE:
                 if isinstance(message, int):
                     done = True
@@ -259,12 +281,12 @@ def _mark(facts: Facts) -> str:
     return f"{size}:{changed}:{renewed}:{number}"
 
 
-def _lasting_mark(facts: Facts) -> str:
-    """Return the mark by which a file is known again; "" where it was changed a moment ago.
+def _lasting_mark(facts: Facts, asked: float) -> str:
+    """Return the mark by which a file is known again; "" where it was changed a moment before it was ``asked`` for.
 
     A change that follows within the resolution of the file system's clock would not be seen in it.
     """
-    return _mark(facts) if abs(time.time() - facts[3] / 10**9) > RESOLUTION else ""
+    return _mark(facts) if abs(asked - facts[3] / 10**9) > RESOLUTION else ""
 
 
 def _seconds(facts: Facts) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import BinaryIO, Final, Protocol
 
@@ -100,6 +101,7 @@ class Offer:
     - ``mark``: what differs whenever the content does, such as an ETag; "" where the list of files
       does not tell.
     - ``size`` in bytes, ``changed`` (UTC, naive), ``sha256``: where the list tells them.
+    - ``begin()`` has it fetched beside what else is done, where the source can; ``fetch`` then gives what came.
     """
 
     path: str
@@ -108,6 +110,7 @@ class Offer:
     size: int | None = None
     changed: datetime | None = None
     sha256: str | None = None
+    begin: Callable[[], None] = lambda: None
 
 
 @dataclass
@@ -231,6 +234,7 @@ def decoded(path: bytes) -> str | None:
     return None if None in parts else "/".join(part for part in parts if part is not None)
 
 
+@lru_cache(maxsize=4096)
 def _decoded_part(name: bytes) -> str | None:
     """Return a file name as text: UTF-8, or GB 18030 as older Chinese servers write; None if neither.
 

@@ -42,9 +42,16 @@ def packed(message: Any) -> bytes:
     return len(data).to_bytes(LENGTH, "little") + data
 
 
-def _say(message: object) -> None:
-    sys.stdout.buffer.write(packed(message))
-    sys.stdout.buffer.flush()
+#: What is told together, with the end of an order: whoever hears it wakes up once for a small file.
+_told: list[bytes] = []
+
+
+def _say(message: object, *, now: bool = True) -> None:
+    _told.append(packed(message))
+    if now:
+        sys.stdout.buffer.write(b"".join(_told))
+        sys.stdout.buffer.flush()
+        _told.clear()
 
 
 def _next() -> Any:
@@ -92,24 +99,24 @@ def _list(root: bytes) -> None:
 
 
 def _read(path: bytes) -> None:
-    _say(_facts(os.lstat(path)))
+    _say(_facts(os.lstat(path)), now=False)
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode) or _has_writer(descriptor):
-            _say(WRITTEN)
+            _say(WRITTEN, now=False)
             return
         _send(file, before.st_size)
         after = os.fstat(descriptor)
     # One that grew is not read to its end, which a writer could put off for ever.
     same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
-    _say(_facts(after) if same else WRITTEN)
+    _say(_facts(after) if same else WRITTEN, now=False)
 
 
 def _send(file: BinaryIO, size: int) -> None:
     while size > 0 and (piece := file.read(min(size, _PIECE))):
-        _say(piece)
         size -= len(piece)
+        _say(piece, now=size > 0)
 
 
 def _has_writer(descriptor: int) -> bool:

@@ -23,7 +23,7 @@ from flows.after.metrics import LastRun, write_metrics
 from flows.run import Run
 from flows.sources.cursor import Memory
 from flows.sources.folder import FolderSource, _Reader
-from flows.sources.model import Pulled
+from flows.sources.model import NotTaken, Pulled
 from flows.sources.pull import probe
 from flows.sources.settings import FolderSettings
 from flows.terminal.doctor import diagnose
@@ -237,10 +237,29 @@ def test_a_folder_that_falls_silent_is_left_and_the_other_sources_go_on(
     pulled = station.pull(mounted, other, on_file=stop)
     (sentence,) = pulled.failed
     assert sentence.startswith(f"share: {tmp_path}/mounted does not answer within 60 seconds")
-    assert station.held() == {"210727/a.csv": b"a", "210727/d.csv": b"d"}
+    # It may have read the next file by then, and no further one.
+    held = {path: content for path, content in station.held().items() if path != "210727/b.csv"}
+    assert held == {"210727/a.csv": b"a", "210727/d.csv": b"d"}
     assert (len(stopped), station.slept) == (1, [])
     assert station.pull(mounted, other).failed == ()
     assert set(station.held().values()) == {b"a", b"b", b"c", b"d"}
+
+
+def test_a_file_that_is_read_ahead_is_given_to_nobody_who_asks_for_another(tmp_path: Path) -> None:
+    for name in "abc":
+        (tmp_path / f"{name}.csv").write_bytes(name.encode() * 200_000)
+    with closing(FolderSource(tmp_path)) as source:
+        offers = {offer.path: offer for offer in source.files().offers}
+        offers["b.csv"].begin()
+        for name in "cba":
+            delivery = offers[f"{name}.csv"].fetch("")
+            assert delivery is not None and delivery.data == name.encode() * 200_000
+        offers["c.csv"].begin()
+        assert [offer.path for offer in source.files().offers] == sorted(offers)
+        offers["a.csv"].begin()
+        (tmp_path / "b.csv").unlink()
+        with pytest.raises(NotTaken):
+            offers["b.csv"].fetch("")
 
 
 def test_a_reader_that_is_killed_is_started_again(station: Station, put_file: PutFile) -> None:

@@ -26,9 +26,20 @@ class Shelf:
 
     def __init__(self, **held: bytes | Exception) -> None:
         self.held = {f"210727/{name}.csv": content for name, content in held.items()}
+        self.told: list[str] = []
 
     def files(self) -> Listing:
-        return Listing([Offer(path, partial(self._fetch, path)) for path in self.held])
+        return Listing(
+            [
+                Offer(
+                    path,
+                    partial(self._fetch, path),
+                    size=None if isinstance(content, Exception) else len(content),
+                    begin=partial(self.told.append, f"begin {path}"),
+                )
+                for path, content in self.held.items()
+            ]
+        )
 
     def probe(self) -> None:
         pass
@@ -37,6 +48,7 @@ class Shelf:
         pass
 
     def _fetch(self, path: str, _: str) -> Delivery:
+        self.told.append(f"fetch {path}")
         content = self.held[path]
         if isinstance(content, Exception):
             raise content
@@ -103,6 +115,28 @@ def test_a_source_that_fails_midway_keeps_what_it_gave(station: Station) -> None
         ("210727/b.csv：已锁住", "210727/b.csv: is locked"),
         ("被拒之门外", "locked out"),
     )
+
+
+def test_while_a_file_is_archived_the_next_one_is_fetched_that_will_be_taken(
+    station: Station,
+) -> None:
+    shelf = Shelf(a=b"a", b=b"b" * 11, c=NotTaken("已锁住", "is locked"), d=b"d")
+    Collector(shelf, station.archive, {}, Memory(), limit=10).collect(
+        lambda: shelf.told.append("done")
+    )
+    of = "210727/{}.csv".format
+    assert shelf.told == [
+        *(f"fetch {of('a')}", "done", "done"),
+        *(f"fetch {of('c')}", "done"),
+        *(f"fetch {of('d')}", "done"),
+    ]
+    again = Shelf(a=b"a", c=b"c", d=b"d")
+    collect(again, station.archive, lambda: again.told.append("done"))
+    assert again.told == [
+        *(f"fetch {of('a')}", f"begin {of('c')}", "done"),
+        *(f"fetch {of('c')}", f"begin {of('d')}", "done"),
+        *(f"fetch {of('d')}", "done"),
+    ]
 
 
 def test_a_run_that_is_stopped_keeps_what_it_has(station: Station) -> None:
