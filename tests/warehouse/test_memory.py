@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from warehouse.memory import shared_memory
-from warehouse.place import connect
+from warehouse.place import bound_memory, connect
 
 MIB = 2**20
 
@@ -55,14 +55,30 @@ def test_half_of_what_the_machine_or_its_control_group_has(
 
 
 @pytest.mark.parametrize(
-    ("processors", "half", "bound"),
-    [(1, 8192, "512.0 MiB"), (2, 8192, "512.0 MiB"), (8, 8192, "2.0 GiB"), (8, 700, "700.0 MiB")],
+    ("processors", "half", "rows", "bound"),
+    [
+        (1, 8192, 0, "320.0 MiB"),
+        (2, 8192, 0, "320.0 MiB"),
+        (8, 8192, 0, "1.2 GiB"),
+        (8, 700, 0, "700.0 MiB"),
+        (2, 8192, 2**23, "512.0 MiB"),
+        (2, 400, 2**23, "400.0 MiB"),
+    ],
 )
 def test_an_open_warehouse_takes_no_more_than_its_part(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processors: int, half: int, bound: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    processors: int,
+    half: int,
+    rows: int,
+    bound: str,
 ) -> None:
+    """And the more, the more it holds: of what is asked of many rows not all can go to the disk."""
     monkeypatch.setattr("warehouse.place.os.cpu_count", lambda: processors)
     monkeypatch.setattr("warehouse.place.shared_memory", lambda: half * MIB)
     with connect(tmp_path / "warehouse.duckdb", read_only=False) as connection:
+        connection.execute(f"CREATE TABLE many AS SELECT true AS held FROM range({rows})")
+        connection.execute("CREATE TEMP TABLE of_the_run AS FROM range(10_000_000)")
+        bound_memory(connection)
         ((limit,),) = connection.execute("SELECT current_setting('memory_limit')").fetchall()
     assert limit == bound

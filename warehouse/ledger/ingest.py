@@ -31,6 +31,7 @@ from transforms.texts import Text
 from warehouse.archive import Archive, ArchiveDamaged, Receipt
 from warehouse.ledger.portions import Portion, by_hash, is_full, write_portion
 from warehouse.ledger.store import Loaded, known_deliveries, load
+from warehouse.place import bound_memory
 from warehouse.reference import Reference
 from warehouse.scratch import scratch
 from warehouse.shelf import ArchivePlace
@@ -121,6 +122,8 @@ class LocalReaders:
                 yield portion
                 for file in portion.tables.values():
                     Path(file).unlink()
+        if len(receipts) > PORTION:  # after fewer they are hardly larger than new ones
+            self.workers.rest()
 
 
 def ingest(
@@ -153,6 +156,7 @@ def ingest(
             read += portion.deliveries
             with keeping.one():
                 outcome = load(connection, portion.tables)
+            bound_memory(connection)
             loaded = Loaded(
                 loaded.submissions + outcome.submissions,
                 loaded.accepted + outcome.accepted,

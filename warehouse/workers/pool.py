@@ -180,10 +180,18 @@ class ForkServer:
         with self._lock:
             self._spare.append(worker)
 
-    def close(self) -> None:
-        """End the fork server and all its workers."""
+    def end_spare(self) -> None:
+        """End the workers that nobody uses."""
+        with self._lock:
+            self._end_spare()
+
+    def _end_spare(self) -> None:
         while self._spare:
             self._spare.pop().end()
+
+    def close(self) -> None:
+        """End the fork server and all its workers."""
+        self._end_spare()
         self._control.close()
         try:
             # While it imports it sees nothing, and has nothing to clear away.
@@ -365,6 +373,10 @@ class Workers:
         finally:
             for future in ahead:
                 future.cancel()
+
+    def rest(self) -> None:
+        """Give up the workers that have nothing to do, for the memory that they have grown to; another costs a fork."""
+        self._fork_server.end_spare()
 
     def _carry_out(self, order: Order[T]) -> list[T]:
         made: list[T] = []

@@ -12,10 +12,11 @@ import pytest
 from flows import steps
 from flows.run import Run
 from tests.conftest import Home
+from warehouse import place
 from warehouse.ledger import ingest as module
 from warehouse.ledger.ingest import LocalReaders, ingest, overlapped
 from warehouse.ledger.portions import Portion
-from warehouse.workers.pool import WorkersFailed
+from warehouse.workers.pool import Workers, WorkersFailed
 
 UNITS = ("210702", "210703", "210711")
 #: The third portion fails.
@@ -108,3 +109,37 @@ def test_what_fails_in_one_item_is_raised_in_its_turn() -> None:
     assert [next(done), next(done)] == [2, 3]
     with pytest.raises(ZeroDivisionError):
         next(done)
+
+
+def test_what_is_loaded_has_a_say_in_how_much_memory_the_run_may_take(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(place, "_MEMORY_OF_A_ROW", 2**30)
+    monkeypatch.setattr(place, "shared_memory", lambda: 2**40)
+    home.sheet("210702", "population", 2020, [{"age": 3, "population": 1}])
+    with Run.open(home.settings) as run:
+        assert memory_limit(run) == "320.0 MiB"
+        steps.load_deliveries(run, steps.look(run).receipts, lambda: None)
+        assert memory_limit(run).endswith("GiB")
+
+
+@pytest.mark.parametrize(("few", "rests"), [(2, 1), (3, 0)])
+def test_workers_that_have_read_many_files_are_given_up(
+    home: Home, few: int, rests: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rested: list[Workers] = []
+    monkeypatch.setattr(module, "PORTION", few)
+    monkeypatch.setattr(Workers, "rest", lambda workers: rested.append(workers))
+    for number, unit in enumerate(UNITS):
+        home.sheet(unit, "population", 2020, [{"age": 3, "population": number}])
+    with Run.open(home.settings) as run:
+        assert steps.load_deliveries(run, steps.look(run).receipts, lambda: None).accepted == 3
+    assert len(rested) == rests
+
+
+def memory_limit(run: Run) -> str:
+    ((limit,),) = run.connection.execute(
+        "SELECT value FROM duckdb_settings() WHERE name = 'memory_limit'"
+    ).fetchall()
+    return str(limit)

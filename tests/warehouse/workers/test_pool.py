@@ -234,6 +234,21 @@ def test_a_worker_that_is_killed_by_somebody_is_replaced(
     assert all(map(is_read, disturbed(("a.csv", GOOD), limits=Limits())[0]))
 
 
+def test_workers_that_rest_are_ended_and_others_do_what_comes_then(
+    disturbed: Reading, fork_server: ForkServer
+) -> None:
+    with Workers(fork_server, 1) as workers:
+        (before,) = disturbed.begin(workers, ("a.csv", GOOD), limits=Limits())
+        (idle,) = workers_of(fork_server)
+        gone = os.pidfd_open(idle)
+        workers.rest()
+        assert select.select([gone], [], [], 60)[0]
+        os.close(gone)
+        (after,) = disturbed.begin(workers, ("a.csv", GOOD), limits=Limits())
+        assert is_read(before[0]) and is_read(after[0])
+        assert idle not in workers_of(fork_server)
+
+
 def test_the_fork_server_may_be_killed_too(disturbed: Reading, fork_server: ForkServer) -> None:
     assert all(map(is_read, disturbed(("a.csv", GOOD), limits=Limits())[0]))
     fork_server._process.kill()
