@@ -50,7 +50,7 @@ from warehouse.ledger.store import (
     use_mirror,
 )
 from warehouse.ledger.transfer import transfer_to
-from warehouse.place import WarehouseLocked, second_connection
+from warehouse.place import WarehouseLocked, bound_memory, second_connection
 from warehouse.publication.compare import Comparison
 from warehouse.publication.release import DATABASE
 from warehouse.reference import Reference
@@ -240,6 +240,7 @@ class Run:
             self._mirror = folder / "mirror.duckdb"
             make_mirror(self.connection, self._mirror, self.reference)
         use_mirror(self.connection)
+        bound_memory(self.connection)
 
     def another_connection(self) -> duckdb.DuckDBPyConnection:
         """Return a further connection to the warehouse itself, for another thread."""

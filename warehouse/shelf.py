@@ -166,9 +166,8 @@ class Folder:
             else:
                 with ThreadPoolExecutor(_DISK_QUEUE) as waiting:
                     list(waiting.map(_on_disk, parts.values()))
-            while parts:
-                name, part = next(iter(parts.items()))
-                self._bring(part, self._root / name)
+            for name in names:
+                self._bring(parts[name], self._root / name)
                 del parts[name]
         finally:
             for part in parts.values():
@@ -206,9 +205,8 @@ class Folder:
         try:
             part.replace(target)
         except (FileNotFoundError, NotADirectoryError):
-            target.parent.mkdir(
-                parents=True, exist_ok=True
-            )  # a file in the way is told by its name
+            # It tells of a file that is in the way.
+            target.parent.mkdir(parents=True, exist_ok=True)
             part.replace(target)
         except IsADirectoryError:  # put there by somebody: it is in the way, and theirs
             target.rename(target.with_name(f"{target.name}.aside"))

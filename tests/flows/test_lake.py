@@ -48,6 +48,7 @@ from tests.services import (
 from transforms.forms import FORMS
 from transforms.records import LEDGER
 from transforms.sample import write_sample
+from warehouse import place
 from warehouse.lake import SCHEME, Fence, Lake, LakeFailed, NoLongerWriter, tend
 from warehouse.ledger.store import Scope, fenced, load
 from warehouse.place import connect
@@ -213,6 +214,19 @@ def test_what_is_loaded_within_a_minute_is_one_snapshot(lake_home: LakeHome) -> 
         steps.load_deliveries(run, steps.unread(run), lambda: None)
         assert lake_home.snapshots() == before + 1
     assert lake_home.ask_lake("SELECT count(*) FROM submission") == [(3,)]
+
+
+def test_the_rows_that_are_computed_from_have_a_say_in_how_much_memory_a_run_may_take(
+    lake_home: LakeHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake_home.sheet(YIXIAN, "population", 2020, people(1))
+    monkeypatch.setattr(place, "shared_memory", lambda: 2**40)
+    with Run.open(lake_home.settings) as run:
+        steps.load_deliveries(run, steps.look(run).receipts, lambda: None)
+        monkeypatch.setattr(place, "_MEMORY_OF_A_ROW", 2**30)
+        run.compute_apart()
+        ((limit,),) = run.connection.execute("SELECT current_setting('memory_limit')").fetchall()
+    assert limit.endswith("GiB")
 
 
 def test_workers_of_a_cluster_leave_what_they_have_read_beside_the_rows(
