@@ -229,17 +229,16 @@ class Run:
                 yield
 
     def compute_apart(self) -> None:
-        """Have what follows compute from a copy of the lake, where the warehouse is one.
+        """Have what follows compute from a copy of the lake, where the warehouse is one, and within its bound of memory.
 
         It is made once, as soon as it is known what is in force: all that reads the rows reads it.
         """
-        if not isinstance(self.settings.place, Lake):
-            return
-        if self._mirror is None:
-            folder = self.opened.enter_context(self._folder(_MIRROR))
-            self._mirror = folder / "mirror.duckdb"
-            make_mirror(self.connection, self._mirror, self.reference)
-        use_mirror(self.connection)
+        if isinstance(self.settings.place, Lake):
+            if self._mirror is None:
+                folder = self.opened.enter_context(self._folder(_MIRROR))
+                self._mirror = folder / "mirror.duckdb"
+                make_mirror(self.connection, self._mirror, self.reference)
+            use_mirror(self.connection)
         bound_memory(self.connection)
 
     def another_connection(self) -> duckdb.DuckDBPyConnection:

@@ -11,9 +11,9 @@ on one page and `printing` makes a PDF of it.
 from __future__ import annotations
 
 from warehouse.report.brief import write_briefs
-from warehouse.report.dictionary import write_dictionary
+from warehouse.report.dictionary import tables_ahead, write_dictionary
 from warehouse.report.pages import ready
 from warehouse.report.printing import Printing
 from warehouse.report.site import write_report
 
-__all__ = ["Printing", "ready", "write_briefs", "write_dictionary", "write_report"]
+__all__ = ["Printing", "ready", "tables_ahead", "write_briefs", "write_dictionary", "write_report"]

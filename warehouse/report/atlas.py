@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import cos, hypot, radians
+from math import cos, inf, radians
 from typing import Any
 
 Ring = list[tuple[float, float]]
@@ -121,12 +121,22 @@ def _inside(rings: Sequence[Ring]) -> tuple[float, float]:
         for j in range(1, _GRID):
             x = left + (right - left) * i / _GRID
             y = top + (bottom - top) * j / _GRID
-            # A label is wider than high: room to the sides counts for less.
-            if _contains(ring, x, y):
-                room = min(hypot((px - x) * 0.7, py - y) for px, py in ring)
-                if room > best:
-                    best, place = room, (x, y)
+            if _contains(ring, x, y) and (room := _room(ring, x, y, best)) > best:
+                best, place = room, (x, y)
     return place
+
+
+def _room(ring: Ring, x: float, y: float, least: float) -> float:
+    """Return the square of the way from a point to the nearest corner of ``ring``, or any that is no more than ``least``."""
+    room = inf
+    for corner_x, corner_y in ring:
+        # A label is wider than high: room to the sides counts for less.
+        way = ((corner_x - x) * 0.7) ** 2 + (corner_y - y) ** 2
+        if way < room:
+            room = way
+            if room <= least:
+                break
+    return room
 
 
 def _contains(ring: Ring, x: float, y: float) -> bool:

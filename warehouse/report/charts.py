@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from markupsafe import Markup, escape
 
@@ -22,6 +23,8 @@ LABEL_ROOM = 34
 DENSE = 6
 # Where the value axis stands; what is left of it holds its figures.
 AXIS = 64
+# So many small lines that were drawn are kept in mind.
+_KEPT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +207,9 @@ def mini_chart(
     return Markup("".join(parts))
 
 
-def spark(values: Sequence[float | None], threshold: float | None) -> Markup:
+# The pages of all years show the same ones.
+@lru_cache(_KEPT)
+def spark(values: tuple[float | None, ...], threshold: float | None) -> Markup:
     """Return a line the height of a table row, with the threshold behind it."""
     known = [value for value in values if value is not None]
     if len(known) < 2:

@@ -7,7 +7,9 @@ cannot say anything that a BI tool would not be told too.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -72,6 +74,13 @@ def write(reader: Reader, pages: Pages, tables: Sequence[DictionaryTable]) -> No
     pages.page("dictionary.html", "dictionary.html", context)
     sheets = (tables, indicators, clauses)
     pages.file("dictionary.xlsx", sheets, lambda: _workbook(*sheets))
+
+
+@contextmanager
+def tables_ahead(reader: Reader) -> Iterator[Future[list[DictionaryTable]]]:
+    """Yield what :func:`read_tables` will give, which DuckDB goes on to find out beside the block."""
+    with reader.second() as second, ThreadPoolExecutor(1) as beside:
+        yield beside.submit(read_tables, second)
 
 
 def read_tables(reader: Reader) -> list[DictionaryTable]:

@@ -12,12 +12,13 @@ import json
 import os
 import pickle
 import shutil
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from functools import lru_cache, partial
 from importlib import resources
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -200,29 +201,35 @@ def digest(value: object) -> str:
     return hashlib.sha256(buffer.getbuffer()).hexdigest()
 
 
+class _Reducers(dict[type, Callable[[Any], Any]]):
+    """How an object is written, by its type, which is looked at once; what is not here the pickler writes as it does."""
+
+    def __missing__(self, kind: type) -> Callable[[Any], Any]:
+        if is_dataclass(kind):
+            names = [field.name for field in fields(kind)]
+            # Of one name alone attrgetter gives the value itself.
+            get: Callable[[Any], Any] = attrgetter(*names) if names else lambda one: ()
+            self[kind] = lambda one: (list, ([kind.__qualname__, get(one)],))
+        elif issubclass(kind, tuple):
+            self[kind] = lambda one: (list, (list(one),))
+        elif issubclass(kind, str):
+            self[kind] = lambda one: (str, (str.__str__(one),))
+        else:
+            raise KeyError(kind)
+        return self[kind]
+
+
+_REDUCERS = _Reducers()
+
+
 class _Canonical(pickle.Pickler):
     """Writes content and nothing of identity: what stands twice is written twice; of a set the order is its own."""
+
+    dispatch_table = _REDUCERS
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, 5)
         self.fast = True  # without the memo, whose places depend on which objects are the same
-
-    def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, type) or callable(obj):
-            return NotImplemented
-        if is_dataclass(obj):
-            values = [getattr(obj, name) for name in _fields_of(cast(Hashable, type(obj)))]
-            return list, ([type(obj).__qualname__, *values],)
-        if isinstance(obj, tuple):
-            return list, (list(obj),)
-        if isinstance(obj, str):
-            return str, (str.__str__(obj),)
-        return NotImplemented
-
-
-@lru_cache
-def _fields_of(record: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(record))
 
 
 def write_assets(pages: Pages) -> None:

@@ -275,4 +275,4 @@ def _since_last_publication(
 def _spark(publication: Publication, clause: PublishedClause, region: Region) -> Markup:
     cells = (publication.cell(clause, region, year) for year in publication.years)
     threshold = clause.threshold if target_is_fixed(clause) else None
-    return spark([cell.value if cell and cell.firm else None for cell in cells], threshold)
+    return spark(tuple(cell.value if cell and cell.firm else None for cell in cells), threshold)

@@ -7,7 +7,8 @@ all pages lie in one folder, so the folder can be copied, mailed or opened from 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Set
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -135,10 +136,12 @@ def write_report(
     reference: Path,
     publication: Publication | None = None,
     last: Path | None = None,
+    tables: Future[list[dictionary.DictionaryTable]] | None = None,
 ) -> None:
     """Write the report of a publication into the folder `out`, index.html first among its pages.
 
-    `reader` is open on a publication; `publication` is what was read of it already. `reference` is
+    `reader` is open on a publication; `publication` is what was read of it already, `tables` those of the
+    dictionary on their way (:func:`warehouse.report.dictionary.tables_ahead`). `reference` is
     a folder with counties.geojson; without that file the map page shows all units as tiles. Files
     in `out` of the same name are replaced, others are left. `last` is the folder of the report before, whose
     pages are kept where nothing in them would change. A publication without any submission
@@ -152,9 +155,8 @@ def write_report(
         pages.finish()
         return
     publication = publication or read_publication(reader, reference)
-    with reader.second() as second, ThreadPoolExecutor(1) as beside:
-        # DuckDB does most of it, and needs nothing of what goes on here meanwhile.
-        tables = beside.submit(dictionary.read_tables, second)
+    with ExitStack() as stack:
+        tables = tables or stack.enter_context(dictionary.tables_ahead(reader))
         _write_all(reader, publication, out, reference, last, tables)
 
 

@@ -78,13 +78,13 @@ def test_higher_figures_stand_higher() -> None:
 def test_nothing_to_draw_is_an_empty_chart(values: list[float | None]) -> None:
     points = [Point(2018 + i, value, "—", "no_data") for i, value in enumerate(values)]
     assert trend_chart(points, NAME, unit="%") == ""
-    assert spark(values, 50.0) == ""
+    assert spark(tuple(values), 50.0) == ""
     assert shared_domain(values, 50.0) is None
 
 
 def test_one_figure_and_flat_lines_can_be_drawn() -> None:
     assert "nan" not in trend_chart([Point(2022, 0.0, "0", "met")], NAME, unit="件")
-    assert "nan" not in spark([5.0, 5.0], 5.0)
+    assert "nan" not in spark((5.0, 5.0), 5.0)
     domain = shared_domain([100.0, 100.0], 100.0)
     assert domain is not None
     assert domain[0] < 100 < domain[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,9 @@ from warehouse.publication.reader.queries import YEARS
 from warehouse.sql import bound
 
 Record = TypeVar("Record")
+
+#: So many rows of a result are Python objects before they are records.
+_AT_A_TIME = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,15 @@ class Reader:
         ``values`` take the places of the ``?`` in it.
         """
         cursor = self._connection.execute(bound(query, *values))
-        names = [column[0] for column in cursor.description or ()]
-        return [record(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+        make = _maker(record, [column[0] for column in cursor.description or ()])
+        # DuckDB makes a text of every cell, and of a nation's verdicts most say the same few codes.
+        texts: dict[str, str] = {}
+        records: list[Record] = []
+        while rows := cursor.fetchmany(_AT_A_TIME):
+            records += [
+                make([texts.setdefault(v, v) if type(v) is str else v for v in row]) for row in rows
+            ]
+        return records
 
     def tuples(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Return the rows of ``query`` as they are, for what takes them in the query's own order."""
@@ -135,6 +145,16 @@ class Reader:
     def counts(self, table: str, column: str) -> dict[str, int]:
         """Return the number of rows of a table for each value of a column."""
         return dict(self.tuples(f'SELECT "{column}", count(*) FROM "{table}" GROUP BY ALL'))
+
+
+def _maker(
+    record: Callable[..., Record], names: Sequence[str]
+) -> Callable[[Sequence[object]], Record]:
+    """Return what makes a record of values in the order of ``names``."""
+    own = [field.name for field in fields(record)] if is_dataclass(record) else []
+    if own == names:
+        return lambda row: record(*row)  # which takes less than half as long
+    return lambda row: record(**dict(zip(names, row, strict=True)))
 
 
 def in_focus(years: Sequence[YearState]) -> YearState:
