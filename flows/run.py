@@ -50,7 +50,7 @@ from warehouse.ledger.store import (
     use_mirror,
 )
 from warehouse.ledger.transfer import transfer_to
-from warehouse.place import WarehouseLocked, bound_memory, second_connection
+from warehouse.place import WarehouseLocked, bound_memory, give_back, second_connection
 from warehouse.publication.compare import Comparison
 from warehouse.publication.release import DATABASE
 from warehouse.reference import Reference
@@ -166,6 +166,7 @@ class Run:
     fence: Fence | None = None
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _mirror: Path | None = None
+    _bound: int | None = None
 
     @property
     def reference(self) -> Reference:
@@ -239,7 +240,12 @@ class Run:
                 self._mirror = folder / "mirror.duckdb"
                 make_mirror(self.connection, self._mirror, self.reference)
             use_mirror(self.connection)
-        bound_memory(self.connection)
+        self._bound = bound_memory(self.connection)
+
+    def give_back(self) -> None:
+        """Have DuckDB give back the memory that it has freed since :meth:`compute_apart`."""
+        if self._bound is not None:
+            give_back(self.connection, self._bound)
 
     def another_connection(self) -> duckdb.DuckDBPyConnection:
         """Return a further connection to the warehouse itself, for another thread."""

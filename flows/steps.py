@@ -70,7 +70,6 @@ from warehouse.ledger.store import (
 )
 from warehouse.ledger.told import tell_reading
 from warehouse.outbox import write_returns
-from warehouse.place import bound_memory
 from warehouse.publication.compare import compare, is_comparable, says_the_same
 from warehouse.publication.defined import defined
 from warehouse.publication.filling import (
@@ -410,7 +409,7 @@ def compute_indicators(run: Run) -> int:
             dict.fromkeys(c.indicator_id for c in clauses if c.kind == "never_falls"),
             run.plan.begins,
         )
-        bound_memory(run.connection)  # the tables on the way to these are gone
+        run.give_back()  # the tables on the way to these are gone
         run.asked, run.idle = lay_out(run.connection, run.plan, run.catalogue)
     return len(run.asked)
 
@@ -433,7 +432,7 @@ def judge_clauses(run: Run) -> int:
             attach(connection, staged, content)
             begin(connection, run.catalogue)
             broken = answer.result()
-        bound_memory(connection)
+        run.give_back()
         judge(connection, broken)
         row = connection.execute("SELECT count(*) FROM attainment").fetchone()
     return int(row[0]) if row else 0
@@ -514,7 +513,7 @@ def _let_go(run: Run) -> None:
         kept.keep(run.connection, _TO_KEEP)
     detach(run.connection)
     give_up_temporary(run.connection)
-    bound_memory(run.connection)
+    run.give_back()
 
 
 def _after_release(run: Run, stands: str) -> None:
@@ -572,7 +571,7 @@ def write_pages(run: Run, source: Path, folder: Path) -> None:
             # Of a nation what DuckDB takes for them, and then the browser, are 300 MB: the one after the other.
             tables = stack.enter_context(tables_ahead(reader))
             publication = read_publication(reader, run.reference.folder)
-            bound_memory(run.connection)  # reading took what the pages have no use for
+            run.give_back()  # reading took what the pages have no use for
             # The browser takes as long as all other pages, and goes on beside them; not before: it takes 200 MB.
             printing = stack.enter_context(Printing())
             printing.begin(write_briefs(publication, folder / "brief", office=run.settings.office))

@@ -49,11 +49,10 @@ def connect(place: Place, *, read_only: bool, patience: float = 0) -> duckdb.Duc
     return connection
 
 
-def bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
-    """Bound what DuckDB may take by what the warehouse holds by now, and have it give back what it has no use for.
+def bound_memory(connection: duckdb.DuckDBPyConnection) -> int:
+    """Bound what DuckDB may take by what the warehouse holds by now; give the bound in bytes.
 
-    By itself it first takes most of the memory that there is. What it does not need at once goes to the disk; what it
-    has freed stays with its allocator until a bound is set, which takes some ten milliseconds.
+    By itself it first takes most of the memory that there is. What it does not need at once goes to the disk.
     """
     rows = connection.execute(
         "SELECT coalesce(sum(estimated_size), 0)::BIGINT FROM duckdb_tables()"
@@ -64,7 +63,17 @@ def bound_memory(connection: duckdb.DuckDBPyConnection) -> None:
         (os.cpu_count() or 1) * _MEMORY_OF_A_THREAD,
         (rows[0] if rows else 0) * _MEMORY_OF_A_ROW,
     )
-    connection.execute(f"SET memory_limit = '{min(bound, shared_memory())}B'")
+    bound = min(bound, shared_memory())
+    give_back(connection, bound)
+    return bound
+
+
+def give_back(connection: duckdb.DuckDBPyConnection, bound: int) -> None:
+    """Have DuckDB give back the memory that it has freed: all of this process, while ``bound`` (bytes) stays its bound.
+
+    Its allocator keeps it until a bound is set, also one that is set already.
+    """
+    connection.execute(f"SET memory_limit = '{bound}B'")
 
 
 def _connected(place: Place, read_only: bool, patience: float) -> duckdb.DuckDBPyConnection:

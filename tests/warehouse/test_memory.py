@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from warehouse.memory import shared_memory
-from warehouse.place import bound_memory, connect
+from warehouse.place import bound_memory, connect, give_back
 
 MIB = 2**20
 
@@ -79,6 +79,8 @@ def test_an_open_warehouse_takes_no_more_than_its_part(
     with connect(tmp_path / "warehouse.duckdb", read_only=False) as connection:
         connection.execute(f"CREATE TABLE many AS SELECT true AS held FROM range({rows})")
         connection.execute("CREATE TEMP TABLE of_the_run AS FROM range(10_000_000)")
-        bound_memory(connection)
+        told = bound_memory(connection)
         ((limit,),) = connection.execute("SELECT current_setting('memory_limit')").fetchall()
+        give_back(connection, told)
+        assert connection.execute("SELECT current_setting('memory_limit')").fetchall() == [(limit,)]
     assert limit == bound
