@@ -52,7 +52,8 @@ def connect(place: Place, *, read_only: bool, patience: float = 0) -> duckdb.Duc
 def bound_memory(connection: duckdb.DuckDBPyConnection) -> int:
     """Bound what DuckDB may take by what the warehouse holds by now; give the bound in bytes.
 
-    By itself it first takes most of the memory that there is. What it does not need at once goes to the disk.
+    By itself it first takes most of the memory that there is. What it does not need at once goes to the disk, and what it
+    has freed is given back (:func:`give_back`).
     """
     rows = connection.execute(
         "SELECT coalesce(sum(estimated_size), 0)::BIGINT FROM duckdb_tables()"
