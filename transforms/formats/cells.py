@@ -19,6 +19,8 @@ from .scales import Scale, Scaled
 # (row0, col0, row1, col1), zero based and inclusive.
 Range = tuple[int, int, int, int]
 
+#: So many cells are put in their places as quickly one by one as in sets.
+_FEW: Final = 4096
 _WHOLE: Final = re.compile(r"[+-]?[0-9]+\Z")
 
 
@@ -134,6 +136,19 @@ class Grid:
             columns.append(index)
             texts.append(text)
 
+    def put_listed(self, rows: list[int], columns: list[int], texts: list[str]) -> None:
+        """Put a text into each of these zero-based cells, as :meth:`put` one by one."""
+        blank = [i for i, text in enumerate(texts) if not text or text.isspace()]
+        for i in reversed(blank):
+            del rows[i], columns[i], texts[i]
+        if texts:
+            self._reach(max(rows), max(columns))
+            self._budget.charge_text(sum(map(len, texts)))
+            mine = self._single
+            mine[0].extend(rows)
+            mine[1].extend(columns)
+            mine[2].extend(texts)
+
     def put_all(
         self, rows: pl.Series, columns: pl.Series, texts: pl.Series, characters: int
     ) -> None:
@@ -172,24 +187,36 @@ class Grid:
         return Sheet(self._name, self.hidden, self._cells(), merged, tuple(self._scaled))
 
     def _cells(self) -> pl.DataFrame:
-        parts = list(self._many)
-        if self._single[0]:
-            rows, columns, texts = self._single
-            parts.append((pl.Series(rows), pl.Series(columns), pl.Series(texts)))
-        if not parts:
+        """Return the columns of the sheet, each with the texts that stand in it."""
+        many = self._rows * self._width
+        if not many:
             return pl.DataFrame()
-        given = pl.concat([texts for _, _, texts in parts])
-        places = pl.concat([columns * self._rows + rows for rows, columns, _ in parts])
-        # Which text stands in each cell, column by column. Indexing by a Series takes a fraction of what
-        # gather() takes, which counts where sheets are small and many.
-        none = pl.Series([None], dtype=pl.UInt32).new_from_index(0, self._rows * self._width)
-        standing = given[none.scatter(places, _numbers(len(given)))]
+        standing = self._few(many) if not self._many and many <= _FEW else self._all(many)
         return pl.DataFrame(
             [
                 standing.slice(column * self._rows, self._rows).alias(str(column))
                 for column in range(self._width)
             ]
         )
+
+    def _few(self, many: int) -> pl.Series:
+        """Return which text stands in each of ``many`` cells, column by column, of those put one by one."""
+        standing: list[str | None] = [None] * many
+        for row, column, text in zip(*self._single, strict=True):
+            standing[column * self._rows + row] = text
+        return pl.Series(standing, dtype=pl.String)
+
+    def _all(self, many: int) -> pl.Series:
+        """Return which text stands in each of ``many`` cells, column by column."""
+        parts = list(self._many)
+        if self._single[0]:
+            rows, columns, texts = self._single
+            parts.append((pl.Series(rows), pl.Series(columns), pl.Series(texts)))
+        given = pl.concat([texts for _, _, texts in parts])
+        places = pl.concat([columns * self._rows + rows for rows, columns, _ in parts])
+        # Indexing by a Series takes a fraction of what gather() takes.
+        none = pl.Series([None], dtype=pl.UInt32).new_from_index(0, many)
+        return given[none.scatter(places, _numbers(len(given)))]
 
 
 def _numbers(many: int) -> pl.Series:

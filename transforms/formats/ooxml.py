@@ -21,6 +21,7 @@ from .cells import CellBudget, Grid, Range, column_index
 from .model import Doubt, Limits, Sheet, Unreadable
 from .packages import Package, drop, local_name, parse_xml, walk_xml
 from .plain import read_plain
+from .small import SMALL, read_small
 from .styles import styles_of
 from .worksheet import Book, read_sheet, rich_text
 
@@ -101,7 +102,8 @@ def _sheet(
     if 0 <= start < end and b"<!" not in xml[:start]:
         grid = Grid(name, budget, hidden)
         merged = _merged(xml, end)
-        if merged is not None and read_plain(xml, (start, end), grid, book, limits):
+        reader = read_small if end - start <= SMALL else read_plain
+        if merged is not None and reader(xml, (start, end), grid, book, limits):
             for place in merged:
                 grid.merge(*place)
             return grid.sheet()

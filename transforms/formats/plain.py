@@ -25,8 +25,7 @@ from lxml import etree
 
 from .cells import Grid
 from .model import Limits
-from .packages import drop, walk_xml
-from .worksheet import Book, position, put_element, put_value
+from .worksheet import Book, put_elements, put_value
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Places: TypeAlias = npt.NDArray[np.int64]
@@ -232,7 +231,7 @@ def _put(cells: _Cells, grid: Grid, book: Book, limits: Limits, formulas: dict[s
     leads = cells.tags.data[values.start] != ord("0")
     whole = (digits == values.length) & (digits > 0) & (leads | (digits == 1))
     shared = whole & values.that_are(lambda kind, style: kind == "s") & (number < len(book.strings))
-    counted = whole & values.that_are(lambda kind, style: _is_as_stored(kind, style, book))
+    counted = whole & values.that_are(book.shows_as_stored)
     texts = pl.concat(
         (book.shared[pl.Series(number[shared])], pl.Series(number[counted]).cast(pl.String))
     )
@@ -287,12 +286,6 @@ class _Values:
         return np.array(of_kinds, np.bool_)[self.kind]
 
 
-def _is_as_stored(kind: str, style: int, book: Book) -> bool:
-    """Return whether a number of this kind and style shows as it is stored."""
-    styles = book.styles
-    return kind == "n" and not styles.is_date(style) and styles.scale_code(style) is None
-
-
 def _kinds(cells: _Cells, which: Places) -> tuple[list[tuple[str, int] | None], Places]:
     """Return the kinds and styles that occur in some cells, and the number of each cell's."""
     start = cells.attributes[which]
@@ -330,7 +323,4 @@ def _put_elements(
     starts = cells.tags.opens[cells.first[which]].tolist()
     ends = (cells.tags.closes[cells.last[which]] + 1).tolist()
     markup = b"".join(cells.text[start:end] for start, end in zip(starts, ends, strict=True))
-    nowhere = (-1, -1)
-    for _, element in walk_xml(b"<row>" + markup + b"</row>", ("c",), limits):
-        put_element(element, *position(element.get("r", ""), nowhere), grid, book, formulas)
-        drop(element)
+    put_elements(markup, grid, book, limits, formulas)

@@ -56,6 +56,11 @@ class Book:
         """How many characters each of the shared texts has."""
         return np.array([len(text) for text in self.strings], np.int64)
 
+    def shows_as_stored(self, kind: str, style: int) -> bool:
+        """Return whether a whole number in a cell of this kind and style shows as it is stored."""
+        styles = self.styles
+        return kind == "n" and not styles.is_date(style) and styles.scale_code(style) is None
+
 
 def read_sheet(
     xml: bytes, name: str, hidden: bool, book: Book, budget: CellBudget, limits: Limits
@@ -141,6 +146,19 @@ def put_element(
     style = cell.get("s", "0")
     number = int(style) if style.isascii() and style.isdigit() and len(style) < 10 else 0
     put_value(grid, row, column, kind, value, number, book)
+
+
+def put_elements(
+    markup: bytes, grid: Grid, book: Book, limits: Limits, shared: dict[str, str]
+) -> None:
+    """Put cells, which all say where they stand, into the grid, read as elements; ``shared`` as above.
+
+    Raises Unreadable (too_spread, too_large), and XMLSyntaxError.
+    """
+    nowhere = (-1, -1)
+    for _, element in walk_xml(b"<row>" + markup + b"</row>", ("c",), limits):
+        put_element(element, *position(element.get("r", ""), nowhere), grid, book, shared)
+        drop(element)
 
 
 def put_value(

@@ -181,7 +181,7 @@ def test_what_a_library_fails_with_becomes_a_sentence(monkeypatch, error):
     def fail(*arguments):
         raise error("boom")
 
-    monkeypatch.setattr(ooxml, "read_plain", fail)
+    monkeypatch.setattr(ooxml, "read_small", fail)
     assert refused(small_xlsx()).code == "corrupt"
 
 
@@ -189,7 +189,7 @@ def test_an_interrupt_is_not_swallowed(monkeypatch):
     def fail(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ooxml, "read_plain", fail)
+    monkeypatch.setattr(ooxml, "read_small", fail)
     with pytest.raises(KeyboardInterrupt):
         read(small_xlsx(), "a.xlsx")
 

@@ -1,8 +1,9 @@
-"""What is read in sets is what would have been read element by element."""
+"""What is read in sets, or in one go, is what would have been read element by element."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from xml.sax.saxutils import escape
 
 import pytest
@@ -10,11 +11,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from transforms.formats import Limits, Sheet, Unreadable, plain
+from transforms.formats import cells as cells_module
 from transforms.formats.cells import CellBudget, Grid, column_letters
 from transforms.formats.plain import read_plain
+from transforms.formats.small import read_small
 from transforms.formats.styles import Styles
 from transforms.formats.worksheet import Book, read_sheet
 
+Reader = Callable[[bytes, tuple[int, int], Grid, Book, Limits], bool]
+READERS: tuple[Reader, ...] = (read_plain, read_small)
 LIMITS = Limits()
 #: Style 1 shows a date, style 2 ten thousands; the others show what is stored.
 BOOK = Book(
@@ -63,7 +68,7 @@ def sheet_of(cells: list[tuple[int, int, str, tuple[str, str]]], odd: str = "") 
     data = "".join(lines)
     match odd:
         case "'":
-            data = data.replace('<c r="', "<c r='", 1).replace('"', "'", 1)
+            data = re.sub('<c r="([A-Z0-9]+)"', r"<c r='\1'", data, count=1)
         case "prefix":
             data = re.sub("(</?)(c|v|row|f|is|t)(?=[ />])", r"\1x:\2", data)
         case "unplaced":
@@ -79,35 +84,55 @@ def sheet_of(cells: list[tuple[int, int, str, tuple[str, str]]], odd: str = "") 
     ).encode()
 
 
-def in_sets(xml: bytes) -> Sheet | None:
+def read_by(reader: Reader, xml: bytes) -> Sheet | None:
     grid = Grid("a", CellBudget(LIMITS))
     place = xml.index(b"<sheetData"), xml.index(b"</sheetData>")
-    return grid.sheet() if read_plain(xml, place, grid, BOOK, LIMITS) else None
+    return grid.sheet() if reader(xml, place, grid, BOOK, LIMITS) else None
+
+
+def in_sets(xml: bytes) -> Sheet | None:
+    return read_by(read_plain, xml)
 
 
 def by_elements(xml: bytes) -> Sheet:
     return read_sheet(xml, "a", False, BOOK, CellBudget(LIMITS), LIMITS)
 
 
+@pytest.mark.parametrize("reader", READERS)
 @settings(deadline=None, max_examples=150)
 @given(cells=st.lists(written, max_size=40), odd=odd)
 @example(cells=[(0, 0, "", (' t="s"', "<v>2</v>")), (4, 2, "", ("", "<v>1</v>"))], odd="")
 @example(cells=[(0, 0, "", ("", "<f>A1</f>"))], odd="spaced")
-def test_both_ways_read_the_same(cells, odd):
+@example(cells=[(0, 0, "", (' t="s"', "<v></v>")), (0, 1, "", (' t="b"', "<v></v>"))], odd="")
+def test_both_ways_read_the_same(reader, cells, odd):
     xml = sheet_of(cells, odd)
-    read = in_sets(xml)
+    read = read_by(reader, xml)
     if read is not None:
         other = by_elements(xml)
         assert read.cells.equals(other.cells)
         assert sorted(read.scaled) == sorted(other.scaled)
 
 
+@pytest.mark.parametrize("reader", READERS)
 @settings(deadline=None, max_examples=40)
 @given(cells=st.lists(written, min_size=1, max_size=40))
-def test_what_programs_write_is_read_in_sets(cells):
-    plainly = [cell for cell in cells if "<!" not in cell[3][1]]
-    assert in_sets(sheet_of(plainly)) is not None
-    assert in_sets(sheet_of(plainly, "spaced")) is not None
+def test_what_programs_write_is_read_without_going_by_elements(reader, cells):
+    plainly = [cell for cell in cells if "<!" not in cell[3][1] and cell[2] != ' s="x"']
+    assert read_by(reader, sheet_of(plainly)) is not None
+    assert read_by(reader, sheet_of(plainly, "spaced")) is not None
+
+
+@settings(deadline=None, max_examples=60)
+@given(cells=st.lists(written, max_size=40))
+def test_sheets_that_grow_beyond_a_few_cells_read_the_same(cells):
+    xml = sheet_of(cells)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cells_module, "_FEW", 0)
+        in_one_go = read_by(read_small, xml)
+    once = read_by(read_small, xml)
+    assert (once is None) == (in_one_go is None)
+    if once is not None and in_one_go is not None:
+        assert once.cells.equals(in_one_go.cells)
 
 
 @pytest.mark.parametrize("stretch", [1, 200])
@@ -138,6 +163,6 @@ def test_it_does_not_matter_how_much_is_looked_at_together(stretch, cells):
 )
 def test_what_is_no_whole_xml_is_left_to_the_other_reader_which_refuses_it(data):
     xml = f'<worksheet xmlns="{NAMESPACE}"><sheetData>{data}</sheetData></worksheet>'.encode()
-    assert in_sets(xml) is None
+    assert [read_by(reader, xml) for reader in READERS] == [None, None]
     with pytest.raises(Unreadable):
         by_elements(xml)
