@@ -200,6 +200,10 @@ class Archive:
             raise self._missing(sha256)
         return size
 
+    def glance(self, sha256: str) -> int | None:
+        """Return the bytes of an original as :meth:`holds` sees it, None where it is not there."""
+        return self._shelf.glance(_name(sha256))
+
     def verify(self, sha256: str) -> None:
         """Look whether the original with this hash is what it was, however large it is.
 

@@ -210,10 +210,11 @@ class Collector:
             self.memory.keep(receipt.path, Seen(mark=mark, size=size, sha256=receipt.sha256))
 
     def _sign(self) -> None:
-        self.archive.sign(self.unsigned)
-        self.known.update((receipt.key, receipt) for receipt in self.unsigned)
-        self.receipts += self.unsigned
-        self.unsigned = []
+        # Once only: where an original did not come to its place, its receipt must never be there.
+        receipts, self.unsigned = self.unsigned, []
+        self.archive.sign(receipts)
+        self.known.update((receipt.key, receipt) for receipt in receipts)
+        self.receipts += receipts
 
     def _settled(self, offer: Offer, changed: datetime | None) -> None:
         """Leave a file that may still be growing, unless a promised hash tells when it is whole."""

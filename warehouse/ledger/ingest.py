@@ -43,6 +43,8 @@ R = TypeVar("R")
 
 #: Files checked and loaded together, and the bytes that their cells may come to; there are two portions at a time.
 PORTION, PORTION_BYTES = 1000, 64 * 2**20
+#: Originals of fewer bytes are small (most forms have a tenth of it).
+_SMALL: Final = 128 * 2**10
 #: So many files of a zip are given up one by one; then the rest of it is given up unread.
 _GIVEN_UP: Final = 3
 
@@ -254,10 +256,11 @@ def read_deliveries(
             archive=archive.root,
             receipt=receipt,
             region_code=reference.unit_of(receipt.folder),
+            is_small=(archive.glance(receipt.sha256) or _SMALL) < _SMALL,
         )
         for receipt in receipts
     )
-    for found in workers.carry_out(orders):
+    for found in workers.carry_out(orders, len(receipts)):
         lost = next((one for one in found if isinstance(one, Lost)), None)
         yield lost or [one for one in found if isinstance(one, Document)]
 

@@ -30,9 +30,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from time import clock_gettime, monotonic
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from transforms.formats import Limits, Unreadable
 from transforms.formats.model import megabytes
@@ -61,6 +62,8 @@ _GROWN = 128 * 2**20
 _PATIENCE = 120
 #: Results that are ready ahead of the one that is asked for, for each worker.
 _AHEAD = 2
+#: So many small orders go to a worker together, at most; and each worker has at least so many turns.
+_TOGETHER, _SHARES = 16, 8
 _PAGE = resource.getpagesize()
 _PIECE = 2**20  # bytes
 
@@ -86,11 +89,15 @@ class Breach:
 class Order(Generic[T]):
     """Work for one worker, in parts that are given up one by one; goes to it as a pickle.
 
-    ``start`` is the part to begin with.
+    ``start`` is the part to begin with. One that ``is_small`` goes to a worker together with others. With
+    ``told_at_once`` nothing is heard of it until all its parts are done.
     """
+
+    told_at_once: ClassVar[bool] = False
 
     limits: Limits
     start: int = 0
+    is_small: bool = False
 
     def parts(self) -> Iterator[OrderPart[T]]:
         """Yield the parts from ``start`` on; called in the worker."""
@@ -102,6 +109,44 @@ class Order(Generic[T]):
         ``outline`` is that of the part, which is the one at ``start``; None where it came to none.
         """
         raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch(Order[tuple[int, T]]):
+    """Small orders that go to a worker together; what comes of each has its number with it.
+
+    To hand over an order, and to hear of each of its parts, takes as long as a third of reading a small file.
+    """
+
+    told_at_once: ClassVar[bool] = True
+
+    orders: tuple[Order[T], ...]
+
+    def parts(self) -> Iterator[OrderPart[tuple[int, T]]]:
+        for number, order in enumerate(self.orders):
+            for part in order.parts():
+                yield OrderPart(
+                    (number, part.outline), part.needs, partial(_numbered, number, part)
+                )
+
+
+def _numbered(number: int, part: OrderPart[T]) -> tuple[int, T]:
+    return number, part.make()
+
+
+def _batches(orders: Iterable[Order[T]], most: int) -> Iterator[list[Order[T]]]:
+    """Yield ``orders`` in their order, small ones that stand side by side together, ``most`` of them at a time."""
+    batch: list[Order[T]] = []
+    for order in orders:
+        if batch and (len(batch) == most or not order.is_small):
+            yield batch
+            batch = []
+        batch.append(order)
+        if not order.is_small:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 class ForkServer:
@@ -357,19 +402,21 @@ class Workers:
         self._closed = threading.Event()
         self._threads = ThreadPoolExecutor(count, "workers")
 
-    def carry_out(self, orders: Iterable[Order[T]]) -> Iterator[list[T]]:
+    def carry_out(self, orders: Iterable[Order[T]], number: int = 1) -> Iterator[list[T]]:
         """Yield what comes of each order, in their order; a few are carried out ahead.
 
+        ``number`` is how many orders there are, of which small ones go to a worker together where they are many.
         Raises what an order raises, and WorkersFailed.
         """
-        ahead: deque[Future[list[T]]] = deque()
+        most = min(_TOGETHER, max(1, number // (_SHARES * self._count)))
+        ahead: deque[Future[list[list[T]]]] = deque()
         try:
-            for order in orders:
-                ahead.append(self._threads.submit(copy_context().run, self._carry_out, order))
+            for batch in _batches(orders, most):
+                ahead.append(self._threads.submit(copy_context().run, self._carry_out_all, batch))
                 if len(ahead) > _AHEAD * self._count:
-                    yield ahead.popleft().result()
+                    yield from ahead.popleft().result()
             while ahead:
-                yield ahead.popleft().result()
+                yield from ahead.popleft().result()
         finally:
             for future in ahead:
                 future.cancel()
@@ -377,6 +424,22 @@ class Workers:
     def rest(self) -> None:
         """Give up the workers that have nothing to do, for the memory that they have grown to; another costs a fork."""
         self._fork_server.end_spare()
+
+    def _carry_out_all(self, orders: list[Order[T]]) -> list[list[T]]:
+        """Return what comes of each order."""
+        if len(orders) > 1:
+            attempt = _Attempt[tuple[int, T]]()
+            try:
+                batch = _Batch(limits=orders[0].limits, orders=tuple(orders))
+                self._try(batch, attempt, alone=False)
+            except _Stopped:  # of which of them it was they tell one by one
+                pass
+            else:
+                made: list[list[T]] = [[] for _ in orders]
+                for number, result in attempt.made:
+                    made[number].append(result)
+                return made
+        return [self._carry_out(order) for order in orders]
 
     def _carry_out(self, order: Order[T]) -> list[T]:
         made: list[T] = []
@@ -437,8 +500,8 @@ class Workers:
                             self._memory.grant(share, needs)
                         worker.send(True)
                     began, clock = worker.seconds(), monotonic()
-                case Made(result):
-                    attempt.made.append(result)
+                case Made(results):
+                    attempt.made += results
                     attempt.outline = None
                     began, clock = worker.seconds(), monotonic()
                 case Raised(error):

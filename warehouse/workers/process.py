@@ -77,9 +77,9 @@ class Begun:
 
 @dataclass(frozen=True)
 class Made:
-    """A part is done."""
+    """Parts are done."""
 
-    result: Any
+    results: list[Any]
 
 
 @dataclass(frozen=True)
@@ -229,16 +229,22 @@ def _carry_out_parts(order: Any, run: socket.socket) -> None:
     most = order.limits.unpacked_bytes
     resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
     parts: Iterator[OrderPart[Any]] = order.parts()
+    made: list[Any] = []
     try:
         for part in parts:
-            run.sendall(packed(Begun(part.outline, part.needs)))
+            if part.needs > SMALL or not order.told_at_once:
+                run.sendall(packed(Begun(part.outline, part.needs)))
             if part.needs > SMALL and _received(run) is None:
                 os._exit(1)
-            run.sendall(packed(Made(part.make())))
+            made.append(part.make())
+            if not order.told_at_once:
+                run.sendall(packed(Made(made)))
+                made.clear()
     except Exception as error:
         run.sendall(packed(Raised(portable(error))))
     else:
-        run.sendall(packed(Raised(None)))
+        # In one piece: whoever waits for it wakes up once.
+        run.sendall((packed(Made(made)) if made else b"") + packed(Raised(None)))
 
 
 def portable(error: Exception) -> Exception:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ class Shelf:
         return Delivery(content, None, "")
 
 
-def collect(shelf: Shelf, archive: Archive, on_file: Callable[[], None] = lambda: None) -> Any:
+def collect(shelf: Shelf, archive: Archive, on_file: Callable[[], object] = lambda: None) -> Any:
     collector = Collector(shelf, archive, {}, Memory(), sleep=lambda _: None)
     return collector.collect(on_file)
 
@@ -160,6 +161,20 @@ def test_a_run_that_is_killed_loses_at_most_a_portion(station: Station) -> None:
     collect(Shelf(**held), station.archive, count)
     assert set(signed) == {0, PORTION}
     assert len(station.held()) == PORTION + 10
+
+
+def test_a_file_that_does_not_come_to_its_place_is_never_signed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.sources.collect.PORTION", 1)
+    archive = Archive(tmp_path / "archive")
+    place = archive.root / sha256(b"one").hexdigest()[:2]
+    with pytest.raises(FileExistsError):
+        collect(Shelf(a=b"one"), archive, lambda: place.write_bytes(b"a file in the way"))
+    assert list(archive.receipts()) == []
+    place.unlink()
+    collect(Shelf(a=b"one"), archive)
+    assert [archive.read(receipt.sha256) for receipt in archive.receipts()] == [b"one"]
 
 
 def test_names_cannot_forge_lines_of_a_message(station: Station) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import polars as pl
 import pytest
@@ -24,6 +25,7 @@ from transforms.records import FINDING
 from transforms.submissions import Document, examine
 from transforms.tables.model import Table
 from warehouse.archive import Archive, Receipt
+from warehouse.ledger import ingest
 from warehouse.ledger.ingest import Lost, read_deliveries
 from warehouse.outbox import ReturnSheet, write_sheets
 from warehouse.reference import Reference, load_reference
@@ -384,6 +386,72 @@ def test_an_original_that_is_gone_is_told_and_the_others_are_read(reading: Readi
     assert "档案中缺少" in lost.reason.zh
     assert not isinstance(read, Lost)
     assert [document.file_name for document in read] == ["b.csv"]
+
+
+#: So many small files that they go to a worker together.
+MANY = [(f"{i}.csv", GOOD + f"4,{i}\n".encode()) for i in range(40)]
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many files each order had that a worker was given."""
+    counts: list[int] = []
+    try_it = Workers._try
+
+    def counted(self: Workers, order: Any, *rest: Any, **named: Any) -> None:
+        counts.append(len(order.orders) if isinstance(order, pool._Batch) else 1)
+        try_it(self, order, *rest, **named)
+
+    monkeypatch.setattr(Workers, "_try", counted)
+    return counts
+
+
+def test_many_small_files_go_to_a_worker_together(reading: Reading, tried: list[int]) -> None:
+    large = GOOD + b"4,1\n" * 50_000
+    packed = zipped(a_csv=GOOD, b_csv=GOOD + b"5,1\n")
+    files = [*MANY[:9], ("all.zip", packed), *MANY[9:20], ("large.csv", large), *MANY[20:]]
+    read = reading(*files, limits=Limits(), count=1)
+    names = [[document.file_name for document in found] for found in read]
+    assert names == [
+        ["all.zip/a.csv", "all.zip/b.csv"] if name == "all.zip" else [name] for name, _ in files
+    ]
+    assert all(is_read(document) for found in read for document in found)
+    assert tried == [5, 5, 5, 5, 1, 1, 5, 5, 5, 5]
+
+
+@pytest.mark.parametrize(
+    ("costly", "limits"),
+    [(BOMB, Limits(memory_bytes=160 * MIB)), (LONG, Limits(seconds=1))],
+)
+def test_of_many_small_files_the_one_that_costs_too_much_is_found_and_the_others_are_read(
+    reading: Reading,
+    tried: list[int],
+    costly: bytes,
+    limits: Limits,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ingest, "_SMALL", 1 + max(len(BOMB), len(LONG)))
+    files = [*MANY[:12], ("costly.ods", costly), *MANY[12:]]
+    read = reading(*files, limits=limits, count=1)
+    assert [name for name, found in zip(files, read, strict=True) if is_given_up(found[0])] == [
+        files[12]
+    ]
+    assert sum(is_read(document) for found in read for document in found) == len(MANY)
+    # Those that were to be read with it are read one by one, once it was tried together with them.
+    assert tried.count(1) >= 5 and tried.count(5) >= 7
+
+
+def test_an_original_that_is_gone_is_told_among_many(reading: Reading, tried: list[int]) -> None:
+    receipts = [
+        Receipt(datetime(2020, 9, 15), f"210727/{name}", reading.archive.keep(content))
+        for name, content in MANY
+    ]
+    (reading.archive.root / receipts[7].sha256[:2] / receipts[7].sha256).unlink()
+    with Workers(reading.fork_server, 1) as workers:
+        found = read_deliveries(reading.archive, reading.reference, receipts, Limits(), workers)
+        lost = [place for place, one in enumerate(found) if isinstance(one, Lost)]
+    assert lost == [7]
+    assert max(tried) > 1
 
 
 def test_the_run_hears_what_an_order_raises(reading: Reading, tmp_path: Path) -> None:
