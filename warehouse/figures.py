@@ -18,10 +18,13 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
+from typing import Final, TypeAlias
 
 from transforms.china import OFFSET
 
 Number = float | int | Decimal | Fraction
+#: A fraction in lowest terms: numerator, and denominator above zero.
+Ratio: TypeAlias = tuple[int, int]
 
 BLANK = "—"
 MINUS = "\N{MINUS SIGN}"
@@ -40,14 +43,19 @@ _NEAR = 1e-14
 #: So many figures that were shown are kept in mind.
 _KEPT = 20_000
 #: No figure but nothing is shown as nothing, and no share but the whole one as 100 %.
-_LANDMARKS = {"%": (Fraction(0), Fraction(100))}
+_LANDMARKS: Final[dict[str, tuple[Ratio, ...]]] = {"%": ((0, 1), (100, 1))}
 
 
 def exact(value: Number) -> Fraction:
     """Return the exact number that is meant: of a double the decimal of 15 digits."""
+    return Fraction(*_ratio(value))
+
+
+def _ratio(value: Number) -> Ratio:
+    """Return the same, as two whole numbers: to reckon with these takes a fraction of the time."""
     if isinstance(value, float):
-        return Fraction(Decimal(f"{value:.{_DIGITS}g}"))
-    return Fraction(value)
+        value = Decimal(f"{value:.{_DIGITS}g}")
+    return value.as_integer_ratio()
 
 
 @lru_cache(_KEPT, typed=True)
@@ -64,20 +72,22 @@ def behind(
     """
     if value is None or numerator is None:
         return value
-    if denominator is None:
-        figure = Fraction(numerator)
-    elif denominator == 0:
+    if denominator == 0:
         return value
-    else:
-        figure = Fraction(scale or 1) * Fraction(numerator) / Fraction(denominator)
-    return figure if math.isclose(figure, value, rel_tol=_NEAR, abs_tol=0.0) else value
+    over, under = numerator.as_integer_ratio()
+    if denominator is not None:
+        (up, down), (part, of) = denominator.as_integer_ratio(), (scale or 1).as_integer_ratio()
+        over, under = part * over * down, of * under * up
+    near = math.isclose(over / under, value, rel_tol=_NEAR, abs_tol=0.0)
+    return Fraction(over, under) if near else value
 
 
+@lru_cache(_KEPT, typed=True)
 def show_plain(value: Number | None) -> str:
     """Return a figure with just the decimals it has: counts, sums, thresholds of the plan."""
     if value is None:
         return BLANK
-    figure = exact(value)
+    figure = _ratio(value)
     own = _own_decimals(figure)
     return _written(figure, _MOST_OF_A_SUM if own is None else own)
 
@@ -89,7 +99,6 @@ def show_value(value: Number | None, unit: str | None, *landmarks: Number | None
     return show_apart([value], unit, landmarks)[0]
 
 
-@lru_cache(_KEPT, typed=True)
 def show_pair(
     value: Number | None, threshold: Number | None, unit: str | None, *, measured: bool = False
 ) -> tuple[str, str]:
@@ -116,11 +125,12 @@ def show_apart(
     Their order among each other and against the ``landmarks``, which are shown as they stand: what
     is larger is shown as larger, and only what is equal as equal. None is a dash.
     """
-    figures = [exact(value) for value in values if value is not None]
+    ratios = [None if value is None else _ratio(value) for value in values]
+    figures = [ratio for ratio in ratios if ratio is not None]
     marks = [
-        *_LANDMARKS.get(unit or "", (Fraction(0),)),
+        *_LANDMARKS.get(unit or "", ((0, 1),)),
         *(
-            exact(mark)
+            _ratio(mark)
             for mark in landmarks
             if mark is not None and not any(_is_double_of(mark, figure) for figure in figures)
         ),
@@ -128,7 +138,7 @@ def show_apart(
     decimals = max((_usual_decimals(figure, unit) for figure in figures), default=0)
     while not _in_order(figures, marks, decimals):
         decimals += 1
-    return [BLANK if value is None else _written(exact(value), decimals) for value in values]
+    return [BLANK if ratio is None else _written(ratio, decimals) for ratio in ratios]
 
 
 def show_change(change: Number, unit: str | None) -> str:
@@ -139,7 +149,7 @@ def show_change(change: Number, unit: str | None) -> str:
 
 def show(value: Number, decimals: int) -> str:
     """Return a figure with so many decimals, as the ticks of an axis need it."""
-    return _written(exact(value), decimals)
+    return _written(_ratio(value), decimals)
 
 
 def local_time(moment: datetime | None) -> str:
@@ -147,19 +157,19 @@ def local_time(moment: datetime | None) -> str:
     return BLANK if moment is None else (moment + OFFSET).strftime("%Y-%m-%d %H:%M")
 
 
-def _usual_decimals(figure: Fraction, unit: str | None) -> int:
+def _usual_decimals(figure: Ratio, unit: str | None) -> int:
     """Return how many decimals a figure of this unit has where nothing asks for more."""
     if unit not in _DECIMALS:
         own = _own_decimals(figure)
         return _BROKEN_COUNT if own is None else min(own, _BROKEN_COUNT)
-    if unit == "万元" and abs(figure) >= _ROUGH_ABOVE:
+    if unit == "万元" and abs(figure[0]) >= _ROUGH_ABOVE * figure[1]:
         return 0
     return _DECIMALS[unit]
 
 
-def _own_decimals(figure: Fraction) -> int | None:
+def _own_decimals(figure: Ratio) -> int | None:
     """Return how many decimals write the figure in full, None where none do (a third)."""
-    rest, twos, fives = figure.denominator, 0, 0
+    rest, twos, fives = figure[1], 0, 0
     while rest % 2 == 0:
         rest, twos = rest // 2, twos + 1
     while rest % 5 == 0:
@@ -167,42 +177,47 @@ def _own_decimals(figure: Fraction) -> int | None:
     return max(twos, fives) if rest == 1 else None
 
 
-def _in_order(figures: Sequence[Fraction], marks: Sequence[Fraction], decimals: int) -> bool:
+def _in_order(figures: Sequence[Ratio], marks: Sequence[Ratio], decimals: int) -> bool:
     rounded = [_tenths(figure, decimals) for figure in figures]
     scale = 10**decimals
+    for (over, under), shown in zip(figures, rounded, strict=True):
+        for mark_over, mark_under in marks:
+            side = _side(over * mark_under, mark_over * under)
+            # A third beside a third is shown as what it is rounded to.
+            if _side(shown * mark_under, mark_over * scale) != side and (
+                side or _own_decimals((mark_over, mark_under)) is not None
+            ):
+                return False
     return all(
-        _side(shown * mark.denominator, mark.numerator * scale) == _side(figure, mark)
-        for figure, shown in zip(figures, rounded, strict=True)
-        for mark in marks
-        # A third beside a third is shown as what it is rounded to.
-        if figure != mark or _own_decimals(mark) is not None
-    ) and all(
-        _side(rounded[i], rounded[j]) == _side(figures[i], figures[j])
+        _side(rounded[i], rounded[j])
+        == _side(figures[i][0] * figures[j][1], figures[j][0] * figures[i][1])
         for i in range(len(figures))
         for j in range(i)
     )
 
 
-def _is_double_of(mark: Number, figure: Fraction) -> bool:
+def _is_double_of(mark: Number, figure: Ratio) -> bool:
     """Return whether a landmark is the double of the figure, which its digits do not give in full."""
-    if not isinstance(mark, float) or exact(mark) == figure:
+    if not isinstance(mark, float):
         return False
-    return math.isclose(figure, mark, rel_tol=_NEAR, abs_tol=0.0)
+    (over, under), (mark_over, mark_under) = figure, _ratio(mark)
+    if over * mark_under == mark_over * under:
+        return False
+    return math.isclose(over / under, mark, rel_tol=_NEAR, abs_tol=0.0)
 
 
-def _side(a: Fraction | int, b: Fraction | int) -> int:
+def _side(a: int, b: int) -> int:
     return (a > b) - (a < b)
 
 
-def _tenths(figure: Fraction, decimals: int) -> int:
+def _tenths(figure: Ratio, decimals: int) -> int:
     """Return the figure in units of its last decimal, rounded half away from zero."""
-    # In whole numbers: those of fractions take several times as long, and a report shows many figures.
-    over, under = abs(figure.numerator) * 10**decimals, figure.denominator
-    whole: int = (2 * over + under) // (2 * under)
-    return whole if figure >= 0 else -whole
+    over, under = figure
+    whole: int = (2 * abs(over) * 10**decimals + under) // (2 * under)
+    return whole if over >= 0 else -whole
 
 
-def _written(figure: Fraction, decimals: int) -> str:
+def _written(figure: Ratio, decimals: int) -> str:
     """Return the rounded figure with thousands separators."""
     number = _tenths(figure, decimals)
     whole, rest = divmod(abs(number), 10**decimals)

@@ -39,9 +39,10 @@ _DAY = re.compile(r"(?:19|20)[0-9]{2}\s*[年./-]\s*[0-9]{1,2}\s*[月./-]\s*[0-9]
 def signatures_in(lines: Iterable[Sequence[str | None]]) -> frozenset[str]:
     """Return which of :data:`SIGNATURES` the rows ``lines`` of a sheet name."""
     found: set[str] = set()
-    for line in lines:
-        given = [cell for cell in line if cell is not None]
-        if len(given) > 1 and not _HINT.search(unicodedata.normalize("NFKC", "\n".join(given))):
+    rows = [[cell for cell in line if cell is not None] for line in lines]
+    hinted = _is_hinted(cell for row in rows if len(row) > 1 for cell in row)
+    for given in rows:
+        if len(given) > 1 and not (hinted and _is_hinted(given)):
             continue
         cells = [unicodedata.normalize("NFKC", cell).strip() for cell in given]
         labelled = False
@@ -60,6 +61,10 @@ def signatures_in(lines: Iterable[Sequence[str | None]]) -> frozenset[str]:
         if alone or (labelled and any(_DAY.search(cell) for cell in cells)):
             found.add(DATED)
     return frozenset(found)
+
+
+def _is_hinted(cells: Iterable[str]) -> bool:
+    return _HINT.search(unicodedata.normalize("NFKC", "\n".join(cells))) is not None
 
 
 def _is_name(said: str) -> bool:

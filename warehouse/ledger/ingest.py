@@ -9,7 +9,7 @@ or another (:mod:`warehouse.ledger.portions`).
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from contextvars import copy_context
@@ -18,6 +18,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import mkdtemp
+from threading import Event
 from time import monotonic
 from typing import Final, Protocol, Self, TypeVar
 
@@ -80,6 +81,10 @@ def pending(
     ]
 
 
+class _Ended(Exception):
+    """Nobody asks for what is being read any more."""
+
+
 class Readers(Protocol):
     """Who reads and checks deliveries: processes of this machine, or a cluster."""
 
@@ -115,12 +120,22 @@ class LocalReaders:
         receipts: Sequence[Receipt],
         limits: Limits,
         on_file: Callable[[], None],
-    ) -> Iterator[Portion]:
-        """As :meth:`Readers.read`; a portion is checked while the next one is read."""
+    ) -> Generator[Portion, None, None]:
+        """As :meth:`Readers.read`; a portion is checked while the next one is read, and both while it is loaded."""
+        ended = Event()
+
+        def on_read() -> None:
+            if ended.is_set():
+                raise _Ended
+            on_file()
+
         found = read_deliveries(archive, reference, receipts, limits, self.workers)
-        read = _portions(zip(receipts, found, strict=True), on_file, self.portion or PORTION)
-        with scratch("portions") as folder:
-            for portion in overlapped(partial(_examined, reference, folder), read):
+        read = _portions(zip(receipts, found, strict=True), on_read, self.portion or PORTION)
+        with scratch("portions") as folder, ExitStack() as stack:
+            portions = overlapped(partial(_examined, reference, folder), read)
+            stack.enter_context(closing(portions))
+            stack.callback(ended.set)  # before it is waited for
+            for portion in portions:
                 yield portion
                 for file in portion.tables.values():
                     Path(file).unlink()
@@ -206,16 +221,26 @@ class _Keeping:
         self._open.close()
 
 
-def overlapped(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Yield what ``function`` gives for each item, in their order; it works on one while the next is fetched."""
-    with ThreadPoolExecutor(1, "checks") as beside:
+def overlapped(function: Callable[[T], R], items: Iterable[T]) -> Generator[R, None, None]:
+    """Yield what ``function`` gives for each item, in their order.
+
+    It works on one while the next is fetched, and both go on while whoever asks is busy with the one before:
+    no more than two items are there at a time.
+    """
+    source, within = iter(items), copy_context()
+    with ThreadPoolExecutor(1, "reading") as reading, ThreadPoolExecutor(1, "checks") as checks:
+
+        def fetched() -> Future[T | None]:
+            return reading.submit(within.run, lambda: next(source, None))
+
         before: Future[R] | None = None
-        for item in items:
-            following = beside.submit(copy_context().run, function, item)
+        following = fetched()
+        while (item := following.result()) is not None:
+            done = [] if before is None else [before.result()]
+            before = checks.submit(copy_context().run, function, item)
             del item  # it is large, and there are two at a time as it is
-            if before is not None:
-                yield before.result()
-            before = following
+            following = fetched()
+            yield from done
         if before is not None:
             yield before.result()
 

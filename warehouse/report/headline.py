@@ -77,7 +77,7 @@ def behind_change(publication: Publication, clause: PublishedClause, cell: Judge
 
 
 def _moved(key: str, pair: tuple[object, object]) -> Text:
-    before, now = (show_plain(figure) for figure in pair)  # type: ignore[arg-type]
+    before, now = (show_plain(figure) for figure in pair)
     return word("change_part", part=word(key), before=before, now=now)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
@@ -15,7 +16,7 @@ from tests.conftest import Home
 from warehouse import place
 from warehouse.ledger import ingest as module
 from warehouse.ledger.ingest import LocalReaders, ingest, overlapped
-from warehouse.ledger.portions import Portion
+from warehouse.ledger.portions import Portion, by_hash
 from warehouse.workers.pool import Workers, WorkersFailed
 
 UNITS = ("210702", "210703", "210711")
@@ -84,8 +85,9 @@ def test_what_cannot_be_loaded_takes_with_it_what_is_kept_together_with_it(
     assert loaded_of_three(home, together, lambda readers: readers) == kept
 
 
-def test_one_item_is_worked_on_while_the_next_is_fetched_and_no_more_than_two_are_there() -> None:
-    fetched = [Event() for _ in range(4)]
+def test_one_item_is_worked_on_and_the_next_fetched_while_somebody_has_the_one_before() -> None:
+    fetched = [Event() for _ in range(5)]
+    worked_on = [Event() for _ in fetched]
 
     def items() -> Iterator[int]:
         for number, event in enumerate(fetched):
@@ -96,12 +98,40 @@ def test_one_item_is_worked_on_while_the_next_is_fetched_and_no_more_than_two_ar
         following = fetched[min(number + 1, len(fetched) - 1)]
         # One after the other, the first would wait for ever.
         assert following.wait(60)
+        worked_on[number].set()
         return number * 10
 
     done = overlapped(work, items())
     assert next(done) == 0
-    assert [event.is_set() for event in fetched] == [True, True, False, False]
-    assert list(done) == [10, 20, 30]
+    # Nobody asks for them yet.
+    assert worked_on[1].wait(60) and fetched[2].wait(60)
+    assert [event.is_set() for event in fetched] == [True, True, True, False, False]
+    assert list(done) == [10, 20, 30, 40]
+
+
+def test_who_asks_for_no_more_need_not_wait_until_the_next_portion_is_read(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, unit in enumerate((*UNITS, "210726", "210727", "210781")):
+        home.sheet(unit, "population", 2020, [{"age": 3, "population": number}])
+    reached, ended, taken = Event(), Event(), []
+    monkeypatch.setattr(module, "Event", lambda: ended)
+
+    def on_file() -> None:
+        taken.append(1)
+        if len(taken) == 5:  # the first one of the third portion
+            reached.set()
+            ended.wait(60)
+
+    with Run.open(home.settings) as run:
+        steps.pull_inbox(run)
+        receipts = by_hash(steps.unread(run))
+        readers = LocalReaders(run.workers, portion=2)
+        portions = readers.read(run.archive, run.reference, receipts, run.settings.limits, on_file)
+        with closing(portions):
+            assert next(portions).deliveries == 2
+            assert reached.wait(60)
+    assert len(taken) == 5 < len(receipts)
 
 
 def test_what_fails_in_one_item_is_raised_in_its_turn() -> None:
