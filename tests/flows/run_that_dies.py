@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -92,7 +93,8 @@ def _run(out: Path, err: Path, home: Path, kind: Kind, last: int, victim: Victim
                 releasing = calls
             if calls == last:
                 child = engine._child.pid if engine and victim == "child" else None
-                os.kill(child or os.getpid(), signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it is done, and gone
+                    os.kill(child or os.getpid(), signal.SIGKILL)
 
     sys.setprofile(count)
     try:
