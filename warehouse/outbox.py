@@ -9,10 +9,10 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path, PurePosixPath
 from time import monotonic
-from typing import Self
+from typing import Any, Self
 
 import duckdb
 import polars as pl
@@ -90,10 +90,10 @@ def write_returns(
 
     Raises WorkersFailed, ArchiveDamaged and OSError.
     """
-    sheets = list(_sheets(connection))
+    sheets = list(_sheets(connection, today))
     known = dict(connection.execute("SELECT target, mark FROM sent").fetchall())
     stale = [
-        replace(sheet, heading=_heading(sheet.findings, today))
+        sheet
         for sheet in sheets
         if known.get(str(sheet.target)) != sheet.mark or not (outbox / sheet.target).exists()
     ]
@@ -229,47 +229,59 @@ def _findings_to_answer(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     return pl.DataFrame(cursor.fetchall(), schema=columns, orient="row", schema_overrides=_TYPES)
 
 
-def _sheets(connection: duckdb.DuckDBPyConnection) -> Iterator[ReturnSheet]:
+def _sheets(connection: duckdb.DuckDBPyConnection, today: date) -> Iterator[ReturnSheet]:
     """Yield what each file is to be answered; no two answers have one name."""
-    groups = _findings_to_answer(connection).group_by(
-        "sha256", "path", "entry", "unit", maintain_order=True
-    )
+    findings = _findings_to_answer(connection)
+    # As rows, because of many small frames each takes longer than what it holds.
+    files = findings.select("sha256", "path", "entry", "unit").rows()
+    said = findings.select(*FINDING.schema, "number", "reason", "before", "contact").rows()
+    headed = findings.select(_HEADED).rows()
     taken: set[str] = set()
-    for (sha256, path, entry, unit), findings in groups:
-        place = PurePosixPath(str(path))
+    for (sha256, path, entry, unit), places in groupby(range(len(files)), files.__getitem__):
+        begin, *rest = places
+        rows = slice(begin, begin + 1 + len(rest))
+        mark = repr((sha256, said[rows]))
+        place = PurePosixPath(path)
         inside = PurePosixPath(*place.parts[1:]) if len(place.parts) > 1 else place
         # A unit may use several folders; the one named by its code needs no name of its own.
         below = place.parts[1:] if place.parts[0] == unit else place.parts
+        of_file = findings[rows]
         target = _target(
-            str(unit) if unit else UNKNOWN_UNIT,
-            (*below, *(PurePosixPath(str(entry)).parts if entry else ())),
-            ending(findings),
+            unit or UNKNOWN_UNIT,
+            (*below, *(PurePosixPath(entry).parts if entry else ())),
+            ending(of_file),
             hashlib.sha256(repr((path, entry)).encode("utf-8", "surrogateescape")).hexdigest()[:8],
             taken,
         )
-        told_of = (*FINDING.schema, "number", "reason", "before", "contact")
-        said = repr((sha256, findings.select(told_of).rows()))
         yield ReturnSheet(
             target=target,
-            mark=hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest(),
-            sha256=str(sha256),
+            mark=hashlib.sha256(mark.encode("utf-8", "surrogateescape")).hexdigest(),
+            sha256=sha256,
             name=str(inside),
-            entry=str(entry) if entry else None,
-            findings=findings,
+            entry=entry or None,
+            findings=of_file,
+            heading=_heading(headed[rows], today),
         )
 
 
-def _heading(findings: pl.DataFrame, today: date) -> Heading:
-    """Return whose answer it is, and what else stands above the findings of a file."""
-    known = findings.filter(pl.col("form").is_not_null(), pl.col("year").is_not_null())
-    forms = known.select("year", "form").unique().sort("year", "form").rows()
-    name, contact = findings["region_name"][0], findings["contact"][0]
-    returned = (findings["severity"] == "error").any()
-    before = known["before"].drop_nulls().sort().to_list()
+#: What a heading is made from.
+_HEADED = ("region_name", "contact", "severity", "form", "year", "before")
+
+
+def _heading(findings: Sequence[tuple[Any, ...]], today: date) -> Heading:
+    """Return whose answer it is, and what else stands above the findings of a file, which have :data:`_HEADED`."""
+    name, contact, *_ = findings[0]
+    known = [
+        (year, form, before)
+        for *_, form, year, before in findings
+        if form is not None and year is not None
+    ]
+    forms = sorted({(year, form) for year, form, _ in known})
+    before = max((before for *_, before in known if before is not None), default=None)
     standing = ""
-    if returned and forms:
+    if forms and any(severity == "error" for _, _, severity, *_ in findings):
         standing = (
-            f"版本: {before[-1]}收到的版本继续有效, 直到更正后的版本被接收。"
+            f"版本: {before}收到的版本继续有效, 直到更正后的版本被接收。"
             if before
             else "版本: 此前没有已接收的版本, 更正之前按未报送统计。"
         )
