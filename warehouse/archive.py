@@ -23,7 +23,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from io import BytesIO
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NoReturn
 
 from transforms.texts import Text, ToldInBoth, said_by_system
@@ -201,8 +201,11 @@ class Archive:
         return size
 
     def glance(self, sha256: str) -> int | None:
-        """Return the bytes of an original as :meth:`holds` sees it, None where it is not there."""
-        return self._shelf.glance(_name(sha256))
+        """Return the bytes of an original in a folder, None where it is not there.
+
+        None in a bucket too: there the question takes as long as to read a small file.
+        """
+        return self._shelf.size(_name(sha256)) if isinstance(self.root, Path) else None
 
     def verify(self, sha256: str) -> None:
         """Look whether the original with this hash is what it was, however large it is.

@@ -38,6 +38,11 @@ def test_bytes_come_back_as_they_were(archive: Archive, content: bytes) -> None:
     assert originals(archive) == {digest: content}
 
 
+def test_a_glance_at_an_original_tells_its_size(archive: Archive) -> None:
+    assert archive.glance(archive.keep(b"one")) == 3
+    assert archive.glance("0" * 64) is None
+
+
 def test_the_same_bytes_are_kept_once_and_left_alone(archive: Archive) -> None:
     digest = archive.keep(b"one")
     (file,) = (path for path in archive.root.rglob("*") if path.is_file())

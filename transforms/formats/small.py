@@ -91,5 +91,5 @@ def _put(found: list[tuple[str, ...]], grid: Grid, book: Book, limits: Limits) -
 
 
 def _as_stored(book: Book) -> Callable[[str, str], bool]:
-    """Return whether a whole number shows as it is stored, by what a cell says of its kind and style."""
+    """Return what says whether a whole number shows as it is stored, by what a cell says of its kind and style."""
     return lambda kind, style: book.shows_as_stored(kind or "n", int(style or 0))
