@@ -11,6 +11,7 @@ costs more than it may. Only that file is given up.
   put back and read again alone.
 - A worker that dies, or stands still, without having cost too much may have been the victim of
   something else: its file is tried again, alone, before it is given up.
+- Many small files go to a worker together; where it does not get through with them, they go one by one.
 """
 
 from __future__ import annotations
