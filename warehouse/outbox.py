@@ -219,7 +219,9 @@ def _findings_to_answer(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         -- What came later for the same form, under whatever name, is the unit's answer. Who sent a
         -- file that is dated in the future must hear of that until it is put right.
         WHERE f.rule_id = 'FIL-W01' OR s.submission_id NOT IN (FROM answered)
-        ORDER BY s.path, s.entry, f.severity, f.sheet, f."row", f.cell, f.rule_id, f.problem_zh
+        -- What one unit is answered on a file stands together: of another edition of the region list a
+        -- part of it may be another unit's.
+        ORDER BY s.path, s.entry, s.region_code, f.severity, f.sheet, f."row", f.cell, f.rule_id, f.problem_zh
         """,
         REFUSED,
         WAITING,

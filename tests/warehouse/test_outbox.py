@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import zipfile
+from datetime import date
 from pathlib import Path
 
 import openpyxl
@@ -14,6 +15,7 @@ from flows import steps
 from flows.run import Run
 from tests.conftest import AsBook, AsCsv, Home, MakeHome, Night
 from transforms.formats import Limits
+from warehouse.outbox import _sheets
 
 GUTA, LINGHE = "210702", "210703"
 GOOD = [{"age": 3, "population": 5}]
@@ -190,6 +192,22 @@ def test_two_folders_of_one_unit_are_answered_both(home: Home, as_csv: AsCsv) ->
     said = "".join(words(file) for file in (home.settings.outbox / GUTA).rglob("*.xlsx"))
     assert "五百" in said
     assert "七个" in said
+
+
+def test_a_file_that_is_of_two_units_by_two_region_lists_is_answered_to_each_once(
+    home: Home, as_book: AsBook
+) -> None:
+    bad: dict[str, object] = {"population": BAD}
+    home.deliver(f"{LINGHE}/三年.xlsx", as_book({2019: bad, 2020: bad, 2021: bad}))
+    home.night()
+    with Run.open(home.settings) as run:
+        run.connection.execute(f"UPDATE submission SET region_code = '{GUTA}' WHERE year = 2020")
+        sheets = list(_sheets(run.connection, date(2021, 10, 1)))
+    assert {(sheet.target.parts[0], sheet.findings["year"].unique().len()) for sheet in sheets} == {
+        (GUTA, 1),
+        (LINGHE, 2),
+    }
+    assert len({sheet.target for sheet in sheets}) == len(sheets) == 2
 
 
 def test_long_names_deep_folders_and_names_alike_are_all_answered(
