@@ -1,7 +1,7 @@
 """Workbooks in Office Open XML: .xlsx, .xlsm and what WPS saves as .et in that form.
 
 The parts are unpacked within bounds. A sheet that is written as nearly all programs write them is read
-in sets (plain.py), any other one element by element (worksheet.py).
+in sets (plain.py), or in one go where it is small (small.py); any other one element by element (worksheet.py).
 """
 
 from __future__ import annotations
